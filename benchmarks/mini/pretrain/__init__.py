@@ -1,0 +1,1 @@
+"""Training of the embedded checkpoints: `python -m benchmarks.mini.pretrain --out DIR` (see `__main__`)."""

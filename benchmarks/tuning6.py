@@ -1,0 +1,15 @@
+"""the short sequence on which options are chosen; disjoint from every benchmark."""
+
+from __future__ import annotations
+
+from benchmarks.mini.concepts import MiniConcepts
+from harness.spec import Benchmark
+
+BENCHMARK = Benchmark(
+    name="tuning6",
+    title="3 people and 3 waterfalls",
+    summary="the short sequence on which options are chosen; disjoint from every benchmark",
+    sources={"mini": MiniConcepts(people=3, waterfalls=3, split="tuning")},
+    licence="mini tier: procedural images, MIT",
+    citation="Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763",
+)

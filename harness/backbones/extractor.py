@@ -1,0 +1,45 @@
+"""F_clip: the image tower of an open_clip model, as the metrics' feature extractor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.errors import UsageError
+
+
+class Extractor:
+    """Image features of an open_clip model given as a folder, or as 'architecture/pretrained' (such as 'ViT-B-32/openai').
+
+    Features are the image tower's embeddings, not normalised, float32.
+    """
+
+    def __init__(self, source: str, device: torch.device) -> None:
+        import open_clip
+
+        self.device = device
+        try:
+            if Path(source).is_dir():
+                created: Any = open_clip.create_model_from_pretrained(f"local-dir:{source}", device=device)
+            else:
+                name, _, pretrained = source.partition("/")
+                created = open_clip.create_model_from_pretrained(name, pretrained=pretrained or None, device=device)
+        except (OSError, RuntimeError, ValueError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UsageError(
+                f"The feature extractor '{source}' cannot be loaded ({first}); check its folder."
+            ) from error
+        self.model, self.preprocess = created
+        self.model.eval().float()
+
+    @torch.no_grad()
+    def features(self, images: NDArray[np.uint8], batch_size: int = 32) -> NDArray[np.float32]:
+        """(n, d) float32 features of (n, h, w, 3) uint8 images."""
+        pixels = torch.stack([self.preprocess(Image.fromarray(image)) for image in images])
+        parts = [self.model.encode_image(batch.to(self.device)).float().cpu() for batch in pixels.split(batch_size)]
+        return torch.cat(parts).numpy()

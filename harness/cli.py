@@ -1,0 +1,345 @@
+"""`stamina-bench ...`: parse, call, print. stdout carries data, stderr progress. `--help` imports no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from harness.errors import BenchError, ExitCode, UsageError, nearest
+
+EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
+
+app = typer.Typer(
+    name="stamina-bench", no_args_is_help=True, epilog=EPILOG, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Benchmark of continual customization of text-to-image diffusion models: STAMINA and its baselines.",
+)  # fmt: skip
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+class Format(str, Enum):
+    """What `report` writes."""
+
+    ALL = "all"
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"stamina-bench {version('stamina-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", envvar="STAMINA_BENCH_DEBUG")] = False,
+) -> None:
+    """Options before the command."""
+
+
+def _read_config(context: typer.Context, value: Path | None) -> Path | None:
+    """Make a YAML file's values the defaults of the command's options: below the command line and the environment."""
+    if value is None:
+        return None
+    try:
+        content: Any = yaml.safe_load(value.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {value} cannot be read as YAML ({str(error).splitlines()[0]}).") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"--config {value} must hold option: value lines.")
+    if "spec" in content and "cells" in content:  # the file that a run leaves beside its results
+        content = _defaults_from_spec(content["spec"])
+    known = {p.name for p in context.command.params if p.name}
+    defaults: dict[str, Any] = {}
+    for key, entry in content.items():
+        name = {"set": "changes", "output-dir": "output"}.get(str(key), str(key).replace("-", "_"))
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(known))}."
+            raise UsageError(f"--config {value}: unknown key '{key}'; {hint}")
+        defaults[name] = ",".join(map(str, entry)) if isinstance(entry, list) and name != "changes" else entry
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return value
+
+
+def _defaults_from_spec(spec: dict[str, Any]) -> dict[str, Any]:
+    changes = [f"{m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()]
+    taken = {"methods", "tasks", "sampling", "output"}
+    rest = {k: v for k, v in spec.items() if k not in taken and v is not None}
+    if spec.get("tasks"):
+        rest["tasks"] = f"1-{len(spec['tasks'])}"
+    changes += [f"sampling.{k}={json.dumps(v)}" for k, v in spec["sampling"].items()]
+    return {**rest, "methods": [m["name"] for m in spec["methods"]], "output": spec["output"], "changes": changes}
+
+
+def _integers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in str(text).split(","))
+    except ValueError:
+        raise UsageError(f"{option} '{text}' is not a list of integers such as 0,1,2.") from None
+
+
+@app.command("run", epilog=EPILOG)
+def run_command(
+    benchmark: Annotated[str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")],
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")] = "stamina,clora,ti++",
+    seeds: Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")] = "0",
+    tier: Annotated[str, typer.Option(help="Scale: mini (embedded, CPU) or paper (Stable Diffusion, GPU).", envvar="STAMINA_BENCH_TIER")] = "mini",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks; results are marked partial.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks to run, 1-N; results are marked partial.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")] = "auto",
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")] = None,
+    output: Annotated[Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")] = Path("runs"),
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS")] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")] = False,
+    offline: Annotated[bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", "-C", callback=_read_config, is_eager=True, help="YAML with any of these options; a run's own file works.")] = None,
+) -> None:  # fmt: skip
+    """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
+    from harness import api
+    from harness.spec import RunSpec, parse_tasks
+
+    listed = list(changes or [])
+    sampling = {
+        c.partition("=")[0][9:]: yaml.safe_load(c.partition("=")[2]) for c in listed if c.startswith("sampling.")
+    }
+    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
+        raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
+    if limit is not None and tasks is not None:
+        raise UsageError("Give --limit or --tasks, not both.")
+    seed_values = _integers(seeds, "--seeds")
+    if len(set(seed_values)) < len(seed_values) or min(seed_values) < 0:
+        raise UsageError(f"--seeds '{seeds}' must be distinct, non-negative integers.")
+    total = len(api.find_benchmark(benchmark, _known_tier(tier)).tasks(tier))
+    chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
+    spec = RunSpec(
+        benchmark=benchmark, methods=api.method_specs(methods, [c for c in listed if not c.startswith("sampling.")]),
+        tier=tier, seeds=seed_values, backbone=backbone, device=device, dtype=dtype, tasks=chosen,  # type: ignore[arg-type]
+        sampling=sampling, output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+    )  # fmt: skip
+    prepared = api.prepare(spec)
+    if dry_run:
+        _print_plan(prepared)
+        return
+    record = api.record(prepared)
+    code = ExitCode.DONE
+    if prepared.progress.pending:
+        code = _work(prepared, device, quiet)
+    else:
+        err.print(f"Nothing to do: all {len(prepared.plan.steps)} steps are in {prepared.store.root}.", soft_wrap=True)
+    cells = [c for c in api.read_cells(output) if _belongs(c, prepared)]
+    if as_json:
+        from reports.frame import tidy, to_json
+
+        sys.stdout.write(to_json(tidy(cells)))
+    elif cells:
+        _print_tables(cells)
+    if not quiet and cells:
+        err.print(
+            f"Configuration and cells: {record}. Tables, figures and grids: stamina-bench report {output}",
+            soft_wrap=True,
+        )
+    raise typer.Exit(int(code))
+
+
+def _known_tier(tier: str) -> str:
+    from harness import registry
+
+    return registry.tiers().get(tier).name
+
+
+def _belongs(cell: Any, prepared: Any) -> bool:
+    mine = {(c.label, c.seed, c.partial, len(c.tasks), c.benchmark, c.backbone) for c in prepared.plan.cells}
+    return (cell.label, cell.seed, cell.partial, len(cell.tasks), cell.benchmark, cell.backbone) in mine
+
+
+def _work(prepared: Any, device: str, quiet: bool) -> ExitCode:
+    from harness import api
+    from harness.display import make_display
+    from harness.executors.local import LocalExecutor
+    from harness.runner import default_jobs, run
+
+    setting, spec = prepared.plan.setting, prepared.spec
+    slots = api.device_slots(device, setting.device_type)
+    executor = LocalExecutor(setting, prepared.store.root, slots, spec.jobs or default_jobs(slots))
+    prepared.store.sweep()
+    display = make_display(err, quiet=quiet)
+    prepared.store.damaged = display.note
+    try:
+        outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
+    except KeyboardInterrupt:
+        command = shlex.join(["stamina-bench", *sys.argv[1:]])
+        err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
+        return ExitCode.INTERRUPTED
+    for label, message in outcome.failed.items():
+        err.print(f"{label} did not finish: {message}", markup=False, soft_wrap=True)
+    return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
+
+
+def _print_tables(cells: Any) -> None:
+    from reports.tables import build_tables, to_text
+
+    for table in build_tables(cells):
+        typer.echo(to_text(table))
+
+
+def _print_plan(prepared: Any) -> None:
+    from harness.estimate import estimate
+
+    plan, progress = prepared.plan, prepared.progress
+    table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
+    for column in ("step", "cached", "pending"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for kind in dict.fromkeys(step.kind for step in plan.steps.values()):
+        counts = [sum(step.kind == kind for step in part) for part in (progress.cached, progress.pending)]
+        table.add_row(kind, *map(str, counts))
+    out.print(table)
+    cost = estimate(prepared)
+    out.print(
+        f"about {cost.seconds / 60:.1f} min on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})"
+    )
+
+
+@app.command("report", epilog=EPILOG)
+def report_command(
+    runs: Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")] = Path("runs"),
+    form: Annotated[Format, typer.Option("--format", "-f", help="all writes every table, figure and grid into a folder.")] = Format.ALL,
+    target: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, or folder with --format all (default RUNS/report).")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+) -> None:  # fmt: skip
+    """Make tables, curves and grids of everything finished in a results folder. Reads the store only."""
+    from harness import api
+    from harness.store import write_atomically
+    from reports.frame import tidy, to_json
+    from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
+    from reports.write import write_report
+
+    if not runs.is_dir():
+        raise UsageError(f"{runs} is not a results folder; name the one given to `run` with --output-dir.")
+    cells = api.read_cells(runs)
+    if benchmark is not None:
+        names = {c.benchmark for c in cells}
+        if benchmark not in names:
+            raise UsageError(
+                f"{runs} holds nothing of benchmark '{benchmark}'; it has: {', '.join(sorted(names)) or 'none'}."
+            )
+        cells = [c for c in cells if c.benchmark == benchmark]
+    if not cells:
+        raise UsageError(f"No cell in {runs} is finished; run its command again.")
+    if form is Format.ALL:
+        written = write_report(cells, target or runs / "report")
+        _print_tables(cells)
+        err.print(f"{len(written)} files in {target or runs / 'report'}", soft_wrap=True)
+        return
+    tables = build_tables(cells)
+    text = {
+        Format.TEXT: lambda: "\n\n".join(map(to_text, tables)),
+        Format.JSON: lambda: to_json(tidy(cells)),
+        Format.MARKDOWN: lambda: "\n\n".join(map(to_markdown, tables)),
+        Format.LATEX: lambda: to_latex_document(tables),
+        Format.CSV: lambda: "\n".join(map(to_csv, tables)),
+    }[form]()
+    text = text if text.endswith("\n") else text + "\n"
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_atomically(target, text)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written ({(error.strerror or str(error)).lower()}).") from None
+
+
+@app.command("list", epilog=EPILOG)
+def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List benchmarks, methods and tiers, and where each comes from."""
+    from harness import registry
+
+    kinds = {"benchmark": registry.benchmarks(), "method": registry.methods(), "tier": registry.tiers()}
+    found = [
+        {"kind": kind, "name": name, "summary": r.get(name).summary, "origin": r.origin(name)}
+        for kind, r in kinds.items()
+        for name in r.names()
+    ]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    table = RichTable()
+    for column in ("kind", "name", "summary", "origin"):
+        table.add_column(column, overflow="fold")
+    for row in found:
+        table.add_row(*row.values())
+    out.print(table)
+
+
+@app.command("params", epilog=EPILOG)
+def params_command(
+    backbone: Annotated[str, typer.Option(help="sd-1.4 (its true architecture, without weights), or a pipeline folder.")] = "sd-1.4",
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:  # fmt: skip
+    """Print N_param: the share of the U-Net that each method trains in one task."""
+    from harness.parameters import count_parameters
+
+    rows = count_parameters(backbone, methods)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = RichTable(title=f"Parameters trained per task, in % of the U-Net of {backbone}", title_justify="left")
+    for column in ("method", "parameters", "N_param (%)"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in rows:
+        table.add_row(row["method"], f"{row['parameters']:,}", f"{row['n_param']:.2f}")
+    out.print(table)
+
+
+def main() -> None:
+    """The console script: one line on stderr for what the user can mend, the documented exit code."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("STAMINA_BENCH_DEBUG"))
+    if "--debug" in sys.argv:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except BenchError as error:
+        if debug:
+            raise
+        err.print(f"stamina-bench: {error}", markup=False, soft_wrap=True)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        err.print(
+            f"Interrupted. To go on: {shlex.join(['stamina-bench', *sys.argv[1:]])}", markup=False, soft_wrap=True
+        )
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except Exception as error:
+        if debug:
+            raise
+        err.print(
+            f"stamina-bench: unexpected {type(error).__name__}: {error} (--debug shows where).",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(int(ExitCode.CELLS_FAILED))

@@ -1,0 +1,49 @@
+"""What can go wrong, and the exit code that says so. Every message is one sentence naming the culprit and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `stamina-bench`, documented in the README."""
+
+    DONE = 0
+    CELLS_FAILED = 1
+    USAGE = 2
+    REGRESSION = 3
+    INTERRUPTED = 130
+
+
+class BenchError(Exception):
+    """Base of all errors meant for the user; printed as one line, without a traceback unless `--debug`."""
+
+    exit_code: ExitCode = ExitCode.CELLS_FAILED
+
+
+class UsageError(BenchError):
+    """A name, option, value, file or folder given by the user cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class StoreError(BenchError):
+    """The results folder cannot be read or written."""
+
+    exit_code = ExitCode.USAGE
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Up to `count` known names closest to `name`, best first (empty where nothing is close)."""
+    return difflib.get_close_matches(name.lower(), list(known), n=count, cutoff=0.45)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for an unknown name: one sentence with the nearest names, or with all of them if none is near."""
+    known = sorted(known)
+    close = nearest(name, known)
+    if close:
+        return UsageError(f"Unknown {kind} '{name}'; did you mean {' or '.join(close)}?")
+    return UsageError(f"Unknown {kind} '{name}'; known: {', '.join(known) or 'none'}.")

@@ -1,0 +1,83 @@
+"""What a method is: the public face that a plugin implements.
+
+A method says what is trained (adapters on the cross-attention's key and value projections, a custom token), which
+penalties join the denoising loss, and what it remembers at the end of a task. Loops, devices, caching, seeds and
+saving are the harness's. Importing this module imports no torch, so that plans are made at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from harness.spec import MethodOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from harness.backbones.adaptable import Adaptable
+
+O = TypeVar("O", bound=MethodOptions)  # noqa: E741  (O for options)
+
+
+class Method(ABC, Generic[O]):
+    """A method that learns one task after another. One instance lives for one task.
+
+    Class attributes:
+        options_class: its options. summary: one line. citation: the paper. equations: what of the paper it implements.
+        independent: every task is learnt from the pre-trained weights alone, so that X_{i,j} = X_{j,j} for all i, and
+            F_mmd is 0 by construction. Such tasks may be trained in any order, or at once.
+    """
+
+    options_class: ClassVar[type[MethodOptions]]
+    summary: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    independent: ClassVar[bool] = False
+
+    def __init__(self, options: O) -> None:
+        self.options = options
+
+    @abstractmethod
+    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+        """Attach what this task trains, and return the custom token.
+
+        Args:
+            model: gives the projections (names, W_{t-1}, W_{t-1} - W_init) and takes their adapters.
+            generator: the only source of randomness for initial values and, later, of noise in training.
+
+        Returns:
+            A module whose forward, called without arguments, gives the token's embedding, (dim,) float32.
+        """
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        """Named scalar terms, already weighted, that join the denoising loss at each step."""
+        return {}
+
+    def measures(self) -> Mapping[str, float]:
+        """Figures of the finished task worth keeping, such as 'mask_density'. Called after training, before folding."""
+        return {}
+
+    @classmethod
+    def source_hash(cls) -> str:
+        """Hash of the source files this method is written in: an edited method never reuses a stale result."""
+        digest = hashlib.sha256()
+        paths: set[Path] = set()
+        for ancestor in cls.__mro__:
+            if ancestor is Method or ancestor is object or ancestor is Generic:
+                continue
+            try:
+                path = Path(inspect.getsourcefile(ancestor) or "")
+            except (TypeError, OSError):
+                continue
+            if path.is_file() and path.parent != Path(__file__).parent:
+                paths.add(path)
+                if (path.parent / "parts").is_dir():
+                    paths.update((path.parent / "parts").glob("*.py"))
+        for path in sorted(paths):
+            digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()

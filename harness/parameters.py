@@ -1,0 +1,59 @@
+"""N_param: what a method trains in one task, in percent of the unmodified U-Net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness import registry
+from harness.backbones.adaptable import count_trained
+from harness.errors import UsageError
+
+
+def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
+    """One record a method, and one for all K/V matrices: {method, parameters, unet_parameters, n_param}.
+
+    Args:
+        backbone: 'sd-1.4' for the true architecture on the meta device, or a diffusers folder.
+        names: comma-separated method names, or 'all'.
+
+    Raises:
+        UsageError: an unknown method, or a backbone that cannot be loaded.
+    """
+    from harness.backbones.sd14 import Architecture, sd14
+
+    if backbone == "sd-1.4":
+        model = sd14()
+    elif Path(backbone).is_dir():
+        from diffusers import UNet2DConditionModel
+
+        unet = UNet2DConditionModel.from_pretrained(backbone, subfolder="unet", use_safetensors=True)
+        assert isinstance(unet, nn.Module)
+        model = Architecture(unet, token_dim=int(unet.config.cross_attention_dim))  # type: ignore[union-attr,arg-type]
+    else:
+        raise UsageError(f"Unknown --backbone '{backbone}'; use sd-1.4, or a diffusers pipeline's folder.")
+    total = sum(p.numel() for p in model.unet.parameters())
+    wanted = registry.methods().names() if names == "all" else [n.strip() for n in names.split(",") if n.strip()]
+    rows: list[dict[str, Any]] = []
+    for name in wanted:
+        plugin = registry.methods().get(name)
+        method = plugin(plugin.options_class.for_tier("paper"))
+        token = method.begin(model, torch.Generator().manual_seed(0))
+        trained = count_trained(model, token)
+        for projection in model.projections.values():
+            if nn.utils.parametrize.is_parametrized(projection, "weight"):
+                nn.utils.parametrize.remove_parametrizations(projection, "weight", leave_parametrized=False)
+        rows.append({"method": name, "parameters": trained, "unet_parameters": total, "n_param": 100 * trained / total})
+    entries = sum(p.weight.numel() for p in model.projections.values())
+    rows.append(
+        {
+            "method": "(all K/V matrices)",
+            "parameters": entries,
+            "unet_parameters": total,
+            "n_param": 100 * entries / total,
+        }
+    )
+    return rows

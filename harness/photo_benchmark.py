@@ -1,0 +1,66 @@
+"""A folder of the user's own photographs as a benchmark: one sub-folder per concept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.photos import Concept, content_hash, load_image, read_concepts, verify_concepts
+from harness.spec import Benchmark, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class PhotoImages:
+    """The photographs of one concept, centre-cropped and resized; only ever read."""
+
+    concept: Concept
+
+    def __len__(self) -> int:
+        return len(self.concept.images)
+
+    def fingerprint(self) -> str:
+        """Hash of the files' bytes, in order; their names and place do not matter."""
+        return hashlib.sha256("\n".join(content_hash(path) for path in self.concept.images).encode()).hexdigest()
+
+    def load(self, size: int) -> NDArray[np.uint8]:
+        """(n, size, size, 3) uint8."""
+        import numpy as np
+
+        return np.stack([load_image(path, size) for path in self.concept.images])
+
+
+@dataclass(frozen=True)
+class PhotoTasks:
+    """The concepts as tasks, in the order of their folders' names."""
+
+    concepts: tuple[Concept, ...]
+
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, numbered from 1."""
+        return [
+            Task(index=index, name=concept.name, category=concept.category, images=PhotoImages(concept))
+            for index, concept in enumerate(self.concepts, 1)
+        ]
+
+
+def photo_benchmark(folder: Path, tier: str) -> Benchmark:
+    """The benchmark that a folder of photographs is, at any tier.
+
+    Raises:
+        UsageError: the folder, one of its sub-folders or one of its images cannot be used; every image is opened first.
+    """
+    concepts = read_concepts(folder)
+    verify_concepts(concepts)
+    return Benchmark(
+        name=folder.resolve().name,
+        title=f"{len(concepts)} concepts of {folder.name}",
+        summary="the user's own photographs",
+        sources={tier: PhotoTasks(tuple(concepts))},
+    )

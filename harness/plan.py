@@ -1,0 +1,199 @@
+"""A run as cells, and cells as small graphs of steps with keys. Pure: no torch, no image is opened.
+
+    real(j)            the real images X_{D,j} at the tier's resolution, and their VAE reconstructions
+    train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
+    generate(i, j)     X_{i,j}; builds on train(i) for the weights and on train(j) for the token
+    features(...)      the extractor's features of any of these image sets
+    score              every figure of the cell; builds on all features and trainings
+
+Only X_{j,j} and X_{N,j} are generated: all that A_mmd and F_mmd need (2N - 1 sets instead of N(N + 1)/2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.method import Method
+from harness.spec import Benchmark, MethodOptions, Sampling, Task, Tier
+from harness.store import key_of
+
+# Raise a step's version when its code changes what it writes.
+VERSIONS = {"real": 1, "train": 1, "generate": 1, "features": 1, "score": 1}
+
+
+@cache
+def metrics_hash() -> str:
+    """Hash of the metrics' source: scoring is cheap, so an edited metric scores anew without anyone raising a version."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "metrics").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One unit of work. `recipe` is hashed into `key`; `work` is what a worker needs beyond it."""
+
+    key: str
+    kind: str
+    recipe: Mapping[str, Any]
+    parents: tuple[str, ...]
+    work: Mapping[str, Any] = field(repr=False)
+    label: str = ""
+    priority: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """(benchmark, tier, backbone, method, seed), with the keys of its steps."""
+
+    benchmark: str
+    title: str
+    tier: str
+    backbone: str
+    method: str
+    options: MethodOptions
+    seed: int
+    tasks: tuple[Task, ...]
+    tasks_total: int
+    score: str
+    real: tuple[str, ...]
+    final: tuple[str, ...]  # generate(N, j) for every j
+    steps: tuple[str, ...]  # keys of all its steps
+
+    @property
+    def partial(self) -> bool:
+        """Whether only a prefix of the benchmark is run."""
+        return len(self.tasks) < self.tasks_total
+
+    @property
+    def label(self) -> str:
+        """The method's name, with the options changed from the tier's defaults in brackets."""
+        changed = self.options.changed(self.tier)
+        return self.method + (f" [{', '.join(f'{k}={v}' for k, v in sorted(changed.items()))}]" if changed else "")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cells of a run share."""
+
+    tier: Tier
+    sampling: Sampling
+    backbone: str
+    backbone_name: str
+    backbone_hash: str
+    extractor: str
+    extractor_hash: str
+    device_type: str
+    dtype: str
+    offline: bool = True
+
+
+@dataclass
+class Plan:
+    """Cells, and every step they need, by key, parents before children."""
+
+    setting: Setting
+    cells: list[Cell] = field(default_factory=list)
+    steps: dict[str, Step] = field(default_factory=dict)
+
+    def _add(
+        self, kind: str, recipe: Mapping[str, Any], parents: Iterable[str], work: Mapping[str, Any], label: str,
+        priority: tuple[int, ...],
+    ) -> str:  # fmt: skip
+        parents = tuple(parents)
+        recipe = {"kind": kind, "version": VERSIONS[kind], **recipe, "parents": list(parents)}
+        key = key_of(recipe)
+        if key not in self.steps:
+            self.steps[key] = Step(key, kind, recipe, parents, work, label, priority)
+        return key
+
+    def _model(self) -> dict[str, Any]:
+        s = self.setting
+        return {"backbone": s.backbone_hash, "device": s.device_type, "dtype": s.dtype}
+
+    def _features(self, images: str, label: str, priority: tuple[int, ...]) -> str:
+        s = self.setting
+        return self._add(
+            "features", {"extractor": s.extractor_hash}, [images], {"extractor": s.extractor}, f"features of {label}",
+            priority,
+        )  # fmt: skip
+
+    def add_cell(
+        self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
+        options: MethodOptions, seed: int,
+    ) -> Cell:  # fmt: skip
+        """Plan one cell; steps that other cells have, too, are shared."""
+        s = self.setting
+        touched: list[str] = []
+        order = len(self.cells)
+
+        def add(*arguments: Any) -> str:
+            key = self._add(*arguments)
+            touched.append(key)
+            return key
+
+        def features(*arguments: Any) -> str:
+            key = self._features(*arguments)
+            touched.append(key)
+            return key
+
+        real: list[str] = []
+        real_features: list[str] = []
+        for task in tasks:
+            recipe = {"images": task.images.fingerprint(), "resolution": s.tier.resolution, **self._model()}
+            real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
+            real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
+
+        method_part = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
+        trains: list[str] = []
+        for task in tasks:
+            recipe = {
+                **method_part, **self._model(), "seed": seed, "task": task.index, "token": task.token,
+                "category": task.category,
+            }  # fmt: skip
+            chained = [trains[-1]] if trains and not method.independent else []
+            # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
+            parents = [real[task.index - 1], *chained]
+            label = f"{name} seed {seed}: train task {task.index} ({task.name})"
+            trains.append(add("train", recipe, parents, {"task": task, "method": name}, label, (0, task.index, order)))
+
+        def generated(i: int, j: int) -> str:
+            task = tasks[j - 1]
+            use_category = options.category_word
+            recipe = {
+                "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
+                "task": j, "token": task.token, "category": task.category, "category_word": use_category,
+            }  # fmt: skip
+            parents = [trains[i - 1], trains[j - 1]]
+            label = f"{name} seed {seed}: images of task {j} after task {i}"
+            return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
+
+        last = len(tasks)
+        just: list[str] = [generated(task.index, task.index) for task in tasks]
+        final = [just[t.index - 1] if method.independent else generated(last, t.index) for t in tasks]
+        just_features = [features(k, f"{name} task {j + 1}", (3, j, order)) for j, k in enumerate(just)]
+        final_features = [features(k, f"{name} task {j + 1}", (3, j, order)) for j, k in enumerate(final)]
+
+        score = add(
+            "score",
+            {"tasks": last, "metrics": metrics_hash(), "independent": method.independent},
+            [*real_features, *just_features, *final_features, *trains],
+            {
+                "real": real_features, "just": just_features, "final": final_features, "trains": trains,
+                "extractor": s.extractor, "backbone": s.backbone, "sampling": s.sampling, "method": name,
+            },
+            f"{name} seed {seed}: score",
+            (4, order),
+        )  # fmt: skip
+        cell = Cell(
+            benchmark.name, benchmark.title, s.tier.name, s.backbone_name, name, options, seed, tuple(tasks), total,
+            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)),
+        )  # fmt: skip
+        self.cells.append(cell)
+        return cell

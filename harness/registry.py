@@ -1,0 +1,87 @@
+"""Names to plugins: built-in and third-party ones alike come from entry points, and load only when asked for.
+
+A third party registers a method by an entry point in the group `stamina_bench.methods`; while it is being written,
+`package.module:ClassName` works as a name, too. Listing names imports no plugin.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from harness.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from harness.method import Method
+    from harness.spec import Benchmark, Tier
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """All plugins of one kind. A name that two packages claim is an error that names both."""
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._points: dict[str, EntryPoint] | None = None
+
+    def _table(self) -> dict[str, EntryPoint]:
+        if self._points is None:
+            table: dict[str, EntryPoint] = {}
+            for point in entry_points(group=self.group):
+                other = table.get(point.name)
+                if other is not None and other.value != point.value:
+                    raise UsageError(
+                        f"Two packages register the {self.kind} '{point.name}' ({other.value} and {point.value}); "
+                        "uninstall one of them."
+                    )
+                table[point.name] = point
+            self._points = table
+        return self._points
+
+    def names(self) -> list[str]:
+        """Every registered name, in alphabetical order."""
+        return sorted(self._table())
+
+    def origin(self, name: str) -> str:
+        """Where a name comes from: 'distribution: module:attribute'."""
+        point = self._table()[name]
+        return f"{point.dist.name if point.dist else 'unknown'}: {point.value}"
+
+    def get(self, name: str) -> T:
+        """Load one plugin.
+
+        Raises:
+            UsageError: no such name (with the nearest ones), or the plugin cannot be imported.
+        """
+        point = self._table().get(name)
+        if point is None and ":" not in name:
+            raise unknown(self.kind, name, self._table())
+        try:
+            if point is not None:
+                return cast(T, point.load())
+            module, _, attribute = name.partition(":")
+            return cast(T, getattr(import_module(module), attribute))
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({error}); fix or uninstall it.") from error
+
+
+@cache
+def methods() -> Registry[type[Method[Any]]]:
+    """The methods."""
+    return Registry("method", "stamina_bench.methods")
+
+
+@cache
+def benchmarks() -> Registry[Benchmark]:
+    """The benchmark definitions."""
+    return Registry("benchmark", "stamina_bench.benchmarks")
+
+
+@cache
+def tiers() -> Registry[Tier]:
+    """The tiers."""
+    return Registry("tier", "stamina_bench.tiers")

@@ -1,0 +1,202 @@
+"""What is to be run: typed, frozen, validated. Importing this module imports neither torch nor any plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from harness.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Device = str  # 'cpu', 'cuda' or 'cuda:1'
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class Frozen(BaseModel):
+    """Immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Where a task's real images come from; picklable, so that a worker process can load them."""
+
+    def fingerprint(self) -> str:
+        """A hash that changes whenever any image would."""
+        ...
+
+    def load(self, size: int) -> NDArray[np.uint8]:
+        """The images, (n, size, size, 3) uint8 RGB, in a fixed order."""
+        ...
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        ...
+
+
+class Task(Frozen):
+    """Task j of a benchmark: one concept, its category word X and its custom token V*."""
+
+    index: int = Field(ge=1)
+    name: str
+    category: str
+    images: ImageSource
+
+    @property
+    def token(self) -> str:
+        """The custom token: lower case and bracketed, so that no tokenizer splits it or confuses it with another."""
+        return f"<v{self.index}>"
+
+
+class Sampling(Frozen):
+    """How X_{i,j} is generated. Every field is part of the protocol, and of the step's key."""
+
+    images: int = Field(16, ge=2, description="images of each task")
+    steps: int = Field(50, ge=1, description="DDIM steps")
+    guidance_scale: float = Field(6.0, ge=1.0, description="classifier-free guidance")
+    eta: float = Field(1.0, ge=0.0, le=1.0, description="DDIM's stochasticity; 0 is deterministic")
+    batch_size: int = Field(16, ge=1, description="images per batch; fixed, as arithmetic may differ in the last bit")
+
+
+class Tier(Frozen):
+    """The scale at which a benchmark runs."""
+
+    name: str
+    summary: str
+    backbone: str = Field(description="a diffusers folder or a hub id")
+    extractor: str = Field(description="an open_clip folder, or 'architecture/pretrained'")
+    resolution: int = Field(description="pixels along each side")
+    device: str = "auto"
+    dtype: Dtype = "float32"
+    sampling: Sampling = Sampling()
+
+
+@runtime_checkable
+class TaskList(Protocol):
+    """Makes a benchmark's tasks at one tier."""
+
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, in order, indexed from 1."""
+        ...
+
+
+class Benchmark(Frozen):
+    """An ordered sequence of tasks, at one or more tiers."""
+
+    name: str
+    title: str
+    summary: str
+    sources: Mapping[str, TaskList] = Field(description="the tasks at each tier")
+    licence: str = ""
+    citation: str = ""
+
+    def tasks(self, tier: str) -> Sequence[Task]:
+        """The tasks at a tier.
+
+        Raises:
+            UsageError: this benchmark is not defined at that tier.
+        """
+        if tier not in self.sources:
+            raise UsageError(
+                f"Benchmark '{self.name}' has no tier '{tier}'; use --tier {' or --tier '.join(self.sources)}."
+            )
+        return self.sources[tier].tasks()
+
+
+class MethodOptions(Frozen):
+    """Options that every method has. Defaults are the paper tier's; `tier_defaults` replaces some at another tier."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    steps: int = Field(500, ge=1, description="training steps per task")
+    batch_size: int = Field(4, ge=1, description="images per training step")
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
+    token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
+    category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
+    token_init: Literal["category", "random"] = Field(
+        "random", description="start the custom token at the category word's embedding, or at a random one"
+    )
+
+    @classmethod
+    def for_tier(cls, tier: str, changes: Mapping[str, Any] | None = None) -> Self:
+        """The tier's defaults with `changes` applied.
+
+        Raises:
+            UsageError: an unknown option (with the nearest names) or a value out of range.
+        """
+        changes = changes or {}
+        for key in changes:
+            if key not in cls.model_fields:
+                close = nearest(key, cls.model_fields)
+                hint = (
+                    f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(cls.model_fields))}."
+                )
+                raise UsageError(f"Unknown option '{key}'; {hint}")
+        defaults = dict(cls.tier_defaults.get(tier, {}))
+        try:
+            return cls.model_validate({**defaults, **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"Option '{name}' cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+    def changed(self, tier: str) -> dict[str, Any]:
+        """The options that differ from the tier's defaults."""
+        default = type(self).for_tier(tier)
+        return {k: v for k, v in self.model_dump().items() if v != getattr(default, k)}
+
+
+class MethodSpec(Frozen):
+    """A method by its registered name, and the options changed from the tier's defaults."""
+
+    name: str
+    changes: Mapping[str, Any] = {}
+
+
+class RunSpec(Frozen):
+    """A whole run, as written beside the results and read back by `--config`."""
+
+    benchmark: str = Field(description="a registered name, or a folder with one sub-folder of photographs per concept")
+    methods: tuple[MethodSpec, ...] = Field(min_length=1)
+    tier: str = "mini"
+    seeds: tuple[int, ...] = (0,)
+    backbone: str | None = Field(None, description="a diffusers folder or hub id instead of the tier's")
+    device: str = "auto"
+    dtype: Dtype | None = None
+    tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
+    sampling: Mapping[str, Any] = {}
+    output: Path = Path("runs")
+    jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
+    keep_going: bool = False
+    offline: bool = True
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds must be distinct, non-negative integers")
+        return seeds
+
+
+def parse_tasks(text: str, total: int) -> tuple[int, ...]:
+    """'1-3' or '3' (the first three tasks) as a tuple of 1-based indices.
+
+    Raises:
+        UsageError: not a range, not starting at 1 (the tasks build on each other), or beyond the benchmark.
+    """
+    match = re.fullmatch(r"(?:1-)?(\d+)", text.strip())
+    if not match or int(match[1]) < 1:
+        raise UsageError(f"--tasks '{text}' cannot be used: write 1-N, as task N builds on all tasks before it.")
+    last = int(match[1])
+    if last > total:
+        raise UsageError(f"--tasks '{text}' goes beyond the benchmark, which has {total} tasks.")
+    return tuple(range(1, last + 1))

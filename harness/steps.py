@@ -1,0 +1,162 @@
+"""What each kind of step does: reads its parents from the store, computes, commits. Runs in a worker process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file as save_tensors
+
+from harness import registry
+from harness.backbones.extractor import Extractor
+from harness.backbones.text_to_image import TextToImage
+from harness.images import load_images, save_images
+from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures, training_figures
+from harness.plan import Setting, Step
+from harness.seeds import derive_seed
+from harness.spec import Sampling, Task
+from harness.store import Entry, Store
+from harness.training import prompt_for, train_task
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+WEIGHTS, TOKEN, TRAINING = "weights.safetensors", "token.safetensors", "training.json"
+
+
+@lru_cache(maxsize=1)
+def _model(source: str, device: str, dtype: str, offline: bool) -> TextToImage:
+    return TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline)
+
+
+@lru_cache(maxsize=1)
+def _extractor(source: str, device: str) -> Extractor:
+    return Extractor(source, torch.device(device))
+
+
+def _ready_model(setting: Setting, device: str) -> TextToImage:
+    model = _model(setting.backbone, device, setting.dtype, setting.offline)
+    model.reset()
+    return model
+
+
+def _load_weights(model: TextToImage, entry: Entry) -> None:
+    if WEIGHTS in entry.manifest["files"]:
+        model.load_weights(load_tensors(str(entry.file(WEIGHTS))))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """Real images at the tier's resolution, and what the VAE makes of them."""
+    task: Task = step.work["task"]
+    images = task.images.load(setting.tier.resolution)
+    model = _ready_model(setting, device)
+    save_images(images, folder / "images")
+    save_images(model.decode_latents(model.encode_images(images)), folder / "reconstructed")
+
+
+def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """One task of one method: the folded weights (if any were trained), the token, and figures."""
+    task: Task = step.work["task"]
+    model = _ready_model(setting, device)
+    if len(step.parents) > 1:
+        _load_weights(model, store.open(step.parents[1]))
+    plugin = registry.methods().get(step.work["method"])
+    method = plugin(plugin.options_class.model_validate(step.recipe["options"]))
+    latents = model.encode_images(load_images(store.open(step.parents[0]).folder / "images"))
+    before = model.weights()
+    done = train_task(model, method, latents, task.token, task.category, int(step.recipe["seed"]), task.index)
+    after = model.weights()
+    if any(not torch.equal(before[name], after[name]) for name in after) or len(step.parents) > 1:
+        save_tensors(after, str(folder / WEIGHTS))
+    save_tensors({"embedding": done.token}, str(folder / TOKEN))
+    measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.unet.parameters())}
+    training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
+    _write_json(folder / TRAINING, training)
+
+
+def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
+    r = step.recipe
+    model = _ready_model(setting, device)
+    _load_weights(model, store.open(step.parents[0]))
+    token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
+    model.set_token(r["token"], token.to(model.device))
+    sampling = Sampling.model_validate(r["sampling"])
+    seeds = [derive_seed(r["seed"], "generate", r["task"], k) for k in range(sampling.images)]
+    prompt = prompt_for(r["token"], r["category"], r["category_word"])
+    save_images(model.generate(prompt, seeds, sampling), folder / "images")
+
+
+def run_features(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """The extractor's features of every image set in the parent step."""
+    parent = store.open(step.parents[0]).folder
+    extractor = _extractor(setting.extractor, device)
+    features = {p.name: extractor.features(load_images(p)) for p in sorted(parent.iterdir()) if p.is_dir()}
+    save_file(features, str(folder / "features.safetensors"))
+
+
+def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """All figures of a cell."""
+
+    def read(keys: list[str], name: str) -> list[np.ndarray[Any, Any]]:
+        return [load_file(str(store.open(key).file("features.safetensors")))[name] for key in keys]
+
+    w = step.work
+    trainings: list[Mapping[str, Any]] = [store.open(key).json(TRAINING) for key in w["trains"]]
+    real = read(w["real"], "images")
+    just, final = read(w["just"], "images"), read(w["final"], "images")
+    unet_parameters = int(trainings[-1]["measures"]["unet_parameters"])
+    figures = [
+        *accuracy_figures(real, final),
+        *forgetting_figures(just, final),
+        *floor_figures(real, read(w["real"], "reconstructed")),
+        *training_figures(trainings, unet_parameters),
+    ]
+    s: Sampling = w["sampling"]
+    protocol = {
+        "kernel": "polynomial (x.y/d + 1)^3, float64, features not normalised",
+        "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased: U, paired for F_mmd",
+        "interval": "95 %, jackknife over generated images, real images fixed",
+        "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",
+        "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
+        "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
+    }
+    _write_json(folder / "figures.json", {"figures": [f.__dict__ for f in figures], "protocol": protocol})
+
+
+RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
+    "real": run_real,
+    "train": run_train,
+    "generate": run_generate,
+    "features": run_features,
+    "score": run_score,
+}
+
+
+def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
+    """Run one step and commit it; gives its seconds. On a CPU it uses one thread: sums then have one order everywhere."""
+    if device == "cpu":
+        torch.set_num_threads(1)
+    store = Store(root)
+    if store.get(step.key) is not None:  # another process was faster
+        return 0.0
+    started = time.perf_counter()
+    facts: dict[str, Any] = {
+        "device": device,
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "open_clip_torch")},
+    }
+    with store.commit(step.key, step.recipe, facts) as folder:
+        RUN[step.kind](step, setting, store, device, folder)
+        facts["seconds"] = round(time.perf_counter() - started, 3)
+    return float(facts["seconds"])

@@ -1,0 +1,102 @@
+"""STAMINA's hard attention masks (eqs. 4, 6): a Bernoulli gate for every entry of a weight residual."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+MaskInput = Literal["identity", "ones"]
+MaskKind = Literal["gumbel", "sigmoid"]
+
+
+def gumbel_noise(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws of Gumbel(0, 1): -log(-log U), from the given (CPU) generator."""
+    uniform = torch.rand(shape, generator=generator).clamp_(1e-20, 1 - 1e-7)
+    return (-(-uniform.log()).log()).to(like)
+
+
+def hard_concrete(logits: Tensor, tau: float, generator: torch.Generator) -> Tensor:
+    """Binary Gumbel-softmax, straight through (eq. 4; Jang et al., 2016).
+
+    The class "keep" has logit m, the class "drop" has 0; each gets a Gumbel draw, so that P(keep) = sigmoid(m). Forward
+    is exactly 0 or 1; the gradient is that of the soft mask sigmoid((m + g1 - g0) / tau).
+
+    Args:
+        logits: m, any shape. tau: temperature, > 0. generator: CPU generator of the noise.
+    """
+    keep = gumbel_noise(logits.shape, logits, generator)
+    drop = gumbel_noise(logits.shape, logits, generator)
+    soft = torch.sigmoid((logits + keep - drop) / tau)
+    hard = (soft > 0.5).to(soft)
+    return hard + (soft - soft.detach())
+
+
+class Mask(nn.Module):
+    """A mask over a (D1, D2) residual. In training it draws noise; in eval mode it is m > 0, without noise.
+
+    With kind 'sigmoid' (the paper's "ablate Gumbel-softmax") it is sigmoid(m) in both.
+    """
+
+    def __init__(self, tau: float, kind: MaskKind, generator: torch.Generator) -> None:
+        super().__init__()
+        self.tau, self.kind, self.generator = tau, kind, generator
+
+    def logits(self) -> Tensor:
+        """m, (D1, D2)."""
+        raise NotImplementedError
+
+    def forward(self) -> Tensor:
+        """The mask, (D1, D2), entries in {0, 1} (or in (0, 1) for kind 'sigmoid')."""
+        logits = self.logits()
+        if self.kind == "sigmoid":
+            return torch.sigmoid(logits)
+        if self.training:
+            return hard_concrete(logits, self.tau, self.generator)
+        return (logits > 0).to(logits)
+
+
+class MlpMask(Mask):
+    """Logits from a two-layer MLP (eq. 6): Linear(D2 -> r), ReLU, Linear(r -> D1), on a fixed input.
+
+    Input 'identity' (the reading that gives the paper's 0.19 %): the MLP is applied to the D2 one-hot vectors, and
+    column k of the logits is its answer to the k-th. Input 'ones': one answer for all, a mask constant along rows.
+
+    Args:
+        rows, columns: D1, D2. rank: r, the hidden width. start: initial value of the output bias; sigmoid(start) is
+        about the share of entries that the mask lets through at first.
+    """
+
+    def __init__(
+        self, rows: int, columns: int, rank: int, *, tau: float, kind: MaskKind, given: MaskInput, start: float,
+        generator: torch.Generator,
+    ) -> None:  # fmt: skip
+        super().__init__(tau, kind, generator)
+        self.columns, self.given = columns, given
+        # for one-hot inputs the first layer is a table of D2 rows; unit-variance entries keep the logits of order one
+        self.weight1 = nn.Parameter(torch.randn(rank, columns, generator=generator))
+        self.bias1 = nn.Parameter(torch.zeros(rank))
+        self.weight2 = nn.Parameter(torch.randn(rows, rank, generator=generator) / rank**0.5)
+        self.bias2 = nn.Parameter(torch.full((rows,), start))
+
+    def logits(self) -> Tensor:
+        if self.given == "identity":  # weight1 @ I is weight1 itself
+            hidden = relu(self.weight1 + self.bias1[:, None])  # (r, D2)
+            return self.weight2 @ hidden + self.bias2[:, None]
+        hidden = relu(self.weight1.mean(dim=1) * self.columns**0.5 + self.bias1)
+        return (self.weight2 @ hidden + self.bias2)[:, None].expand(-1, self.columns)
+
+
+class FreeMask(Mask):
+    """Logits learnt directly, one per entry (the paper's "ablate mask MLP")."""
+
+    def __init__(
+        self, rows: int, columns: int, *, tau: float, kind: MaskKind, start: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(tau, kind, generator)
+        self.values = nn.Parameter(start + 0.01 * torch.randn(rows, columns, generator=generator))
+
+    def logits(self) -> Tensor:
+        return self.values

@@ -1,0 +1,92 @@
+"""STAMINA: STack-And-Mask INcremental Adapters (Smith et al., 2023, arXiv 2311.18763).
+
+W_t = W_{t-1} + (A_t B_t) * M_t on every cross-attention key and value projection (eq. 5), where M_t is a hard binary
+mask drawn by Gumbel-softmax (eq. 4) from the logits of a low-rank MLP (eq. 6), and the custom token is an MLP's output.
+The loss (eq. 8) is L_SD + lambda_s L_sparse + lambda_f L_forget. After the task all of it folds into W.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.method import Method
+from harness.spec import MethodOptions
+from methods import parts
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from harness.backbones.adaptable import Adaptable
+
+
+class StaminaOptions(MethodOptions):
+    """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"mini": {}}
+
+    steps: int = Field(500, ge=1, description="training steps per task")
+    learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A, B and the mask")
+    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
+    category_word: bool = Field(False, description="name the category X in 'a photo of a V* X'")
+    rank: int = Field(16, ge=1, description="rank r of A B, and hidden width of the mask's and the token's MLPs")
+    tau: float = Field(0.5, gt=0, description="temperature of the Gumbel-softmax (eq. 4)")
+    lambda_forget: float = Field(1e8, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+    lambda_sparse: float = Field(1e-2, ge=0, description="weight of L_sparse (eq. 7)")
+    sparse_reduction: Literal["mean", "sum"] = Field(
+        "mean", description="L_sparse as the mask's mean entry (its density), or as the sum over entries"
+    )
+    mask: Literal["mlp", "free", "none"] = Field("mlp", description="mask logits from an MLP, free, or no mask at all")
+    mask_kind: Literal["gumbel", "sigmoid"] = Field("gumbel", description="hard Gumbel-softmax mask, or a sigmoid one")
+    mask_input: Literal["identity", "ones"] = Field("identity", description="the mask MLP's fixed input")
+    mask_start: float = Field(1.0, description="initial bias of the mask's logits; sigmoid of it is the first density")
+    token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
+
+
+class Stamina(Method[StaminaOptions]):
+    """Masked low-rank residuals, stacked and folded; MLP tokens; L_forget and L_sparse."""
+
+    options_class = StaminaOptions
+    summary = "low-rank residuals under hard MLP masks, MLP tokens, forgetting and sparsity penalties"
+    citation = "Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763"
+
+    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+        from harness.backbones.adaptable import attach
+
+        o = self.options
+
+        def mask_for(rows: int, columns: int) -> parts.MlpMask | parts.FreeMask:
+            common: dict[str, Any] = {"tau": o.tau, "kind": o.mask_kind, "start": o.mask_start, "generator": generator}
+            if o.mask == "free":
+                return parts.FreeMask(rows, columns, **common)
+            return parts.MlpMask(rows, columns, o.rank, given=o.mask_input, **common)
+
+        def adapter(name: str, projection: nn.Linear) -> parts.LowRank:
+            if o.mask == "none":
+                return parts.LowRank(projection, o.rank, generator)
+            return parts.MaskedLowRank(projection, o.rank, mask_for(*projection.weight.shape), generator)
+
+        self.adapters = attach(model, adapter)
+        self.changes = {name: model.change(name) for name in self.adapters}
+        return parts.new_token(model, o.token, o.token_init, o.rank, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        residuals = {name: adapter.residual() for name, adapter in self.adapters.items()}
+        terms = {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}
+        masks = self._masks()
+        if masks and self.options.lambda_sparse > 0:
+            terms["sparse"] = self.options.lambda_sparse * parts.sparse_loss(masks, self.options.sparse_reduction)
+        return terms
+
+    def measures(self) -> Mapping[str, float]:
+        masks = self._masks()
+        if not masks:
+            return {}
+        kept = sum(float(mask.sum()) for mask in masks)
+        return {"mask_density": kept / sum(mask.numel() for mask in masks)}
+
+    def _masks(self) -> list[Tensor]:
+        return [a.mask for a in self.adapters.values() if isinstance(a, parts.MaskedLowRank)]
