@@ -1,0 +1,37 @@
+"""Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "types"]
+INSTALL = ("-c", "constraints.txt", "-e")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite."""
+    session.install(*INSTALL, ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff: format and lint."""
+    session.install("-c", "constraints.txt", "ruff")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """pyright, strict on harness/."""
+    session.install(*INSTALL, ".[dev]")
+    session.run("pyright")
+
+
+@nox.session
+def perf(session: nox.Session) -> None:
+    """Ratios within one run: what the harness costs above the U-Net's own forward and backward passes."""
+    session.install(*INSTALL, ".[test]")
+    session.run("pytest", "-o", "addopts=--import-mode=importlib", "tests/perf", "-s", *session.posargs)

@@ -1,0 +1,60 @@
+"""File names from the user's words, and files that are never half written."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import unicodedata
+from pathlib import Path
+
+MAX_PART = 80  # characters of one word in a file name: three of them stay below the 255 bytes of common file systems
+
+
+def slug(text: str) -> str:
+    """A harmless part of a file name: ASCII letters, digits, '.', '_', '-'; no separators, no leading or trailing dot.
+
+    Different texts may give the same slug; `Names` keeps them apart.
+    """
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    clean = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text))
+    return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or "unnamed"
+
+
+class Names:
+    """Hands out stems of file names, each once, also where the file system ignores case."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, *parts: str) -> str:
+        """The slugs of the parts joined by '-'; from the second on with '-2', '-3', ... at the end."""
+        stem = "-".join(slug(part) for part in parts)
+        name, count = stem, 1
+        while name.lower() in self._taken:
+            count += 1
+            name = f"{stem}-{count}"
+        self._taken.add(name.lower())
+        return name
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Replace a file in one step: write and sync a temporary file beside it, then rename.
+
+    Unlike a file made by `tempfile`, it gets the permissions of an ordinary new file, since reports are there to be
+    shared.
+
+    Raises:
+        OSError: the folder cannot be written; no temporary file stays behind.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")  # not the target's name, which may be near the limit
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,66 @@
+"""The tidy frame: one line per figure, and its strict JSON."""
+
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# (pandas comes without complete types)
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.results import CellResult, Row
+
+COLUMNS = (
+    "benchmark", "tier", "backbone", "method", "seed", "task", "metric", "value", "low", "high", "n", "unit", "partial",
+)  # fmt: skip
+TYPES = {
+    "seed": "int64", "task": "Int64", "value": "float64", "low": "float64", "high": "float64", "n": "int64",
+    "partial": "bool",
+}  # fmt: skip
+
+
+def tidy(cells: Sequence[CellResult], layers: bool = False) -> pd.DataFrame:
+    """All rows of all cells in one frame, in the order given.
+
+    Args:
+        cells: finished cells; none gives an empty frame with the same columns.
+        layers: whether to keep the per-layer figures; if so, a column `layer` is added at the end.
+
+    Returns:
+        A frame with the columns `COLUMNS`. `method` holds the cell's label, so that two settings of one method stay
+        apart. `task` is a nullable integer, missing for a figure of the whole cell; `low` and `high` are NaN where
+        there is no interval. Values keep their row's unit.
+    """
+    names = [*COLUMNS, "layer"] if layers else list(COLUMNS)
+    records = [_record(cell, row) for cell in cells for row in cell.rows if layers or row.layer is None]
+    # One task missing would turn a plain integer column into floats, and task 3 into 3.0: hence the nullable type.
+    return pd.DataFrame({name: [record[name] for record in records] for name in names}, columns=names).astype(TYPES)
+
+
+def to_json(frame: pd.DataFrame) -> str:
+    """A list of records, one a line, as strict JSON that ends with a newline.
+
+    Missing and non-finite figures become null, integers stay integers.
+    """
+    names: list[str] = list(frame.columns)
+    columns: list[list[Any]] = [list(frame[name].tolist()) for name in names]
+    records = [dict(zip(names, map(_plain, values), strict=True)) for values in zip(*columns, strict=True)]
+    if not records:
+        return "[]\n"
+    return "[\n" + ",\n".join(json.dumps(record, allow_nan=False) for record in records) + "\n]\n"
+
+
+def _record(cell: CellResult, row: Row) -> dict[str, Any]:
+    record = row.model_dump()
+    # A cell that was cut short makes each of its figures partial, whatever the row says.
+    return record | {"method": cell.label, "partial": row.partial or cell.partial}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

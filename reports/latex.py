@@ -1,0 +1,147 @@
+"""Tables in LaTeX (booktabs), in the manner of the paper, and a document that compiles with article and booktabs."""
+
+# ruff: noqa: RUF001 (the table of escapes holds look-alikes of ASCII on purpose)
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from reports.columns import COLUMNS, Column
+from reports.files import slug
+from reports.published import Published
+from reports.summary import MISSING, Line, Table, number, ranges
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # '[' would begin an optional argument after '\\'; two quotes would become one glyph. (A straight double quote needs
+    # another font encoding than the default.)
+    "[": "{[}", "]": "{]}", "`": "`{}", "'": "'{}", '"': "''", "\0": "{}",
+    "±": r"$\pm$", "—": "---", "–": "--", "×": r"$\times$", "·": r"$\cdot$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$",
+    "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$", "↓": r"$\downarrow$", "α": r"$\alpha$", "β": r"$\beta$",
+    "γ": r"$\gamma$", "λ": r"$\lambda$", "μ": r"$\mu$", "µ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$",
+    "…": r"\ldots{}", "‘": "`", "’": "'", "“": "``", "”": "''", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}",
+    "ø": r"\o{}", "Ø": r"\O{}", "å": r"\aa{}", "Å": r"\AA{}",
+}  # fmt: skip
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0327": "c", "\u030c": "v"}
+
+_PREAMBLE = r"""\documentclass[10pt]{article}
+\usepackage{booktabs}
+\setlength{\textwidth}{18.5cm}
+\setlength{\textheight}{24cm}
+\setlength{\oddsidemargin}{-1.3cm}
+\setlength{\topmargin}{-1.5cm}
+\begin{document}
+"""
+
+
+def escape(text: str) -> str:
+    """User text as literal LaTeX on one line.
+
+    A character that the default fonts lack would stop the compiler; it is printed by its code, as in [U+4E2D].
+    """
+    apart = re.sub(r"-(?=-)", "-\0", " ".join(text.split()).replace("\0", ""))  # '--' would become one dash
+    return "".join(map(_escape_character, apart))
+
+
+def _escape_character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character.isascii():
+        return character if character.isprintable() else " "
+    base, *marks = unicodedata.normalize("NFD", character)
+    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
+        letter = {"i": r"\i", "j": r"\j"}.get(base, base)
+        return rf"\{_ACCENTS[marks[0]]}{{{letter}}}"
+    return f"{{[}}U+{ord(character):04X}{{]}}"
+
+
+def to_latex(table: Table) -> str:
+    r"""A complete `table` environment; needs `\usepackage{booktabs}`. Ends with a newline."""
+    best = {column.metric: table.best(column) for column in COLUMNS}
+    lines = [
+        r"\begin{table}[tbp]",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape(table.caption)}.}}",
+        rf"\label{{tab:{_label(table)}}}",
+        rf"\begin{{tabular}}{{p{{2.8cm}}{'r' * len(COLUMNS)}}}",  # long labels wrap
+        r"\toprule",
+        _row(["Method", *(column.latex[0] + r" ($\downarrow$)" for column in COLUMNS)]),
+        _row(["", *(column.latex[1] for column in COLUMNS)]),
+        r"\midrule",
+    ]
+    for line in table.lines:
+        lines += _line(line, {column.metric for column in COLUMNS if line.label in best[column.metric]})
+    if table.published is not None:
+        lines += _published(table.published)
+    notes = table.notes()
+    if table.published is not None:
+        notes.insert(0, table.published.caution(table.tier))
+    lines += [
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\par\medskip",
+        r"\begin{minipage}{\linewidth}\scriptsize\raggedright",
+        *(rf"{_math(escape(note))}\par" for note in notes),
+        r"\end{minipage}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex_document(tables: Sequence[Table]) -> str:
+    """A document of its own with all tables, one after another."""
+    body = "\\clearpage\n".join(map(to_latex, tables)) or "No results.\n"
+    return f"{_PREAMBLE}{body}\\end{{document}}\n"
+
+
+def _line(line: Line, bold: set[str]) -> list[str]:
+    """The line of a method and, where there are intervals, a second one that holds them in small print."""
+    rows = [_row([rf"{{\raggedright {escape(line.label)}}}", *(_cell(line, c, c.metric in bold) for c in COLUMNS)])]
+    intervals = [line.figures[c.metric].interval(c) if c.metric in line.figures else "" for c in COLUMNS]
+    if any(intervals):
+        rows.append(_row(["", *(rf"{{\scriptsize ${text}$}}" if text else "" for text in intervals)]))
+    return rows
+
+
+def _cell(line: Line, column: Column, bold: bool) -> str:
+    figure = line.figures.get(column.metric)
+    if figure is None:
+        return MISSING
+    value, spread = figure.parts(column)
+    # The dash stays outside mathematics, where it would be a minus sign.
+    return (rf"$\mathbf{{{value}}}$" if bold else f"${value}$") + rf" $\pm$ {escape(spread)}"
+
+
+def _published(block: Published) -> list[str]:
+    span = len(COLUMNS) + 1
+    return [
+        r"\midrule",
+        rf"\multicolumn{{{span}}}{{l}}{{\textit{{paper ({escape(block.setting)})}}}}\\",
+        r"\midrule",
+        *(
+            _row([f"{{{escape(name)}}}", *(_value(row, column) for column in COLUMNS)])
+            for name, row in block.rows.items()
+        ),
+    ]
+
+
+def _value(row: Mapping[str, float], column: Column) -> str:
+    return f"${number(row[column.metric], column.digits)}$" if column.metric in row else ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells).rstrip() + r" \\"
+
+
+def _label(table: Table) -> str:
+    scope = f"partial-{ranges(table.tasks)}" if table.partial else "full"
+    return "-".join(map(slug, (table.benchmark, table.tier, table.backbone, scope))).replace("_", "-").lower()
+
+
+def _math(text: str) -> str:
+    """The notes' own 'x10^3' as mathematics."""
+    return text.replace(r"x10\textasciicircum{}3", r"$\times 10^3$")

@@ -1,0 +1,58 @@
+"""Tables in GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from reports.columns import COLUMNS, Column
+from reports.published import Published
+from reports.summary import MISSING, Line, Table, number
+
+# Escaped wherever they may start markup; '|' would split a cell, '$' starts mathematics on GitHub.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")
+
+
+def escape(text: str) -> str:
+    """User text as literal Markdown on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, the table, the paper's block where there is one, and the notes; ends with a newline."""
+    best = {column.metric: table.best(column) for column in COLUMNS}
+    rows = [
+        [escape(line.label), *(_cell(line, column, line.label in best[column.metric]) for column in COLUMNS)]
+        for line in table.lines
+    ]
+    parts = [f"### {escape(table.caption)}", _grid(["method", *(column.title for column in COLUMNS)], rows)]
+    if table.published is not None:
+        parts += _published(table.published, table.tier)
+    parts.append("\n".join(f"- {escape(note)}" for note in table.notes()))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(line: Line, column: Column, bold: bool) -> str:
+    figure = line.figures.get(column.metric)
+    if figure is None:
+        return MISSING
+    value = f"**{figure.text(column)}**" if bold else figure.text(column)
+    return f"{value} {figure.interval(column)}".strip()
+
+
+def _published(block: Published, tier: str) -> list[str]:
+    columns = [column for column in COLUMNS if any(column.metric in row for row in block.rows.values())]
+    rows = [
+        [escape(name), *(number(row[c.metric], c.digits) if c.metric in row else MISSING for c in columns)]
+        for name, row in block.rows.items()
+    ]
+    return [
+        f"**paper ({block.setting})**",
+        _grid(["method", *(column.title for column in columns)], rows),
+        escape(block.caution(tier)),
+    ]
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

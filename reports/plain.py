@@ -1,0 +1,101 @@
+"""Tables as CSV for machines and as aligned text for terminals."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Iterable
+
+from reports.columns import COLUMNS
+from reports.summary import FLOORS, MISSING, NO_SPREAD, Figure, Table, join, ranges
+
+WIDTH = 100
+MIN_LABEL = 12
+GAP = "  "
+GROUP = ("benchmark", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
+FIELDS = (
+    *GROUP,
+    *(f"{c.metric}_{part}" for c in COLUMNS for part in ("mean", "sd", "low", "high", "n")),
+    *FLOORS,
+    "units",
+    "protocol",
+)
+
+
+def to_csv(table: Table) -> str:
+    """One line a method under a header; the columns are the same for every table. See `stack_csv`."""
+    return stack_csv([table])
+
+
+def stack_csv(tables: Iterable[Table]) -> str:
+    """All tables under one header, told apart by their first columns (benchmark, tier, backbone, partial, tasks).
+
+    Figures are not rounded, and stand in the units of the printed tables. A missing figure is an empty field; the
+    standard deviation of a single seed is an em dash.
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for table in tables:
+        writer.writerows(_records(table))
+    return stream.getvalue()
+
+
+def to_text(table: Table) -> str:
+    """A compact table for terminals of 100 columns; long labels end in an ellipsis. Ends with a newline."""
+    columns = [column for column in COLUMNS if column.compact]
+    rows = [["seeds", *(column.short for column in columns)]]
+    for line in table.lines:
+        figures = [(line.figures.get(column.metric), column) for column in columns]
+        rows.append([str(len(line.seeds)), *(MISSING if f is None else f.text(c) for f, c in figures)])
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    room = max(MIN_LABEL, WIDTH - sum(widths) - len(GAP) * len(widths))
+    labels = [_shorten(label, room) for label in ("method", *(line.label for line in table.lines))]
+    widest = max(map(len, labels))
+    lines = [
+        GAP.join([label.ljust(widest), *(text.rjust(width) for text, width in zip(row, widths, strict=True))])
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    lines.insert(1, GAP.join("-" * width for width in (widest, *widths)))
+    notes = ["A_mmd, F_mmd and KID x10^3.", *table.notes(compact=True)]
+    return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
+
+
+def _records(table: Table) -> Iterable[dict[str, object]]:
+    common: dict[str, object] = {
+        "benchmark": table.benchmark,
+        "tier": table.tier,
+        "backbone": table.backbone,
+        "partial": str(table.partial).lower(),
+        "tasks": ranges(table.tasks),
+        "tasks_total": table.tasks_total,
+        "units": "; ".join(f"{column.metric} {column.unit}" for column in COLUMNS),
+        "protocol": "; ".join(f"{name}: {text}" for name, text in table.protocol),
+    }
+    common |= {metric: table.floors[metric].mean for metric in FLOORS if metric in table.floors}
+    for line in table.lines:
+        record = common | {"method": line.label, "seeds": join(line.seeds, " ")}
+        for metric, figure in line.figures.items():
+            record |= {f"{metric}_{part}": value for part, value in _parts(figure).items()}
+        yield record
+
+
+def _parts(figure: Figure) -> dict[str, object]:
+    return {
+        "mean": figure.mean,
+        "sd": NO_SPREAD if figure.spread is None else figure.spread,
+        "low": figure.low,
+        "high": figure.high,
+        "n": join(figure.n),
+    }
+
+
+def _shorten(text: str, width: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _wrap(text: str, indent: str) -> str:
+    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+    return "\n".join(lines)

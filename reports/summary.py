@@ -1,0 +1,281 @@
+"""From cells to tables: group what may be compared, average over seeds, keep the protocol."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.results import CellResult, Metric, Row
+from reports.columns import COLUMNS, Column, convert
+from reports.published import Published, published_for
+
+FLOORS: Mapping[Metric, str] = {
+    "noise_floor": "noise floor (real images against real images)",
+    "codec_floor": "codec floor (real images against their reconstructions)",
+}
+MISSING = "n/a"
+NO_SPREAD = "—"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over seeds, in its column's unit.
+
+    `spread` is the sample standard deviation, None with one seed. `low` and `high` are the means of the seeds' 95 %
+    bounds, None where no seed has them. `seeds` counts the seeds that have the figure, `n` lists the rows' n.
+    """
+
+    mean: float
+    spread: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    n: tuple[int, ...]
+
+    def parts(self, column: Column) -> tuple[str, str]:
+        """('2.18', '0.05'): mean and spread as printed, an em dash for the spread of one seed."""
+        spread = NO_SPREAD if self.spread is None else f"{self.spread:.{column.digits}f}"
+        return number(self.mean, column.digits), spread
+
+    def text(self, column: Column) -> str:
+        """'2.18 ± 0.05', without the interval."""
+        return " ± ".join(self.parts(column))
+
+    def interval(self, column: Column) -> str:
+        """'[1.90, 2.46]' in a column that prints intervals, '' elsewhere or where there is none."""
+        if not column.interval or self.low is None or self.high is None:
+            return ""
+        return f"[{number(self.low, column.digits)}, {number(self.high, column.digits)}]"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method: its label, its name, its seeds in ascending order, and metric -> figure."""
+
+    label: str
+    method: str
+    seeds: tuple[int, ...]
+    figures: Mapping[Metric, Figure]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The methods of one (benchmark, tier, backbone, tasks run), partial ones apart from full ones.
+
+    `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
+    (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells.
+    """
+
+    benchmark: str
+    title: str
+    tier: str
+    backbone: str
+    partial: bool
+    tasks: tuple[int, ...]
+    tasks_total: int
+    lines: tuple[Line, ...]
+    protocol: tuple[tuple[str, str], ...]
+    floors: Mapping[Metric, Figure]
+
+    @property
+    def scope(self) -> str:
+        """'20 tasks', or 'partial: tasks 1-3 of 50'."""
+        if self.partial:
+            return f"partial: tasks {ranges(self.tasks)} of {self.tasks_total}"
+        return f"{self.tasks_total} task{'s' if self.tasks_total != 1 else ''}"
+
+    @property
+    def caption(self) -> str:
+        """One line that says what the table is of."""
+        return f"{self.title} ({self.benchmark}), {self.tier} tier, {self.backbone}; {self.scope}"
+
+    @property
+    def published(self) -> Published | None:
+        """The paper's figures for this benchmark; never beside a partial table."""
+        return None if self.partial else published_for(self.benchmark, {line.method for line in self.lines})
+
+    def best(self, column: Column) -> set[str]:
+        """The labels of the lines with the lowest printed mean; none where there is nothing to compare."""
+        means = {line.label: line.figures[column.metric].mean for line in self.lines if column.metric in line.figures}
+        if len(means) < 2:
+            return set()
+        lowest = number(min(means.values()), column.digits)
+        return {label for label, mean in means.items() if number(mean, column.digits) == lowest}
+
+    def notes(self, compact: bool = False) -> list[str]:
+        """The sentences under the table: spread, order, floors, n and protocol; `compact` has no bold, no intervals."""
+        notes = [
+            f"Mean ± sample standard deviation over seeds; {NO_SPREAD} where there is one seed only. "
+            f"Seeds: {self._seeds()}.",
+            "Lower is better in every column.",
+        ]
+        if not compact:
+            notes[-1] += " Bold marks the lowest mean as printed and claims no significance."
+            if any(f.interval(c) for c in COLUMNS for line in self.lines if (f := line.figures.get(c.metric))):
+                notes.append("Brackets: 95 % interval, bounds averaged over seeds.")
+        for metric, name in FLOORS.items():
+            if floor := self.floors.get(metric):
+                notes.append(f"{name[0].upper()}{name[1:]}: {floor_text(floor)} x10^3 (n = {join(floor.n)}).")
+        shown = [column for column in COLUMNS if column.compact or not compact]
+        notes.append("n: " + ", ".join(f"{c.title.split(' (')[0]} {join(n)}" for c in shown if (n := self._n(c))) + ".")
+        notes.append("Protocol: " + ("; ".join(f"{k}: {v}" for k, v in self.protocol) or "not recorded") + ".")
+        return notes
+
+    def _seeds(self) -> str:
+        users: dict[tuple[int, ...], list[str]] = {}
+        for line in self.lines:
+            users.setdefault(line.seeds, []).append(line.label)
+        if len(users) == 1:
+            return join(self.lines[0].seeds, ", ")
+        return "; ".join(f"{join(seeds, ', ')} ({', '.join(labels)})" for seeds, labels in users.items())
+
+    def _n(self, column: Column) -> list[int]:
+        return sorted(
+            {n for line in self.lines if column.metric in line.figures for n in line.figures[column.metric].n}
+        )
+
+
+def build_tables(cells: Sequence[CellResult]) -> list[Table]:
+    """One table for each group of comparable cells, in the order of first appearance.
+
+    A cell counts as partial if it says so, if one of its rows does, or if it ran fewer tasks than its benchmark has;
+    it then never shares a table with a full one, nor with one of other tasks. If a label and seed come twice with the
+    same options, the later cell replaces the earlier; with other options they are kept apart as '(variant 2)'.
+    """
+    groups: dict[tuple[object, ...], list[CellResult]] = {}
+    for cell in cells:
+        groups.setdefault(comparable(cell), []).append(cell)
+    return [_table(group) for group in groups.values()]
+
+
+def comparable(cell: CellResult) -> tuple[object, ...]:
+    """The key of the group of cells that one table or figure may show together."""
+    tasks = tuple(sorted(task.index for task in cell.tasks))
+    return (cell.benchmark, cell.tier, cell.backbone, is_partial(cell), tasks, cell.tasks_total)
+
+
+def is_partial(cell: CellResult) -> bool:
+    """Whether the cell's figures are of less than the whole benchmark."""
+    return cell.partial or any(row.partial for row in cell.rows) or len(cell.tasks) < cell.tasks_total
+
+
+def by_label(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
+    """Label -> one cell a seed, both in the order of first appearance; see `build_tables` on what comes twice."""
+    variants: dict[tuple[str, str, str], dict[int, CellResult]] = {}
+    for cell in cells:
+        options = json.dumps(dict(cell.options), sort_keys=True, default=str)
+        variants.setdefault((cell.label, cell.method, options), {})[cell.seed] = cell
+    lines: dict[str, list[CellResult]] = {}
+    for (label, _, _), seeds in variants.items():
+        name, count = label, 1
+        while name in lines:
+            count += 1
+            name = f"{label} (variant {count})"
+        lines[name] = list(seeds.values())
+    return lines
+
+
+def number(value: float, digits: int) -> str:
+    """A fixed number of decimals, without the minus sign of a value that rounds to zero."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def join(items: Iterable[object], separator: str = "/") -> str:
+    """The items as text, joined."""
+    return separator.join(map(str, items))
+
+
+def ranges(tasks: Sequence[int]) -> str:
+    """Ascending task numbers, runs shortened: (1, 2, 3, 7) -> '1-3, 7'; 'none' if there are none."""
+    runs: list[list[int]] = []
+    for task in tasks:
+        if runs and task == runs[-1][1] + 1:
+            runs[-1][1] = task
+        else:
+            runs.append([task, task])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
+
+
+def floor_text(floor: Figure) -> str:
+    """A floor's mean, with its interval where it has one."""
+    interval = "" if floor.low is None or floor.high is None else f" [{number(floor.low, 2)}, {number(floor.high, 2)}]"
+    return f"{number(floor.mean, 2)}{interval}"
+
+
+def _table(cells: Sequence[CellResult]) -> Table:
+    lines = by_label(cells)
+    first = cells[0]
+    current = [cell for group in lines.values() for cell in group]
+    floors: dict[Metric, Figure] = {}
+    for metric in FLOORS:
+        floor = _figure([_whole(cell, metric) for cell in current], "1e-3")
+        if floor is not None:
+            floors[metric] = floor
+    return Table(
+        benchmark=first.benchmark,
+        title=first.title,
+        tier=first.tier,
+        backbone=first.backbone,
+        partial=is_partial(first),
+        tasks=tuple(sorted(task.index for task in first.tasks)),
+        tasks_total=first.tasks_total,
+        lines=tuple(_line(label, group) for label, group in lines.items()),
+        protocol=_protocol(lines),
+        floors=floors,
+    )
+
+
+def _line(label: str, cells: Sequence[CellResult]) -> Line:
+    figures: dict[Metric, Figure] = {}
+    for column in COLUMNS:
+        figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
+        if figure is not None:
+            figures[column.metric] = figure
+    return Line(label, cells[0].method, tuple(sorted(cell.seed for cell in cells)), figures)
+
+
+def _whole(cell: CellResult, metric: Metric) -> Row | None:
+    """The cell's own row of that metric: not of a task, not of a layer. The last one, should there be several."""
+    rows = [row for row in cell.rows if row.metric == metric and row.task is None and row.layer is None]
+    return rows[-1] if rows else None
+
+
+def _figure(rows: Sequence[Row | None], unit: str) -> Figure | None:
+    found = [row for row in rows if row is not None and math.isfinite(row.value)]
+    if not found:
+        return None
+    values = [convert(row.value, row.unit, unit) for row in found]
+    bounds = [
+        (convert(row.low, row.unit, unit), convert(row.high, row.unit, unit))
+        for row in found
+        if row.low is not None and row.high is not None
+    ]
+    return Figure(
+        mean=statistics.mean(values),
+        spread=statistics.stdev(values) if len(values) > 1 else None,
+        low=statistics.mean(low for low, _ in bounds) if bounds else None,
+        high=statistics.mean(high for _, high in bounds) if bounds else None,
+        seeds=len(values),
+        n=tuple(sorted({row.n for row in found})),
+    )
+
+
+def _protocol(lines: Mapping[str, Sequence[CellResult]]) -> tuple[tuple[str, str], ...]:
+    """What all cells share stands once; what differs names its methods, so that no difference stays hidden."""
+    users: dict[str, dict[str, list[str]]] = {}
+    for label, cells in lines.items():
+        for cell in cells:
+            for name, text in cell.protocol.items():
+                labels = users.setdefault(name, {}).setdefault(text, [])
+                if label not in labels:
+                    labels.append(label)
+    protocol: list[tuple[str, str]] = []
+    for name, texts in users.items():
+        shared = len(texts) == 1 and len(next(iter(texts.values()))) == len(lines)
+        text = join(texts) if shared else "; ".join(f"{text} ({', '.join(labels)})" for text, labels in texts.items())
+        protocol.append((name, text))
+    return tuple(protocol)

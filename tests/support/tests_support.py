@@ -1,0 +1,34 @@
+"""Helpers that several test files import."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+from harness.plan import Setting, Step
+
+
+class InlineExecutor:
+    """Runs steps in this process, at once; `fail_at` makes the n-th step (from 0) raise."""
+
+    jobs = 1
+
+    def __init__(self, setting: Setting, root: Path, fail_at: int | None = None) -> None:
+        self.setting, self.root, self.fail_at, self.ran = setting, root, fail_at, list[str]()
+
+    def submit(self, step: Step) -> Future[float]:
+        from harness.steps import execute
+
+        future: Future[float] = Future()
+        try:
+            if self.fail_at == len(self.ran):
+                self.ran.append("failure")
+                raise RuntimeError("made to fail")
+            self.ran.append(step.kind)
+            future.set_result(execute(step, self.setting, self.root, "cpu"))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self, *, kill: bool = False) -> None:
+        pass
