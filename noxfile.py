@@ -25,9 +25,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """pyright, strict on harness/."""
+    """mypy, strict on harness/."""
     session.install(*INSTALL, ".[dev]")
-    session.run("pyright")
+    session.run("mypy")
 
 
 @nox.session

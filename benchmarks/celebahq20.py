@@ -11,5 +11,5 @@ BENCHMARK = Benchmark(
     summary="CelebA-HQ 20: one person after another (Table 1a)",
     sources={"mini": MiniConcepts(people=20)},
     licence="mini tier: procedural images, MIT",
-    citation="Karras et al., Progressive Growing of GANs, 2017; Liu et al., Deep Learning Face Attributes in the Wild, 2015",
+    citation="Karras et al., Progressive Growing of GANs, 2017; Liu et al., Deep Learning Face Attributes, 2015",
 )

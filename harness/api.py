@@ -173,7 +173,7 @@ def own_resolution(backbone: str) -> int | None:
         unet = json.loads((Path(backbone) / "unet" / "config.json").read_text(encoding="utf-8"))
         vae = json.loads((Path(backbone) / "vae" / "config.json").read_text(encoding="utf-8"))
         widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-        return int(unet["sample_size"]) * 2 ** (len(widths) - 1)
+        return int(unet["sample_size"] * 2 ** (len(widths) - 1))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """What `report` writes."""
 
     ALL = "all"
@@ -101,25 +101,70 @@ def _integers(text: str, option: str) -> tuple[int, ...]:
 
 @app.command("run", epilog=EPILOG)
 def run_command(
-    benchmark: Annotated[str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")],
-    methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")] = "stamina,clora,ti++",
+    benchmark: Annotated[
+        str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")
+    ],
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
+    ] = "stamina,clora,ti++",
     seeds: Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")] = "0",
-    tier: Annotated[str, typer.Option(help="Scale: mini (embedded, CPU) or paper (Stable Diffusion, GPU).", envvar="STAMINA_BENCH_TIER")] = "mini",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks; results are marked partial.")] = None,
+    tier: Annotated[
+        str,
+        typer.Option(help="Scale: mini (embedded, CPU) or paper (Stable Diffusion, GPU).", envvar="STAMINA_BENCH_TIER"),
+    ] = "mini",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N tasks; results are marked partial.")
+    ] = None,
     tasks: Annotated[str | None, typer.Option(help="Tasks to run, 1-N; results are marked partial.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")] = "auto",
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")] = None,
-    output: Annotated[Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")] = Path("runs"),
-    changes: Annotated[list[str] | None, typer.Option("--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
+    ] = "auto",
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")
+    ] = Path("runs"),
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
+        ),
+    ] = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")] = False,
-    offline: Annotated[bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")] = False,
-    config: Annotated[Path | None, typer.Option("--config", "-C", callback=_read_config, is_eager=True, help="YAML with any of these options; a run's own file works.")] = None,
-) -> None:  # fmt: skip
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-C",
+            callback=_read_config,
+            is_eager=True,
+            help="YAML with any of these options; a run's own file works.",
+        ),
+    ] = None,
+) -> None:
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
     from harness.spec import RunSpec, parse_tasks
@@ -139,7 +184,7 @@ def run_command(
     chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
     spec = RunSpec(
         benchmark=benchmark, methods=api.method_specs(methods, [c for c in listed if not c.startswith("sampling.")]),
-        tier=tier, seeds=seed_values, backbone=backbone, device=device, dtype=dtype, tasks=chosen,  # type: ignore[arg-type]
+        tier=tier, seeds=seed_values, backbone=backbone, device=device, dtype=dtype, tasks=chosen,
         sampling=sampling, output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec)
@@ -227,11 +272,18 @@ def _print_plan(prepared: Any) -> None:
 
 @app.command("report", epilog=EPILOG)
 def report_command(
-    runs: Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")] = Path("runs"),
-    form: Annotated[Format, typer.Option("--format", "-f", help="all writes every table, figure and grid into a folder.")] = Format.ALL,
-    target: Annotated[Path | None, typer.Option("-o", "--output", help="File to write, or folder with --format all (default RUNS/report).")] = None,
+    runs: Annotated[
+        Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")
+    ] = Path("runs"),
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="all writes every table, figure and grid into a folder.")
+    ] = Format.ALL,
+    target: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write, or folder with --format all (default RUNS/report)."),
+    ] = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Make tables, curves and grids of everything finished in a results folder. Reads the store only."""
     from harness import api
     from harness.store import write_atomically
@@ -279,7 +331,11 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     """List benchmarks, methods and tiers, and where each comes from."""
     from harness import registry
 
-    kinds = {"benchmark": registry.benchmarks(), "method": registry.methods(), "tier": registry.tiers()}
+    kinds: dict[str, registry.Registry[Any]] = {
+        "benchmark": registry.benchmarks(),
+        "method": registry.methods(),
+        "tier": registry.tiers(),
+    }
     found = [
         {"kind": kind, "name": name, "summary": r.get(name).summary, "origin": r.origin(name)}
         for kind, r in kinds.items()
@@ -298,10 +354,12 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
 
 @app.command("params", epilog=EPILOG)
 def params_command(
-    backbone: Annotated[str, typer.Option(help="sd-1.4 (its true architecture, without weights), or a pipeline folder.")] = "sd-1.4",
+    backbone: Annotated[
+        str, typer.Option(help="sd-1.4 (its true architecture, without weights), or a pipeline folder.")
+    ] = "sd-1.4",
     methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Print N_param: the share of the U-Net that each method trains in one task."""
     from harness.parameters import count_parameters
 

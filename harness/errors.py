@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that says so. Every message is one sentence naming the culprit and the remedy."""
+"""What can go wrong, and the exit code that says so. Every message names the culprit and the remedy."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ saving are the harness's. Importing this module imports no torch, so that plans 
 from __future__ import annotations
 
 import hashlib
-import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from harness.spec import MethodOptions
@@ -64,20 +65,32 @@ class Method(ABC, Generic[O]):
 
     @classmethod
     def source_hash(cls) -> str:
-        """Hash of the source files this method is written in: an edited method never reuses a stale result."""
+        """Hash of the source that this method is written in: an edited method never reuses a stale result.
+
+        Counted are the files of the class and of its bases (the harness's own aside), every module in the same folder
+        that those files import, and every package they import that says `__method_source__ = True`, such as the shared
+        parts of the built-in methods.
+        """
         digest = hashlib.sha256()
-        paths: set[Path] = set()
-        for ancestor in cls.__mro__:
-            if ancestor is Method or ancestor is object or ancestor is Generic:
-                continue
-            try:
-                path = Path(inspect.getsourcefile(ancestor) or "")
-            except (TypeError, OSError):
-                continue
-            if path.is_file() and path.parent != Path(__file__).parent:
-                paths.add(path)
-                if (path.parent / "parts").is_dir():
-                    paths.update((path.parent / "parts").glob("*.py"))
-        for path in sorted(paths):
+        for path in sorted(cls._sources()):
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
+
+    @classmethod
+    def _sources(cls) -> set[Path]:
+        paths: set[Path] = set()
+        for ancestor in cls.__mro__:
+            module = sys.modules.get(ancestor.__module__)
+            file = getattr(module, "__file__", None)
+            if module is None or file is None or not issubclass(ancestor, Method) or ancestor is Method:
+                continue
+            paths.add(Path(file))
+            named = list(vars(module).values())
+            modules = [v if isinstance(v, ModuleType) else sys.modules.get(getattr(v, "__module__", "")) for v in named]
+            for used in modules:
+                home = Path(getattr(used, "__file__", None) or "")
+                if getattr(used, "__method_source__", False):
+                    paths.update(home.parent.glob("*.py"))
+                elif home.suffix == ".py" and home.parent == Path(file).parent:
+                    paths.add(home)
+        return paths

@@ -28,7 +28,7 @@ VERSIONS = {"real": 1, "train": 1, "generate": 1, "features": 1, "score": 1}
 
 @cache
 def metrics_hash() -> str:
-    """Hash of the metrics' source: scoring is cheap, so an edited metric scores anew without anyone raising a version."""
+    """Hash of the metrics' source: scoring is cheap, and an edited metric must score anew."""
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parent / "metrics").glob("*.py")):
         digest.update(path.read_bytes())

@@ -145,7 +145,7 @@ RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
 
 
 def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
-    """Run one step and commit it; gives its seconds. On a CPU it uses one thread: sums then have one order everywhere."""
+    """Run one step and commit it; gives its seconds. On a CPU by one thread: sums then have one order."""
     if device == "cpu":
         torch.set_num_threads(1)
     store = Store(root)

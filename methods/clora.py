@@ -40,7 +40,7 @@ class CLoRA(Method[CLoRAOptions]):
 
     options_class = CLoRAOptions
     summary = "sequential LoRA with a penalty on changing what earlier tasks changed"
-    citation = "Smith et al., Continual Diffusion: Continual Customization of Text-to-Image Diffusion with C-LoRA, arXiv 2304.06027"
+    citation = "Smith et al., Continual Diffusion (C-LoRA), arXiv 2304.06027"
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach

@@ -85,7 +85,7 @@ class Stamina(Method[StaminaOptions]):
         masks = self._masks()
         if not masks:
             return {}
-        kept = sum(float(mask.sum()) for mask in masks)
+        kept = sum(float(mask.detach().sum()) for mask in masks)
         return {"mask_density": kept / sum(mask.numel() for mask in masks)}
 
     def _masks(self) -> list[Tensor]:

@@ -86,7 +86,7 @@ def _x(column: int, side: int) -> int:
 
 
 def _row(task: TaskResult, columns: int) -> list[Image.Image | None]:
-    real = [_load(path) for path in _files(task.real)[:1]]
+    real: list[Image.Image | None] = [_load(path) for path in _files(task.real)[:1]]
     generated = [_load(path) for path in _files(task.generated)[: columns - 1]]
     missing: list[Image.Image | None] = [None] * (columns - 1 - len(generated))
     return [*(real or [None]), *generated, *missing]

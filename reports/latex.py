@@ -52,7 +52,7 @@ def _escape_character(character: str) -> str:
         return _SPECIAL[character]
     if character.isascii():
         return character if character.isprintable() else " "
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
         letter = {"i": r"\i", "j": r"\j"}.get(base, base)
         return rf"\{_ACCENTS[marks[0]]}{{{letter}}}"

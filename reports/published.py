@@ -36,7 +36,8 @@ class Published:
 
 @cache
 def _book() -> dict[str, Any]:
-    return json.loads(files("reports").joinpath("published.json").read_text(encoding="utf-8"))
+    book: dict[str, Any] = json.loads(files("reports").joinpath("published.json").read_text(encoding="utf-8"))
+    return book
 
 
 def published_for(benchmark: str, methods: Collection[str]) -> Published | None:

@@ -10,7 +10,6 @@ import torch
 from harness.spec import Sampling, Tier
 
 
-
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
@@ -33,14 +32,24 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = clip_config(tokenizer)
         clip = CLIP(256, CLIPVisionCfg(**config["vision_cfg"]), CLIPTextCfg(**config["text_cfg"])).eval()
         vae = AutoencoderTiny(
-            encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(1, 1),
-            num_decoder_blocks=(1, 1), latent_channels=4,
-        )  # fmt: skip
+            encoder_block_out_channels=(8, 8),
+            decoder_block_out_channels=(8, 8),
+            num_encoder_blocks=(1, 1),
+            num_decoder_blocks=(1, 1),
+            latent_channels=4,
+        )
         unet = UNet2DConditionModel(
-            sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 32), layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=128, attention_head_dim=8, norm_num_groups=8,
-        )  # fmt: skip
+            sample_size=8,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=128,
+            attention_head_dim=8,
+            norm_num_groups=8,
+        )
     save_clip(clip, tokenizer, folder / "clip")
     save_pipeline(clip, tokenizer, vae, unet, folder / "sd")
     return folder
@@ -50,6 +59,11 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_tier(tiny_models: Path) -> Tier:
     """A tier on the tiny models: 3 sampling steps, 4 images."""
     return Tier(
-        name="mini", summary="tiny random models", backbone=str(tiny_models / "sd"), extractor=str(tiny_models / "clip"),
-        resolution=16, device="cpu", sampling=Sampling(images=4, steps=3, guidance_scale=2.0, eta=0.0, batch_size=4),
-    )  # fmt: skip
+        name="mini",
+        summary="tiny random models",
+        backbone=str(tiny_models / "sd"),
+        extractor=str(tiny_models / "clip"),
+        resolution=16,
+        device="cpu",
+        sampling=Sampling(images=4, steps=3, guidance_scale=2.0, eta=0.0, batch_size=4),
+    )

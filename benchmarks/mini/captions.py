@@ -48,7 +48,7 @@ def write_captions(
         keep: probability with which each phrase is kept, in [0, 1].
     """
     world = WORLDS[identities.kind]
-    factors = [*world.continuous, *world.discrete]
+    factors: list[Continuous | Discrete] = [*world.continuous, *world.discrete]
     values = torch.cat([identities.continuous, identities.discrete.float()], dim=1).tolist()
     captions = []
     for row, image_nuisance in zip(values, nuisance, strict=True):

@@ -69,6 +69,8 @@ class Adaptable(Protocol):
 
 def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter]) -> dict[str, Adapter]:
     """Put a new adapter on every projection, as a parametrization of its weight; returns name -> adapter."""
+    if attached(model.projections.values()):
+        raise RuntimeError("the projections have adapters already; fold them before attaching new ones")
     adapters: dict[str, Adapter] = {}
     for name, projection in model.projections.items():
         adapters[name] = make(name, projection)
@@ -84,7 +86,7 @@ def attached(projections: Iterable[nn.Linear]) -> list[Adapter]:
     for projection in projections:
         if parametrize.is_parametrized(projection, "weight"):
             chain = projection.parametrizations["weight"]  # type: ignore[index]
-            found += [module for module in chain if isinstance(module, Adapter)]  # type: ignore[union-attr]
+            found += [module for module in chain if isinstance(module, Adapter)]
     return found
 
 

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 
 
 class Extractor:
-    """Image features of an open_clip model given as a folder, or as 'architecture/pretrained' (such as 'ViT-B-32/openai').
+    """Image features of an open_clip model given as a folder, or as 'architecture/pretrained' ('ViT-B-32/openai').
 
     Features are the image tower's embeddings, not normalised, float32.
     """

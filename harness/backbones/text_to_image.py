@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,8 @@ class TextToImage:
         embedding.register_forward_hook(self._show_custom_tokens)
         self._ids: list[Tensor] = []
         self._category: str = ""
+        vae_config: Any = self.vae.config
+        self._scaling_factor = float(vae_config.scaling_factor)
 
     @classmethod
     def load(
@@ -122,8 +125,8 @@ class TextToImage:
         self._tokens.clear()
 
     def weights(self) -> dict[str, Tensor]:
-        """The projections as they are, name -> (D1, D2), on the CPU."""
-        return {name: p.weight.detach().cpu().contiguous() for name, p in self.projections.items()}
+        """Copies of the projections as they are, name -> (D1, D2), on the CPU."""
+        return {name: p.weight.detach().cpu().clone() for name, p in self.projections.items()}
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Set the projections."""
@@ -157,10 +160,14 @@ class TextToImage:
         """The id of a custom token, added to the tokenizer if need be.
 
         Raises:
-            UsageError: the tokenizer does not keep it in one piece.
+            UsageError: it is not of the form <name>, or the tokenizer does not keep it in one piece.
         """
         if token in self._token_ids:
             return self._token_ids[token]
+        if not re.fullmatch(r"<[a-z0-9_-]+>", token):
+            raise UsageError(
+                f"The custom token '{token}' could hide a word; write it in lower case and brackets, as <v1>."
+            )
         self.tokenizer.add_tokens([token])
         ids = self.tokenizer(token, add_special_tokens=False).input_ids
         if len(ids) != 1 or ids[0] < self._vocabulary:
@@ -192,7 +199,8 @@ class TextToImage:
         encoded = self.tokenizer(list(prompts), padding="max_length", max_length=length, return_tensors="pt")
         if encoded.input_ids.shape[1] > length:
             raise UsageError(f"A prompt is longer than the {length} tokens that the backbone reads: {prompts[0]!r}.")
-        return self.text_encoder(encoded.input_ids.to(self.device))[0]
+        features: Tensor = self.text_encoder(encoded.input_ids.to(self.device))[0]
+        return features
 
     # --- images ------------------------------------------------------------------------------------------------------
 
@@ -215,12 +223,12 @@ class TextToImage:
         for batch in pixels.split(16):
             encoded: Any = self.vae.encode(batch)  # type: ignore[operator]
             parts.append(encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode())
-        return torch.cat(parts) * float(self.vae.config.scaling_factor)  # type: ignore[union-attr,arg-type]
+        return torch.cat(parts) * self._scaling_factor
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8 images of scaled latents."""
-        scaled = latents.to(self.device, self.dtype) / float(self.vae.config.scaling_factor)  # type: ignore[union-attr,arg-type]
+        scaled = latents.to(self.device, self.dtype) / self._scaling_factor
         decoded = torch.cat([self.vae.decode(batch).sample for batch in scaled.split(16)])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)
 

@@ -28,8 +28,10 @@ DEGREE, COEF = 3, 1.0
 
 def polynomial_kernel(x: Array, y: Array) -> NDArray[np.float64]:
     """(n, m) matrix of (x.y / d + 1)^3 for x (n, d) and y (m, d)."""
-    x64, y64 = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    return (x64 @ y64.T / x64.shape[1] + COEF) ** DEGREE
+    # copies: equal sets must not take the symmetric product's other path, or "exactly 0" fails in the last bit
+    x64, y64 = np.array(x, np.float64, order="C"), np.array(y, np.float64, order="C")
+    kernel: NDArray[np.float64] = (x64 @ y64.T / x64.shape[1] + COEF) ** DEGREE
+    return kernel
 
 
 def _combine(kxx: Array, kyy: Array, kxy: Array, estimator: Estimator) -> float:
@@ -84,6 +86,10 @@ def jackknife(x: Array, y: Array, estimator: Estimator, *, paired: bool = False)
     A percentile bootstrap would be wrong here: duplicated rows leak k(x, x) into the estimate.
     """
     _check(x, y, estimator)
+    if estimator == "u-paired" and not paired:
+        raise ValueError("the paired estimator needs paired=True")
+    if paired and len(x) != len(y):
+        raise ValueError("pairs need sets of equal size")
     kxx, kyy, kxy = polynomial_kernel(x, x), polynomial_kernel(y, y), polynomial_kernel(x, y)
     value = _combine(kxx, kyy, kxy, estimator)
     n = len(y)
@@ -112,7 +118,7 @@ def mean_of(estimates: list[Estimate]) -> Estimate:
 def kid(x: Array, y: Array, subset_size: int = 1000, subsets: int = 100, seed: int = 0) -> float:
     """Kernel inception distance (Binkowski et al., 2018): the U estimate averaged over random subsets of equal size.
 
-    Where a set is no larger than `subset_size` the whole of both sets is used once, as every subset would be the same.
+    Where neither set is larger than `subset_size` both are used whole, once.
     The feature extractor is the caller's; figures with CLIP features are not comparable to those with Inception's.
     """
     if max(len(x), len(y)) <= subset_size:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.mmd import Estimate, jackknife, kid, mean_of, mmd, noise_floor
+from harness.metrics.mmd import Estimate, Estimator, jackknife, kid, mean_of, mmd, noise_floor
 
 Array = NDArray[np.floating]
 SCALE = 1000.0  # MMD scores are printed times 1000, as in the paper
@@ -43,7 +43,8 @@ def accuracy_figures(real: Sequence[Array], final: Sequence[Array]) -> list[Figu
         real, final: per task, (n, d) features of the real images and of those generated after the last task.
     """
     figures: list[Figure] = []
-    for metric, estimator in (("a_mmd", "v"), ("a_mmd_unbiased", "u")):
+    forms: tuple[tuple[str, Estimator], ...] = (("a_mmd", "v"), ("a_mmd_unbiased", "u"))
+    for metric, estimator in forms:
         estimates = [jackknife(x, y, estimator) for x, y in zip(real, final, strict=True)]
         figures += [_figure(metric, e, j) for j, e in enumerate(estimates, 1)]
         figures.append(_figure(metric, mean_of(estimates), None))
@@ -61,7 +62,8 @@ def forgetting_figures(just: Sequence[Array], final: Sequence[Array]) -> list[Fi
     if len(just) == 1:
         return [Figure(metric, 0.0, 0, "1e-3") for metric in ("f_mmd", "f_mmd_unbiased")]
     figures: list[Figure] = []
-    for metric, estimator in (("f_mmd", "v"), ("f_mmd_unbiased", "u-paired")):
+    forms: tuple[tuple[str, Estimator], ...] = (("f_mmd", "v"), ("f_mmd_unbiased", "u-paired"))
+    for metric, estimator in forms:
         estimates = [jackknife(x, y, estimator, paired=True) for x, y in zip(just[:-1], final[:-1], strict=True)]
         figures += [_figure(metric, e, j) for j, e in enumerate(estimates, 1)]
         figures.append(_figure(metric, mean_of(estimates), None))

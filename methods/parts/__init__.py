@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.tokens import FreeToken, MlpToken, new_token
 
+# part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)
+__method_source__ = True
+
 __all__ = [
     "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "forget_loss",
     "hard_concrete", "new_token", "sparse_loss",

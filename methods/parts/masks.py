@@ -62,7 +62,8 @@ class MlpMask(Mask):
     """Logits from a two-layer MLP (eq. 6): Linear(D2 -> r), ReLU, Linear(r -> D1), on a fixed input.
 
     Input 'identity' (the reading that gives the paper's 0.19 %): the MLP is applied to the D2 one-hot vectors, and
-    column k of the logits is its answer to the k-th. Input 'ones': one answer for all, a mask constant along rows.
+    column k of the logits is its answer to the k-th. Input 'ones': one answer for all, a mask constant along rows; its
+    ones are scaled to unit length, so that the first layer's outputs are of order one as well.
 
     Args:
         rows, columns: D1, D2. rank: r, the hidden width. start: initial value of the output bias; sigmoid(start) is

@@ -24,7 +24,7 @@ class FreeToken(nn.Module):
 
 
 class MlpToken(nn.Module):
-    """The embedding is Linear(dim -> r), ReLU, Linear(r -> dim) of a fixed vector of ones: 25,360 parameters at 768, 16.
+    """The embedding is Linear(dim -> r), ReLU, Linear(r -> dim) of a vector of ones: 25,360 parameters at 768, 16.
 
     The last layer is scaled so that the token starts near `start` with the spread of ordinary token embeddings.
     """
@@ -47,7 +47,7 @@ def new_token(
     model: Adaptable, kind: Literal["mlp", "free"], init: Literal["category", "random"], rank: int,
     generator: torch.Generator,
 ) -> FreeToken | MlpToken:  # fmt: skip
-    """The custom token of a task, as the options ask for it. A category start adds little noise, a random one its full scale."""
+    """The custom token of a task, as the options ask for it; a category start adds little noise."""
     start = model.token_start(init)
     scale = model.token_scale() * (0.1 if init == "category" else 1.0)
     return MlpToken(start, scale, rank, generator) if kind == "mlp" else FreeToken(start, scale, generator)

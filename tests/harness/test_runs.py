@@ -35,7 +35,11 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
     ) -> tuple[api.Prepared, Outcome, InlineExecutor]:  # fmt: skip
         specs = tuple(MethodSpec(name=m, changes={**SMALL, **changes}) for m in methods.split(","))
         spec = RunSpec(
-            benchmark="mixed50", methods=specs, seeds=seeds, tasks=tuple(range(1, n + 1)), output=output or tmp_path / "runs"
+            benchmark="mixed50",
+            methods=specs,
+            seeds=seeds,
+            tasks=tuple(range(1, n + 1)),
+            output=output or tmp_path / "runs",
         )
         prepared = api.prepare(spec)
         executor = InlineExecutor(prepared.plan.setting, prepared.store.root, fail_at)
@@ -51,9 +55,7 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
 
 def figures(prepared: api.Prepared, cell: int = 0) -> dict[str, float]:
     scored = prepared.store.open(prepared.plan.cells[cell].score).json("figures.json")["figures"]
-    return {
-        f"{f['metric']}/{f['task']}/{f['layer']}": f["value"] for f in scored if f["metric"] != "train_seconds"
-    }
+    return {f"{f['metric']}/{f['task']}/{f['layer']}": f["value"] for f in scored if f["metric"] != "train_seconds"}
 
 
 def test_a_run_gives_every_metric_and_the_same_command_again_does_nothing(go: Runner) -> None:
@@ -178,7 +180,21 @@ def test_the_report_reads_rows_of_the_schema(go: Runner) -> None:
 
     prepared, _, _ = go("stamina,ti++")
     rows = json.loads(to_json(tidy(api.read_cells(prepared.spec.output))))
-    wanted = ["benchmark", "tier", "backbone", "method", "seed", "task", "metric", "value", "low", "high", "n", "unit", "partial"]
+    wanted = [
+        "benchmark",
+        "tier",
+        "backbone",
+        "method",
+        "seed",
+        "task",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+        "unit",
+        "partial",
+    ]
     assert list(rows[0]) == wanted
     for row in rows:
         assert row["low"] is None or row["low"] <= row["value"] <= row["high"]

@@ -33,9 +33,14 @@ def test_a_step_is_there_after_its_commit(tmp_path: Path) -> None:
 
 def test_a_failed_commit_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(RuntimeError, match="broken"), store.commit("ab" * 32, {}) as folder:
-        (folder / "data.txt").write_text("half")
-        raise RuntimeError("broken")
+
+    def half() -> None:
+        with store.commit("ab" * 32, {}) as folder:
+            (folder / "data.txt").write_text("half")
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        half()
     assert store.get("ab" * 32) is None
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 

@@ -2,8 +2,9 @@
 
     python -m benchmarks.mini.pretrain --out checkpoints      # about three hours on two CPU cores
 
-Four stages (vae, clip, vision, unet), each resumable: killed and started again, it goes on from its last minute. The result is
-an ordinary open_clip folder, an ordinary Stable Diffusion folder and a model card with the measured quality.
+Four stages (vae, clip, vision, unet), each resumable: killed and started again, it goes on from its last minute. The
+result is an ordinary open_clip folder, an ordinary Stable Diffusion folder and a model card with the measured quality.
+
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the embedded checkpoints of the mini tier (resumable).")
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished checkpoints")
     parser.add_argument("--work", type=Path, default=Path(".pretrain"), help="folder for training state (.pretrain)")
-    parser.add_argument("--stage", choices=["vae", "clip", "vision", "unet", "all"], default="all", help="stop after this stage")
+    parser.add_argument(
+        "--stage", choices=["vae", "clip", "vision", "unet", "all"], default="all", help="stop after this stage"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     arguments = parser.parse_args()

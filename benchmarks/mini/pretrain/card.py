@@ -14,13 +14,13 @@ Trained from random weights on renders of the procedural world (`benchmarks/mini
 `python -m benchmarks.mini.pretrain`, on a CPU. No photograph of any person, no other data set and no other model's
 weights went into them. Licence: MIT, as the project. Weights are float16 safetensors.
 
-| part | what | training |
-|---|---|---|
-| `stable-diffusion-mini/vae` | AutoencoderTiny, 64x64 RGB to 8x8x8 | {vae_steps} steps of {vae_batch} images |
-| `clip-mini` | open_clip CLIP: ResNet image tower, text transformer | {clip_steps} steps of {clip_batch} image-caption pairs, captions of all factors, linear factor heads beside the contrastive loss |
-| `clip-mini`, image tower | goes on alone, text tower locked, factor heads leading | {vision_steps} steps of {vision_batch} image-caption pairs |
-| `stable-diffusion-mini/text_encoder` | the CLIP's text tower as CLIPTextModel | converted, not trained |
-| `stable-diffusion-mini/unet` | UNet2DConditionModel, 8x8 and 4x4, 14 K/V matrices | {unet_steps} steps of {unet_batch} latents of {unet_images} renders, captions of common factors only |
+- `stable-diffusion-mini/vae`: AutoencoderTiny, 64x64 RGB to 8x8x8 latents. {vae_steps} steps of {vae_batch} images.
+- `clip-mini`: open_clip CLIP, ResNet image tower and text transformer. {clip_steps} steps of {clip_batch} images with
+  captions that can name every factor; linear factor heads stand beside the contrastive loss. Then the image tower goes on
+  alone for {vision_steps} steps of {vision_batch}: text tower locked, factor heads leading.
+- `stable-diffusion-mini/text_encoder`: the CLIP's text tower as CLIPTextModel; converted, not trained.
+- `stable-diffusion-mini/unet`: UNet2DConditionModel on 8x8 and 4x4, 14 K/V matrices. {unet_steps} steps of {unet_batch}
+  latents of {unet_images} renders; captions name the common factors only.
 
 Identities of the splits `pretrain`, `probe`, `tuning` and `benchmark` are disjoint by construction
 (`benchmarks/mini/factors.py`). All figures below are on the split `probe`, never trained on.

@@ -88,9 +88,8 @@ def draw_captioned(
 
 def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     """(B, 48) int64, padded with the end token, as the pipeline does it."""
-    return tokenizer(
-        captions, padding="max_length", truncation=True, max_length=CONTEXT_LENGTH, return_tensors="pt"
-    ).input_ids
+    encoded = tokenizer(captions, padding="max_length", truncation=True, max_length=CONTEXT_LENGTH, return_tensors="pt")
+    return torch.as_tensor(encoded.input_ids)
 
 
 def soften(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -107,7 +106,7 @@ def train_clip(folder: Path, tokenizer: CLIPTokenizer, device: torch.device) -> 
     config = clip_config(tokenizer)
     clip = CLIP(EMBED_DIM, CLIPVisionCfg(**config["vision_cfg"]), CLIPTextCfg(**config["text_cfg"]))  # type: ignore[arg-type]
     model = ClipWithHeads(clip).to(device)
-    model.clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.clip.visual.to(memory_format=torch.channels_last)
     stage = Stage("clip", model, folder, steps=STEPS, rate=1e-3, decay=0.02, ema=0.995)
     mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
 

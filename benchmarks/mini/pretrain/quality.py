@@ -106,7 +106,9 @@ def probe_scores(clip: CLIP, vae: AutoencoderTiny | None) -> dict[str, dict[str,
     return result
 
 
-def caption_following(clip: CLIP, pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0) -> dict[str, Any]:
+def caption_following(
+    clip: CLIP, pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0
+) -> dict[str, Any]:
     """How often a generated image shows what its caption names, beside the same on real renders.
 
     Captions name all common factors of unseen identities; the CLIP's linear probes read them off the images.
@@ -137,6 +139,8 @@ def sample(pipeline: Any, captions: Sequence[str], *, steps: int, guidance: floa
     for first in range(0, len(captions), 32):
         chunk = list(captions[first : first + 32])
         generators = [torch.Generator().manual_seed(first + i) for i in range(len(chunk))]
-        output = pipeline(chunk, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="pt")
+        output = pipeline(
+            chunk, num_inference_steps=steps, guidance_scale=guidance, generator=generators, output_type="pt"
+        )
         images.append(output.images.float().cpu())
     return torch.cat(images)

@@ -20,7 +20,7 @@ BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 def build_tokenizer(folder: Path) -> CLIPTokenizer:
     """Write `vocab.json` and `merges.txt` into `folder` and load them; any UTF-8 text can be encoded."""
     trained = Tokenizer(BPE(end_of_word_suffix="</w>"))
-    trained.pre_tokenizer = Whitespace()  # type: ignore[assignment]
+    trained.pre_tokenizer = Whitespace()
     trainer = BpeTrainer(
         vocab_size=100_000, min_frequency=1, end_of_word_suffix="</w>", initial_alphabet=ByteLevel.alphabet()
     )

@@ -46,7 +46,7 @@ def encode_images(folder: Path, vae: AutoencoderTiny, device: torch.device) -> T
     """(2, IMAGES_PER_KIND, 8, 8, 8) float16 latents of the training images, encoded once and kept in `folder`."""
     path = folder / "latents.safetensors"
     if path.exists():
-        return load_file(str(path))["latents"]
+        return torch.as_tensor(load_file(str(path))["latents"])
     parts: tuple[list[Tensor], list[Tensor]] = ([], [])
     for index in range(IMAGES_PER_KIND // CHUNK):
         for kind_index, (identities, nuisance) in enumerate(_chunk(index)):
@@ -88,7 +88,7 @@ def train_unet(
             clean = torch.cat(rows)
             noise = torch.randn(clean.shape, generator=generator)
             times = torch.randint(schedule.config["num_train_timesteps"], (BATCH,), generator=generator)
-            noisy = schedule.add_noise(clean, noise, times)  # type: ignore[arg-type]
+            noisy = schedule.add_noise(clean, noise, times)
             snr = alphas[times] / (1 - alphas[times])
             weight = (snr.clamp(max=SNR_CAP) / snr).to(device)
             tokens = tokenizer(

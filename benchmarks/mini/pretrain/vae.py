@@ -39,7 +39,7 @@ def draw_images(split: Split, count: int, generator: torch.Generator) -> Tensor:
 
 def train_vae(folder: Path, device: torch.device) -> AutoencoderTiny:
     """Train (or finish, or load) the autoencoder; its `scaling_factor` brings latents to unit variance."""
-    vae = build_vae().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vae = build_vae().to(device, memory_format=torch.channels_last)
     stage = Stage("vae", vae, folder, steps=STEPS, rate=1.5e-3)
 
     def loss_of(generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

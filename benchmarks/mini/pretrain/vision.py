@@ -35,7 +35,7 @@ class TowerWithHeads(nn.Module):
 def train_vision(folder: Path, tokenizer: CLIPTokenizer, clip: CLIP, device: torch.device) -> CLIP:
     """Train (or finish, or load) the image tower of `clip`, in place."""
     clip.to(device)
-    clip.visual.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    clip.visual.to(memory_format=torch.channels_last)
     model = TowerWithHeads(clip.visual).to(device)
     stage = Stage("vision", model, folder, steps=STEPS, rate=1e-3, decay=0.02, ema=0.995)
     mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))

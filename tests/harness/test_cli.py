@@ -1,0 +1,201 @@
+"""The command line as a user meets it: real processes, exit codes, one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
+FAST = ["--set", "steps=3", "--set", "batch_size=2", "--set", "sampling.steps=2", "--set", "sampling.images=3"]
+
+
+def bench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "COLUMNS": "200", **environment}
+    return subprocess.run(
+        [*BENCH, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=env, timeout=300, check=False
+    )
+
+
+def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["run", "mixd50"], ["mixd50", "mixed50"]),
+        (["run", "no/such/folder"], ["no/such/folder"]),
+        (["run", "mixed50", "--methods", "stamna"], ["stamna", "stamina"]),
+        (["run", "mixed50", "--methods", "ti++,ti++"], ["twice"]),
+        (["run", "mixed50", "--tier", "mni"], ["mni", "mini"]),
+        (["run", "mixed50", "--set", "rnk=3"], ["rnk", "rank"]),
+        (["run", "mixed50", "--set", "stamina.steps=0"], ["steps", "0"]),
+        (["run", "mixed50", "--set", "clora.tau=1"], ["tau"]),
+        (["run", "mixed50", "--set", "cd.rank=1"], ["cd"]),
+        (["run", "mixed50", "--set", "rank"], ["option=value"]),
+        (["run", "mixed50", "--set", "sampling.steps=0"], ["steps"]),
+        (["run", "mixed50", "--seeds", "a"], ["--seeds", "0,1,2"]),
+        (["run", "mixed50", "--seeds", "1,1"], ["distinct"]),
+        (["run", "mixed50", "--tasks", "2-3"], ["1-N"]),
+        (["run", "mixed50", "--tasks", "1-51"], ["50"]),
+        (["run", "mixed50", "--tasks", "1-3", "--limit", "3"], ["not both"]),
+        (["run", "mixed50", "--device", "tpu"], ["tpu", "cpu"]),
+        (["run", "mixed50", "--dtype", "int8"], ["int8", "bfloat16"]),
+        (["run", "mixed50", "--backbone", "no/such"], ["no/such"]),
+        (["params", "--backbone", "sd-9"], ["sd-9", "sd-1.4"]),
+        (["report", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
+    sentence = one_sentence(bench(*arguments, cwd=tmp_path))
+    assert all(part in sentence for part in parts), sentence
+
+
+def test_an_unwritable_results_folder_is_said_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    sentence = one_sentence(bench("run", "mixed50", "-o", "taken", cwd=tmp_path))
+    assert "taken" in sentence
+    assert "--output-dir" in sentence
+
+
+def test_an_unknown_key_in_a_config_file_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("sedes: 1\n")
+    assert "seeds" in one_sentence(bench("run", "mixed50", "--config", "c.yaml", cwd=tmp_path))
+
+
+def test_command_line_beats_environment_beats_config(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("methods: [clora]\nseeds: [7]\nlimit: 2\n")
+    run = bench(
+        "run", "mixed50", "-C", "c.yaml", "--seeds", "9", "--dry-run", "-q", cwd=tmp_path, STAMINA_BENCH_METHODS="ti++"
+    )
+    assert run.returncode == 0, run.stderr
+    # two tasks of ti++ (environment, limit of the file): 2 real, 2 train, 2 generate, 4 features, 1 score
+    assert "1 cells, 11 steps" in run.stdout
+
+
+def test_dry_run_changes_nothing_but_the_empty_store(tmp_path: Path) -> None:
+    result = bench("run", "mixed50", "--dry-run", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "pending" in result.stdout
+    assert not list((tmp_path / "runs").glob("runs/*"))
+    assert "min on" in result.stdout
+
+
+def test_list_names_everything(tmp_path: Path) -> None:
+    found = json.loads(bench("list", "--json").stdout)
+    assert {("benchmark", "mixed50"), ("method", "stamina"), ("tier", "mini")} <= {
+        (f["kind"], f["name"]) for f in found
+    }
+
+
+def test_params_of_the_true_architecture() -> None:
+    rows = {
+        r["method"]: round(r["n_param"], 2)
+        for r in json.loads(bench("params", "--backbone", "sd-1.4", "--json").stdout)
+    }
+    assert (rows["clora"], rows["stamina"], rows["ti++"], rows["(all K/V matrices)"]) == (0.09, 0.19, 0.0, 2.23)
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["list"], ["params"]])
+def test_help_answers_without_torch(command: list[str]) -> None:
+    code = (
+        "import sys; from harness.cli import app\n"
+        f"try: app({[*command, '--help']!r})\nexcept SystemExit: pass\n"
+        "assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Exit codes" in result.stdout
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three concepts of three small photographs each."""
+    folder = tmp_path_factory.mktemp("photos")
+    draw = np.random.default_rng(0)
+    for concept in ("cat", "duck_toy", "vase"):
+        (folder / concept).mkdir()
+        for index in range(3):
+            pixels = draw.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / concept / f"{index}.jpg")
+    return folder
+
+
+def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp_path: Path) -> None:
+    arguments = ["run", photos, "--methods", "stamina,ti++", "--limit", 2, "--backbone", tiny_models / "sd", *FAST]
+    result = bench(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "stamina" in result.stdout
+    assert "partial: tasks 1-2 of 3" in result.stdout
+    report = bench("report", "runs", cwd=tmp_path)
+    assert report.returncode == 0, report.stderr
+    names = {path.suffix for path in (tmp_path / "runs" / "report").iterdir()}
+    assert {".tex", ".md", ".csv", ".png", ".json"} <= names
+    rows = bench("report", "runs", "--format", "json", "-o", "out/rows.json", cwd=tmp_path)
+    assert rows.returncode == 0, rows.stderr
+    assert {row["partial"] for row in json.loads((tmp_path / "out" / "rows.json").read_text())} == {True}
+    again = bench(*arguments, cwd=tmp_path)
+    assert "Nothing to do" in again.stderr
+    assert again.stdout == result.stdout
+    record = next((tmp_path / "runs" / "runs").iterdir())
+    resolved = yaml.safe_load(record.read_text())["spec"]
+    assert resolved["tier"] == "mini"
+    from_file = bench("run", photos, "--config", record, cwd=tmp_path)
+    assert "Nothing to do" in from_file.stderr, from_file.stderr
+
+
+def rows_of(folder: Path) -> list[dict[str, object]]:
+    rows = json.loads(bench("report", "runs", "--format", "json", cwd=folder).stdout)
+    return [row for row in rows if row["metric"] != "train_seconds"]
+
+
+def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
+    photos: Path, tiny_models: Path, tmp_path: Path
+) -> None:
+    arguments = ["run", photos, "--methods", "stamina,ti++", "--backbone", tiny_models / "sd", *FAST]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    assert bench(*arguments, cwd=whole).returncode == 0
+    kills = 0
+    for steps in (1, 8, 16):  # kill when so many steps are committed
+        process = subprocess.Popen(
+            [*BENCH, *map(str, arguments)], cwd=killed, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        while process.poll() is None and len(list(killed.glob("runs/store/steps/*/*/manifest.json"))) < steps:
+            time.sleep(0.02)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 2
+    final = bench(*arguments, cwd=killed)
+    assert final.returncode == 0, final.stderr
+    assert rows_of(killed) == rows_of(whole)
+
+
+def test_ctrl_c_says_how_to_go_on(photos: Path, tiny_models: Path, tmp_path: Path) -> None:
+    arguments = ["run", photos, "--methods", "stamina", "--backbone", tiny_models / "sd", "--set", "steps=100000"]
+    process = subprocess.Popen([*BENCH, *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(tmp_path.glob("runs/store/steps/*/*/manifest.json")):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "stamina-bench run" in said
+    assert "--methods stamina" in said

@@ -1,0 +1,86 @@
+"""N_param on the true architecture: the paper's percentages, and counts worked out from the architecture's shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.backbones.sd14 import Architecture, sd14
+from harness.errors import UsageError
+from harness.parameters import count_parameters
+
+UNET = 859_520_964
+TEXT, RANK = 768, 16
+# widths of the cross-attention blocks: two at each of three levels down, one in the middle, three at each level up
+WIDTHS = [320] * 2 + [640] * 2 + [1280] * 2 + [1280] + [1280] * 3 + [640] * 3 + [320] * 3
+MATRICES = [(width, TEXT) for width in WIDTHS for _ in ("key", "value")]
+
+
+def linear(inputs: int, outputs: int) -> int:
+    """Parameters of a linear layer with bias."""
+    return inputs * outputs + outputs
+
+
+LORA = sum(rows * RANK + RANK * columns for rows, columns in MATRICES)
+MASKS = sum(linear(columns, RANK) + linear(RANK, rows) for rows, columns in MATRICES)
+TOKEN = linear(TEXT, RANK) + linear(RANK, TEXT)
+ENTRIES = sum(rows * columns for rows, columns in MATRICES)
+
+
+@pytest.fixture(scope="module")
+def architecture() -> Architecture:
+    return sd14()
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, dict[str, Any]]:
+    return {row["method"]: row for row in count_parameters("sd-1.4", "all")}
+
+
+def test_sums_worked_out_by_hand() -> None:
+    assert len(MATRICES) == 32
+    assert (ENTRIES, LORA, MASKS, TOKEN) == (19_169_280, 792_576, 818_048, 25_360)
+    assert LORA + MASKS + TOKEN == 1_635_984
+
+
+def test_architecture_is_that_of_stable_diffusion_1_4(architecture: Architecture) -> None:
+    assert sum(p.numel() for p in architecture.unet.parameters()) == UNET
+    assert sorted(p.weight.shape for p in architecture.projections.values()) == sorted(MATRICES)
+    assert all(p.bias is None for p in architecture.projections.values())
+    assert all(p.weight.device.type == "meta" for p in architecture.projections.values())
+    keys = [name for name in architecture.projections if name.endswith("attn2.to_k")]
+    values = [name for name in architecture.projections if name.endswith("attn2.to_v")]
+    assert len(keys) == len(values) == 16
+    assert architecture.token_dim == TEXT
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "printed"),
+    [
+        ("stamina", LORA + MASKS + TOKEN, "0.19"),
+        ("clora", LORA + TEXT, "0.09"),
+        ("ti++", TOKEN, "0.00"),
+        ("ub", ENTRIES + TEXT, "2.23"),
+        ("(all K/V matrices)", ENTRIES, "2.23"),
+    ],
+)
+def test_count_and_percentage(records: dict[str, dict[str, Any]], method: str, parameters: int, printed: str) -> None:
+    record = records[method]
+    assert record["unet_parameters"] == UNET
+    assert record["parameters"] == parameters
+    assert record["n_param"] == pytest.approx(100 * parameters / UNET, rel=1e-12)
+    assert f"{record['n_param']:.2f}" == printed
+
+
+def test_two_logits_an_entry_would_not_give_the_papers_figure() -> None:
+    doubled = sum(linear(columns, RANK) + linear(RANK, 2 * rows) for rows, columns in MATRICES)
+    assert f"{100 * (LORA + MASKS + TOKEN) / UNET:.2f}" == "0.19"
+    assert f"{100 * (LORA + doubled + TOKEN) / UNET:.2f}" == "0.24"
+
+
+def test_refusals() -> None:
+    with pytest.raises(UsageError, match=r"'sd-1\.5'"):
+        count_parameters("sd-1.5", "all")
+    with pytest.raises(UsageError, match=r"'stamin'; did you mean stamina"):
+        count_parameters("sd-1.4", "stamin")

@@ -1,0 +1,64 @@
+"""How far above its floor the harness is, as ratios within one run; printed, not asserted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+
+from benchmarks.mini.tier import MINI
+from harness import registry
+from harness.backbones.text_to_image import TextToImage
+from harness.spec import Sampling
+from harness.training import train_task
+
+
+def seconds(work: Callable[[], object], times: int = 5) -> float:
+    work()
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
+def test_training_step_against_the_unets_forward_and_backward() -> None:
+    torch.set_num_threads(1)
+    model = TextToImage.load(MINI.backbone, torch.device("cpu"))
+    latents = torch.randn(16, *model.latent_shape)
+    text = model.encode_prompts(["a photo of a person"]).expand(4, -1, -1).detach().requires_grad_(True)
+    times = torch.tensor([1, 300, 600, 900])
+
+    def floor() -> None:
+        for projection in model.projections.values():
+            projection.weight.requires_grad_(True)
+        model.denoising_loss(latents[:4], torch.randn_like(latents[:4]), times, text).backward()
+
+    base = seconds(floor, 15)
+    model.unet.requires_grad_(False)
+    print(f"\nfloor: U-Net forward and backward on K/V and text, batch 4: {base * 1e3:.1f} ms")
+    for name in registry.methods().names():
+        plugin = registry.methods().get(name)
+        method_options = plugin.options_class.for_tier("mini", {"steps": 20, "batch_size": 4})
+
+        def task(plugin: type = plugin, options: object = method_options) -> None:
+            model.reset()
+            train_task(model, plugin(options), latents, "<v1>", "person", 0, 1)
+
+        step = seconds(task, 3) / 20
+        print(f"{name}: {step * 1e3:.1f} ms a step, {step / base:.2f} of the floor")
+
+
+def test_sampling_against_the_unets_forward() -> None:
+    torch.set_num_threads(1)
+    model = TextToImage.load(MINI.backbone, torch.device("cpu"))
+    sampling = Sampling(images=16, steps=12, guidance_scale=2.0, eta=0.0, batch_size=16)
+    text = model.encode_prompts(["a photo of a person"]).expand(32, -1, -1)
+    latents = torch.randn(32, *model.latent_shape)
+    with torch.no_grad():
+        forward = seconds(lambda: model.unet(latents, 500, text)) * sampling.steps
+        whole = seconds(lambda: model.generate("a photo of a person", list(range(16)), sampling), 3)
+    print(f"\n16 images: {whole:.2f} s, of which U-Net forward {forward:.2f} s ({whole / forward:.2f} of the floor)")
