@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,8 +208,11 @@ def record(prepared: Prepared) -> Path:
     return path
 
 
-def read_cells(output: Path) -> list[CellResult]:
-    """Every finished cell of a results folder, in the order in which its runs were first asked for.
+def read_cells(output: Path, only: Collection[str] | None = None) -> list[CellResult]:
+    """Every finished cell of a results folder, in the order in which its runs were last asked for.
+
+    Args:
+        output: the results folder. only: keys of score steps, to read just these cells.
 
     Raises:
         UsageError: the folder holds no run.
@@ -225,7 +228,7 @@ def read_cells(output: Path) -> list[CellResult]:
         except (yaml.YAMLError, KeyError, TypeError):
             raise UsageError(f"{path} is damaged; delete it and run its command again.") from None
         for cell in described:
-            if cell["score"] not in cells:
+            if cell["score"] not in cells and (only is None or cell["score"] in only):
                 found = _read_cell(cell, store)
                 if found is not None:
                     cells[cell["score"]] = found

@@ -197,7 +197,7 @@ def run_command(
         code = _work(prepared, device, quiet)
     else:
         err.print(f"Nothing to do: all {len(prepared.plan.steps)} steps are in {prepared.store.root}.", soft_wrap=True)
-    cells = [c for c in api.read_cells(output) if _belongs(c, prepared)]
+    cells = api.read_cells(output, {cell.score for cell in prepared.plan.cells})
     if as_json:
         from reports.frame import tidy, to_json
 
@@ -216,11 +216,6 @@ def _known_tier(tier: str) -> str:
     from harness import registry
 
     return registry.tiers().get(tier).name
-
-
-def _belongs(cell: Any, prepared: Any) -> bool:
-    mine = {(c.label, c.seed, c.partial, len(c.tasks), c.benchmark, c.backbone) for c in prepared.plan.cells}
-    return (cell.label, cell.seed, cell.partial, len(cell.tasks), cell.benchmark, cell.backbone) in mine
 
 
 def _work(prepared: Any, device: str, quiet: bool) -> ExitCode:

@@ -65,6 +65,7 @@ class Cell:
     real: tuple[str, ...]
     final: tuple[str, ...]  # generate(N, j) for every j
     steps: tuple[str, ...]  # keys of all its steps
+    protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
 
     @property
     def partial(self) -> bool:
@@ -73,8 +74,8 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The method's name, with the options changed from the tier's defaults in brackets."""
-        changed = self.options.changed(self.tier)
+        """The method's name, with what was changed from the tier's defaults in brackets."""
+        changed = {**self.options.changed(self.tier), **self.protocol_changes}
         return self.method + (f" [{', '.join(f'{k}={v}' for k, v in sorted(changed.items()))}]" if changed else "")
 
 
@@ -92,6 +93,12 @@ class Setting:
     device_type: str
     dtype: str
     offline: bool = True
+
+    def changes(self) -> dict[str, Any]:
+        """Sampling options and dtype that differ from the tier's."""
+        usual = self.tier.sampling.model_dump()
+        changed = {f"sampling.{k}": v for k, v in self.sampling.model_dump().items() if v != usual[k]}
+        return changed if self.dtype == self.tier.dtype else {**changed, "dtype": self.dtype}
 
 
 @dataclass
@@ -193,7 +200,7 @@ class Plan:
         )  # fmt: skip
         cell = Cell(
             benchmark.name, benchmark.title, s.tier.name, s.backbone_name, name, options, seed, tuple(tasks), total,
-            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)),
+            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)), s.changes(),
         )  # fmt: skip
         self.cells.append(cell)
         return cell

@@ -16,8 +16,8 @@ weights went into them. Licence: MIT, as the project. Weights are float16 safete
 
 - `stable-diffusion-mini/vae`: AutoencoderTiny, 64x64 RGB to 8x8x8 latents. {vae_steps} steps of {vae_batch} images.
 - `clip-mini`: open_clip CLIP, ResNet image tower and text transformer. {clip_steps} steps of {clip_batch} images with
-  captions that can name every factor; linear factor heads stand beside the contrastive loss. Then the image tower goes on
-  alone for {vision_steps} steps of {vision_batch}: text tower locked, factor heads leading.
+  captions that can name every factor, and linear factor heads beside the contrastive loss. Then the image tower
+  goes on alone for {vision_steps} steps of {vision_batch}: text tower locked, factor heads leading.
 - `stable-diffusion-mini/text_encoder`: the CLIP's text tower as CLIPTextModel; converted, not trained.
 - `stable-diffusion-mini/unet`: UNet2DConditionModel on 8x8 and 4x4, 14 K/V matrices. {unet_steps} steps of {unet_batch}
   latents of {unet_images} renders; captions name the common factors only.

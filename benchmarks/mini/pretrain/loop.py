@@ -75,7 +75,7 @@ class Stage:
         tensors = load_file(str(self.path))
         self.step = int(tensors["step"])
         self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        self.averaged = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
+        self.averaged = {name: tensors[f"ema.{name}"] for name in self.parameters}  # in the parameters' order
         for key, parameter in self.parameters.items():
             if f"exp_avg.{key}" in tensors:
                 moments = ("step", "exp_avg", "exp_avg_sq")

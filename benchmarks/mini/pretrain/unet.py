@@ -17,7 +17,7 @@ from benchmarks.mini.pretrain.convert import PROMPT_LENGTH, scheduler, text_enco
 from benchmarks.mini.pretrain.loop import Stage, console, step_generator, write_safetensors
 from benchmarks.mini.world import render
 
-STEPS, BATCH = 5000, 64
+STEPS, BATCH = 4000, 64
 IMAGES_PER_KIND, CHUNK = 20_000, 250
 KEEP, DROP = 0.75, 0.1  # share of phrases in a caption; share of empty captions, for classifier-free guidance
 SNR_CAP = 5.0  # min-SNR weighting (Hang et al., 2023)
