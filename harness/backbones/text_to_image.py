@@ -55,6 +55,8 @@ class TextToImage:
         }
         if not self.projections:
             raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
+        if dtype is not torch.float32:
+            self._keep_projections_in_float32()
         self.initial = {name: p.weight.detach().clone() for name, p in self.projections.items()}
         self._tokens: dict[int, Tensor] = {}
         self._token_ids: dict[str, int] = {}
@@ -101,6 +103,20 @@ class TextToImage:
                 f"give {where} with --backbone{' or allow downloads with --no-offline' if offline else ''}."
             ) from error
         return cls(pipeline, device, dtype)
+
+    def _keep_projections_in_float32(self) -> None:
+        """What is trained and stacked over tasks stays in float32: bfloat16 would round small residuals away."""
+
+        def widen(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return (arguments[0].float(), *arguments[1:])
+
+        def narrow(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            return output.to(self.dtype)
+
+        for projection in self.projections.values():
+            projection.float()
+            projection.register_forward_pre_hook(widen)
+            projection.register_forward_hook(narrow)
 
     # --- projections -------------------------------------------------------------------------------------------------
 

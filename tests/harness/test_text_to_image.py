@@ -68,6 +68,18 @@ def test_training_does_not_depend_on_the_global_random_state(model: TextToImage,
     assert all(torch.equal(tokens[0][1][k], tokens[1][1][k]) for k in tokens[0][1])
 
 
+def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: Path) -> None:
+    model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"), torch.bfloat16)
+    latents = model.encode_images(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8))
+    assert latents.dtype is torch.bfloat16
+    done = train_task(model, Stamina(Stamina.options_class(steps=3)), latents, "<v1>", "person", 0, 1)
+    assert {w.dtype for w in model.weights().values()} == {torch.float32}
+    assert 0 < done.measures["residual_norm"] < float("inf")
+    images = model.generate("a photo of a <v1>", [1, 2], SAMPLING)
+    assert images.shape == (2, 16, 16, 3)
+    assert images.std() > 0
+
+
 def test_the_loss_falls_on_a_concept_that_is_learnt(model: TextToImage, latents: torch.Tensor) -> None:
     options = CLoRA.options_class(steps=60, batch_size=4, learning_rate=1e-2, token_learning_rate=1e-2, lambda_forget=0)
     losses = train_task(model, CLoRA(options), latents, "<v1>", "person", 0, 1).losses
