@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 import yaml
 from rich.console import Console
@@ -68,7 +69,10 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
     if not isinstance(content, dict):
         raise UsageError(f"--config {value} must hold option: value lines.")
     if "spec" in content and "cells" in content:  # the file that a run leaves beside its results
-        content = _defaults_from_spec(content["spec"])
+        try:
+            content = _defaults_from_spec(content["spec"])
+        except (KeyError, TypeError, AttributeError):
+            raise UsageError(f"--config {value} is not a run's file; give option: value lines.") from None
     known = {p.name for p in context.command.params if p.name}
     defaults: dict[str, Any] = {}
     for key, entry in content.items():
@@ -77,7 +81,10 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
             close = nearest(name, known)
             hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(known))}."
             raise UsageError(f"--config {value}: unknown key '{key}'; {hint}")
-        defaults[name] = ",".join(map(str, entry)) if isinstance(entry, list) and name != "changes" else entry
+        if name == "changes":
+            defaults[name] = entry if isinstance(entry, list) else [str(entry)]
+        else:
+            defaults[name] = ",".join(map(str, entry)) if isinstance(entry, list) else entry
     context.default_map = {**(context.default_map or {}), **defaults}
     return value
 
@@ -121,6 +128,10 @@ def run_command(
         typer.Option(
             help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"
         ),
+    ] = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(help="An open_clip folder or 'architecture/pretrained' for the metrics, instead of the tier's."),
     ] = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
@@ -167,12 +178,11 @@ def run_command(
 ) -> None:
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
+    from harness.assignments import method_specs, sampling_changes
+    from harness.recorded import read_cells, record
     from harness.spec import RunSpec, parse_tasks
 
     listed = list(changes or [])
-    sampling = {
-        c.partition("=")[0][9:]: yaml.safe_load(c.partition("=")[2]) for c in listed if c.startswith("sampling.")
-    }
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
     if limit is not None and tasks is not None:
@@ -183,21 +193,22 @@ def run_command(
     total = len(api.find_benchmark(benchmark, _known_tier(tier)).tasks(tier))
     chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
     spec = RunSpec(
-        benchmark=benchmark, methods=api.method_specs(methods, [c for c in listed if not c.startswith("sampling.")]),
-        tier=tier, seeds=seed_values, backbone=backbone, device=device, dtype=dtype, tasks=chosen,
-        sampling=sampling, output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+        benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
+        extractor=extractor, device=device, dtype=dtype, tasks=chosen, sampling=sampling_changes(listed), output=output,
+        jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec)
     if dry_run:
         _print_plan(prepared)
         return
-    record = api.record(prepared)
+    run_file = record(prepared.spec, prepared.plan)
     code = ExitCode.DONE
     if prepared.progress.pending:
         code = _work(prepared, device, quiet)
     else:
-        err.print(f"Nothing to do: all {len(prepared.plan.steps)} steps are in {prepared.store.root}.", soft_wrap=True)
-    cells = api.read_cells(output, {cell.score for cell in prepared.plan.cells})
+        count = len(prepared.plan.steps)
+        err.print(f"Nothing to do: all {count} steps are in {prepared.store.root}.", markup=False, soft_wrap=True)
+    cells = read_cells(output, run_file)
     if as_json:
         from reports.frame import tidy, to_json
 
@@ -233,9 +244,7 @@ def _work(prepared: Any, device: str, quiet: bool) -> ExitCode:
     try:
         outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
     except KeyboardInterrupt:
-        command = shlex.join(["stamina-bench", *sys.argv[1:]])
-        err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
-        return ExitCode.INTERRUPTED
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     for label, message in outcome.failed.items():
         err.print(f"{label} did not finish: {message}", markup=False, soft_wrap=True)
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
@@ -260,6 +269,8 @@ def _print_plan(prepared: Any) -> None:
         table.add_row(kind, *map(str, counts))
     out.print(table)
     cost = estimate(prepared)
+    setting = plan.setting
+    out.print(f"backbone {setting.backbone_name}, {setting.device_type}, {setting.dtype}", markup=False)
     out.print(
         f"about {cost.seconds / 60:.1f} min on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})"
     )
@@ -280,7 +291,7 @@ def report_command(
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
 ) -> None:
     """Make tables, curves and grids of everything finished in a results folder. Reads the store only."""
-    from harness import api
+    from harness.recorded import read_cells
     from harness.store import write_atomically
     from reports.frame import tidy, to_json
     from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
@@ -288,7 +299,7 @@ def report_command(
 
     if not runs.is_dir():
         raise UsageError(f"{runs} is not a results folder; name the one given to `run` with --output-dir.")
-    cells = api.read_cells(runs)
+    cells = read_cells(runs)
     if benchmark is not None:
         names = {c.benchmark for c in cells}
         if benchmark not in names:
@@ -375,24 +386,29 @@ def main() -> None:
     debug = "--debug" in sys.argv or bool(os.environ.get("STAMINA_BENCH_DEBUG"))
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
+    code: Any = ExitCode.INTERRUPTED
     try:
-        app()
+        code = app(standalone_mode=False)
     except BenchError as error:
         if debug:
             raise
-        err.print(f"stamina-bench: {error}", markup=False, soft_wrap=True)
-        sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        err.print(
-            f"Interrupted. To go on: {shlex.join(['stamina-bench', *sys.argv[1:]])}", markup=False, soft_wrap=True
-        )
-        sys.exit(int(ExitCode.INTERRUPTED))
+        _complain(str(error))
+        code = error.exit_code
+    except click.ClickException as error:
+        _complain(" ".join(error.format_message().split()))
+        code = ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        pass
     except Exception as error:
         if debug:
             raise
-        err.print(
-            f"stamina-bench: unexpected {type(error).__name__}: {error} (--debug shows where).",
-            markup=False,
-            soft_wrap=True,
-        )
-        sys.exit(int(ExitCode.CELLS_FAILED))
+        _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where).")
+        code = ExitCode.CELLS_FAILED
+    if code == ExitCode.INTERRUPTED:
+        command = shlex.join(["stamina-bench", *sys.argv[1:]])
+        err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
+    sys.exit(int(code or 0))
+
+
+def _complain(message: str) -> None:
+    err.print(f"stamina-bench: {message}", markup=False, soft_wrap=True)

@@ -35,7 +35,12 @@ def estimate(prepared: Prepared) -> Cost:
     """The pending steps' cost. The longest chain of trainings bounds the time from below, whatever the workers."""
     seen: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for path in (prepared.store.root / "steps").glob(f"*/*/{MANIFEST}"):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
         seconds = manifest["facts"].get("seconds")
         if seconds is not None:
             size = sum(f["bytes"] for f in manifest["files"].values()) / 1e6

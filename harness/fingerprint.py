@@ -43,26 +43,28 @@ class Fingerprints:
         lines = [f"{p.relative_to(folder).as_posix()} {self.file(p.resolve())}" for p in paths]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def model(self, source: str, *, offline: bool) -> str:
-        """Hash of a model given as a folder, or as a hub id (its cached snapshot's content).
-
-        Raises:
-            UsageError: neither a folder nor a model in the local hub cache.
-        """
-        if Path(source).is_dir():
-            return self.folder(Path(source))
-        from huggingface_hub import snapshot_download
-
-        try:
-            patterns = ["*.json", "*.txt", "*.safetensors", "*.model"]
-            return self.folder(Path(snapshot_download(source, local_files_only=offline, allow_patterns=patterns)))
-        except Exception as error:
-            remedy = " or allow downloads with --no-offline" if offline else ""
-            raise UsageError(
-                f"'{source}' is neither a folder nor a model in the local hub cache; give a folder{remedy}."
-            ) from error
-
     def save(self) -> None:
         """Write the memo, if it changed and has a place."""
         if self._changed and self._path is not None:
             write_atomically(self._path, json.dumps(self._memo))
+
+
+def model_folder(source: str, *, offline: bool, kind: str = "backbone") -> Path:
+    """A model's folder: itself, or a hub id's snapshot in the local cache (fetched first where `offline` is False).
+
+    Raises:
+        UsageError: neither a folder nor a model in the local hub cache.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+
+    try:
+        patterns = ["*.json", "*.txt", "*.safetensors", "*.model"]
+        return Path(snapshot_download(source, local_files_only=offline, allow_patterns=patterns))
+    except Exception as error:
+        remedy = " or allow downloads with --no-offline" if offline else ""
+        raise UsageError(
+            f"The {kind} '{source}' is neither a folder nor a model in the local hub cache; give a folder{remedy}."
+        ) from error

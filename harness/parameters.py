@@ -30,7 +30,12 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     elif Path(backbone).is_dir():
         from diffusers import UNet2DConditionModel
 
-        unet = UNet2DConditionModel.from_pretrained(backbone, subfolder="unet", use_safetensors=True)
+        try:
+            unet = UNet2DConditionModel.from_pretrained(backbone, subfolder="unet", use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--backbone '{backbone}' holds no U-Net in safetensors; name a pipeline's folder."
+            ) from error
         assert isinstance(unet, nn.Module)
         model = Architecture(unet, token_dim=int(unet.config.cross_attention_dim))  # type: ignore[union-attr,arg-type]
     else:

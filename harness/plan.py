@@ -65,6 +65,7 @@ class Cell:
     real: tuple[str, ...]
     final: tuple[str, ...]  # generate(N, j) for every j
     steps: tuple[str, ...]  # keys of all its steps
+    variant: str  # tells apart what options cannot: the method's source, checkpoints, device
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
 
     @property
@@ -198,9 +199,17 @@ class Plan:
             f"{name} seed {seed}: score",
             (4, order),
         )  # fmt: skip
+        code = {
+            "source": method.source_hash(),
+            "extractor": s.extractor_hash,
+            "metrics": metrics_hash(),
+            **self._model(),
+        }
         cell = Cell(
             benchmark.name, benchmark.title, s.tier.name, s.backbone_name, name, options, seed, tuple(tasks), total,
-            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)), s.changes(),
+            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)),
+            key_of(code)[:12],
+            s.changes(),
         )  # fmt: skip
         self.cells.append(cell)
         return cell

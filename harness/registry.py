@@ -6,6 +6,7 @@ A third party registers a method by an entry point in the group `stamina_bench.m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -23,9 +24,8 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """All plugins of one kind. A name that two packages claim is an error that names both."""
 
-    def __init__(self, kind: str, group: str) -> None:
-        self.kind = kind
-        self.group = group
+    def __init__(self, kind: str, group: str, fits: Callable[[object], bool]) -> None:
+        self.kind, self.group, self.fits = kind, group, fits
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -62,26 +62,37 @@ class Registry(Generic[T]):
             raise unknown(self.kind, name, self._table())
         try:
             if point is not None:
-                return cast(T, point.load())
-            module, _, attribute = name.partition(":")
-            return cast(T, getattr(import_module(module), attribute))
-        except (ImportError, AttributeError) as error:
-            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({error}); fix or uninstall it.") from error
+                plugin = cast(T, point.load())
+            else:
+                module, _, attribute = name.partition(":")
+                plugin = cast(T, getattr(import_module(module), attribute))
+        except Exception as error:  # a plugin's module may raise anything
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({first}); fix or uninstall it.") from error
+        if not self.fits(plugin):
+            raise UsageError(f"'{name}' is not a {self.kind}: see the README on writing one.")
+        return plugin
 
 
 @cache
 def methods() -> Registry[type[Method[Any]]]:
     """The methods."""
-    return Registry("method", "stamina_bench.methods")
+    from harness.method import Method
+
+    return Registry("method", "stamina_bench.methods", lambda p: isinstance(p, type) and issubclass(p, Method))
 
 
 @cache
 def benchmarks() -> Registry[Benchmark]:
     """The benchmark definitions."""
-    return Registry("benchmark", "stamina_bench.benchmarks")
+    from harness.spec import Benchmark
+
+    return Registry("benchmark", "stamina_bench.benchmarks", lambda p: isinstance(p, Benchmark))
 
 
 @cache
 def tiers() -> Registry[Tier]:
     """The tiers."""
-    return Registry("tier", "stamina_bench.tiers")
+    from harness.spec import Tier
+
+    return Registry("tier", "stamina_bench.tiers", lambda p: isinstance(p, Tier))

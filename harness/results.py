@@ -74,7 +74,8 @@ class CellResult(Frozen):
     """One finished cell: (benchmark, tier, backbone, method, seed) with its options, rows and pictures.
 
     `label` is the method's name, followed by its changed options in brackets where they differ from the tier's
-    defaults. `tasks_total` is the benchmark's length, `tasks` holds those that were run. `protocol` records kernel,
+    defaults. `variant` tells apart what options do not: cells of different sources or checkpoints are not averaged.
+    `tasks_total` is the benchmark's length, `tasks` holds those that were run. `protocol` records kernel,
     extractor, estimators, sampler and so on as plain text values.
     """
 
@@ -86,6 +87,7 @@ class CellResult(Frozen):
     label: str
     seed: int
     options: Mapping[str, Any]
+    variant: str = ""
     partial: bool
     tasks_total: int
     tasks: tuple[TaskResult, ...]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from harness.display import Display
 from harness.plan import Cell, Plan, Step
 from harness.store import Store
+
+DIED = "a worker process died, out of memory perhaps; run again, with fewer --jobs"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 class Executor(Protocol):
@@ -108,8 +114,14 @@ def run(
             stopping = bool(broken) and not keep_going
             while ready and len(running) < executor.jobs and not stopping:
                 step = ready.pop()
-                if step.key not in broken:
+                if step.key in broken:
+                    continue
+                try:
                     running[executor.submit(step)] = step
+                except BrokenExecutor:
+                    for waiting in [step, *ready]:
+                        fail(waiting.key, DIED)
+                    ready.clear()
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -117,7 +129,7 @@ def run(
                 step = running.pop(future)
                 error = future.exception()
                 if error is not None:
-                    message = str(error).strip() or type(error).__name__
+                    message = DIED if isinstance(error, BrokenExecutor) else first_line(error)
                     display.note(f"failed: {step.label}: {message}")
                     fail(step.key, message)
                     continue
@@ -139,8 +151,3 @@ def run(
         else:
             outcome.done.append(cell)
     return outcome
-
-
-def disk_bytes(root: Path) -> int:
-    """Bytes of all files under a folder."""
-    return sum(p.stat().st_size for p in root.rglob("*") if p.is_file()) if root.exists() else 0

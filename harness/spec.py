@@ -121,6 +121,7 @@ class MethodOptions(Frozen):
     learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
     token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this joint norm")
     category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
     token_init: Literal["category", "random"] = Field(
         "random", description="start the custom token at the category word's embedding, or at a random one"
@@ -170,6 +171,7 @@ class RunSpec(Frozen):
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)
     backbone: str | None = Field(None, description="a diffusers folder or hub id instead of the tier's")
+    extractor: str | None = Field(None, description="an open_clip folder or 'architecture/pretrained'")
     device: str = "auto"
     dtype: Dtype | None = None
     tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
@@ -185,6 +187,13 @@ class RunSpec(Frozen):
         if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError("seeds must be distinct, non-negative integers")
         return seeds
+
+    @field_validator("tasks")
+    @classmethod
+    def _prefix(cls, tasks: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if tasks is not None and tasks != tuple(range(1, len(tasks) + 1)):
+            raise ValueError("tasks must be 1, 2, ..., N, as each builds on all before it")
+        return tasks
 
 
 def parse_tasks(text: str, total: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -19,13 +20,15 @@ from safetensors.torch import save_file as save_tensors
 from harness import registry
 from harness.backbones.extractor import Extractor
 from harness.backbones.text_to_image import TextToImage
+from harness.errors import UsageError
 from harness.images import load_images, save_images
 from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures, training_figures
 from harness.plan import Setting, Step
+from harness.prompts import prompt_for
 from harness.seeds import derive_seed
 from harness.spec import Sampling, Task
 from harness.store import Entry, Store
-from harness.training import prompt_for, train_task
+from harness.training import train_task
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 WEIGHTS, TOKEN, TRAINING = "weights.safetensors", "token.safetensors", "training.json"
@@ -60,6 +63,8 @@ def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Pa
     """Real images at the tier's resolution, and what the VAE makes of them."""
     task: Task = step.work["task"]
     images = task.images.load(setting.tier.resolution)
+    if task.images.fingerprint() != step.recipe["images"]:
+        raise UsageError(f"The images of '{task.name}' changed during the run; run the same command again.")
     model = _ready_model(setting, device)
     save_images(images, folder / "images")
     save_images(model.decode_latents(model.encode_images(images)), folder / "reconstructed")
@@ -72,6 +77,8 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     if len(step.parents) > 1:
         _load_weights(model, store.open(step.parents[1]))
     plugin = registry.methods().get(step.work["method"])
+    if plugin.source_hash() != step.recipe["source"]:
+        raise UsageError(f"The source of method '{step.work['method']}' changed during the run; run again.")
     method = plugin(plugin.options_class.model_validate(step.recipe["options"]))
     latents = model.encode_images(load_images(store.open(step.parents[0]).folder / "images"))
     before = model.weights()
@@ -146,6 +153,8 @@ RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
 
 def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
     """Run one step and commit it; gives its seconds. On a CPU by one thread: sums then have one order."""
+    if setting.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
     if device == "cpu":
         torch.set_num_threads(1)
     store = Store(root)

@@ -14,10 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,29 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _current_umask()
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -61,6 +86,7 @@ def write_atomically(path: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
         _sync(path.parent)
     except BaseException:
@@ -89,8 +115,9 @@ class Entry:
 class Store:
     """`root/steps/ab/abcdef...`: one folder a step."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, damaged: Callable[[str], None] = _say) -> None:
+        """`damaged` is told, in a sentence, of each damaged step."""
+        self.root, self.damaged = root, damaged
         self._verified: dict[str, Entry] = {}
 
     def prepare(self) -> None:
@@ -140,14 +167,7 @@ class Store:
             raise StoreError(f"Step {key[:12]} is missing from {self.root}; run the same command again to make it.")
         return entry
 
-    def damaged(self, message: str) -> None:
-        """Called with a sentence on each damaged step; replaced by the runner to show it."""
-        import warnings
-
-        warnings.warn(message, stacklevel=3)
-
-    @staticmethod
-    def _damage(folder: Path) -> str | None:
+    def _damage(self, folder: Path) -> str | None:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             files: Mapping[str, Any] = manifest["files"]
@@ -157,8 +177,10 @@ class Store:
                     return f"missing file {name}"
                 if path.stat().st_size != expected["bytes"] or hash_file(path) != expected["sha256"]:
                     return f"damaged file {name}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return f"unreadable {MANIFEST}"
+        except OSError as error:  # no sign of damage: nothing is moved
+            raise StoreError(f"{folder} cannot be read ({(error.strerror or str(error)).lower()}).") from error
         return None
 
     def _set_aside(self, folder: Path) -> None:
@@ -173,38 +195,55 @@ class Store:
         Args:
             key: the step's key; recipe: what it was computed from, kept in the manifest.
             facts: what else to keep in the manifest (versions, seconds); may be filled while the step is written.
+
+        Raises:
+            StoreError: the step cannot be kept.
         """
         parent = self.folder(key).parent
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{key[:12]}-"))
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            # the name says whose it is, so that `sweep` never takes it from a process that lives
+            temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{platform.node()}-{os.getpid()}-"))
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             yield temporary
-            files = sorted(p for p in temporary.rglob("*") if p.is_file())
-            for path in files:
-                _sync(path)
-            manifest = {
-                "key": key,
-                "recipe": recipe,
-                "facts": facts or {},
-                "files": {
-                    str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in files
-                },
-            }
-            write_atomically(temporary / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
             try:
-                os.rename(temporary, self.folder(key))
-            except OSError:
-                if not (self.folder(key) / MANIFEST).exists():
-                    raise
-            else:
-                _sync(parent)
-        except OSError as error:
-            raise StoreError(f"The results folder {self.root} cannot be written ({error.strerror}).") from error
+                self._publish(key, recipe, facts or {}, temporary)
+            except OSError as error:
+                raise self._unwritable(error) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def sweep(self, older_than_s: float = 3600.0) -> None:
-        """Remove temporary folders that killed runs left behind."""
+    def _publish(self, key: str, recipe: Mapping[str, Any], facts: Mapping[str, Any], temporary: Path) -> None:
+        target = self.folder(key)
+        files = sorted(p for p in temporary.rglob("*") if p.is_file())
+        for path in files:
+            path.chmod(0o666 & ~_UMASK)
+            _sync(path)
+        listed = {str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in files}
+        manifest = {"key": key, "recipe": recipe, "facts": facts, "files": listed}
+        write_atomically(temporary / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        temporary.chmod(0o777 & ~_UMASK)
+        if target.exists() and not (target / MANIFEST).exists():  # the remains of a copy or a deletion broken off
+            self._set_aside(target)
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if not (target / MANIFEST).exists():
+                raise
+        else:
+            _sync(target.parent)
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        reason = (error.strerror or str(error)).lower()
+        return StoreError(
+            f"The results folder {self.root} cannot be written ({reason}); free space or choose another --output-dir."
+        )
+
+    def sweep(self) -> None:
+        """Remove temporary folders that killed runs of this machine left behind."""
         for leftover in (self.root / "steps").glob("*/.*-*"):
-            if time.time() - leftover.stat().st_mtime > older_than_s:
+            node, _, rest = leftover.name[1:].rpartition("-")[0].rpartition("-")
+            if node == platform.node() and rest.isdigit() and not _alive(int(rest)):
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -11,15 +11,9 @@ from torch import Tensor
 from harness.backbones.adaptable import count_trained
 from harness.backbones.text_to_image import TextToImage
 from harness.method import Method
+from harness.prompts import prompt_for
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
-
-TEMPLATE = "a photo of a {subject}"
-
-
-def prompt_for(token: str, category: str, category_word: bool) -> str:
-    """'a photo of a V* X', or 'a photo of a V*' for methods that leave the category word out."""
-    return TEMPLATE.format(subject=f"{token} {category}" if category_word else token)
 
 
 @dataclass
@@ -78,7 +72,7 @@ def train_task(
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
+        torch.nn.utils.clip_grad_norm_(trained, o.max_grad_norm, foreach=True)
         optimizer.step()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})

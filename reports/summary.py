@@ -164,12 +164,12 @@ def is_partial(cell: CellResult) -> bool:
 
 def by_label(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
     """Label -> one cell a seed, both in the order of first appearance; see `build_tables` on what comes twice."""
-    variants: dict[tuple[str, str, str], dict[int, CellResult]] = {}
+    variants: dict[tuple[str, str, str, str], dict[int, CellResult]] = {}
     for cell in cells:
         options = json.dumps(dict(cell.options), sort_keys=True, default=str)
-        variants.setdefault((cell.label, cell.method, options), {})[cell.seed] = cell
+        variants.setdefault((cell.label, cell.method, options, cell.variant), {})[cell.seed] = cell
     lines: dict[str, list[CellResult]] = {}
-    for (label, _, _), seeds in variants.items():
+    for (label, _, _, _), seeds in variants.items():
         name, count = label, 1
         while name in lines:
             count += 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,7 +39,10 @@ class TextToImage:
         self.device, self.dtype = device, dtype
         pipeline.set_progress_bar_config(disable=True)
         # set DDIM explicitly: Stable Diffusion 1.x ships PNDM, which ignores eta
-        pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+        config = dict(pipeline.scheduler.config)
+        # what Stable Diffusion's own DDIM configuration says; other schedulers' lack it, and the defaults clip latents
+        usual = {"set_alpha_to_one": False, "steps_offset": 1}
+        pipeline.scheduler = DDIMScheduler.from_config({**usual, **config}, clip_sample=False)
         self.unet = cast(nn.Module, pipeline.unet)
         self.vae = cast(nn.Module, pipeline.vae)
         self.text_encoder = cast(nn.Module, pipeline.text_encoder)
@@ -276,16 +278,6 @@ class TextToImage:
             )  # fmt: skip
             batches.append(to_uint8(output.images))
         return np.concatenate(batches)
-
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """On a CPU, one thread: sums are then taken in one order on every machine."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:

@@ -52,7 +52,14 @@ class LocalExecutor:
 
     def submit(self, step: Step) -> Future[float]:
         """Start a step when a worker is free; the future gives its seconds, or raises what the step raised."""
-        return self._pool.submit(_work, step, self.setting, str(self.root))
+        if threading.current_thread() is not threading.main_thread():
+            return self._pool.submit(_work, step, self.setting, str(self.root))
+        # a worker may start now: it inherits that Ctrl-C is the parent's business, from its first instruction on
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return self._pool.submit(_work, step, self.setting, str(self.root))
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for nothing: all is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["run", "mixed50", "--set", "cd.rank=1"], ["cd"]),
         (["run", "mixed50", "--set", "rank"], ["option=value"]),
         (["run", "mixed50", "--set", "sampling.steps=0"], ["steps"]),
+        (["run", "mixed50", "--set", "rank=[1"], ["rank=[1"]),
+        (["run", "mixed50", "--set", "sampling.stpes=3"], ["stpes", "steps"]),
+        (["run", "mixed50", "--limit", "0"], ["--limit"]),
+        (["run", "mixed50", "--lmit", "3"], ["--lmit"]),
+        (["run", "mixed50", "--methods", "json:dumps"], ["json:dumps", "method"]),
+        (["run", "mixed50", "--methods", "no_such_module:X"], ["no_such_module"]),
+        (["run", "mixed50", "--backbone", "."], ["model_index.json"]),
+        (["params", "--backbone", "."], ["U-Net"]),
         (["run", "mixed50", "--seeds", "a"], ["--seeds", "0,1,2"]),
         (["run", "mixed50", "--seeds", "1,1"], ["distinct"]),
         (["run", "mixed50", "--tasks", "2-3"], ["1-N"]),
@@ -76,6 +85,20 @@ def test_an_unwritable_results_folder_is_said_before_any_work(tmp_path: Path) ->
 def test_an_unknown_key_in_a_config_file_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("sedes: 1\n")
     assert "seeds" in one_sentence(bench("run", "mixed50", "--config", "c.yaml", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("content", ["spec: 3\ncells: 4\n", "- a\n", "a: [\n", "limit: abc\n", "set: rank\n"])
+def test_a_bad_config_file_is_one_sentence(content: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(content)
+    one_sentence(bench("run", "mixed50", "-C", "c.yaml", cwd=tmp_path))
+
+
+def test_a_category_word_that_is_too_long_is_said_before_any_work(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    (folder / "cat").rename(folder / "my extraordinarily photogenic grandmothers porcelain elephantine teapot")
+    sentence = one_sentence(bench("run", folder, "--methods", "ti++", cwd=tmp_path))
+    assert "category.txt" in sentence
 
 
 def test_command_line_beats_environment_beats_config(tmp_path: Path) -> None:

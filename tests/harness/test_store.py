@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -65,8 +65,8 @@ def test_damage_is_named_set_aside_and_counts_as_absent(tmp_path: Path, damage: 
         (folder / "data.txt").unlink()
     else:
         (folder / MANIFEST).write_text("{")
-    fresh, said = Store(tmp_path), list[str]()
-    fresh.damaged = said.append
+    said: list[str] = []
+    fresh = Store(tmp_path, said.append)
     assert fresh.get(key) is None
     assert len(said) == 1
     assert str(folder) in said[0]
@@ -87,15 +87,50 @@ def test_an_unwritable_folder_is_said_at_once(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "store").prepare()
 
 
-def test_sweep_removes_only_old_leftovers(tmp_path: Path) -> None:
+def test_sweep_removes_only_what_dead_processes_of_this_machine_left(tmp_path: Path) -> None:
     store = Store(tmp_path)
     key = commit(store)
-    old, new = (store.folder(key).parent / f".{n}-x" for n in ("old", "new"))
-    for folder in (old, new):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    owners = {
+        "dead": f"{platform.node()}-{gone.pid}",
+        "living": f"{platform.node()}-{os.getpid()}",
+        "far": "elsewhere-1",
+    }
+    folders = {name: store.folder(key).parent / f".{owner}-abc" for name, owner in owners.items()}
+    for folder in folders.values():
         folder.mkdir()
-    os.utime(old, (time.time() - 7200,) * 2)
     store.sweep()
-    assert (old.exists(), new.exists(), store.get(key) is not None) == (False, True, True)
+    assert {name for name, folder in folders.items() if folder.exists()} == {"living", "far"}
+    assert store.get(key) is not None
+
+
+def test_remains_without_a_manifest_do_not_block_a_step(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    key = commit(store)
+    (store.folder(key) / MANIFEST).unlink()
+    fresh = Store(tmp_path)
+    assert fresh.get(key) is None
+    commit(fresh, "again")
+    assert fresh.open(key).file("data.txt").read_text() == "again"
+
+
+def test_an_error_of_the_steps_own_code_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    def read_nothing() -> None:
+        with Store(tmp_path).commit("ab" * 32, {}):
+            (tmp_path / "no such file").read_text()
+
+    with pytest.raises(FileNotFoundError):
+        read_nothing()
+
+
+def test_results_are_readable_as_the_umask_says(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    key = commit(store)
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    modes = {p.stat().st_mode for p in store.folder(key).iterdir()}
+    assert modes == {plain.stat().st_mode}
 
 
 def test_two_processes_that_make_the_same_step_end_with_one_whole_step(tmp_path: Path) -> None:

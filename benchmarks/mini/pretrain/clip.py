@@ -56,11 +56,16 @@ class FactorHeads(nn.Module):
             {k: nn.Linear(EMBED_DIM, sum(len(f.levels) for f in w.discrete)) for k, w in WORLDS.items()}
         )
 
-    def loss(self, embedding: Tensor, identities: Identities) -> tuple[Tensor, Tensor]:
-        """Mean squared error in units of each factor's variance (1/12), and mean cross-entropy."""
+    def loss(self, embedding: Tensor, identities: Identities, *, focus: bool = False) -> tuple[Tensor, Tensor]:
+        """Mean squared error in units of each factor's variance (1/12), and mean cross-entropy.
+
+        With `focus` each continuous factor is weighted by its own error: those still badly read lead.
+        """
         world = WORLDS[identities.kind]
         target = identities.continuous.to(embedding.device)
-        error = 12 * (self.continuous[identities.kind](embedding) - (target - 0.5)).square().mean()
+        errors = 12 * (self.continuous[identities.kind](embedding) - (target - 0.5)).square().mean(dim=0)
+        weights = errors.detach() / errors.detach().mean() if focus else torch.ones_like(errors)
+        error = (weights * errors).mean()
         logits = self.discrete[identities.kind](embedding).split([len(f.levels) for f in world.discrete], dim=1)
         labels = identities.discrete.to(embedding.device)
         entropy = torch.stack([cross_entropy(x, labels[:, i]) for i, x in enumerate(logits)]).mean()
