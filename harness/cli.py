@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 import yaml
 from rich.console import Console
@@ -394,12 +393,13 @@ def main() -> None:
             raise
         _complain(str(error))
         code = error.exit_code
-    except click.ClickException as error:
-        _complain(" ".join(error.format_message().split()))
-        code = ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         pass
     except Exception as error:
+        tell = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
+        if tell is not None:
+            _complain(" ".join(tell().split()))
+            sys.exit(int(ExitCode.USAGE))
         if debug:
             raise
         _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where).")
