@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 class CustomDiffusionOptions(MethodOptions):
     """Options of Custom Diffusion."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"mini": {}}
+    # mini: the better of two settings tried on tuning6, see docs/mini-tuning.md
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "mini": {
+            "steps": 120,
+            "token_init": "category",
+            "token_learning_rate": 0.003,
+            "learning_rate": 0.002,
+        }
+    }
 
     learning_rate: float = Field(1e-5, gt=0, description="AdamW rate of the key and value projections")
     token_learning_rate: float = Field(1e-5, gt=0, description="AdamW rate of the custom token")

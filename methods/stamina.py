@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 class StaminaOptions(MethodOptions):
     """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"mini": {}}
+    # mini: the best of eight settings on tuning6, see docs/mini-tuning.md
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "mini": {
+            "steps": 120,
+            "rank": 8,
+            "token_init": "category",
+            "token_learning_rate": 0.003,
+            "learning_rate": 0.003,
+            "lambda_forget": 30.0,
+            "lambda_sparse": 0.1,
+        }
+    }
 
     steps: int = Field(500, ge=1, description="training steps per task")
     learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A, B and the mask")

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 class TextualInversionOptions(MethodOptions):
     """Options of TI++ (500 steps and the category word, as in the STAMINA paper)."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"mini": {}}
+    # mini: the best of eight settings on tuning6, see docs/mini-tuning.md
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "mini": {
+            "steps": 120,
+            "token_init": "random",
+            "token_learning_rate": 0.01,
+        }
+    }
 
     token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
     rank: int = Field(16, ge=1, description="hidden width of the token's MLP")

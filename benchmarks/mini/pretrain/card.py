@@ -17,7 +17,8 @@ weights went into them. Licence: MIT, as the project. Weights are float16 safete
 - `stable-diffusion-mini/vae`: AutoencoderTiny, 64x64 RGB to 8x8x8 latents. {vae_steps} steps of {vae_batch} images.
 - `clip-mini`: open_clip CLIP, ResNet image tower and text transformer. {clip_steps} steps of {clip_batch} images with
   captions that can name every factor, and linear factor heads beside the contrastive loss. Then the image tower
-  goes on alone for {vision_steps} steps of {vision_batch}: text tower locked, factor heads leading.
+  goes on alone for {vision_steps} steps of {vision_batch}: text tower locked, factor heads leading; and for
+  {sharpen_steps} more with each factor weighted by its own error.
 - `stable-diffusion-mini/text_encoder`: the CLIP's text tower as CLIPTextModel; converted, not trained.
 - `stable-diffusion-mini/unet`: UNet2DConditionModel on 8x8 and 4x4, 14 K/V matrices. {unet_steps} steps of {unet_batch}
   latents of {unet_images} renders; captions name the common factors only.
@@ -31,8 +32,9 @@ Reconstruction PSNR over 500 images: people {psnr[person]:.1f} dB, waterfalls {p
 
 ## CLIP image features: linear probes
 
-Ridge regression on 4,000 images of training identities, tested on 1,000 of unseen ones: R2 of continuous factors,
-accuracy of discrete ones; on renders, and on the autoencoder's reconstructions of them.
+Ridge regression on 10,000 images of training identities, tested on 2,000 of unseen ones: R2 of continuous factors,
+accuracy of discrete ones; on renders, and on the autoencoder's reconstructions of them. What a reconstruction loses
+(brows, nose, lips at this size) no generated image can show: the metrics' codec floor says how much that costs.
 
 | kind | factor | renders | reconstructions |
 |---|---|---|---|
@@ -63,7 +65,7 @@ def write_card(folder: Path, measured: Mapping[str, Any]) -> None:
     ]
     text = TEXT.format(
         vae_steps=f"{vae.STEPS:,}", vae_batch=vae.BATCH, clip_steps=f"{clip.STEPS:,}", clip_batch=clip.BATCH,
-        vision_steps=f"{vision.STEPS:,}", vision_batch=vision.BATCH,
+        vision_steps=f"{vision.STEPS:,}", vision_batch=vision.BATCH, sharpen_steps=f"{vision.SHARPEN_STEPS:,}",
         unet_steps=f"{unet.STEPS:,}", unet_batch=unet.BATCH, unet_images=f"{2 * unet.IMAGES_PER_KIND:,}",
         psnr=measured["psnr_db"], probes="\n".join(probes), captions="\n".join(captions),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from benchmarks.mini.factors import KINDS, WORLDS, Identities, Kind, Split, draw
 from benchmarks.mini.pretrain.clip import MEAN, STD
 from benchmarks.mini.world import render
 
-FIT, TEST = 4000, 1000  # images of each kind that the probes are fitted on and tested on
+FIT, TEST = 10_000, 2000  # images of each kind that the probes are fitted on and tested on
 
 
 def draw(kind: Kind, split: Split, count: int, seed: int) -> tuple[Identities, Tensor, Tensor]:
