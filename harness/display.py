@@ -8,7 +8,6 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -24,8 +23,8 @@ class Display(Protocol):
         """`total` steps in all, of which `cached` are in the store."""
         ...
 
-    def step_done(self, label: str, seconds: float) -> None:
-        """One step was committed."""
+    def step_done(self, label: str, seconds: float, share: float) -> None:
+        """One step was committed; `share` (0 to 1) of the work that was pending is now done, by nominal cost."""
         ...
 
     def note(self, message: str) -> None:
@@ -51,11 +50,11 @@ class PlainDisplay:
         if cached:
             self.note(f"{cached} of {total} steps are in the store")
 
-    def step_done(self, label: str, seconds: float) -> None:
+    def step_done(self, label: str, seconds: float, share: float) -> None:
         self.done += 1
         now = time.monotonic()
         if now - self._printed >= self.every_s or self.done == self.total:
-            left = (now - self._started) / max(1, self.done - self.cached) * (self.total - self.done)
+            left = (now - self._started) * (1 - share) / share
             self.note(f"[{self.done}/{self.total}] {label} ({seconds:.1f} s); about {left / 60:.1f} min left")
             self._printed = now
 
@@ -67,22 +66,25 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A progress bar with the step just finished."""
+    """A progress bar by nominal cost, with the step just finished."""
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}", table_column=None), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), console=console, transient=True,
+            BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), TimeRemainingColumn(),
+            console=console, transient=True,
         )  # fmt: skip
         self.bar: TaskID | None = None
+        self.total = self.done = 0
 
     def start(self, total: int, cached: int) -> None:
-        self.bar = self.progress.add_task("starting workers", total=total, completed=cached)
+        self.total, self.done = total, cached
+        self.bar = self.progress.add_task("starting workers", total=1.0)
         self.progress.start()
 
-    def step_done(self, label: str, seconds: float) -> None:
+    def step_done(self, label: str, seconds: float, share: float) -> None:
+        self.done += 1
         if self.bar is not None:
-            self.progress.update(self.bar, advance=1, description=label)
+            self.progress.update(self.bar, completed=share, description=f"[{self.done}/{self.total}] {label}")
 
     def note(self, message: str) -> None:
         self.progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -100,7 +102,7 @@ class QuietDisplay:
     def start(self, total: int, cached: int) -> None:
         pass
 
-    def step_done(self, label: str, seconds: float) -> None:
+    def step_done(self, label: str, seconds: float, share: float) -> None:
         pass
 
     def note(self, message: str) -> None:

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.api import Prepared
+from harness.plan import NOMINAL
 from harness.runner import default_jobs
 from harness.store import MANIFEST
-
-# seconds and megabytes a step at the mini tier, measured on one core of a 2025 server CPU
-NOMINAL = {
-    "real": (0.3, 0.3),
-    "train": (6.0, 0.6),
-    "generate": (1.5, 0.2),
-    "features": (0.1, 0.05),
-    "score": (0.5, 0.1),
-}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
-from harness.plan import Cell, Plan, Step
+from harness.plan import NOMINAL, Cell, Plan, Step
 from harness.store import Store
 
 DIED = "a worker process died, out of memory perhaps; run again, with fewer --jobs"
@@ -109,6 +109,7 @@ def run(
 
     display.start(len(progress.cached) + len(progress.pending), len(progress.cached))
     killed = True
+    made, whole = 0.0, sum(NOMINAL[step.kind][0] for step in progress.pending)
     try:
         while ready or running:
             stopping = bool(broken) and not keep_going
@@ -134,7 +135,8 @@ def run(
                     fail(step.key, message)
                     continue
                 outcome.executed += 1
-                display.step_done(step.label, future.result())
+                made += NOMINAL[step.kind][0]
+                display.step_done(step.label, future.result(), made / whole)
                 for user in users.get(step.key, []):
                     missing[user].discard(step.key)
                     if not missing[user] and user not in broken:
