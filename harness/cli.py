@@ -216,7 +216,7 @@ def run_command(
         _print_tables(cells)
     if not quiet and cells:
         err.print(
-            f"Configuration and cells: {record}. Tables, figures and grids: stamina-bench report {output}",
+            f"Configuration and cells: {run_file}. Tables, figures and grids: stamina-bench report {output}",
             soft_wrap=True,
         )
     raise typer.Exit(int(code))

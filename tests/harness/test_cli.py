@@ -195,7 +195,7 @@ def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
     killed.mkdir()
     assert bench(*arguments, cwd=whole).returncode == 0
     kills = 0
-    for steps in (1, 8, 16):  # kill when so many steps are committed
+    for steps in (1, 5, 9, 13, 17):  # kill when so many steps are committed
         process = subprocess.Popen(
             [*BENCH, *map(str, arguments)], cwd=killed, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -205,7 +205,7 @@ def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
             process.send_signal(signal.SIGKILL)
             kills += 1
         process.wait()
-    assert kills >= 2
+    assert kills >= 4
     final = bench(*arguments, cwd=killed)
     assert final.returncode == 0, final.stderr
     assert rows_of(killed) == rows_of(whole)
