@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from benchmarks.mini.factors import KINDS, Kind
 from benchmarks.mini.pretrain import quality
 from benchmarks.mini.tier import CHECKPOINTS, MINI
-from harness.api import own_resolution
+from harness.api import check_pipeline
 from harness.backbones.text_to_image import TextToImage
 
 
@@ -37,7 +37,7 @@ def test_plain_diffusers_loads_the_pipeline() -> None:
     generator = torch.Generator().manual_seed(0)
     image = pipeline("a photo of a waterfall", num_inference_steps=4, generator=generator).images[0]
     assert image.size == (64, 64)
-    assert own_resolution(MINI.backbone) == 64
+    assert check_pipeline(Path(MINI.backbone), MINI.backbone) == 64
 
 
 @pytest.mark.parametrize("kind", KINDS)
