@@ -31,7 +31,9 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
         from diffusers import UNet2DConditionModel
 
         try:
-            unet = UNet2DConditionModel.from_pretrained(backbone, subfolder="unet", use_safetensors=True)
+            unet = UNet2DConditionModel.from_pretrained(
+                backbone, subfolder="unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+            )
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"--backbone '{backbone}' holds no U-Net in safetensors; name a pipeline's folder."
