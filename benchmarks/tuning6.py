@@ -12,4 +12,5 @@ BENCHMARK = Benchmark(
     sources={"mini": MiniConcepts(people=3, waterfalls=3, split="tuning")},
     licence="mini tier: procedural images, MIT",
     citation="Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763",
+    tuning=True,
 )

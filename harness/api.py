@@ -120,7 +120,8 @@ def prepare(spec: RunSpec) -> Prepared:
             except UsageError as error:
                 raise UsageError(f"Method '{method_spec.name}': {error}") from None
             check_prompts(folder, chosen, options.category_word)
-            plan.add_cell(benchmark, chosen, total, method_spec.name, plugin, options, seed)
+            learner = registry.methods().get(plugin.learner) if plugin.learner else None
+            plan.add_cell(benchmark, chosen, total, method_spec.name, plugin, options, seed, learner)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store))
 

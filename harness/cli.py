@@ -37,6 +37,8 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     LATEX = "latex"
     CSV = "csv"
+    PAPER = "paper"
+    REFERENCE = "reference"
 
 
 def _version(value: bool) -> None:
@@ -103,6 +105,13 @@ def _integers(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(part) for part in str(text).split(","))
     except ValueError:
         raise UsageError(f"{option} '{text}' is not a list of integers such as 0,1,2.") from None
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    seeds = _integers(text, "--seeds")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise UsageError(f"--seeds '{text}' must be distinct, non-negative integers.")
+    return seeds
 
 
 @app.command("run", epilog=EPILOG)
@@ -186,9 +195,7 @@ def run_command(
         raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
     if limit is not None and tasks is not None:
         raise UsageError("Give --limit or --tasks, not both.")
-    seed_values = _integers(seeds, "--seeds")
-    if len(set(seed_values)) < len(seed_values) or min(seed_values) < 0:
-        raise UsageError(f"--seeds '{seeds}' must be distinct, non-negative integers.")
+    seed_values = _seeds(seeds)
     total = len(api.find_benchmark(benchmark, _known_tier(tier)).tasks(tier))
     chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
     spec = RunSpec(
@@ -278,26 +285,45 @@ def _print_plan(prepared: Any) -> None:
 @app.command("report", epilog=EPILOG)
 def report_command(
     runs: Annotated[
-        Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")
+        Path,
+        typer.Argument(
+            help="Results folder of one or more runs, or of reference results (with --format paper).",
+            envvar="STAMINA_BENCH_OUTPUT_DIR",
+        ),
     ] = Path("runs"),
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="all writes every table, figure and grid into a folder.")
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="all writes every table, figure and grid into a folder; paper: the paper's tables with both figures; "
+            "reference: adds the cells to a folder of reference results.",
+        ),
     ] = Format.ALL,
     target: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File to write, or folder with --format all (default RUNS/report)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write (paper: .tex for LaTeX), or folder with --format all (default RUNS/report) or "
+            "reference (default reference/TIER).",
+        ),
     ] = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
 ) -> None:
     """Make tables, curves and grids of everything finished in a results folder. Reads the store only."""
     from harness.recorded import read_cells
-    from harness.store import write_atomically
     from reports.frame import tidy, to_json
+    from reports.measured import full_rows
+    from reports.reference import is_reference
     from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
     from reports.write import write_report
 
     if not runs.is_dir():
         raise UsageError(f"{runs} is not a results folder; name the one given to `run` with --output-dir.")
+    if is_reference(runs):
+        _report_reference(runs, form, target, benchmark)
+        return
     cells = read_cells(runs)
     if benchmark is not None:
         names = {c.benchmark for c in cells}
@@ -313,6 +339,9 @@ def report_command(
         _print_tables(cells)
         err.print(f"{len(written)} files in {target or runs / 'report'}", soft_wrap=True)
         return
+    if form is Format.REFERENCE:
+        _write_reference(cells, target)
+        return
     tables = build_tables(cells)
     text = {
         Format.TEXT: lambda: "\n\n".join(map(to_text, tables)),
@@ -320,7 +349,44 @@ def report_command(
         Format.MARKDOWN: lambda: "\n\n".join(map(to_markdown, tables)),
         Format.LATEX: lambda: to_latex_document(tables),
         Format.CSV: lambda: "\n".join(map(to_csv, tables)),
+        Format.PAPER: lambda: _paper(*full_rows(cells), target),
     }[form]()
+    _write_text(text, target)
+
+
+def _report_reference(folder: Path, form: Format, target: Path | None, benchmark: str | None) -> None:
+    from reports.reference import read_protocol, read_reference
+
+    if form is not Format.PAPER:
+        raise UsageError(f"{folder} holds reference results; only --format paper reads them.")
+    rows = read_reference(folder)
+    names = sorted({row.benchmark for row in rows})
+    if benchmark is not None and benchmark not in names:
+        raise UsageError(f"{folder} holds nothing of benchmark '{benchmark}'; it has: {', '.join(names)}.")
+    chosen = [row for row in rows if benchmark in (None, row.benchmark)]
+    _write_text(_paper(chosen, read_protocol(folder).protocols, target), target)
+
+
+def _write_reference(cells: Any, target: Path | None) -> None:
+    from reports.reference import write_reference
+
+    for tier in sorted({cell.tier for cell in cells}):
+        chosen = cells if target else [cell for cell in cells if cell.tier == tier]
+        folder = target or Path("reference") / tier
+        files = write_reference(chosen, folder)
+        err.print(f"{len(chosen)} cells in {len(files)} files of {folder}", markup=False, soft_wrap=True)
+
+
+def _paper(rows: Any, protocols: Any, target: Path | None) -> str:
+    from reports.paper import paper_sheets, to_latex, to_markdown
+
+    render = to_latex if target is not None and target.suffix == ".tex" else to_markdown
+    return render(paper_sheets(rows, protocols))
+
+
+def _write_text(text: str, target: Path | None) -> None:
+    from harness.store import write_atomically
+
     text = text if text.endswith("\n") else text + "\n"
     if target is None:
         sys.stdout.write(text)
@@ -378,6 +444,127 @@ def params_command(
     for row in rows:
         table.add_row(row["method"], f"{row['parameters']:,}", f"{row['n_param']:.2f}")
     out.print(table)
+
+
+@app.command("tune", epilog=EPILOG)
+def tune_command(
+    methods: Annotated[str, typer.Argument(help="Comma-separated names, or 'all'.")],
+    tier: Annotated[str, typer.Option(help="Scale at which to tune.", envvar="STAMINA_BENCH_TIER")] = "mini",
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="A benchmark made for tuning, or a folder of photographs.")
+    ] = "tuning6",
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Settings to try of each method; default 9 of 36.", show_default=False)
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")] = "0",
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
+    ] = "auto",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output-dir", "-o", help="Results folder; shared with `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR"
+        ),
+    ] = Path("runs"),
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder, or .json file of one method, for the record (default OUTPUT_DIR/tuning/TIER)."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="[METHOD.]KEY=VALUE", help="Fix an option, or sampling.KEY; may be repeated."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the search spaces and the budget, and stop.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
+) -> None:
+    """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
+    from harness import tuning
+    from harness.assignments import method_specs, sampling_changes
+    from harness.display import make_display
+    from harness.spec import RunSpec
+
+    listed = list(changes or [])
+    spec = RunSpec(
+        benchmark=benchmark, methods=method_specs(methods, listed), tier=_known_tier(tier), seeds=_seeds(seeds),
+        backbone=backbone, device=device, sampling=sampling_changes(listed), output=output, jobs=jobs,
+        keep_going=True, offline=offline,
+    )  # fmt: skip
+    trials = tuning.BUDGET if budget is None else budget
+    records = tuning.outline(spec, trials)
+    for r in records:
+        if r.space_size != tuning.SPACE:
+            _note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {tuning.SPACE}.")
+    if not dry_run:
+        try:
+            records = tuning.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
+        except KeyboardInterrupt:
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    if as_json:
+        typer.echo(json.dumps([json.loads(r.json_text()) for r in records], indent=1, ensure_ascii=False))
+    else:
+        for r in records:
+            (_print_space if dry_run else _print_trials)(r)
+    if dry_run:
+        return
+    for r in records:
+        for option in r.at_edge:
+            _note(f"{r.method}: {option} is best at the edge of its range.")
+        if r.chosen is None:
+            _note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
+    if not quiet:
+        for path in tuning.record_paths(spec, record).values():
+            _note(f"Record: {path}")
+    raise typer.Exit(int(ExitCode.DONE if all(r.chosen for r in records) else ExitCode.CELLS_FAILED))
+
+
+def _note(text: str) -> None:
+    err.print(text, markup=False, soft_wrap=True)
+
+
+def _print_space(record: Any) -> None:
+    from harness.tuning import as_text
+
+    title = f"{record.method}: {min(record.budget, record.space_size)} of {record.space_size} settings"
+    table = RichTable("option", "values", title=title, title_justify="left")
+    for option, values in record.space.items():
+        table.add_row(option, ", ".join(map(as_text, values)))
+    for option, value in record.fixed.items():
+        table.add_row(option, f"{as_text(value)} (fixed)")
+    out.print(table)
+
+
+def _print_trials(record: Any) -> None:
+    from harness.tuning import as_text
+
+    title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
+    table = RichTable(*record.space, title=title, title_justify="left", caption="* the best", caption_justify="left")
+    for column in ("A_mmd", "F_mmd", ""):
+        table.add_column(column, justify="right" if column else "left")
+    for trial in record.trials:
+        figures = ["failed" if v is None else f"{v:.1f}" for v in (trial.a_mmd, trial.f_mmd)]
+        table.add_row(*map(as_text, trial.setting.values()), *figures, "*" if trial.setting == record.chosen else "")
+    out.print(table)
+    if record.chosen is not None:
+        words = [f"--set {shlex.quote(f'{record.method}.{k}={as_text(v)}')}" for k, v in record.chosen.items()]
+        out.print(" ".join(words), markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from harness.spec import MethodOptions
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.backbones.adaptable import Adaptable
+    from harness.backbones.text_to_image import TextToImage
+    from harness.lesson import Batch, Lesson
 
 O = TypeVar("O", bound=MethodOptions)  # noqa: E741  (O for options)
 
@@ -30,18 +32,30 @@ class Method(ABC, Generic[O]):
     """A method that learns one task after another. One instance lives for one task.
 
     Class attributes:
-        options_class: its options. summary: one line. citation: the paper. equations: what of the paper it implements.
+        options_class: its options. summary: one line. citation: the paper.
+        trains, loss: what a task trains, and on what loss, with equation numbers; for `stamina-bench show`.
         independent: every task is learnt from the pre-trained weights alone, so that X_{i,j} = X_{j,j} for all i, and
             F_mmd is 0 by construction. Such tasks may be trained in any order, or at once.
+        learner: the registered name of an independent method that learns each concept for this one, which only has to
+            `merge` what it learnt. Trainings with the same options are then shared by both.
+        search_space: option -> values that `stamina-bench tune` may choose from, in order.
+
+    Attributes:
+        memory: what `remember` or `merge` left after the task before; empty at the first.
     """
 
     options_class: ClassVar[type[MethodOptions]]
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""
+    trains: ClassVar[str] = ""
+    loss: ClassVar[str] = "L_SD"
     independent: ClassVar[bool] = False
+    learner: ClassVar[str | None] = None
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
 
     def __init__(self, options: O) -> None:
         self.options = options
+        self.memory: Mapping[str, Tensor] = {}
 
     @abstractmethod
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
@@ -55,6 +69,14 @@ class Method(ABC, Generic[O]):
             A module whose forward, called without arguments, gives the token's embedding, (dim,) float32.
         """
 
+    def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
+        """What a training step looks at: by default `batch_size` of the task's images under the task's prompt."""
+        return lesson.plain(self.options.batch_size, generator)
+
+    def prior_images(self) -> int:
+        """How many images of the task's category the pre-trained model shall generate for `lesson.prior`."""
+        return 0
+
     def penalties(self) -> Mapping[str, Tensor]:
         """Named scalar terms, already weighted, that join the denoising loss at each step."""
         return {}
@@ -62,6 +84,25 @@ class Method(ABC, Generic[O]):
     def measures(self) -> Mapping[str, float]:
         """Figures of the finished task worth keeping, such as 'mask_density'. Called after training, before folding."""
         return {}
+
+    def remember(self, lesson: Lesson, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """What the next task gets as `memory`, on the CPU. Called when the task is folded into `lesson.model`.
+
+        Keep it to a fixed number of tensors per weight: the cost of a task must not grow with the number of tasks.
+        """
+        return {}
+
+    def merge(
+        self, model: TextToImage, alone: Mapping[str, Tensor], token: str, category: str
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+        """Only with a `learner`: the weights that serve all concepts so far, and the next `memory`.
+
+        Args:
+            model: at its pre-trained weights, with the new concept's token set.
+            alone: name -> (D1, D2), what the learner made of the projections for the new concept alone.
+            token, category: V* and X of the new concept.
+        """
+        raise NotImplementedError
 
     @classmethod
     def source_hash(cls) -> str:

@@ -63,4 +63,5 @@ def photo_benchmark(folder: Path, tier: str) -> Benchmark:
         title=f"{len(concepts)} concepts of {folder.name}",
         summary="the user's own photographs",
         sources={tier: PhotoTasks(tuple(concepts))},
+        tuning=True,  # whether to compare methods on the same photographs is their owner's choice
     )

@@ -1,8 +1,10 @@
 """A run as cells, and cells as small graphs of steps with keys. Pure: no torch, no image is opened.
 
     real(j)            the real images X_{D,j} at the tier's resolution, and their VAE reconstructions
+    prior(X)           class images of the pre-trained model, where a method asks for prior preservation
     train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
-    generate(i, j)     X_{i,j}; builds on train(i) for the weights and on train(j) for the token
+    merge(i)           W_i of what a learner made of each concept alone; builds on its train(i) and on merge(i - 1)
+    generate(i, j)     X_{i,j}; builds on train(i) or merge(i) for the weights and on train(j) for the token
     features(...)      the extractor's features of any of these image sets
     score              every figure of the cell; builds on all features and trainings
 
@@ -23,11 +25,12 @@ from harness.spec import Benchmark, MethodOptions, Sampling, Task, Tier
 from harness.store import key_of
 
 # Raise a step's version when its code changes what it writes.
-VERSIONS = {"real": 1, "train": 1, "generate": 1, "features": 1, "score": 1}
+VERSIONS = {"real": 1, "prior": 1, "train": 2, "merge": 1, "generate": 2, "features": 1, "score": 1}
 
 # Nominal seconds and megabytes of a step at the mini tier, on one core of a 2025 server: for estimates only.
 NOMINAL = {
-    "real": (0.3, 0.3), "train": (6.3, 0.7), "generate": (1.5, 0.2), "features": (0.15, 0.05), "score": (0.5, 0.1),
+    "real": (0.3, 0.3), "prior": (1.2, 0.3), "train": (3.8, 0.7), "merge": (0.5, 1.5), "generate": (1.2, 0.2),
+    "features": (0.15, 0.05), "score": (0.5, 0.1),
 }  # fmt: skip
 
 
@@ -139,9 +142,9 @@ class Plan:
 
     def add_cell(
         self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
-        options: MethodOptions, seed: int,
+        options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None,
     ) -> Cell:  # fmt: skip
-        """Plan one cell; steps that other cells have, too, are shared."""
+        """Plan one cell; steps that other cells have, too, are shared. `learner`: the class that `method.learner` names."""
         s = self.setting
         touched: list[str] = []
         order = len(self.cells)
@@ -163,27 +166,58 @@ class Plan:
             real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
             real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
-        method_part = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
+        def prior(category: str, count: int) -> str:
+            sampling = s.sampling.model_copy(update={"images": count})
+            recipe = {
+                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self._model(),
+                "category": category,
+            }  # fmt: skip
+            return add("prior", recipe, [], {}, f"{count} class images of '{category}'", (1, order))
+
+        learner = method if learner is None else learner
+        learner_options = learner.options_class.model_validate(
+            {k: v for k, v in options.model_dump().items() if k in learner.options_class.model_fields}
+        )
+        taught = {
+            "method": method.learner or name, "source": learner.source_hash(),
+            "options": learner_options.model_dump(mode="json"),
+        }  # fmt: skip
+        priors = learner(learner_options).prior_images()
         trains: list[str] = []
         for task in tasks:
+            # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks
             recipe = {
-                **method_part, **self._model(), "seed": seed, "task": task.index, "token": task.token,
+                **taught, **self._model(), "seed": seed, "concept": task.images.fingerprint(),
                 "category": task.category,
             }  # fmt: skip
-            chained = [trains[-1]] if trains and not method.independent else []
             # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
-            parents = [real[task.index - 1], *chained]
-            label = f"{name} seed {seed}: train task {task.index} ({task.name})"
-            trains.append(add("train", recipe, parents, {"task": task, "method": name}, label, (0, task.index, order)))
+            earlier = trains[-1] if trains and not learner.independent else None
+            class_images = prior(task.category, priors) if priors else None
+            parents = [real[task.index - 1], *(key for key in (earlier, class_images) if key is not None)]
+            work = {"task": task, "method": taught["method"], "weights": earlier, "prior": class_images}
+            label = f"{taught['method']} seed {seed}: train task {task.index} ({task.name})"
+            trains.append(add("train", recipe, parents, work, label, (0, task.index, order)))
+
+        states = trains  # what holds W_i
+        if method.learner is not None:
+            states = []
+            merged = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
+            for task, learnt in zip(tasks, trains, strict=True):
+                earlier = states[-1] if states else None
+                recipe = {**merged, **self._model(), "category": task.category}
+                work = {"task": task, "method": name, "weights": earlier}
+                label = f"{name} seed {seed}: merge task {task.index} ({task.name})"
+                parents = [learnt] if earlier is None else [learnt, earlier]
+                states.append(add("merge", recipe, parents, work, label, (0, task.index, order)))
 
         def generated(i: int, j: int) -> str:
             task = tasks[j - 1]
             use_category = options.category_word
             recipe = {
                 "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
-                "task": j, "token": task.token, "category": task.category, "category_word": use_category,
+                "concept": task.images.fingerprint(), "category": task.category, "category_word": use_category,
             }  # fmt: skip
-            parents = [trains[i - 1], trains[j - 1]]
+            parents = [states[i - 1], trains[j - 1]]
             label = f"{name} seed {seed}: images of task {j} after task {i}"
             return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
 
@@ -196,9 +230,9 @@ class Plan:
         score = add(
             "score",
             {"tasks": last, "metrics": metrics_hash(), "independent": method.independent},
-            [*real_features, *just_features, *final_features, *trains],
+            [*real_features, *just_features, *final_features, *states],
             {
-                "real": real_features, "just": just_features, "final": final_features, "trains": trains,
+                "real": real_features, "just": just_features, "final": final_features, "trains": states,
                 "extractor": s.extractor, "backbone": s.backbone, "sampling": s.sampling, "method": name,
             },
             f"{name} seed {seed}: score",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
+from harness.errors import StoreError
 from harness.plan import NOMINAL, Cell, Plan, Step
 from harness.store import Store
 
@@ -48,6 +49,8 @@ class Outcome:
     done: list[Cell] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # cell label -> first error
     executed: int = 0
+    errors: dict[str, str] = field(default_factory=dict)  # key of a failed cell's score -> first error
+    blocked: str = ""  # the first error that no cell is to blame for: a worker died, the disk is full
 
 
 def check(plan: Plan, store: Store) -> Progress:
@@ -120,6 +123,7 @@ def run(
                 try:
                     running[executor.submit(step)] = step
                 except BrokenExecutor:
+                    outcome.blocked = outcome.blocked or DIED
                     for waiting in [step, *ready]:
                         fail(waiting.key, DIED)
                     ready.clear()
@@ -131,6 +135,8 @@ def run(
                 error = future.exception()
                 if error is not None:
                     message = DIED if isinstance(error, BrokenExecutor) else first_line(error)
+                    if isinstance(error, BrokenExecutor | StoreError | OSError):
+                        outcome.blocked = outcome.blocked or message
                     display.note(f"failed: {step.label}: {message}")
                     fail(step.key, message)
                     continue
@@ -149,7 +155,8 @@ def run(
     for cell in plan.cells:
         errors = [broken[key] for key in cell.steps if key in broken]
         if errors or store.get(cell.score) is None:
-            outcome.failed[f"{cell.method} seed {cell.seed}"] = errors[0] if errors else "not finished"
+            outcome.errors[cell.score] = errors[0] if errors else "not finished"
+            outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]
         else:
             outcome.done.append(cell)
     return outcome

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from harness.errors import UsageError, nearest
 
@@ -97,6 +98,7 @@ class Benchmark(Frozen):
     sources: Mapping[str, TaskList] = Field(description="the tasks at each tier")
     licence: str = ""
     citation: str = ""
+    tuning: bool = Field(False, description="options may be chosen on it, as no results are compared on it")
 
     def tasks(self, tier: str) -> Sequence[Task]:
         """The tasks at a tier.
@@ -149,6 +151,18 @@ class MethodOptions(Frozen):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"Option '{name}' cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+    @classmethod
+    def pinned(cls, **values: Any) -> type[Self]:
+        """A subclass with other defaults for some options, at every tier: a method with one thing changed."""
+        fields: Any = {}
+        for name, value in values.items():
+            field = copy(cls.model_fields[name])  # with its bounds and description
+            field.default = value
+            fields[name] = (field.annotation, field)
+        pinned = create_model(cls.__name__, __base__=cls, __module__=cls.__module__, **fields)
+        pinned.tier_defaults = {tier: {**options, **values} for tier, options in cls.tier_defaults.items()}
+        return pinned
 
     def changed(self, tier: str) -> dict[str, Any]:
         """The options that differ from the tier's defaults."""

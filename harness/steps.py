@@ -22,16 +22,18 @@ from harness.backbones.extractor import Extractor
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
 from harness.images import load_images, save_images
+from harness.lesson import Lesson
+from harness.method import Method
 from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures, training_figures
 from harness.plan import Setting, Step
-from harness.prompts import prompt_for
+from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.spec import Sampling, Task
 from harness.store import Entry, Store
-from harness.training import train_task
+from harness.training import distances, residual_norm, train_task
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-WEIGHTS, TOKEN, TRAINING = "weights.safetensors", "token.safetensors", "training.json"
+WEIGHTS, TOKEN, MEMORY, TRAINING = "weights.safetensors", "token.safetensors", "memory.safetensors", "training.json"
 
 
 @lru_cache(maxsize=1)
@@ -55,6 +57,18 @@ def _load_weights(model: TextToImage, entry: Entry) -> None:
         model.load_weights(load_tensors(str(entry.file(WEIGHTS))))
 
 
+def _load_memory(method: Method[Any], entry: Entry) -> None:
+    if MEMORY in entry.manifest["files"]:
+        method.memory = load_tensors(str(entry.file(MEMORY)))
+
+
+def _method(step: Step) -> Method[Any]:
+    plugin = registry.methods().get(step.work["method"])
+    if plugin.source_hash() != step.recipe["source"]:
+        raise UsageError(f"The source of method '{step.work['method']}' changed during the run; run again.")
+    return plugin(plugin.options_class.model_validate(step.recipe["options"]))
+
+
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -71,37 +85,77 @@ def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Pa
 
 
 def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
-    """One task of one method: the folded weights (if any were trained), the token, and figures."""
+    """One task of one method: the folded weights (if any were trained), the token, the memory, and figures."""
     task: Task = step.work["task"]
     model = _ready_model(setting, device)
-    if len(step.parents) > 1:
-        _load_weights(model, store.open(step.parents[1]))
-    plugin = registry.methods().get(step.work["method"])
-    if plugin.source_hash() != step.recipe["source"]:
-        raise UsageError(f"The source of method '{step.work['method']}' changed during the run; run again.")
-    method = plugin(plugin.options_class.model_validate(step.recipe["options"]))
-    latents = model.encode_images(load_images(store.open(step.parents[0]).folder / "images"))
+    method = _method(step)
+    earlier, prior = step.work["weights"], step.work["prior"]
+    if earlier is not None:
+        _load_weights(model, store.open(earlier))
+        _load_memory(method, store.open(earlier))
+    images = load_images(store.open(step.parents[0]).folder / "images")
+    lesson = Lesson(
+        model, images, model.encode_images(images), task.token, task.category, method.options.category_word,
+        prior=model.encode_images(load_images(store.open(prior).folder / "images")) if prior is not None else None,
+    )  # fmt: skip
     before = model.weights()
-    done = train_task(model, method, latents, task.token, task.category, int(step.recipe["seed"]), task.index)
+    done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"])
     after = model.weights()
-    if any(not torch.equal(before[name], after[name]) for name in after) or len(step.parents) > 1:
+    if any(not torch.equal(before[name], after[name]) for name in after) or earlier is not None:
         save_tensors(after, str(folder / WEIGHTS))
     save_tensors({"embedding": done.token}, str(folder / TOKEN))
+    if done.memory:
+        save_tensors(done.memory, str(folder / MEMORY))
     measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.unet.parameters())}
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     _write_json(folder / TRAINING, training)
 
 
+def run_prior(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """Class images, 'a photo of a X', by the pre-trained model: what prior preservation holds on to."""
+    r = step.recipe
+    model = _ready_model(setting, device)
+    sampling = Sampling.model_validate(r["sampling"])
+    seeds = [derive_seed("prior", r["category"], k) for k in range(sampling.images)]
+    save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
+
+
+def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """The weights that serve every concept so far, of what a learner made of each alone."""
+    task: Task = step.work["task"]
+    model = _ready_model(setting, device)
+    method = _method(step)
+    started = time.perf_counter()
+    learnt = store.open(step.parents[0])
+    if step.work["weights"] is not None:
+        _load_memory(method, store.open(step.work["weights"]))
+    alone = load_tensors(str(learnt.file(WEIGHTS)))
+    model.set_token(task.token, load_tensors(str(learnt.file(TOKEN)))["embedding"].to(model.device))
+    weights, memory = method.merge(model, alone, task.token, task.category)
+    if step.work["weights"] is not None:
+        _load_weights(model, store.open(step.work["weights"]))
+    before = model.weights()
+    model.load_weights(weights)
+    save_tensors(model.weights(), str(folder / WEIGHTS))
+    save_tensors({name: tensor.contiguous() for name, tensor in memory.items()}, str(folder / MEMORY))
+    distance = distances(model)
+    measures: dict[str, float] = learnt.json(TRAINING)["measures"]
+    measures["plasticity_distance"] = sum(distance.values()) / len(distance)
+    measures["residual_norm"] = residual_norm(before, model.weights())
+    measures["train_seconds"] += time.perf_counter() - started
+    _write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
+
+
 def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
     """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
-    r = step.recipe
+    r, task = step.recipe, step.work["task"]
     model = _ready_model(setting, device)
     _load_weights(model, store.open(step.parents[0]))
     token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
-    model.set_token(r["token"], token.to(model.device))
+    model.set_token(task.token, token.to(model.device))
     sampling = Sampling.model_validate(r["sampling"])
-    seeds = [derive_seed(r["seed"], "generate", r["task"], k) for k in range(sampling.images)]
-    prompt = prompt_for(r["token"], r["category"], r["category_word"])
+    seeds = [derive_seed(r["seed"], "generate", r["concept"], k) for k in range(sampling.images)]
+    prompt = prompt_for(task.token, task.category, r["category_word"])
     save_images(model.generate(prompt, seeds, sampling), folder / "images")
 
 
@@ -144,7 +198,9 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
 
 RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
     "real": run_real,
+    "prior": run_prior,
     "train": run_train,
+    "merge": run_merge,
     "generate": run_generate,
     "features": run_features,
     "score": run_score,

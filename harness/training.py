@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -10,38 +11,37 @@ from torch import Tensor
 
 from harness.backbones.adaptable import count_trained
 from harness.backbones.text_to_image import TextToImage
+from harness.lesson import Lesson
 from harness.method import Method
-from harness.prompts import prompt_for
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
 
 
 @dataclass
 class TrainedTask:
-    """What a task leaves: the token's embedding, (dim,), and figures. The weights are folded into the model."""
+    """What a task leaves: the token's embedding, (dim,), the method's memory, and figures. The weights are folded."""
 
     token: Tensor
     measures: dict[str, float]
     layer_distance: dict[str, float]
     losses: list[dict[str, float]] = field(default_factory=list)
+    memory: dict[str, Tensor] = field(default_factory=dict)
 
 
-def train_task(
-    model: TextToImage, method: Method[MethodOptions], latents: Tensor, token: str, category: str, seed: int, index: int
-) -> TrainedTask:
+def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept: str) -> TrainedTask:
     """Teach the model one concept, then fold what was learnt.
 
     Args:
-        model: holds W_{t-1}. latents: (n, c, h, w), the concept's images, encoded once.
-        token: V*, such as '<v3>'. category: X. seed: the run's seed. index: the task's, 1-based.
+        method: fresh, with the `memory` of the task before. lesson: the concept; its model holds W_{t-1}.
+        seed: the run's seed. concept: what tells this concept's draws from those of others.
 
     Returns:
-        The token and figures; `model` then holds W_t.
+        The token, memory and figures; `lesson.model` then holds W_t.
     """
-    o = method.options
-    generator = torch.Generator().manual_seed(derive_seed(seed, "train", index))
-    initial = torch.Generator().manual_seed(derive_seed(seed, "initial", index))
-    model.set_category(category)
+    o, model = method.options, lesson.model
+    generator = torch.Generator().manual_seed(derive_seed(seed, "train", concept))
+    initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
+    model.set_category(lesson.category)
     before = model.weights()
     module = method.begin(model, initial).to(model.device)
     adapters = model.adapters()
@@ -53,21 +53,14 @@ def train_task(
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, foreach=True)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    prompt = prompt_for(token, category, o.category_word)
-    schedule_length = int(model.pipeline.scheduler.config.num_train_timesteps)
+    trained_count = count_trained(model, module)
     losses: list[dict[str, float]] = []
     started = time.perf_counter()
     for step in range(o.steps):
-        chosen = torch.randint(len(latents), (o.batch_size,), generator=generator)
-        times = torch.randint(schedule_length, (o.batch_size,), generator=generator)
-        noise = torch.randn((o.batch_size, *latents.shape[1:]), generator=generator)
         for adapter in adapters:
             adapter.refresh()
-        model.set_token(token, module())
-        text = model.encode_prompts([prompt]).expand(o.batch_size, -1, -1)
-        denoising = model.denoising_loss(
-            latents[chosen.to(latents.device)], noise.to(latents), times.to(model.device), text
-        )
+        model.set_token(lesson.token, module())
+        denoising = lesson.loss(method.batch(lesson, generator), generator)
         penalties = method.penalties()
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         optimizer.zero_grad(set_to_none=True)
@@ -76,26 +69,34 @@ def train_task(
         optimizer.step()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
-    seconds = time.perf_counter() - started
     module.eval()
     for adapter in adapters:
         adapter.eval()
         with torch.no_grad():
             adapter.refresh()
     measures = dict(method.measures())
-    trained_count = count_trained(model, module)
     with torch.no_grad():
         embedding = module().detach().clone()
     model.fold()
-    model.set_token(token, embedding)
-    after = model.weights()
-    distance = {name: float((after[name] - model.initial[name].cpu()).float().norm()) for name in after}
-    residual = [float((after[name] - before[name]).float().norm()) for name in after]
+    model.set_token(lesson.token, embedding)
+    memory = {name: tensor.detach().cpu() for name, tensor in method.remember(lesson, generator).items()}
+    seconds = time.perf_counter() - started
+    distance = distances(model)
     measures |= {
         "plasticity_distance": sum(distance.values()) / len(distance),
-        "residual_norm": sum(residual) / len(residual),
+        "residual_norm": residual_norm(before, model.weights()),
         "train_seconds": seconds,
         "trained_parameters": float(trained_count),
         "final_loss": losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, losses)
+    return TrainedTask(embedding.cpu(), measures, distance, losses, memory)
+
+
+def distances(model: TextToImage) -> dict[str, float]:
+    """Name -> Frobenius norm of W - W_init, for every projection: their mean is the plasticity distance."""
+    return {name: float(model.change(name).float().norm()) for name in model.projections}
+
+
+def residual_norm(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
+    """Mean over projections of the Frobenius norm of W_t - W_{t-1}."""
+    return sum(float((after[name] - before[name]).float().norm()) for name in after) / len(after)

@@ -1,11 +1,12 @@
-"""UB, the paper's upper bound (Table 3): Custom Diffusion (Kumari et al., 2023) for each concept alone.
+"""Custom Diffusion (Kumari et al., 2023, arXiv 2212.04488): every key and value projection in full, and a custom token.
 
-Every key and value projection is trained in full, with the custom token, from the pre-trained weights each time.
+`cd` learns one concept after another and remembers nothing of them. `ub`, the paper's upper bound (Table 3), learns each
+concept alone, from the pre-trained weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,37 +20,67 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.backbones.adaptable import Adaptable
+    from harness.lesson import Batch, Lesson
+
+# what the mini tier fixes for the whole family; `stamina-bench tune` chooses the rest
+MINI: Mapping[str, Any] = {"steps": 60, "token_init": "category", "prior_images": 0, "augment": False}
 
 
 class CustomDiffusionOptions(MethodOptions):
-    """Options of Custom Diffusion."""
+    """Options of Custom Diffusion; the STAMINA paper's steps and prompt, Custom Diffusion's own data options."""
 
-    # mini: the better of two settings tried on tuning6, see docs/mini-tuning.md
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "mini": {
-            "steps": 120,
-            "token_init": "category",
-            "token_learning_rate": 0.003,
-            "learning_rate": 0.002,
-        }
-    }
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("cd", **MINI)
 
     learning_rate: float = Field(1e-5, gt=0, description="AdamW rate of the key and value projections")
     token_learning_rate: float = Field(1e-5, gt=0, description="AdamW rate of the custom token")
     token: Literal["mlp", "free"] = Field("free", description="custom token from an MLP, or a free embedding")
     rank: int = Field(16, ge=1, description="hidden width of the token's MLP, if any")
+    prior_images: int = Field(
+        200, ge=0, description="class images by the pre-trained model, trained on beside the concept's own; 0 for none"
+    )
+    prior_weight: float = Field(1.0, ge=0, description="weight of the loss on class images")
+    augment: bool = Field(True, description="rescale images at random, with 'far away' or 'zoomed in' in the prompt")
 
 
-class UpperBound(Method[CustomDiffusionOptions]):
-    """Each concept alone: what the backbone can reach when nothing has to be remembered."""
+class CustomDiffusion(Method[CustomDiffusionOptions]):
+    """All K/V matrices and a free token, one concept after another, with nothing against forgetting."""
 
     options_class = CustomDiffusionOptions
-    summary = "upper bound: all K/V matrices tuned for each concept alone, from the pre-trained weights"
-    citation = "Kumari et al., Multi-Concept Customization of Text-to-Image Diffusion, CVPR 2023"
-    independent = True
+    summary = "Custom Diffusion, sequential: all K/V matrices and a token, nothing against forgetting"
+    citation = "Kumari et al., Multi-Concept Customization of Text-to-Image Diffusion, CVPR 2023, arXiv 2212.04488"
+    trains = "every entry of the cross-attention's key and value projections; the custom token"
+    loss = "L_SD (eq. 1), with class images L_SD + prior_weight L_SD(class)"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "learning_rate": (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008),
+        "token_learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02),
+    }
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach
 
-        attach(model, lambda name, projection: parts.FullResidual(projection))
-        return parts.new_token(model, self.options.token, self.options.token_init, self.options.rank, generator)
+        o = self.options
+        self.adapters = attach(model, lambda name, projection: parts.FullResidual(projection))
+        return parts.new_token(model, o.token, o.token_init, o.rank, generator)
+
+    def prior_images(self) -> int:
+        return self.options.prior_images
+
+    def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
+        o = self.options
+        own = (parts.augmented(lesson, o.batch_size, generator) if o.augment
+               else lesson.plain(o.batch_size, generator))  # fmt: skip
+        return parts.with_prior(own, lesson, o.prior_weight, generator) if o.prior_images else own
+
+
+class UpperBoundOptions(CustomDiffusionOptions):
+    """Options of Custom Diffusion, chosen anew for concepts learnt alone."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ub", **MINI)
+
+
+class UpperBound(CustomDiffusion):
+    """Each concept alone: what the backbone can reach when nothing has to be remembered."""
+
+    options_class = UpperBoundOptions
+    summary = "upper bound: Custom Diffusion for each concept alone, from the pre-trained weights"
+    independent = True

@@ -7,7 +7,7 @@ The loss (eq. 8) is L_SD + lambda_s L_sparse + lambda_f L_forget. After the task
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -26,18 +26,9 @@ if TYPE_CHECKING:
 class StaminaOptions(MethodOptions):
     """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
 
-    # mini: the best of eight settings on tuning6, see docs/mini-tuning.md
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "mini": {
-            "steps": 120,
-            "rank": 8,
-            "token_init": "category",
-            "token_learning_rate": 0.003,
-            "learning_rate": 0.003,
-            "lambda_forget": 30.0,
-            "lambda_sparse": 0.1,
-        }
-    }
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
+        "stamina", steps=60, rank=8, token_init="category"
+    )
 
     steps: int = Field(500, ge=1, description="training steps per task")
     learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A, B and the mask")
@@ -63,6 +54,17 @@ class Stamina(Method[StaminaOptions]):
     options_class = StaminaOptions
     summary = "low-rank residuals under hard MLP masks, MLP tokens, forgetting and sparsity penalties"
     citation = "Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763"
+    trains = (
+        "A, B (eq. 2) and the mask's MLP (eqs. 4-6) of every cross-attention key and value projection; "
+        "the MLP of the custom token"
+    )
+    loss = "L_SD (eq. 1) + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3), in all eq. 8"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "lambda_forget": (10.0, 30.0, 100.0),
+        "learning_rate": (0.003, 0.006, 0.012),
+        "token_learning_rate": (0.003, 0.01),
+        "lambda_sparse": (0.03, 0.1),
+    }
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach

@@ -1,8 +1,11 @@
-"""TI++: Textual Inversion (Gal et al., 2022, arXiv 2208.01618) with STAMINA's MLP token; the model stays fixed."""
+"""Textual Inversion (Gal et al., 2022, arXiv 2208.01618): only a custom token is learnt; the model stays fixed.
+
+`ti` learns the embedding itself; `ti++`, the STAMINA paper's variant, STAMINA's MLP token.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,29 +22,57 @@ if TYPE_CHECKING:
 
 
 class TextualInversionOptions(MethodOptions):
-    """Options of TI++ (500 steps and the category word, as in the STAMINA paper)."""
+    """Options of Textual Inversion; 500 steps and the category word, as in the STAMINA paper."""
 
-    # mini: the best of eight settings on tuning6, see docs/mini-tuning.md
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "mini": {
-            "steps": 120,
-            "token_init": "random",
-            "token_learning_rate": 0.01,
-        }
-    }
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ti", steps=60)
 
-    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
-    rank: int = Field(16, ge=1, description="hidden width of the token's MLP")
-    token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
+    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the custom token")
+    rank: int = Field(16, ge=1, description="hidden width of the token's MLP, if any")
+    token: Literal["mlp", "free"] = Field("free", description="custom token from an MLP, or a free embedding")
+    token_init: Literal["category", "random"] = Field(
+        "category", description="start the custom token at the category word's embedding, or at a random one"
+    )
 
 
-class TextualInversionPlusPlus(Method[TextualInversionOptions]):
+class TextualInversion(Method[TextualInversionOptions]):
     """Nothing but a token is learnt, so nothing is forgotten: F_mmd is exactly 0."""
 
     options_class = TextualInversionOptions
-    summary = "only a custom token, from an MLP; the U-Net stays fixed"
-    citation = "Gal et al., An Image is Worth One Word, arXiv 2208.01618; '++' as in arXiv 2311.18763"
+    summary = "only a custom token, a free embedding; the U-Net stays fixed"
+    citation = "Gal et al., An Image is Worth One Word, ICLR 2023, arXiv 2208.01618"
+    trains = "the custom token"
+    loss = "L_SD (eq. 1)"
     independent = True
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "token_learning_rate": (0.0003, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128),
+        "token_init": ("category", "random"),
+        "category_word": (False, True),
+    }
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         return parts.new_token(model, self.options.token, self.options.token_init, self.options.rank, generator)
+
+
+class TextualInversionPlusPlusOptions(TextualInversionOptions):
+    """Options of TI++."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ti++", steps=60)
+
+    token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
+    token_init: Literal["category", "random"] = Field(
+        "random", description="start the custom token at the category word's embedding, or at a random one"
+    )
+
+
+class TextualInversionPlusPlus(TextualInversion):
+    """Textual Inversion with STAMINA's MLP token."""
+
+    options_class = TextualInversionPlusPlusOptions
+    summary = "only a custom token, from an MLP; the U-Net stays fixed"
+    citation = f"{TextualInversion.citation}; '++' as in arXiv 2311.18763"
+    trains = "the MLP of the custom token"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "token_learning_rate": (0.001, 0.002, 0.004, 0.008, 0.016, 0.032),
+        "token_init": ("category", "random"),
+        "rank": (4, 8, 16),
+    }

@@ -6,5 +6,7 @@ The room reads `harness.results` only and never imports torch. Its public face:
 - `reports.tables`: tables by (benchmark, tier, backbone, tasks run) and their renderers
 - `reports.grids`: picture grids, real against generated
 - `reports.curves`: plasticity and its companions against the tasks learned
+- `reports.paper`: the paper's tables with our figures beside the published ones
+- `reports.reference`: finished cells as small text files to commit, and back
 - `reports.write`: all of it into one folder
 """

@@ -94,7 +94,12 @@ def to_latex(table: Table) -> str:
 
 def to_latex_document(tables: Sequence[Table]) -> str:
     """A document of its own with all tables, one after another."""
-    body = "\\clearpage\n".join(map(to_latex, tables)) or "No results.\n"
+    return document(list(map(to_latex, tables)))
+
+
+def document(floats: Sequence[str]) -> str:
+    """A document of its own with these `table` environments, each from a page of its own on."""
+    body = "\\clearpage\n".join(floats) or "No results.\n"
     return f"{_PREAMBLE}{body}\\end{{document}}\n"
 
 

@@ -25,7 +25,7 @@ def to_markdown(table: Table) -> str:
         [escape(line.label), *(_cell(line, column, line.label in best[column.metric]) for column in COLUMNS)]
         for line in table.lines
     ]
-    parts = [f"### {escape(table.caption)}", _grid(["method", *(column.title for column in COLUMNS)], rows)]
+    parts = [f"### {escape(table.caption)}", grid(["method", *(column.title for column in COLUMNS)], rows)]
     if table.published is not None:
         parts += _published(table.published, table.tier)
     parts.append("\n".join(f"- {escape(note)}" for note in table.notes()))
@@ -48,11 +48,12 @@ def _published(block: Published, tier: str) -> list[str]:
     ]
     return [
         f"**paper ({block.setting})**",
-        _grid(["method", *(column.title for column in columns)], rows),
+        grid(["method", *(column.title for column in columns)], rows),
         escape(block.caution(tier)),
     ]
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already; the first column is set left, the others right."""
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

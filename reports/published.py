@@ -63,3 +63,26 @@ def published_for(benchmark: str, methods: Collection[str]) -> Published | None:
         notes=tuple(table["note"] for table in used if "note" in table),
         rows=rows,
     )
+
+
+def published_table(number: str, methods: Collection[str]) -> Published:
+    """One table of the paper by its number, with the lines of `methods`, in their order, where the paper has them.
+
+    A line that the paper repeats from the same benchmark's main table is taken from there.
+
+    Raises:
+        KeyError: the paper has no table of that number.
+    """
+    book = _book()
+    for tables in book["benchmarks"].values():
+        for table in tables:
+            if table["table"] == number:
+                known: dict[str, Mapping[str, float]] = tables[0]["rows"] | table["rows"]
+                return Published(
+                    source=book["source"],
+                    setting=book["setting"],
+                    tables=(number,),
+                    notes=(table["note"],) if "note" in table else (),
+                    rows={name: known[name] for name in methods if name in known},
+                )
+    raise KeyError(number)

@@ -224,7 +224,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         tasks=tuple(sorted(task.index for task in first.tasks)),
         tasks_total=first.tasks_total,
         lines=tuple(_line(label, group) for label, group in lines.items()),
-        protocol=_protocol(lines),
+        protocol=merge_protocols({label: [cell.protocol for cell in group] for label, group in lines.items()}),
         floors=floors,
     )
 
@@ -264,18 +264,20 @@ def _figure(rows: Sequence[Row | None], unit: str) -> Figure | None:
     )
 
 
-def _protocol(lines: Mapping[str, Sequence[CellResult]]) -> tuple[tuple[str, str], ...]:
-    """What all cells share stands once; what differs names its methods, so that no difference stays hidden."""
+def merge_protocols(methods: Mapping[str, Iterable[Mapping[str, str]]]) -> tuple[tuple[str, str], ...]:
+    """(name, text) pairs of the protocols that each label's cells ran under.
+
+    What all methods share stands once; what differs names its methods, so that no difference stays hidden.
+    """
     users: dict[str, dict[str, list[str]]] = {}
-    for label, cells in lines.items():
-        for cell in cells:
-            for name, text in cell.protocol.items():
-                labels = users.setdefault(name, {}).setdefault(text, [])
-                if label not in labels:
-                    labels.append(label)
+    for label, protocols in methods.items():
+        for name, text in (pair for protocol in protocols for pair in protocol.items()):
+            labels = users.setdefault(name, {}).setdefault(text, [])
+            if label not in labels:
+                labels.append(label)
     protocol: list[tuple[str, str]] = []
     for name, texts in users.items():
-        shared = len(texts) == 1 and len(next(iter(texts.values()))) == len(lines)
+        shared = len(texts) == 1 and len(next(iter(texts.values()))) == len(methods)
         text = join(texts) if shared else "; ".join(f"{text} ({', '.join(labels)})" for text, labels in texts.items())
         protocol.append((name, text))
     return tuple(protocol)

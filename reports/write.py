@@ -8,10 +8,12 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.results import CellResult
+from reports import paper
 from reports.curves import save_curves
 from reports.files import Names, write_atomically
 from reports.frame import tidy, to_json
 from reports.grids import method_grid
+from reports.measured import full_rows
 from reports.summary import comparable, is_partial
 from reports.tables import build_tables, stack_csv, to_latex_document, to_markdown
 
@@ -24,9 +26,10 @@ def write_report(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         folder: made if missing. Files of the same names are replaced, each in one step; others are left alone.
 
     Returns:
-        The files written: tables.tex, tables.md, tables.csv, results.json; plasticity-<benchmark>.png and .pdf where
-        there are such rows; grid-<benchmark>-<method>-seed<k>.png for each cell with tasks. Names of partial figures
-        end in '-partial'; names that would be the same are numbered.
+        The files written: tables.tex, tables.md, tables.csv, results.json; paper.md and paper.tex where full cells
+        allow one of the paper's tables; plasticity-<benchmark>.png and .pdf where there are such rows;
+        grid-<benchmark>-<method>-seed<k>.png for each cell with tasks. Names of partial figures end in '-partial';
+        names that would be the same are numbered.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.
@@ -50,6 +53,8 @@ def _texts(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         "tables.csv": stack_csv(tables),
         "results.json": to_json(tidy(cells)),
     }
+    if sheets := paper.paper_sheets(*full_rows(cells)):
+        texts |= {"paper.md": paper.to_markdown(sheets), "paper.tex": paper.to_latex(sheets)}
     # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
     return [write_atomically(folder / name, text.encode("utf-8", "replace")) for name, text in texts.items()]
 

@@ -15,5 +15,5 @@ MINI = Tier(
     extractor=str(CHECKPOINTS / "clip-mini"),
     resolution=64,
     device="cpu",
-    sampling=Sampling(images=16, steps=12, guidance_scale=2.0, eta=0.0, batch_size=16),
+    sampling=Sampling(images=16, steps=8, guidance_scale=2.0, eta=0.0, batch_size=16),
 )

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
 from harness.backbones.adaptable import Adapter, attached, fold
 from harness.errors import UsageError
@@ -250,8 +249,8 @@ class TextToImage:
         decoded = torch.cat([self.vae.decode(batch).sample for batch in scaled.split(16)])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)
 
-    def denoising_loss(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        """L_SD: mean squared error of the U-Net's prediction on (B, c, h, w) latents; a scalar."""
+    def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
+        """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
         scheduler: Any = self.pipeline.scheduler
         noisy = scheduler.add_noise(latents, noise, times)
         predicted = self.unet(noisy, times, text).sample
@@ -259,7 +258,7 @@ class TextToImage:
             target = scheduler.get_velocity(latents, noise, times)
         else:
             target = noise
-        return mse_loss(predicted.float(), target.float())
+        return (predicted.float() - target.float()).square()
 
     @torch.no_grad()
     def generate(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:

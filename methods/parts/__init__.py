@@ -7,23 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
+    from methods.parts.augmentation import augmented
+    from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
     from methods.parts.losses import forget_loss, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
+    from methods.parts.records import tuned
+    from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
+    from methods.parts.prior import with_prior
     from methods.parts.tokens import FreeToken, MlpToken, new_token
 
 # part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)
 __method_source__ = True
 
 __all__ = [
-    "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "forget_loss",
-    "hard_concrete", "new_token", "sparse_loss",
+    "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "accumulate",
+    "augmented", "caption_features", "diagonal_fisher", "everyday_captions", "ewc_loss", "forget_loss", "gram",
+    "hard_concrete", "merged", "new_token", "projector", "sparse_loss", "tuned", "with_prior", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
+    "augmented": "augmentation",
+    "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
     "forget_loss": "losses", "sparse_loss": "losses",
     "FreeMask": "masks", "MlpMask": "masks", "hard_concrete": "masks",
+    "caption_features": "merging", "everyday_captions": "merging", "gram": "merging", "merged": "merging",
+    "projector": "merging", "without_repeats": "merging",
+    "with_prior": "prior",
     "FreeToken": "tokens", "MlpToken": "tokens", "new_token": "tokens",
+    "tuned": "records",
 }  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_params_of_the_true_architecture() -> None:
     assert (rows["clora"], rows["stamina"], rows["ti++"], rows["(all K/V matrices)"]) == (0.09, 0.19, 0.0, 2.23)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["list"], ["params"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["list"], ["params"], ["tune"]])
 def test_help_answers_without_torch(command: list[str]) -> None:
     code = (
         "import sys; from harness.cli import app\n"

@@ -1,0 +1,322 @@
+"""Chooses methods' options on the tuning sequence, with the same size of space and the same budget for each method.
+
+Every round makes one plan of the trials that all methods' searches want next, so that no worker waits for one method's
+search. A trial is an ordinary cell in the ordinary store: a tuning that was killed finds its trials there and goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from harness import api, registry
+from harness.display import Display
+from harness.errors import BenchError, UsageError
+from harness.method import Method
+from harness.plan import Cell, Step
+from harness.runner import Executor, Outcome, default_jobs, run
+from harness.search import PatternSearch, Point
+from harness.spec import Frozen, MethodSpec, RunSpec
+from harness.store import Store, write_atomically
+
+SPACE = 36  # settings in every built-in method's search space
+BUDGET = 9  # of which a method may try so many
+SCHEMA_VERSION = 1
+CRITERION = "a_mmd of the whole cell (biased, times 1000, lower is better), mean over the seeds"
+
+
+class Trial(Frozen):
+    """One setting of the searched options, and how it did; the figures are None where it failed."""
+
+    setting: Mapping[str, Any]
+    a_mmd: float | None
+    f_mmd: float | None
+    error: str | None = None
+
+
+class TuningRecord(Frozen):
+    """What a method's tuning tried and chose, as kept in JSON.
+
+    `fixed` holds the options outside the space that differ from the class's plain defaults, `sampling` what was changed
+    of the tier's sampler. `trials` are in the order tried; `chosen` is the best one's setting, None where all failed.
+    `at_edge` names the options of which the best value is the first or last number of its range.
+    """
+
+    version: int = SCHEMA_VERSION
+    note: str
+    method: str
+    tier: str
+    benchmark: str
+    backbone: str
+    seeds: tuple[int, ...]
+    criterion: str = CRITERION
+    space: Mapping[str, Sequence[Any]]
+    space_size: int
+    budget: int
+    fixed: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    trials: tuple[Trial, ...] = ()
+    chosen: Mapping[str, Any] | None = None
+    at_edge: tuple[str, ...] = ()
+    complete: bool = False
+
+    def json_text(self) -> str:
+        """The record as its file holds it: no dates, no absolute paths, so that the same tuning gives the same file."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@dataclass
+class _Search:
+    """One method's search: its space, what stays fixed, and its trials so far."""
+
+    name: str
+    changes: Mapping[str, Any]
+    space: Mapping[str, Sequence[Any]]
+    fixed: Mapping[str, Any]
+    grid: PatternSearch
+    trials: dict[Point, Trial]
+
+    def setting(self, point: Point) -> dict[str, Any]:
+        return {option: values[i] for (option, values), i in zip(self.space.items(), point, strict=True)}
+
+    def record(self, spec: RunSpec, backbone: str) -> TuningRecord:
+        best = self.grid.best
+        size = math.prod(self.grid.sizes)
+        benchmark = Path(spec.benchmark).resolve().name
+        return TuningRecord(
+            note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
+            f"{self.grid.budget} of {size} settings. Made by: {_command(spec, self)}",
+            method=self.name, tier=spec.tier, benchmark=benchmark, backbone=backbone, seeds=spec.seeds,
+            space={option: list(values) for option, values in self.space.items()}, space_size=size,
+            budget=self.grid.budget, fixed=self.fixed, sampling=spec.sampling, trials=tuple(self.trials.values()),
+            chosen=None if best is None else self.setting(best), at_edge=() if best is None else self._at_edge(best),
+            complete=not self.grid.ask(),
+        )  # fmt: skip
+
+    def _at_edge(self, best: Point) -> tuple[str, ...]:
+        def numbers(values: Sequence[Any]) -> bool:
+            return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+        pairs = zip(self.space.items(), best, strict=True)
+        return tuple(o for (o, values), i in pairs if len(values) > 1 and numbers(values) and i in (0, len(values) - 1))
+
+
+def as_text(value: Any) -> str:
+    """A value as `--set` takes it: 30 for 30.0, true for True."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _command(spec: RunSpec, search: _Search) -> str:
+    words = ["stamina-bench", "tune", search.name, "--tier", spec.tier]
+    for option, given in (("--benchmark", spec.benchmark), ("--backbone", spec.backbone)):
+        if given is not None:
+            words += [option, f"path/to/{Path(given).name}" if Path(given).is_absolute() else given]
+    words += ["--seeds", ",".join(map(str, spec.seeds)), "--budget", str(search.grid.budget)]
+    changes = {f"{search.name}.{k}": v for k, v in search.changes.items()}
+    changes |= {f"sampling.{k}": v for k, v in spec.sampling.items()}
+    for key, value in changes.items():
+        words += ["--set", f"{key}={as_text(value)}"]
+    return shlex.join(words)
+
+
+def fixed_options(
+    plugin: type[Method[Any]], tier: str, changes: Mapping[str, Any], searched: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The options at a tier, with `changes`, that are not searched and differ from the class's plain defaults."""
+    options = plugin.options_class.for_tier(tier, changes)
+    plain = plugin.options_class()
+    return {k: v for k, v in options.model_dump(mode="json").items() if k not in searched and v != getattr(plain, k)}
+
+
+def _search(spec: RunSpec, method: MethodSpec, budget: int) -> _Search:
+    plugin: type[Method[Any]] = registry.methods().get(method.name)
+    space = plugin.search_space
+    if not space:
+        raise UsageError(
+            f"Method '{method.name}' has nothing to tune; declare in its class which values each option may take, "
+            "such as search_space = {'learning_rate': [1e-4, 1e-3, 1e-2]}."
+        )
+    for option in space:
+        if option in method.changes:
+            raise UsageError(f"--set {option}: '{method.name}' searches this option; leave it out, or set another one.")
+    for option, values in space.items():
+        if not values or any(value in values[:i] for i, value in enumerate(values)):
+            raise UsageError(f"Method '{method.name}': search_space['{option}'] must be a list of distinct values.")
+        for value in values:
+            try:
+                plugin.options_class.for_tier(spec.tier, {**method.changes, option: value})
+            except UsageError as error:
+                raise UsageError(f"Method '{method.name}', with {option}={value!r}: {error}") from None
+    fixed = fixed_options(plugin, spec.tier, method.changes, space)
+    grid = PatternSearch([len(values) for values in space.values()], budget)
+    return _Search(method.name, method.changes, space, fixed, grid, {})
+
+
+def _searches(spec: RunSpec, budget: int) -> list[_Search]:
+    if budget < 1:
+        raise UsageError(f"A budget of {budget} trials cannot choose anything; give at least 1.")
+    if not api.find_benchmark(spec.benchmark, registry.tiers().get(spec.tier).name).tuning:
+        known = registry.benchmarks()
+        names = [f"--benchmark {name}" for name in known.names() if known.get(name).tuning]
+        raise UsageError(
+            f"Options must not be chosen on the benchmarks they are compared on; use {' or '.join(names)}."
+        )
+    return [_search(spec, method, budget) for method in spec.methods]
+
+
+def outline(spec: RunSpec, budget: int = BUDGET) -> list[TuningRecord]:
+    """The records of a tuning before its first trial: spaces, budget and what stays fixed. Nothing is run or written.
+
+    Raises:
+        UsageError: as of `tune`.
+    """
+    backbone = Path(spec.backbone or registry.tiers().get(spec.tier).backbone).name
+    return [search.record(spec, backbone) for search in _searches(spec, budget)]
+
+
+def record_paths(spec: RunSpec, record: Path | None = None) -> dict[str, Path]:
+    """Where each method's record goes: by default `<output>/tuning/<tier>/<method>.json`.
+
+    Args:
+        record: a folder, or for one method a file whose name ends in '.json'.
+
+    Raises:
+        UsageError: one file for several methods, or a place that cannot be written.
+    """
+    folder = record or spec.output / "tuning" / spec.tier
+    names = [method.name for method in spec.methods]
+    if folder.suffix == ".json" and not folder.is_dir():
+        if len(names) > 1:
+            raise UsageError(f"--record {folder} is one file for {len(names)} methods; name a folder.")
+        paths = {names[0]: folder}
+    else:
+        paths = {name: folder / f"{re.sub(r'[^A-Za-z0-9_+.-]+', '-', name)}.json" for name in names}
+    for path in paths.values():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"{path} cannot be written ({reason}); choose another place with --record.") from None
+    return paths
+
+
+class _Shared:
+    """An executor that outlives a round, so that its workers keep the models they have loaded."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner, self.jobs, self.closed = inner, inner.jobs, False
+
+    def submit(self, step: Step) -> Future[float]:
+        return self.inner.submit(step)
+
+    def close(self, *, kill: bool = False) -> None:
+        if kill:
+            self.finish(kill=True)
+
+    def finish(self, *, kill: bool) -> None:
+        if not self.closed:
+            self.closed = True
+            self.inner.close(kill=kill)
+
+
+def local_executor(prepared: api.Prepared) -> Executor:
+    """Worker processes on this machine."""
+    from harness.executors.local import LocalExecutor
+
+    slots = api.device_slots(prepared.spec.device, prepared.plan.setting.device_type)
+    return LocalExecutor(prepared.plan.setting, prepared.store.root, slots, prepared.spec.jobs or default_jobs(slots))
+
+
+def tune(
+    spec: RunSpec,
+    budget: int = BUDGET,
+    *,
+    display: Callable[[], Display],
+    record: Path | None = None,
+    executor: Callable[[api.Prepared], Executor] = local_executor,
+) -> list[TuningRecord]:
+    """Choose the options of each of the spec's methods, and keep a record of each.
+
+    Args:
+        spec: methods with what is fixed for all trials, tuning benchmark, tier, seeds and place of the store.
+        budget: settings to try of each method.
+        display: makes what shows a round's progress. executor: makes what runs the steps, once for all rounds.
+        record: where the records go; see `record_paths`.
+
+    Returns:
+        The records, in the order of the spec's methods. A trial that fails counts as the worst, and is recorded.
+
+    Raises:
+        UsageError: a method has no search space, the benchmark is not for tuning, or a place cannot be written.
+        BenchError: what no setting is to blame for, such as a full disk; the same call again goes on.
+    """
+    searches = _searches(spec, budget)
+    paths = record_paths(spec, record)
+    shared: _Shared | None = None
+    kept: dict[str, TuningRecord] = {}
+    killed = True
+    try:
+        while wanted := [(search, point) for search in searches for point in search.grid.ask()]:
+            specs = tuple(MethodSpec(name=s.name, changes={**s.changes, **s.setting(p)}) for s, p in wanted)
+            prepared = api.prepare(spec.model_copy(update={"methods": specs, "keep_going": True}))
+            outcome = Outcome()
+            if prepared.progress.pending:
+                shared = shared or _Shared(executor(prepared))
+                prepared.store.sweep()
+                shown = display()
+                prepared.store.damaged = shown.note
+                outcome = run(prepared.plan, prepared.store, shared, prepared.progress, shown, keep_going=True)
+            if outcome.blocked:
+                raise BenchError(outcome.blocked[0].upper() + outcome.blocked[1:].rstrip(".") + ".")
+            if outcome.errors and _keys(api.prepare(prepared.spec)) != _keys(prepared):
+                raise BenchError("A method's source or an image changed while tuning; run the same command again.")
+            for index, (search, point) in enumerate(wanted):
+                cells = prepared.plan.cells[index :: len(wanted)]  # one for each seed
+                search.trials[point] = _trial(search.setting(point), cells, prepared.store, outcome)
+            for search in searches:
+                asked = search.grid.ask()
+                if not asked:
+                    continue
+                scores = [search.trials[point].a_mmd for point in asked]
+                search.grid.tell({p: math.inf if s is None else s for p, s in zip(asked, scores, strict=True)})
+                kept[search.name] = search.record(spec, prepared.plan.setting.backbone_name)
+                if prepared.progress.pending or kept[search.name].complete:  # trials found in the store rewrite nothing
+                    write_atomically(paths[search.name], kept[search.name].json_text())
+        killed = False
+    finally:
+        if shared is not None:
+            shared.finish(kill=killed)
+    return [kept[method.name] for method in spec.methods]
+
+
+def _keys(prepared: api.Prepared) -> list[str]:
+    return [cell.score for cell in prepared.plan.cells]
+
+
+def _trial(setting: Mapping[str, Any], cells: Sequence[Cell], store: Store, outcome: Outcome) -> Trial:
+    figures: dict[str, list[float]] = {"a_mmd": [], "f_mmd": []}
+    for cell in cells:
+        entry = store.get(cell.score)
+        if entry is None:
+            error = outcome.errors.get(cell.score, "not finished")
+            return Trial(setting=setting, a_mmd=None, f_mmd=None, error=error)
+        for figure in entry.json("figures.json")["figures"]:
+            if figure["metric"] in figures and figure["task"] is None and figure["layer"] is None:
+                figures[figure["metric"]].append(figure["value"])
+    a_mmd, f_mmd = (fmean(values) for values in figures.values())
+    if not (math.isfinite(a_mmd) and math.isfinite(f_mmd)):
+        return Trial(setting=setting, a_mmd=None, f_mmd=None, error="its scores are not finite")
+    return Trial(setting=setting, a_mmd=a_mmd, f_mmd=f_mmd)

@@ -1,0 +1,30 @@
+"""Prior preservation: class images of the pre-trained model beside the concept's own (Kumari et al., 2023)."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.lesson import Batch, Lesson
+from harness.prompts import class_prompt
+
+
+def with_prior(own: Batch, lesson: Lesson, weight: float, generator: torch.Generator) -> Batch:
+    """As many class images, under 'a photo of a X', as there are own ones: L_SD(own) + weight L_SD(class).
+
+    Raises:
+        ValueError: the lesson has no class images.
+    """
+    if lesson.prior is None:
+        raise ValueError("the lesson has no class images; Method.prior_images asks for them")
+    count = len(own.latents)
+    chosen = torch.randint(len(lesson.prior), (count,), generator=generator)
+    prompts = own.prompts if len(own.prompts) == count else own.prompts * count
+    mask = own.mask
+    if mask is not None:
+        mask = torch.cat([mask, torch.ones_like(mask)])
+    return Batch(
+        torch.cat([own.latents, lesson.prior[chosen.to(lesson.prior.device)]]),
+        (*prompts, *[class_prompt(lesson.category)] * count),
+        mask=mask,
+        share=torch.tensor([1 / count] * count + [weight / count] * count),
+    )

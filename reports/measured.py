@@ -1,0 +1,73 @@
+"""Tidy rows of full cells by what a comparison asks of them: a figure's seeds, a curve's tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.results import CellResult, Metric, Row
+from reports.columns import COLUMNS, convert
+from reports.summary import by_label, comparable, is_partial
+
+UNITS = {column.metric: column.unit for column in COLUMNS}
+Protocols = Mapping[tuple[str, str, str], Mapping[str, Sequence[Mapping[str, str]]]]
+"""(benchmark, tier, backbone) -> label -> the protocols of its cells."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured at one tier with one backbone; only full figures, in the units of the printed columns."""
+
+    tier: str
+    backbone: str
+    values: Mapping[tuple[str, str, Metric], Mapping[int, Mapping[int | None, float]]]
+
+    def methods(self, benchmark: str) -> tuple[str, ...]:
+        """Labels of the methods that ran on the benchmark, sorted."""
+        return tuple(sorted({label for name, label, _ in self.values if name == benchmark}))
+
+    def whole(self, benchmark: str, label: str, metric: Metric) -> dict[int, float]:
+        """Seed (ascending) -> the figure of the whole cell; empty if it was not measured."""
+        seeds = self.values.get((benchmark, label, metric), {})
+        return {seed: seeds[seed][None] for seed in sorted(seeds) if None in seeds[seed]}
+
+    def curve(self, benchmark: str, label: str, metric: Metric) -> dict[int, list[float]]:
+        """Seed (ascending) -> the figures of tasks 1, 2, ... in order; empty if there are none."""
+        seeds = self.values.get((benchmark, label, metric), {})
+        found = {s: [v for _, v in sorted((t, v) for t, v in seeds[s].items() if t is not None)] for s in sorted(seeds)}
+        return {seed: values for seed, values in found.items() if values}
+
+
+def measured(rows: Iterable[Row]) -> list[Measured]:
+    """One for each tier and backbone, in the order of first appearance.
+
+    Partial figures, those of single layers and those that are not finite stay out. Of several rows the last counts.
+    """
+    groups: dict[tuple[str, str], dict[tuple[str, str, Metric], dict[int, dict[int | None, float]]]] = {}
+    for row in rows:
+        if not row.partial and row.layer is None and math.isfinite(row.value):
+            group = groups.setdefault((row.tier, row.backbone), {})
+            seeds = group.setdefault((row.benchmark, row.method, row.metric), {})
+            seeds.setdefault(row.seed, {})[row.task] = convert(row.value, row.unit, UNITS.get(row.metric, row.unit))
+    return [Measured(tier, backbone, values) for (tier, backbone), values in groups.items()]
+
+
+def full_rows(cells: Sequence[CellResult]) -> tuple[list[Row], Protocols]:
+    """The rows of all full cells, without those of single layers, and the cells' protocols.
+
+    `method` holds the label under which the results tables have the cell: see `reports.summary.by_label`.
+    """
+    groups: dict[tuple[object, ...], list[CellResult]] = {}
+    for cell in cells:
+        if not is_partial(cell):
+            groups.setdefault(comparable(cell), []).append(cell)
+    rows: list[Row] = []
+    protocols: dict[tuple[str, str, str], dict[str, list[Mapping[str, str]]]] = {}
+    for group in groups.values():
+        first = group[0]
+        methods = protocols.setdefault((first.benchmark, first.tier, first.backbone), {})
+        for label, members in by_label(group).items():
+            methods[label] = [cell.protocol for cell in members]
+            rows += [r.model_copy(update={"method": label}) for c in members for r in c.rows if r.layer is None]
+    return rows, protocols

@@ -1,0 +1,32 @@
+"""How means, spreads, intervals and verdicts read in the comparison with the paper."""
+
+from __future__ import annotations
+
+from reports.comparison import Interval
+from reports.summary import MISSING, NO_SPREAD, number
+
+
+def mean_and_spread(interval: Interval | None, missing: str = MISSING, digits: int = 2) -> str:
+    """'360.80 ± 13.50'; an em dash for the spread of one seed."""
+    if interval is None:
+        return missing
+    spread = NO_SPREAD if interval.spread is None else number(interval.spread, digits)
+    return f"{number(interval.mean, digits)} ± {spread}"
+
+
+def bounds(interval: Interval) -> str:
+    """'[1.90, 2.46]'; an em dash in brackets where there is one seed only."""
+    if interval.low is None or interval.high is None:
+        return f"[{NO_SPREAD}]"
+    return f"[{number(interval.low, 2)}, {number(interval.high, 2)}]"
+
+
+def signed(value: float) -> str:
+    """Two decimals with the sign, except of zero."""
+    text = number(value, 2)
+    return f"+{text}" if float(text) > 0 else text
+
+
+def yes_no(verdict: bool | None) -> str:
+    """The verdict in a word; an em dash where one seed allows none."""
+    return NO_SPREAD if verdict is None else "yes" if verdict else "no"
