@@ -502,6 +502,7 @@ def tune_command(
     from harness.spec import RunSpec
 
     listed = list(changes or [])
+    methods = ",".join(tuning.searchable()) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=_known_tier(tier), seeds=_seeds(seeds),
         backbone=backbone, device=device, sampling=sampling_changes(listed), output=output, jobs=jobs,

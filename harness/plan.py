@@ -144,7 +144,7 @@ class Plan:
         self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
         options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None,
     ) -> Cell:  # fmt: skip
-        """Plan one cell; steps that other cells have, too, are shared. `learner`: the class that `method.learner` names."""
+        """Plan one cell; steps that other cells have, too, are shared. `learner`: what `method.learner` names."""
         s = self.setting
         touched: list[str] = []
         order = len(self.cells)

@@ -140,6 +140,11 @@ def fixed_options(
     return {k: v for k, v in options.model_dump(mode="json").items() if k not in searched and v != getattr(plain, k)}
 
 
+def searchable() -> list[str]:
+    """The registered methods that have something to tune; the others take over another method's options."""
+    return [name for name in registry.methods().names() if registry.methods().get(name).search_space]
+
+
 def _search(spec: RunSpec, method: MethodSpec, budget: int) -> _Search:
     plugin: type[Method[Any]] = registry.methods().get(method.name)
     space = plugin.search_space

@@ -1,7 +1,7 @@
-"""Custom Diffusion (Kumari et al., 2023, arXiv 2212.04488): every key and value projection in full, and a custom token.
+"""Custom Diffusion (Kumari et al., 2023, arXiv 2212.04488): every key and value projection in full, and a token.
 
-`cd` learns one concept after another and remembers nothing of them. `ub`, the paper's upper bound (Table 3), learns each
-concept alone, from the pre-trained weights.
+`cd` learns one concept after another and remembers nothing of them. `ub`, the paper's upper bound (Table 3), learns
+each concept alone, from the pre-trained weights.
 """
 
 from __future__ import annotations

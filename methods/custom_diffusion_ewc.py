@@ -36,7 +36,7 @@ class CustomDiffusionEWC(CustomDiffusion):
     citation = f"Kirkpatrick et al., PNAS 2017, arXiv 1612.00796; on {CustomDiffusion.citation}"
     loss = "L_SD (eq. 1) + lambda_ewc 1/2 sum_k F_k (W - W_k)^2 (Kirkpatrick et al., eq. 3, summed over past tasks k)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "lambda_ewc": (1e1, 1e2, 1e3, 1e4, 1e5, 1e6),
+        "lambda_ewc": (1e2, 1e3, 1e4, 1e5, 1e6, 1e7),
         "learning_rate": (0.001, 0.002, 0.004),
         "token_learning_rate": (0.003, 0.01),
     }

@@ -1,4 +1,4 @@
-"""CD (Merge): Custom Diffusion for each concept alone, merged by a closed-form optimisation (Kumari et al., 2023, eq. 4).
+"""CD (Merge): Custom Diffusion for each concept alone, merged by a closed form (Kumari et al., 2023, eq. 4).
 
 The paper ran out of memory at 50 concepts. Here a concept leaves its constraints' features and targets, a few rows, and
 not its weights; the factorisation is shared by all matrices.
@@ -28,7 +28,7 @@ class MergeOptions(CustomDiffusionOptions):
 
     captions: int = Field(1000, ge=1, le=4000, description="everyday captions whose keys and values are kept (C_reg)")
     ridge: float = Field(
-        0.0, ge=0, description="softness of the constraints, relative; 0: hard, as published, and independent rows needed"
+        0.0, ge=0, description="softness of the constraints, relative; 0: hard, as published, for independent rows only"
     )
 
 

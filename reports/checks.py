@@ -28,7 +28,7 @@ def three_checks(ours: Measured, benchmarks: Sequence[str]) -> Sheet:
             grids.append(grid)
             notes.append(note)
         else:
-            notes.append(f"{grid.title}: what it compares was not run.")
+            notes.append(f"{grid.title} Open: what this compares was not run.")
     notes.append(f"Figures are mean ± sample standard deviation over seeds; {NO_SPREAD} where there is one seed only.")
     return Sheet(
         title=f"Three checks, {ours.tier} tier, {ours.backbone}",
@@ -46,7 +46,7 @@ def _upper_bound(ours: Measured, benchmarks: Sequence[str]) -> tuple[Grid, str]:
             cells = [f"{mean_and_spread(x)} {bounds(x)}" for x in (bound, tokens)]
             rows.append((name, *cells, yes_no(bound.below(tokens))))
     head = ("benchmark", "ub A_mmd (x10^3) [95 %]", "ti++ A_mmd (x10^3) [95 %]", "ub clearly below")
-    title = "(a) The upper bound is clearly below tokens alone"
+    title = "(a) Is the upper bound clearly below tokens alone?"
     return Grid(head, tuple(rows), title=title), (
         "(a) 'Clearly': the whole 95 % t interval over seeds of ub lies below that of ti++."
     )
@@ -67,7 +67,7 @@ def _forgetting(ours: Measured, benchmarks: Sequence[str]) -> tuple[Grid, str]:
                 verdict = "open" if mean is None else yes_no(mean.mean >= TIMES)
                 rows.append((name, words, each, mean_and_spread(mean, "not defined", digits=1), verdict))
     head = ("benchmark", "score", "cd / stamina, per seed", "mean ratio", f"≥ {TIMES}")
-    title = "(b) Sequential Custom Diffusion forgets many times as much as STAMINA"
+    title = f"(b) Does sequential Custom Diffusion forget at least {TIMES} times as much as STAMINA?"
     return Grid(head, tuple(rows), title=title), (
         "(b) The ratio is not defined where stamina's estimate is not above zero."
     )
@@ -90,7 +90,7 @@ def _plasticity(ours: Measured, benchmarks: Sequence[str]) -> tuple[Grid, str]:
         f"residual, last {LAST}", "last / first",
     )  # fmt: skip
     unrelated = "; ".join(f"{_unrelated(n):.2f} for {n} tasks" for n in sorted(lengths))
-    return Grid(head, tuple(rows), title="(c) C-LoRA's plasticity flattens"), (
+    return Grid(head, tuple(rows), title="(c) Does C-LoRA's plasticity flatten?"), (
         "(c) Growth: mean increase of the plasticity distance per task, from 0 before task 1. Residual: norm of what "
         f"one task adds, of task 1 and as a mean over the last {LAST} tasks (without task 1). A sum of equally large, "
         f"unrelated residuals flattens, too: its last / first is {unrelated}; saturated plasticity shows as a lower "

@@ -118,7 +118,7 @@ def _sheet(layout: Layout, ours: Measured, protocols: Protocols) -> Sheet:
         notes_of = "; ".join(f"{name}: {text}" for name, text in merge_protocols(ran))
         more.append(f"Protocol of ours: {notes_of}.")
     return Sheet(
-        title=f"Table {layout.number}: {layout.benchmark}, {ours.tier} tier, {ours.backbone}",
+        title=f"Table {layout.number} of the paper: {layout.benchmark}, {ours.tier} tier, {ours.backbone}",
         caption=f"Ours beside the paper's ({published.setting}). {published.caution(ours.tier)}",
         grids=grids,
         notes=(*notes, *more),
@@ -242,7 +242,8 @@ def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
             cells += ["0" if own else percent]
         return (*cells, number(theirs[method], 2), number(paper, 2), number(100 * paper / theirs[BOUND], 2))
 
-    head = ("method", "A_mmd (x10^3)", "95 %", "less ub, paired [95 %]", "% above ub", "paper", "less ub", "% above ub")
+    ours = ("A_mmd (x10^3)", "95 %", "less ub, paired [95 %]", "% above ub")
+    head = ("method", *ours, "paper", "paper, less ub", "paper, % above ub")
     notes = [
         f"95 %: t intervals over seeds; {NO_SPREAD} where there is one only. Paired: over the seeds that both have."
     ]
@@ -278,17 +279,20 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
         if not found.tied:
             return notes
     else:
-        notes[0] += f" They disagree on {len(found.reversed)} of {found.pairs} pairs: "
+        notes[0] += (
+            f" They disagree on {len(found.reversed)} of {found.pairs} pairs, where the first is higher (worse) than the "
+            "second here and lower in the paper: "
+        )
         pairs: list[str] = []
         for worse, better in found.reversed:
-            gap = f"by {number(ours[worse] - ours[better], 2)}"
+            gap = signed(ours[worse] - ours[better])
             difference = table.difference(worse, better, metric)
             same_seeds = table.seeds(worse, metric).keys() == table.seeds(better, metric).keys()
             if difference is not None and difference.low is not None and same_seeds:
-                gap += f", 95 % interval {bounds(difference)}"
-            paper = number(theirs[better] - theirs[worse], 2)
-            pairs.append(f"{worse} is higher (worse) than {better} here ({gap}) and lower in the paper (by {paper})")
-        notes[0] += "; ".join(pairs) + "."
+                gap += f" {bounds(difference)}"
+            paper = signed(theirs[worse] - theirs[better])
+            pairs.append(f"{worse} and {better} ({gap}; paper {paper})")
+        notes[0] += "; ".join(pairs) + ". Brackets: 95 % t interval of the paired difference over seeds."
     if found.tied:
         notes[0] += f" Tied on one side only: {join((f'{a} and {b}' for a, b in found.tied), '; ')}."
     return notes

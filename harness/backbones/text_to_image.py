@@ -253,12 +253,10 @@ class TextToImage:
         """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
         scheduler: Any = self.pipeline.scheduler
         noisy = scheduler.add_noise(latents, noise, times)
-        predicted = self.unet(noisy, times, text).sample
+        predicted: Tensor = self.unet(noisy, times, text).sample
         if scheduler.config.prediction_type == "v_prediction":
-            target = scheduler.get_velocity(latents, noise, times)
-        else:
-            target = noise
-        return (predicted.float() - target.float()).square()
+            noise = scheduler.get_velocity(latents, noise, times)
+        return (predicted.float() - noise.float()).square()
 
     @torch.no_grad()
     def generate(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:

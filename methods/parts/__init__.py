@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
     from methods.parts.losses import forget_loss, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
-    from methods.parts.records import tuned
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
     from methods.parts.prior import with_prior
+    from methods.parts.records import tuned
     from methods.parts.tokens import FreeToken, MlpToken, new_token
 
 # part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)

@@ -1,4 +1,4 @@
-"""Custom Diffusion's augmentation: a concept seen from afar or close up, with the words for it (Kumari et al., 2023)."""
+"""Custom Diffusion's augmentation: a concept seen from afar or close up, and the words for it (Kumari et al., 2023)."""
 
 from __future__ import annotations
 

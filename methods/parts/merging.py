@@ -8,8 +8,8 @@ G = C_reg^T C_reg:
 
     W = W_init + (V^T - W_init C^T) P,   P = (C G^-1 C^T)^-1 C G^-1
 
-P is the same for every matrix. All in float64: at 50 concepts of Stable Diffusion's size G has 768 x 768 entries, C some
-350 x 768, and V, over all matrices, 350 x 24,960: 70 MB.
+P is the same for every matrix. All in float64: at 50 concepts of Stable Diffusion's size G has 768 x 768 entries, C
+some 350 x 768, and V, over all matrices, 350 x 24,960: 70 MB.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def projector(gram_: Tensor, constraints: Tensor, owners: Sequence[str], ridge: 
         first = int(info) - 1 if int(info) > 0 else int(found[0]) if len(found) else None
         if first is not None:
             raise UsageError(
-                f"Constraint row {first + 1} of {len(constraints)}, of '{owners[first]}', depends on the rows before it "
-                f"(text features have {len(gram_)} dimensions): merge fewer concepts, or set the option 'ridge' above 0."
+                f"Constraint row {first + 1} of {len(constraints)}, of '{owners[first]}', depends on the rows before "
+                f"it (text features have {len(gram_)} dimensions): merge fewer concepts, or set 'ridge' above 0."
             )
     whitened_rows = solve_triangular(lower.T, whitened, upper=True).T  # C G^-1
     return torch.cholesky_solve(whitened_rows, factor)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import torch
 from harness.backbones.adaptable import attach
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
+from harness.lesson import Lesson
+from harness.method import Method
 from harness.spec import Sampling
-from harness.training import train_task
+from harness.training import TrainedTask, train_task
 from methods.clora import CLoRA
 from methods.parts.adapters import LowRank
 from methods.stamina import Stamina
@@ -24,10 +27,15 @@ def model(tiny_models: Path) -> TextToImage:
     return TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"))
 
 
-@pytest.fixture
-def latents(model: TextToImage) -> torch.Tensor:
-    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-    return model.encode_images(images)
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+
+
+def teach(model: TextToImage, method: Method[Any]) -> TrainedTask:
+    """One task of random images, seed 0."""
+    lesson = Lesson(
+        model, IMAGES, model.encode_images(IMAGES), "<v1>", "person", method.options.category_word
+    )  # fmt: skip
+    return train_task(method, lesson, 0, "concept")
 
 
 def test_the_adaptable_projections_are_the_cross_attention_keys_and_values(model: TextToImage) -> None:
@@ -43,26 +51,26 @@ def test_nothing_is_trainable_by_itself(model: TextToImage) -> None:
 
 
 @pytest.mark.parametrize("method", [Stamina, CLoRA, TextualInversionPlusPlus])
-def test_training_changes_what_it_may_and_nothing_else(model: TextToImage, latents: torch.Tensor, method: type) -> None:
+def test_training_changes_what_it_may_and_nothing_else(model: TextToImage, method: type) -> None:
     before = {k: v.clone() for k, v in model.unet.state_dict().items()}
     words = {k: v.clone() for k, v in model.text_encoder.state_dict().items()}
     options = method.options_class(
         steps=4, batch_size=2, weight_decay=0.1, learning_rate=1e-2, token_learning_rate=1e-2
     )
-    train_task(model, method(options), latents, "<v1>", "person", seed=0, index=1)
+    teach(model, method(options))
     changed = {k for k, v in model.unet.state_dict().items() if not torch.equal(v, before[k])}
     adapted = {f"{name}.weight" for name in model.projections}
     assert changed == (set() if method is TextualInversionPlusPlus else adapted)
     assert all(torch.equal(v, words[k]) for k, v in model.text_encoder.state_dict().items())
 
 
-def test_training_does_not_depend_on_the_global_random_state(model: TextToImage, latents: torch.Tensor) -> None:
+def test_training_does_not_depend_on_the_global_random_state(model: TextToImage) -> None:
     tokens = []
     for state in (1, 2):
         model.reset()
         torch.manual_seed(state)
         np.random.seed(state)  # noqa: NPY002
-        done = train_task(model, Stamina(Stamina.options_class(steps=3)), latents, "<v1>", "person", 0, 1)
+        done = teach(model, Stamina(Stamina.options_class(steps=3)))
         tokens.append((done.token, model.weights()))
     assert torch.equal(tokens[0][0], tokens[1][0])
     assert all(torch.equal(tokens[0][1][k], tokens[1][1][k]) for k in tokens[0][1])
@@ -70,9 +78,8 @@ def test_training_does_not_depend_on_the_global_random_state(model: TextToImage,
 
 def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: Path) -> None:
     model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"), torch.bfloat16)
-    latents = model.encode_images(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8))
-    assert latents.dtype is torch.bfloat16
-    done = train_task(model, Stamina(Stamina.options_class(steps=3)), latents, "<v1>", "person", 0, 1)
+    assert model.encode_images(IMAGES).dtype is torch.bfloat16
+    done = teach(model, Stamina(Stamina.options_class(steps=3)))
     assert {w.dtype for w in model.weights().values()} == {torch.float32}
     assert 0 < done.measures["residual_norm"] < float("inf")
     images = model.generate("a photo of a <v1>", [1, 2], SAMPLING)
@@ -80,9 +87,9 @@ def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: P
     assert images.std() > 0
 
 
-def test_the_loss_falls_on_a_concept_that_is_learnt(model: TextToImage, latents: torch.Tensor) -> None:
+def test_the_loss_falls_on_a_concept_that_is_learnt(model: TextToImage) -> None:
     options = CLoRA.options_class(steps=60, batch_size=4, learning_rate=1e-2, token_learning_rate=1e-2, lambda_forget=0)
-    losses = train_task(model, CLoRA(options), latents, "<v1>", "person", 0, 1).losses
+    losses = teach(model, CLoRA(options)).losses
     assert np.mean([entry["sd"] for entry in losses[-5:]]) < np.mean([entry["sd"] for entry in losses[:5]])
 
 
@@ -101,10 +108,8 @@ def test_change_is_what_has_been_folded_so_far(model: TextToImage) -> None:
     assert torch.equal(model.change(name), torch.zeros_like(projection.weight))
 
 
-def test_a_folded_model_saved_and_loaded_by_plain_diffusers_draws_the_same(
-    model: TextToImage, latents: torch.Tensor, tmp_path: Path
-) -> None:
-    train_task(model, Stamina(Stamina.options_class(steps=3, lambda_sparse=0.0)), latents, "<v1>", "person", 0, 1)
+def test_a_folded_model_saved_and_loaded_by_plain_diffusers_draws_the_same(model: TextToImage, tmp_path: Path) -> None:
+    teach(model, Stamina(Stamina.options_class(steps=3, lambda_sparse=0.0)))
     ours = model.generate("a photo of a person", [5, 6, 7], SAMPLING)
     model.pipeline.save_pretrained(tmp_path, safe_serialization=True)
     plain = TextToImage.load(str(tmp_path), torch.device("cpu"))

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.spec import MethodOptions
 from methods.clora import CLoRA, CLoRAOptions
 from methods.stamina import Stamina, StaminaOptions
-from methods.textual_inversion import TextualInversionOptions
+from methods.textual_inversion import TextualInversionPlusPlusOptions
 
 SHAPES = {"a.to_k": (6, 5), "a.to_v": (4, 5), "b.to_k": (7, 5)}
 DIM = 5
@@ -62,7 +62,9 @@ def one_sentence(error: pytest.ExceptionInfo[UsageError]) -> str:
 
 
 def test_the_papers_options() -> None:
-    stamina, clora, tokens = (c.for_tier("paper") for c in (StaminaOptions, CLoRAOptions, TextualInversionOptions))
+    stamina, clora, tokens = (
+        c.for_tier("paper") for c in (StaminaOptions, CLoRAOptions, TextualInversionPlusPlusOptions)
+    )
     assert (stamina.steps, stamina.rank, stamina.tau, stamina.category_word) == (500, 16, 0.5, False)
     assert (clora.steps, clora.rank, clora.category_word, clora.token) == (2000, 16, False, "free")
     assert (tokens.steps, tokens.rank, tokens.category_word, tokens.token) == (500, 16, True, "mlp")

@@ -8,9 +8,11 @@ from statistics import median
 
 import torch
 
+from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
+from harness.lesson import Lesson
 from harness.spec import Sampling
 from harness.training import train_task
 
@@ -28,14 +30,15 @@ def seconds(work: Callable[[], object], times: int = 5) -> float:
 def test_training_step_against_the_unets_forward_and_backward() -> None:
     torch.set_num_threads(1)
     model = TextToImage.load(MINI.backbone, torch.device("cpu"))
-    latents = torch.randn(16, *model.latent_shape)
+    images = ProceduralImages("person", "tuning", 0).load(64)
+    latents = model.encode_images(images)
     text = model.encode_prompts(["a photo of a person"]).expand(4, -1, -1).detach().requires_grad_(True)
     times = torch.tensor([1, 300, 600, 900])
 
     def floor() -> None:
         for projection in model.projections.values():
             projection.weight.requires_grad_(True)
-        model.denoising_loss(latents[:4], torch.randn_like(latents[:4]), times, text).backward()
+        model.denoising_errors(latents[:4], torch.randn_like(latents[:4]), times, text).mean().backward()
 
     base = seconds(floor, 15)
     model.unet.requires_grad_(False)
@@ -46,7 +49,7 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
 
         def task(plugin: type = plugin, options: object = method_options) -> None:
             model.reset()
-            train_task(model, plugin(options), latents, "<v1>", "person", 0, 1)
+            train_task(plugin(options), Lesson(model, images, latents, "<v1>", "person", True), 0, "concept")
 
         step = seconds(task, 3) / 20
         print(f"{name}: {step * 1e3:.1f} ms a step, {step / base:.2f} of the floor")
@@ -55,7 +58,7 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
 def test_sampling_against_the_unets_forward() -> None:
     torch.set_num_threads(1)
     model = TextToImage.load(MINI.backbone, torch.device("cpu"))
-    sampling = Sampling(images=16, steps=12, guidance_scale=2.0, eta=0.0, batch_size=16)
+    sampling = Sampling(images=16, steps=8, guidance_scale=2.0, eta=0.0, batch_size=16)
     text = model.encode_prompts(["a photo of a person"]).expand(32, -1, -1)
     latents = torch.randn(32, *model.latent_shape)
     with torch.no_grad():
