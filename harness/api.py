@@ -18,7 +18,7 @@ from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
 from harness.runner import Progress, check
-from harness.spec import Benchmark, RunSpec, Sampling, Task, Tier
+from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, Task, Tier
 from harness.store import Store
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
@@ -86,14 +86,17 @@ def device_slots(device: str, kind: str) -> list[str]:
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
 
-def prepare(spec: RunSpec) -> Prepared:
+def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     """Turn a spec into a plan; everything that can be wrong with it is said here, before any work.
+
+    Args:
+        benchmark: what `find_benchmark` found of the spec's, where that is known already.
 
     Raises:
         BenchError: unknown names, unusable options, folders or models.
     """
     tier: Tier = registry.tiers().get(spec.tier)
-    benchmark = find_benchmark(spec.benchmark, tier.name)
+    benchmark = benchmark or find_benchmark(spec.benchmark, tier.name)
     tasks: Sequence[Task] = benchmark.tasks(tier.name)
     total = len(tasks)
     chosen = [t for t in tasks if spec.tasks is None or t.index in spec.tasks]
@@ -112,16 +115,19 @@ def prepare(spec: RunSpec) -> Prepared:
         device_type=detect_device(device), dtype=spec.dtype or tier.dtype, offline=spec.offline,
     )  # fmt: skip
     plan = Plan(setting)
+    wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []
+    for method_spec in spec.methods:
+        plugin: type[Method[Any]] = registry.methods().get(method_spec.name)
+        try:
+            wanted.append((method_spec.name, plugin, plugin.options_class.for_tier(tier.name, method_spec.changes)))
+        except UsageError as error:
+            raise UsageError(f"Method '{method_spec.name}': {error}") from None
+    if any(options.category_word for _, _, options in wanted):
+        check_prompts(folder, chosen)
     for seed in spec.seeds:
-        for method_spec in spec.methods:
-            plugin: type[Method[Any]] = registry.methods().get(method_spec.name)
-            try:
-                options = plugin.options_class.for_tier(tier.name, method_spec.changes)
-            except UsageError as error:
-                raise UsageError(f"Method '{method_spec.name}': {error}") from None
-            check_prompts(folder, chosen, options.category_word)
+        for name, plugin, options in wanted:
             learner = registry.methods().get(plugin.learner) if plugin.learner else None
-            plan.add_cell(benchmark, chosen, total, method_spec.name, plugin, options, seed, learner)
+            plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store))
 
@@ -154,14 +160,14 @@ def check_pipeline(folder: Path, source: str) -> int:
         raise UsageError(f"Backbone '{source}': unet/config.json or vae/config.json does not say its size.") from None
 
 
-def check_prompts(folder: Path, tasks: Sequence[Task], category_word: bool) -> None:
-    """Make sure that every task's prompt fits the tokenizer, before any training.
+def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
+    """Make sure that every task's prompt, category word included, fits the tokenizer, before any training.
 
     Raises:
         UsageError: a category word is too long.
     """
     path = folder / "tokenizer" / "tokenizer.json"
-    if not (category_word and path.exists()):
+    if not path.exists():
         return
     from tokenizers import Tokenizer
 

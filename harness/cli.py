@@ -196,14 +196,15 @@ def run_command(
     if limit is not None and tasks is not None:
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = _seeds(seeds)
-    total = len(api.find_benchmark(benchmark, _known_tier(tier)).tasks(tier))
+    found = api.find_benchmark(benchmark, _known_tier(tier))
+    total = len(found.tasks(tier))
     chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=dtype, tasks=chosen, sampling=sampling_changes(listed), output=output,
         jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
-    prepared = api.prepare(spec)
+    prepared = api.prepare(spec, found)
     if dry_run:
         _print_plan(prepared)
         return
@@ -421,6 +422,33 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     for row in found:
         table.add_row(*row.values())
     out.print(table)
+
+
+@app.command("show", epilog=EPILOG)
+def show_command(
+    method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
+    tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
+    backbone: Annotated[
+        str, typer.Option(help="Where to count parameters: sd-1.4 (its true architecture), or a pipeline folder.")
+    ] = "sd-1.4",
+    params: Annotated[
+        bool, typer.Option("--params/--no-params", help="Count the parameters that a task trains; needs torch.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a method: what it trains, its loss, its options and where their defaults come from, and N_param."""
+    from harness.show import as_table, counted, method_card
+
+    card = method_card(method, tier)
+    if not as_json:
+        out.print(as_table(card))
+    figures = counted(method, backbone, _note) if params else None
+    if as_json:
+        typer.echo(json.dumps({**card.model_dump(mode="json"), "parameters": figures}, indent=1, ensure_ascii=False))
+    elif figures is not None:
+        trained, total, share = (figures[key] for key in ("trained", "unet", "n_param"))
+        text = f"{share:.2f} % ({trained:,} of {total:,} parameters), with the paper tier's options"
+        out.print(f"N_param on {backbone}: {text}", markup=False, soft_wrap=True)
 
 
 @app.command("params", epilog=EPILOG)

@@ -48,7 +48,7 @@ class Method(ABC, Generic[O]):
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     trains: ClassVar[str] = ""
-    loss: ClassVar[str] = "L_SD"
+    loss: ClassVar[str] = ""
     independent: ClassVar[bool] = False
     learner: ClassVar[str | None] = None
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}

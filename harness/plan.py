@@ -112,11 +112,12 @@ class Setting:
 
 @dataclass
 class Plan:
-    """Cells, and every step they need, by key, parents before children."""
+    """Cells of one benchmark, and every step they need, by key, parents before children."""
 
     setting: Setting
     cells: list[Cell] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
+    _concepts: dict[int, str] = field(default_factory=dict, repr=False)
 
     def _add(
         self, kind: str, recipe: Mapping[str, Any], parents: Iterable[str], work: Mapping[str, Any], label: str,
@@ -128,6 +129,12 @@ class Plan:
         if key not in self.steps:
             self.steps[key] = Step(key, kind, recipe, parents, work, label, priority)
         return key
+
+    def _concept(self, task: Task) -> str:
+        """The fingerprint of a task's images, taken once for all cells: files are read for it."""
+        if task.index not in self._concepts:
+            self._concepts[task.index] = task.images.fingerprint()
+        return self._concepts[task.index]
 
     def _model(self) -> dict[str, Any]:
         s = self.setting
@@ -162,7 +169,7 @@ class Plan:
         real: list[str] = []
         real_features: list[str] = []
         for task in tasks:
-            recipe = {"images": task.images.fingerprint(), "resolution": s.tier.resolution, **self._model()}
+            recipe = {"images": self._concept(task), "resolution": s.tier.resolution, **self._model()}
             real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
             real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
@@ -187,7 +194,7 @@ class Plan:
         for task in tasks:
             # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks
             recipe = {
-                **taught, **self._model(), "seed": seed, "concept": task.images.fingerprint(),
+                **taught, **self._model(), "seed": seed, "concept": self._concept(task),
                 "category": task.category,
             }  # fmt: skip
             # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
@@ -215,7 +222,7 @@ class Plan:
             use_category = options.category_word
             recipe = {
                 "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
-                "concept": task.images.fingerprint(), "category": task.category, "category_word": use_category,
+                "concept": self._concept(task), "category": task.category, "category_word": use_category,
             }  # fmt: skip
             parents = [states[i - 1], trains[j - 1]]
             label = f"{name} seed {seed}: images of task {j} after task {i}"

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from harness.spec import Frozen
 
 SCHEMA_VERSION = 1
 
@@ -27,12 +29,6 @@ Metric = Literal[
     "noise_floor",
     "codec_floor",
 ]
-
-
-class Frozen(BaseModel):
-    """Immutable, strict about unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Row(Frozen):

@@ -280,8 +280,8 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
             return notes
     else:
         notes[0] += (
-            f" They disagree on {len(found.reversed)} of {found.pairs} pairs, where the first is higher (worse) than the "
-            "second here and lower in the paper: "
+            f" They disagree on {len(found.reversed)} of {found.pairs} pairs, where the first is higher (worse) than "
+            "the second here and lower in the paper: "
         )
         pairs: list[str] = []
         for worse, better in found.reversed:
@@ -292,7 +292,9 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
                 gap += f" {bounds(difference)}"
             paper = signed(theirs[worse] - theirs[better])
             pairs.append(f"{worse} and {better} ({gap}; paper {paper})")
-        notes[0] += "; ".join(pairs) + ". Brackets: 95 % t interval of the paired difference over seeds."
+        notes[0] += "; ".join(pairs) + "."
+        if any("[" in pair for pair in pairs):
+            notes[0] += " Brackets: 95 % t interval of the paired difference over seeds."
     if found.tied:
         notes[0] += f" Tied on one side only: {join((f'{a} and {b}' for a, b in found.tied), '; ')}."
     return notes

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.errors import UsageError
-from harness.results import SCHEMA_VERSION, CellResult, Frozen, Metric, Row
+from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
 from reports.files import slug, write_atomically
 from reports.measured import Protocols
 from reports.summary import is_partial, join

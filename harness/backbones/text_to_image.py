@@ -154,6 +154,11 @@ class TextToImage:
     # --- tokens and prompts ------------------------------------------------------------------------------------------
 
     @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding table; custom tokens have the ids from there on."""
+        return self._vocabulary
+
+    @property
     def token_dim(self) -> int:
         """Width of a token embedding."""
         return self._embedding.embedding_dim
@@ -181,10 +186,7 @@ class TextToImage:
         """
         if token in self._token_ids:
             return self._token_ids[token]
-        if not re.fullmatch(r"<[a-z0-9_-]+>", token):
-            raise UsageError(
-                f"The custom token '{token}' could hide a word; write it in lower case and brackets, as <v1>."
-            )
+        check_token(token)
         self.tokenizer.add_tokens([token])
         ids = self.tokenizer(token, add_special_tokens=False).input_ids
         if len(ids) != 1 or ids[0] < self._vocabulary:
@@ -275,6 +277,16 @@ class TextToImage:
             )  # fmt: skip
             batches.append(to_uint8(output.images))
         return np.concatenate(batches)
+
+
+def check_token(token: str) -> None:
+    """Of the form <name>, in lower case, or else it would hide in words, or be confused with another.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not re.fullmatch(r"<[a-z0-9_-]+>", token):
+        raise UsageError(f"The custom token '{token}' could hide a word; write it in lower case and brackets, as <v1>.")
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:

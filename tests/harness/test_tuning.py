@@ -278,7 +278,16 @@ def test_one_file_for_two_methods_and_an_unwritable_place_are_refused(spec: RunS
 # ------------------------------------------------------------------------------------------------- the built-in methods
 
 
-@pytest.mark.parametrize("name", registry.methods().names())
+def test_only_the_ablations_have_nothing_to_tune_and_take_staminas_options() -> None:
+    rest = sorted(set(registry.methods().names()) - set(tuning.searchable()))
+    assert rest == sorted(name for name in registry.methods().names() if name.startswith("stamina-no-"))
+    full = registry.methods().get("stamina").options_class.for_tier("mini").model_dump()
+    for name in rest:
+        ablated = registry.methods().get(name).options_class.for_tier("mini").model_dump()
+        assert sum(ablated[option] != value for option, value in full.items()) == 1
+
+
+@pytest.mark.parametrize("name", tuning.searchable())
 def test_every_method_has_a_space_of_the_same_size_and_every_setting_is_valid(name: str) -> None:
     plugin = registry.methods().get(name)
     assert math.prod(len(values) for values in plugin.search_space.values()) == SPACE

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness import registry
 from harness.backbones.sd14 import Architecture, sd14
 from harness.errors import UsageError
 from harness.parameters import count_parameters
@@ -55,13 +56,50 @@ def test_architecture_is_that_of_stable_diffusion_1_4(architecture: Architecture
     assert architecture.token_dim == TEXT
 
 
+# the paper's Table 1, column N_param; lora, ti and ub, which it leaves out, train as much as clora, ti++ and cd do
+TABLE_1 = {
+    "cd": "2.23", "cd-ewc": "2.23", "cd-merge": "2.23", "ub": "2.23", "clora": "0.09", "lora": "0.09",
+    "stamina": "0.19", "ti": "0.00", "ti++": "0.00",
+}  # fmt: skip
+COUNTS = {
+    "cd": ENTRIES + TEXT,
+    "cd-ewc": ENTRIES + TEXT,
+    "cd-merge": ENTRIES + TEXT,
+    "ub": ENTRIES + TEXT,
+    "clora": LORA + TEXT,
+    "lora": LORA + TEXT,
+    "ti": TEXT,
+    "ti++": TOKEN,
+    "stamina": LORA + MASKS + TOKEN,
+    "stamina-no-mask": LORA + TOKEN,
+    "stamina-no-mlp-tokens": LORA + MASKS + TEXT,
+    "stamina-no-mask-mlp": LORA + ENTRIES + TOKEN,
+    "stamina-no-gumbel": LORA + MASKS + TOKEN,
+    "stamina-no-sparsity": LORA + MASKS + TOKEN,
+}
+
+
+def test_every_method_of_the_paper_is_counted(records: dict[str, dict[str, Any]]) -> None:
+    assert set(records) == {*COUNTS, "(all K/V matrices)"} == {*registry.methods().names(), "(all K/V matrices)"}
+    assert set(TABLE_1) < set(COUNTS)
+
+
+@pytest.mark.parametrize("method", TABLE_1)
+def test_table_1(records: dict[str, dict[str, Any]], method: str) -> None:
+    assert f"{records[method]['n_param']:.2f}" == TABLE_1[method]
+
+
+@pytest.mark.parametrize("method", ["cd-merge", "stamina", "ti"])
+def test_a_method_alone_and_twice_in_a_row_counts_the_same(records: dict[str, dict[str, Any]], method: str) -> None:
+    once, again, matrices = count_parameters("sd-1.4", f"{method},{method}")
+    assert once == again == records[method]
+    assert matrices["parameters"] == ENTRIES
+
+
 @pytest.mark.parametrize(
     ("method", "parameters", "printed"),
     [
-        ("stamina", LORA + MASKS + TOKEN, "0.19"),
-        ("clora", LORA + TEXT, "0.09"),
-        ("ti++", TOKEN, "0.00"),
-        ("ub", ENTRIES + TEXT, "2.23"),
+        *((method, count, f"{100 * count / UNET:.2f}") for method, count in COUNTS.items()),
         ("(all K/V matrices)", ENTRIES, "2.23"),
     ],
 )

@@ -223,9 +223,11 @@ def test_several_backbones_and_protocols_stay_apart() -> None:
     key = ("mixed50", "mini", "tiny")
     sheets = paper_sheets(found, {key: {"stamina": [{"kernel": "degree 3"}]}})
     assert [s.title for s in sheets] == [
-        "Table 2a of the paper: mixed50, mini tier, tiny", "Three checks, mini tier, tiny", "Table 2a of the paper: mixed50, mini tier, other",
+        "Table 2a of the paper: mixed50, mini tier, tiny",
+        "Three checks, mini tier, tiny",
+        "Table 2a of the paper: mixed50, mini tier, other",
         "Three checks, mini tier, other",
-    ]  # fmt: skip
+    ]
     assert "Protocol of ours: kernel: degree 3." in sheets[0].notes
     assert "degree 3" not in str(sheets[2].notes)
 

@@ -1,0 +1,243 @@
+"""What `stamina-bench show` prints of a method: what it trains, on what loss, with which options, and whence those are.
+
+Imports no torch by itself; counting a method's parameters (`harness.parameters`) does.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Timer
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness import registry
+from harness.errors import UsageError
+from harness.method import Method
+from harness.prompts import prompt_for
+from harness.spec import Frozen
+from harness.tuning import TuningRecord, as_text
+
+NOT_STATED = "(not stated)"
+SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+class OptionCard(Frozen):
+    """One option: its default at the tier, and what it may be. `bounds` such as '>= 1'; empty where there are none."""
+
+    name: str
+    default: Any
+    type: str
+    choices: tuple[Any, ...] | None
+    bounds: str
+    meaning: str | None
+
+
+class TunedCard(Frozen):
+    """The record of the tuning that chose a tier's defaults. `a_mmd` is that of the setting chosen."""
+
+    method: str
+    record: str
+    benchmark: str
+    trials: int
+    space_size: int
+    chosen: Mapping[str, Any]
+    a_mmd: float | None
+
+
+class MethodCard(Frozen):
+    """A method at one tier. What its class leaves unsaid is None."""
+
+    name: str
+    summary: str | None
+    citation: str | None
+    origin: str
+    tier: str
+    trains: str | None
+    loss: str | None
+    prompt: str
+    end_of_task: str
+    independent: bool
+    learner: str | None
+    memory: bool
+    options: tuple[OptionCard, ...]
+    tuned: TunedCard | None
+    search_space: Mapping[str, Sequence[Any]]
+
+
+def method_card(name: str, tier: str) -> MethodCard:
+    """What there is to know of a method before it is run.
+
+    Args:
+        name: as registered, or 'package.module:ClassName'. tier: a registered tier.
+
+    Raises:
+        UsageError: an unknown method or tier (with the nearest ones), or a damaged record of its tuning.
+    """
+    known = registry.methods()
+    plugin: type[Method[Any]] = known.get(name)
+    options = plugin.options_class.for_tier(registry.tiers().get(tier).name)
+    fields = plugin.options_class.model_fields
+    return MethodCard(
+        name=name, summary=plugin.summary or None, citation=plugin.citation or None,
+        origin=known.origin(name) if name in known.names() else f"not registered: {name}", tier=tier,
+        trains=plugin.trains or None, loss=_loss(plugin), prompt=prompt_for("V*", "X", options.category_word),
+        end_of_task=_end_of_task(plugin), independent=plugin.independent, learner=plugin.learner,
+        memory=_has_memory(plugin),
+        options=tuple(_option(key, value, fields[key]) for key, value in options.model_dump(mode="json").items()),
+        tuned=_tuned(plugin, name, tier), search_space=plugin.search_space,
+    )  # fmt: skip
+
+
+def _loss(plugin: type[Method[Any]]) -> str | None:
+    """What the class states; unless it adds to the loss and does not say so, L_SD alone."""
+    stated = any("loss" in vars(ancestor) for ancestor in plugin.__mro__ if ancestor is not Method)
+    plain = plugin.penalties is Method.penalties and plugin.batch is Method.batch
+    return (plugin.loss or None) if stated or plain else None
+
+
+def _has_memory(plugin: type[Method[Any]]) -> bool:
+    return plugin.remember is not Method.remember or plugin.learner is not None
+
+
+def _end_of_task(plugin: type[Method[Any]]) -> str:
+    if plugin.learner is not None:
+        text = f"what {plugin.learner} learnt of the concept alone is merged with all earlier concepts into one W_t"
+    else:
+        text = "residuals on the projections, if any, are folded into W_t; the token is kept as a plain embedding"
+    return text + ("; a memory of the task is kept for the next" if _has_memory(plugin) else "")
+
+
+def _option(name: str, default: Any, field: FieldInfo) -> OptionCard:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+    limits = [(SIGNS[key], getattr(item, key)) for item in field.metadata for key in SIGNS if hasattr(item, key)]
+    return OptionCard(
+        name=name, default=default, type="choice" if choices else _type_name(field.annotation),
+        choices=choices, bounds=", ".join(f"{sign} {as_text(limit)}" for sign, limit in limits),
+        meaning=field.description,
+    )  # fmt: skip
+
+
+def _type_name(annotation: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(_type_name(part) for part in get_args(annotation))
+    names = {type(None): "nothing", bool: "true or false", int: "integer", float: "number", str: "text"}
+    return names.get(annotation) or str(getattr(annotation, "__name__", annotation))
+
+
+def _tuned(plugin: type[Method[Any]], name: str, tier: str) -> TunedCard | None:
+    """The record that the tier's defaults come from: the method's own, or that of one which it varies (an ablation)."""
+    known = registry.methods()
+    names = {known.origin(key).partition(": ")[2]: key for key in known.names()}
+    for ancestor in plugin.__mro__:
+        if not issubclass(ancestor, Method):
+            continue
+        own = name if ancestor is plugin else names.get(f"{ancestor.__module__}:{ancestor.__qualname__}")
+        file = getattr(sys.modules.get(ancestor.__module__), "__file__", None)
+        if own is None or file is None:
+            continue
+        path = Path(file).parent / "tuned" / tier / f"{own}.json"
+        if path.is_file():
+            record = _read(path)
+            if record.chosen is not None and _followed(plugin, ancestor, tier, record.chosen):
+                best = next((t.a_mmd for t in record.trials if t.setting == record.chosen), None)
+                return TunedCard(
+                    method=own, record="/".join(path.parts[-3:]), benchmark=record.benchmark,
+                    trials=len(record.trials), space_size=record.space_size, chosen=record.chosen, a_mmd=best,
+                )  # fmt: skip
+    return None
+
+
+def _followed(plugin: type[Method[Any]], tuned: type[Method[Any]], tier: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether a method's defaults are those chosen for another, but for the options that its class pins."""
+    fields, others = plugin.options_class.model_fields, tuned.options_class.model_fields
+    options = plugin.options_class.for_tier(tier)
+    free = [key for key in chosen if key in fields and key in others and fields[key].default == others[key].default]
+    return bool(free) and all(getattr(options, key) == chosen[key] for key in free)
+
+
+def _read(path: Path) -> TuningRecord:
+    try:
+        return TuningRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UsageError(f"{path} is damaged; delete it, or make it again with `stamina-bench tune`.") from None
+
+
+def as_table(card: MethodCard) -> RenderableType:
+    """The card for a terminal: facts, then options. Nothing in it is read as markup."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
+    if card.independent:
+        tasks = "each learnt alone from the pre-trained weights, so F_mmd is 0"
+    else:
+        tasks = "each learnt alone, then merged" if card.learner else "one after another, each from W_{t-1}"
+    rows = {
+        "method": card.name,
+        "summary": card.summary,
+        "trains": card.trains,
+        "loss": card.loss,
+        "prompt": card.prompt,
+        "tasks": tasks,
+        "end of a task": card.end_of_task,
+        f"defaults at {card.tier}": _defaults(card),
+        "tune searches": _space(card),
+        "citation": card.citation,
+        "origin": card.origin,
+    }
+    for label, text in rows.items():
+        facts.add_row(Text(label), Text(text or NOT_STATED))
+    options = Table(title=Text(f"Options at the tier {card.tier}"), title_justify="left")
+    for column in ("option", "default", "may be", "meaning"):
+        options.add_column(column, overflow="fold")
+    for o in card.options:
+        allowed = ", ".join(as_text(c) for c in o.choices) if o.choices else f"{o.type} {o.bounds}".strip()
+        options.add_row(*map(Text, (o.name, as_text(o.default), allowed, o.meaning or NOT_STATED)))
+    return Group(facts, Text(), options)
+
+
+def _space(card: MethodCard) -> str:
+    spaces = (f"{key} of {', '.join(map(as_text, values))}" for key, values in card.search_space.items())
+    return "; ".join(spaces) or "nothing"
+
+
+def _defaults(card: MethodCard) -> str:
+    t = card.tuned
+    if t is None:
+        return "as the method's class has them; no record of a tuning"
+    whose = "" if t.method == card.name else f" for {t.method}"
+    figure = "" if t.a_mmd is None else f" (A_mmd {t.a_mmd:.1f})"
+    chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())
+    return (
+        f"chosen{whose} by stamina-bench tune on {t.benchmark}, the best{figure} of {t.trials} trials among "
+        f"{t.space_size} settings: {chosen}; record {t.record}"
+    )
+
+
+def counted(name: str, backbone: str, note: Callable[[str], None], patience_s: float = 2.0) -> dict[str, Any]:
+    """What a task trains, at the paper tier's options: {backbone, trained, unet, n_param}, n_param in %.
+
+    Args:
+        backbone: 'sd-1.4' or a pipeline's folder. note: told once if it takes more than `patience_s` seconds.
+
+    Raises:
+        UsageError: a backbone that cannot be loaded.
+    """
+    waiting = Timer(patience_s, note, [f"Counting parameters on {backbone}; --no-params leaves it out."])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        from harness.parameters import count_parameters
+
+        row = count_parameters(backbone, name)[0]
+    finally:
+        waiting.cancel()
+    return {
+        "backbone": backbone, "trained": row["parameters"], "unet": row["unet_parameters"], "n_param": row["n_param"]
+    }  # fmt: skip
