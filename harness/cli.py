@@ -480,7 +480,7 @@ def tune_command(
     tier: Annotated[str, typer.Option(help="Scale at which to tune.", envvar="STAMINA_BENCH_TIER")] = "mini",
     benchmark: Annotated[
         str, typer.Option("--benchmark", "-b", help="A benchmark made for tuning, or a folder of photographs.")
-    ] = "tuning6",
+    ] = "tuning18",
     budget: Annotated[
         int | None, typer.Option(min=1, help="Settings to try of each method; default 9 of 36.", show_default=False)
     ] = None,
@@ -584,12 +584,14 @@ def _print_trials(record: Any) -> None:
     from harness.tuning import as_text
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
-    table = RichTable(*record.space, title=title, title_justify="left", caption="* the best", caption_justify="left")
-    for column in ("A_mmd", "F_mmd", ""):
+    table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
+    for column in ("tasks", "A_mmd", "F_mmd", ""):
         table.add_column(column, justify="right" if column else "left")
-    for trial in record.trials:
-        figures = ["failed" if v is None else f"{v:.1f}" for v in (trial.a_mmd, trial.f_mmd)]
-        table.add_row(*map(as_text, trial.setting.values()), *figures, "*" if trial.setting == record.chosen else "")
+    for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
+        for trial in trials:
+            figures = ["failed" if v is None else f"{v:.1f}" for v in (trial.a_mmd, trial.f_mmd)]
+            mark = "*" if trial.setting == record.chosen else ""
+            table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
     out.print(table)
     if record.chosen is not None:
         words = [f"--set {shlex.quote(f'{record.method}.{k}={as_text(v)}')}" for k, v in record.chosen.items()]

@@ -31,7 +31,7 @@ Metric = Literal[
 ]
 
 
-class Row(Frozen):
+class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is reported as it is
     """One figure with its protocol.
 
     `task` is 1-based, or None for a figure of the whole cell. `layer` names the K/V matrix for per-layer figures.

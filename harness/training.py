@@ -51,7 +51,7 @@ def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept
         {"params": [p for a in adapters for p in a.parameters()], "lr": o.learning_rate},
         {"params": list(module.parameters()), "lr": o.token_learning_rate},
     ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, foreach=True)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     trained_count = count_trained(model, module)
     losses: list[dict[str, float]] = []

@@ -1,5 +1,8 @@
 """Chooses methods' options on the tuning sequence, with the same size of space and the same budget for each method.
 
+A search tries its budget on the sequence's first tasks; the best few then run all of it (successive halving). A short
+sequence cannot show how forgetting adds up: hence the long one, and hence F_mmd counts in the short one's criterion.
+
 Every round makes one plan of the trials that all methods' searches want next, so that no worker waits for one method's
 search. A trial is an ordinary cell in the ordinary store: a tuning that was killed finds its trials there and goes on.
 """
@@ -29,9 +32,14 @@ from harness.spec import Frozen, MethodSpec, RunSpec
 from harness.store import Store, write_atomically
 
 SPACE = 36  # settings in every built-in method's search space
-BUDGET = 9  # of which a method may try so many
+BUDGET = 9  # of which a method may try so many ...
+SHORT = 6  # ... on so many tasks,
+FINALISTS = 3  # and run so many of them on all tasks
 SCHEMA_VERSION = 1
-CRITERION = "a_mmd of the whole cell (biased, times 1000, lower is better), mean over the seeds"
+CRITERION = (
+    "trials: a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds; "
+    "finals, where there are more tasks: a_mmd"
+)
 
 
 class Trial(Frozen):
@@ -42,12 +50,19 @@ class Trial(Frozen):
     f_mmd: float | None
     error: str | None = None
 
+    @property
+    def score(self) -> float:
+        """What the search goes by: A_mmd + F_mmd, infinite where it failed."""
+        return math.inf if self.a_mmd is None or self.f_mmd is None else self.a_mmd + self.f_mmd
+
 
 class TuningRecord(Frozen):
     """What a method's tuning tried and chose, as kept in JSON.
 
     `fixed` holds the options outside the space that differ from the class's plain defaults, `sampling` what was changed
-    of the tier's sampler. `trials` are in the order tried; `chosen` is the best one's setting, None where all failed.
+    of the tier's sampler. `trials` ran the first `short_tasks` of the benchmark's `tasks` and are in the order tried;
+    `finals` are the best of them on all tasks, if there are more. `chosen` is the best one's setting, None where all
+    failed.
     `at_edge` names the options of which the best value is the first or last number of its range.
     """
 
@@ -59,12 +74,15 @@ class TuningRecord(Frozen):
     backbone: str
     seeds: tuple[int, ...]
     criterion: str = CRITERION
+    tasks: int
+    short_tasks: int
     space: Mapping[str, Sequence[Any]]
     space_size: int
     budget: int
     fixed: Mapping[str, Any]
     sampling: Mapping[str, Any]
     trials: tuple[Trial, ...] = ()
+    finals: tuple[Trial, ...] = ()
     chosen: Mapping[str, Any] | None = None
     at_edge: tuple[str, ...] = ()
     complete: bool = False
@@ -83,23 +101,44 @@ class _Search:
     space: Mapping[str, Sequence[Any]]
     fixed: Mapping[str, Any]
     grid: PatternSearch
+    tasks: int
     trials: dict[Point, Trial]
+    finals: dict[Point, Trial]
+
+    @property
+    def short_tasks(self) -> int:
+        return min(SHORT, self.tasks)
+
+    def finalists(self) -> list[Point]:
+        """The best trials, best first, that are yet to run all tasks."""
+        if self.tasks == self.short_tasks:
+            return []
+        scores = {point: score for point, score in self.grid.scores.items() if math.isfinite(score)}
+        return [p for p in sorted(scores, key=lambda p: scores[p])[:FINALISTS] if p not in self.finals]
+
+    @property
+    def best(self) -> Point | None:
+        """The lowest A_mmd of the finals; before there are any, the best trial."""
+        found = {point: trial.a_mmd for point, trial in self.finals.items() if trial.a_mmd is not None}
+        return min(found, key=lambda point: found[point]) if found else self.grid.best
 
     def setting(self, point: Point) -> dict[str, Any]:
         return {option: values[i] for (option, values), i in zip(self.space.items(), point, strict=True)}
 
     def record(self, spec: RunSpec, backbone: str) -> TuningRecord:
-        best = self.grid.best
+        best = self.best
         size = math.prod(self.grid.sizes)
         benchmark = Path(spec.benchmark).resolve().name
         return TuningRecord(
             note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
             f"{self.grid.budget} of {size} settings. Made by: {_command(spec, self)}",
+            tasks=self.tasks, short_tasks=self.short_tasks,
             method=self.name, tier=spec.tier, benchmark=benchmark, backbone=backbone, seeds=spec.seeds,
             space={option: list(values) for option, values in self.space.items()}, space_size=size,
             budget=self.grid.budget, fixed=self.fixed, sampling=spec.sampling, trials=tuple(self.trials.values()),
+            finals=tuple(self.finals.values()),
             chosen=None if best is None else self.setting(best), at_edge=() if best is None else self._at_edge(best),
-            complete=not self.grid.ask(),
+            complete=not self.grid.ask() and not self.finalists(),
         )  # fmt: skip
 
     def _at_edge(self, best: Point) -> tuple[str, ...]:
@@ -145,7 +184,7 @@ def searchable() -> list[str]:
     return [name for name in registry.methods().names() if registry.methods().get(name).search_space]
 
 
-def _search(spec: RunSpec, method: MethodSpec, budget: int) -> _Search:
+def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int) -> _Search:
     plugin: type[Method[Any]] = registry.methods().get(method.name)
     space = plugin.search_space
     if not space:
@@ -166,19 +205,22 @@ def _search(spec: RunSpec, method: MethodSpec, budget: int) -> _Search:
                 raise UsageError(f"Method '{method.name}', with {option}={value!r}: {error}") from None
     fixed = fixed_options(plugin, spec.tier, method.changes, space)
     grid = PatternSearch([len(values) for values in space.values()], budget)
-    return _Search(method.name, method.changes, space, fixed, grid, {})
+    return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {})
 
 
 def _searches(spec: RunSpec, budget: int) -> list[_Search]:
     if budget < 1:
         raise UsageError(f"A budget of {budget} trials cannot choose anything; give at least 1.")
-    if not api.find_benchmark(spec.benchmark, registry.tiers().get(spec.tier).name).tuning:
+    tier = registry.tiers().get(spec.tier).name
+    benchmark = api.find_benchmark(spec.benchmark, tier)
+    if not benchmark.tuning:
         known = registry.benchmarks()
         names = [f"--benchmark {name}" for name in known.names() if known.get(name).tuning]
         raise UsageError(
             f"Options must not be chosen on the benchmarks they are compared on; use {' or '.join(names)}."
         )
-    return [_search(spec, method, budget) for method in spec.methods]
+    tasks = len(benchmark.tasks(tier))
+    return [_search(spec, method, budget, tasks) for method in spec.methods]
 
 
 def outline(spec: RunSpec, budget: int = BUDGET) -> list[TuningRecord]:
@@ -270,41 +312,73 @@ def tune(
     """
     searches = _searches(spec, budget)
     paths = record_paths(spec, record)
-    shared: _Shared | None = None
+    rounds = _Rounds(spec, display, executor)
     kept: dict[str, TuningRecord] = {}
+
+    def keep(search: _Search) -> None:
+        kept[search.name] = search.record(spec, rounds.backbone)
+        if rounds.worked or kept[search.name].complete:  # trials found in the store rewrite nothing
+            write_atomically(paths[search.name], kept[search.name].json_text())
+
     killed = True
     try:
         while wanted := [(search, point) for search in searches for point in search.grid.ask()]:
-            specs = tuple(MethodSpec(name=s.name, changes={**s.changes, **s.setting(p)}) for s, p in wanted)
-            prepared = api.prepare(spec.model_copy(update={"methods": specs, "keep_going": True}))
-            outcome = Outcome()
-            if prepared.progress.pending:
-                shared = shared or _Shared(executor(prepared))
-                prepared.store.sweep()
-                shown = display()
-                prepared.store.damaged = shown.note
-                outcome = run(prepared.plan, prepared.store, shared, prepared.progress, shown, keep_going=True)
-            if outcome.blocked:
-                raise BenchError(outcome.blocked[0].upper() + outcome.blocked[1:].rstrip(".") + ".")
-            if outcome.errors and _keys(api.prepare(prepared.spec)) != _keys(prepared):
-                raise BenchError("A method's source or an image changed while tuning; run the same command again.")
-            for index, (search, point) in enumerate(wanted):
-                cells = prepared.plan.cells[index :: len(wanted)]  # one for each seed
-                search.trials[point] = _trial(search.setting(point), cells, prepared.store, outcome)
+            found = rounds.run(wanted, wanted[0][0].short_tasks)
             for search in searches:
                 asked = search.grid.ask()
-                if not asked:
-                    continue
-                scores = [search.trials[point].a_mmd for point in asked]
-                search.grid.tell({p: math.inf if s is None else s for p, s in zip(asked, scores, strict=True)})
-                kept[search.name] = search.record(spec, prepared.plan.setting.backbone_name)
-                if prepared.progress.pending or kept[search.name].complete:  # trials found in the store rewrite nothing
-                    write_atomically(paths[search.name], kept[search.name].json_text())
+                search.trials |= {point: found[search.name, point] for point in asked}
+                if asked:
+                    search.grid.tell({point: search.trials[point].score for point in asked})
+                    keep(search)
+        wanted = [(search, point) for search in searches for point in search.finalists()]
+        if wanted:
+            found = rounds.run(wanted, wanted[0][0].tasks)
+            for search in searches:
+                search.finals |= {point: found[search.name, point] for point in search.finalists()}
+                keep(search)
         killed = False
     finally:
-        if shared is not None:
-            shared.finish(kill=killed)
+        rounds.close(kill=killed)
     return [kept[method.name] for method in spec.methods]
+
+
+class _Rounds:
+    """Runs settings, one plan a round; the executor, made when first needed, serves all rounds."""
+
+    def __init__(
+        self, spec: RunSpec, display: Callable[[], Display], executor: Callable[[api.Prepared], Executor]
+    ) -> None:
+        self.spec, self.display, self.executor = spec, display, executor
+        self.backbone, self.worked = "", False
+        self._shared: _Shared | None = None
+
+    def run(self, wanted: Sequence[tuple[_Search, Point]], tasks: int) -> dict[tuple[str, Point], Trial]:
+        """How each setting did on the first `tasks` tasks. `worked` then says whether anything had to be computed."""
+        specs = tuple(MethodSpec(name=s.name, changes={**s.changes, **s.setting(p)}) for s, p in wanted)
+        first = tuple(range(1, tasks + 1))
+        prepared = api.prepare(self.spec.model_copy(update={"methods": specs, "tasks": first, "keep_going": True}))
+        self.backbone, self.worked = prepared.plan.setting.backbone_name, bool(prepared.progress.pending)
+        outcome = Outcome()
+        if self.worked:
+            self._shared = self._shared or _Shared(self.executor(prepared))
+            prepared.store.sweep()
+            shown = self.display()
+            prepared.store.damaged = shown.note
+            outcome = run(prepared.plan, prepared.store, self._shared, prepared.progress, shown, keep_going=True)
+        if outcome.blocked:
+            raise BenchError(outcome.blocked[0].upper() + outcome.blocked[1:].rstrip(".") + ".")
+        if outcome.errors and _keys(api.prepare(prepared.spec)) != _keys(prepared):
+            raise BenchError("A method's source or an image changed while tuning; run the same command again.")
+        cells = prepared.plan.cells
+        return {  # one cell for each seed
+            (search.name, point): _trial(search.setting(point), cells[i :: len(wanted)], prepared.store, outcome)
+            for i, (search, point) in enumerate(wanted)
+        }
+
+    def close(self, *, kill: bool) -> None:
+        """Release the workers."""
+        if self._shared is not None:
+            self._shared.finish(kill=kill)
 
 
 def _keys(prepared: api.Prepared) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from harness.errors import UsageError
 from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
+from harness.spec import Frozen
 from reports.files import slug, write_atomically
 from reports.measured import Protocols
 from reports.summary import is_partial, join
