@@ -125,6 +125,8 @@ class Scorer:
             raise StoreError("The disk is full.")
         trained = self.store.open(step.parents[-1]).manifest["recipe"]
         a_mmd = self.score(trained["options"]) + trained["seed"]
+        if step.recipe["tasks"] > tuning.SHORT:  # in the long run a weak penalty costs more
+            a_mmd += 50 - 10 * math.log10(trained["options"].get("lambda_forget", 1.0))
         self.scored.append(trained["options"])
         whole = {"task": None, "layer": None}
         return {"figures": [{"metric": "a_mmd", "value": a_mmd, **whole}, {"metric": "f_mmd", "value": 1.0, **whole}]}
@@ -212,6 +214,38 @@ def test_a_tuning_stopped_anywhere_and_started_again_equals_one_never_stopped(sp
     again, nothing = go(spec)
     assert again == whole
     assert nothing == []  # a trial that failed is tried again, and fails again
+
+
+def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(self: Scorer, options: Mapping[str, Any]) -> float:
+        far = 0.1 * abs(math.log(options.get("lambda_forget", 30) / 30)) + 1e3 * options["learning_rate"]
+        return far + 5 * (options["token"] == "mlp")
+
+    monkeypatch.setattr(Scorer, "score", score)
+    found, scored = go(spec.model_copy(update={"benchmark": "tuning18"}))
+    stamina = found[0]
+    assert (stamina.short_tasks, stamina.tasks, stamina.complete) == (6, 18, True)
+    assert len(stamina.trials) == 6
+    assert len(stamina.finals) == tuning.FINALISTS
+    trials = sorted(stamina.trials, key=lambda t: t.score)
+    assert [t.setting for t in stamina.finals] == [t.setting for t in trials[: tuning.FINALISTS]]
+    best = min(stamina.finals, key=lambda t: t.a_mmd)
+    assert stamina.chosen == best.setting
+    assert stamina.trials[0].setting["lambda_forget"] == 30.0  # the best of the short run ...
+    assert stamina.chosen["lambda_forget"] == 300.0  # ... is not that of the long one
+    assert len(scored) == sum(len(r.trials) + len(r.finals) for r in found)
+    again, nothing = go(spec.model_copy(update={"benchmark": "tuning18"}))
+    assert (again, nothing) == (found, [])
+
+
+def test_forgetting_counts_in_the_search() -> None:
+    def trial(a_mmd: float | None, f_mmd: float | None) -> float:
+        return tuning.Trial(setting={}, a_mmd=a_mmd, f_mmd=f_mmd).score
+
+    assert trial(100.0, 20.0) == 120.0
+    assert trial(None, None) == math.inf
 
 
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(spec: RunSpec) -> None:

@@ -175,7 +175,9 @@ def test_memory_stays_of_one_size() -> None:
     for task in range(5):
         random = generator(task)
         fisher = {name: torch.rand(shape, generator=random) for name, shape in SHAPES.items()}
-        memory = accumulate(fisher, {name: torch.randn(f.shape, generator=random) for name, f in fisher.items()}, memory)
+        memory = accumulate(
+            fisher, {name: torch.randn(f.shape, generator=random) for name, f in fisher.items()}, memory
+        )
         sizes.append({name: (tensor.shape, tensor.dtype) for name, tensor in memory.items()})
     assert set(sizes[0]) == {"fisher.k", "anchor.k", "fisher.v", "anchor.v"}
     assert all(size == sizes[0] for size in sizes)
@@ -204,7 +206,7 @@ def test_first_task_has_no_penalty_and_the_second_has_the_first_ones(lesson: Les
     second = CustomDiffusionEWC(options)
     second.memory = memory
     second.begin(model, generator())
-    assert float(second.penalties()["ewc"]) == pytest.approx(0.0, abs=1e-9)  # nothing has moved
+    assert second.penalties()["ewc"].item() == pytest.approx(0.0, abs=1e-9)  # nothing has moved
     for adapter in attached(model.projections.values()):
         with torch.no_grad():
             for parameter in adapter.parameters():
@@ -216,4 +218,4 @@ def test_first_task_has_no_penalty_and_the_second_has_the_first_ones(lesson: Les
         for name in now
     )
     assert expected > 0
-    assert float(second.penalties()["ewc"]) == pytest.approx(expected, rel=1e-4)
+    assert second.penalties()["ewc"].item() == pytest.approx(expected, rel=1e-4)
