@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -13,7 +13,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over `n` seeds, its sample standard deviation and its 95 % t interval; both None with one seed."""
+    """A mean over `n` seeds or tasks, its sample standard deviation and its 95 % t interval; both None with one."""
 
     mean: float
     n: int
@@ -47,6 +47,19 @@ def over_seeds(values: Iterable[float]) -> Interval | None:
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Interval | None:
     """The difference first - second over the seeds that both have; None if they share no seed."""
     return over_seeds(first[seed] - second[seed] for seed in sorted(first.keys() & second.keys()))
+
+
+def paired_over_tasks(first: Mapping[int, Sequence[float]], second: Mapping[int, Sequence[float]]) -> Interval | None:
+    """The difference first - second over tasks: each task's is the mean over the seeds that both have.
+
+    Tasks are concepts drawn at random, seen by both under the same seeds: the interval says how far the difference
+    would hold for other concepts. None if they share no seed, or differ in their tasks.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds or len({len(curves[seed]) for curves in (first, second) for seed in seeds}) > 1:
+        return None
+    tasks = zip(*([a - b for a, b in zip(first[s], second[s], strict=True)] for s in seeds), strict=True)
+    return over_seeds(statistics.fmean(task) for task in tasks)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.errors import UsageError
 from harness.results import Metric, Row
 from reports.checks import three_checks
-from reports.comparison import Interval, agreement, over_seeds, paired
+from reports.comparison import Interval, agreement, over_seeds, paired, paired_over_tasks
 from reports.measured import Measured, Protocols, measured
 from reports.published import Published, published_table
 from reports.sheets import Grid, Sheet
@@ -158,6 +158,11 @@ class _Table:
         """The paired difference method - other over the seeds that both have."""
         return paired(self.seeds(method, metric), self.seeds(other, metric))
 
+    def over_tasks(self, method: str, other: str, metric: Metric) -> Interval | None:
+        """The paired difference method - other over tasks."""
+        one, two = (self._ours.curve(self.layout.benchmark, name, metric) for name in (method, other))
+        return paired_over_tasks(one, two)
+
     def score(self, method: str, metric: Metric) -> str:
         """'360.80 ± 13.50', or that the method did not run."""
         return mean_and_spread(self.mean(method, metric), NOT_RUN)
@@ -193,18 +198,25 @@ def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
             found, theirs = table.difference(method, FULL, metric), table.theirs(metric)
             paper = theirs[method] - theirs[FULL]
             if found is None:
-                cells += [NOT_RUN, signed(paper), MISSING]
+                cells += [NOT_RUN, MISSING, MISSING, signed(paper), MISSING]
                 continue
+            tasks = table.over_tasks(method, FULL, metric)
             same = found.mean * paper > 0
-            verdicts[metric].append((same, found.holds_zero))
-            cells += [f"{signed(found.mean)} {bounds(found)}", signed(paper), yes_no(same)]
+            verdicts[metric].append((same, None if tasks is None else tasks.holds_zero))
+            cells += [signed(found.mean), MISSING if tasks is None else bounds(tasks), bounds(found)]
+            cells += [signed(paper), yes_no(same)]
         return tuple(cells)
 
-    columns = [text for m in SCORES for text in (f"{NAMES[m]} (x10^3) [95 %]", "paper", "same sign")]
-    title = f"Each ablation less {FULL}: mean of the paired differences over seeds"
+    columns = [
+        text
+        for m in SCORES
+        for text in (f"{NAMES[m]} (x10^3)", "95 % over tasks", "95 % over seeds", "paper", "same sign")
+    ]
+    title = f"Each ablation less {FULL}: mean paired difference"
     differences = Grid(("ablation", *columns), tuple(map(line, ablations)), title=title)
     notes = [
-        f"Brackets: 95 % t interval of the paired difference over seeds; {NO_SPREAD} where there is one pair only."
+        "Brackets: 95 % t intervals of the paired difference, over tasks (each averaged over the seeds first; how far "
+        f"it would hold for other concepts) and over seeds ({NO_SPREAD} where there is one only)."
     ]
     for metric, found in verdicts.items():
         if not found:
@@ -213,9 +225,9 @@ def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
         firm = [same for same, holds_zero in found if holds_zero is False]
         words = f"{NAMES[metric]}: {agreed} of {len(found)} ablations change it in the paper's direction; "
         if all(holds_zero is None for _, holds_zero in found):
-            words += "with one seed no interval says whether that is more than chance."
+            words += "no interval says whether that is more than chance."
         else:
-            words += f"{len(firm)} of the differences have an interval without zero, {sum(firm)} of them in agreement."
+            words += f"{len(firm)} of the differences have an interval over tasks without zero, {sum(firm)} of them so."
         notes.append(words)
     return (Grid(head, rows), differences), notes
 
@@ -250,14 +262,14 @@ def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
     tokens = table.mean("ti++", "a_mmd")
     if tokens is not None:
         apart = best.below(tokens)
-        gap = table.difference("ti++", BOUND, "a_mmd")
+        gap = table.over_tasks("ti++", BOUND, "a_mmd")
         words = f"{BOUND} {number(best.mean, 2)} {bounds(best)}, ti++ {number(tokens.mean, 2)} {bounds(tokens)}. "
         if apart is None:
             words += "One seed gives no interval, so whether they lie apart is open."
         else:
             words += f"Intervals apart, {BOUND} below: {yes_no(apart)}."
         if gap is not None and gap.holds_zero is not None:
-            words += f" Paired difference ti++ less {BOUND}: {signed(gap.mean)} {bounds(gap)}, "
+            words += f" Paired difference ti++ less {BOUND}, interval over tasks: {signed(gap.mean)} {bounds(gap)}, "
             words += "zero within the interval." if gap.holds_zero else "zero outside the interval."
         notes.append(words)
     return (Grid(head, tuple(map(line, table.layout.methods))),), notes

@@ -20,6 +20,7 @@ from reports.sheets import to_latex as sheets_to_latex
 from reports.write import write_report
 
 Make = Callable[..., CellResult]
+T1 = 12.706204736432095  # Student's t, 1 degree of freedom, 97.5 %
 T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 %
 UNITS = {"n_param": "%", "plasticity_distance": "1", "residual_norm": "1"}
 
@@ -155,18 +156,25 @@ def test_ablations_by_paired_differences() -> None:
         *rows("mixed50", "stamina-no-mask", a_mmd=[12.0, 23.0, 34.0], f_mmd=[0.5, 2.0, 0.5]),
         *rows("mixed50", "stamina-no-gumbel", a_mmd=[9.0], f_mmd=[2.0]),
     ]
+    for seed, (full, ablated) in enumerate([([8, 12], [10, 14]), ([18, 22], [20, 26]), ([28, 32], [30, 38])]):
+        for method, values in (("stamina", full), ("stamina-no-mask", ablated)):
+            found += [row("mixed50", method, seed, "a_mmd", v, task=t) for t, v in enumerate(values, 1)]
     table = sheet(found, "Table 2b")
     scores, differences = table.grids
     assert scores.head == ("method", "N_param (%)", "A_mmd (x10^3)", "paper", "F_mmd (x10^3)", "paper")
     assert lines(scores)["stamina"][1:] == ("20.00 ± 10.00", "2.29", "1.00 ± 0.00", "0.01")
     reach = T2 / 3**0.5  # differences 2, 3, 4
-    assert lines(differences)["stamina-no-mask"][:3] == (f"+3.00 [{3 - reach:.2f}, {3 + reach:.2f}]", "+0.62", "yes")
-    assert lines(differences)["stamina-no-mask"][3:] == ("0.00 [-2.15, 2.15]", "+0.19", "no")
-    assert lines(differences)["stamina-no-gumbel"] == ("-1.00 [—]", "+1.10", "no", "+1.00 [—]", "+0.81", "yes")
-    assert lines(differences)["stamina-no-sparsity"] == ("not run", "+0.61", "n/a", "not run", "+0.55", "n/a")
+    # over tasks: task 1 differs by 2 under each seed, task 2 by 2, 4, 6; the means 2 and 4 give 3 +- t(1) * 1
+    over_tasks = f"[{3 - T1:.2f}, {3 + T1:.2f}]"
+    seeds = f"[{3 - reach:.2f}, {3 + reach:.2f}]"
+    assert lines(differences)["stamina-no-mask"][:5] == ("+3.00", over_tasks, seeds, "+0.62", "yes")
+    assert lines(differences)["stamina-no-mask"][5:] == ("0.00", "n/a", "[-2.15, 2.15]", "+0.19", "no")
+    assert lines(differences)["stamina-no-gumbel"][:5] == ("-1.00", "n/a", "[—]", "+1.10", "no")
+    assert lines(differences)["stamina-no-gumbel"][5:] == ("+1.00", "n/a", "[—]", "+0.81", "yes")
+    assert lines(differences)["stamina-no-sparsity"][:5] == ("not run", "n/a", "n/a", "+0.61", "n/a")
     notes = "\n".join(table.notes)
-    assert "A_mmd: 1 of 2 ablations change it in the paper's direction; 1 of the differences" in notes
-    assert "without zero, 1 of them in agreement" in notes
+    assert "A_mmd: 1 of 2 ablations change it in the paper's direction; 0 of the differences" in notes
+    assert "F_mmd: 1 of 2 ablations change it in the paper's direction; no interval says" in notes
 
 
 def test_upper_bound_by_hand() -> None:
@@ -182,7 +190,10 @@ def test_upper_bound_by_hand() -> None:
     assert lines(grid)["ti++"] == ("22.00 ± 2.00", own, delta, "100.00", "2.52", "0.36", "16.67")
     assert lines(grid)["ub"][2:] == ("0", "0", "2.16", "0.00", "0.00")
     assert lines(grid)["stamina"] == ("not run", "not run", "not run", "not run", "2.29", "0.13", "6.02")
-    assert "Intervals apart, ub below: yes. Paired difference ti++ less ub: +11.00" in "\n".join(table.notes)
+    assert "Intervals apart, ub below: yes." in "\n".join(table.notes)
+    found += [row("mixed50", m, 0, "a_mmd", v, task=t) for m, v, t in (("ub", 9, 1), ("ub", 11, 2))]
+    found += [row("mixed50", m, 0, "a_mmd", v, task=t) for m, v, t in (("ti++", 19, 1), ("ti++", 23, 2))]
+    assert f"interval over tasks: +11.00 [{11 - T1:.2f}, {11 + T1:.2f}]" in "\n".join(sheet(found, "Table 3").notes)
     checks = sheet(found, "Three checks").grids
     assert checks[0].rows[0][0] == "mixed50"
     assert checks[0].rows[0][-1] == "yes"
