@@ -1,4 +1,4 @@
-"""Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed."""
+"""Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed; `nox -s mutants` the tests."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ def perf(session: nox.Session) -> None:
     """Ratios within one run: what the harness costs above the U-Net's own forward and backward passes."""
     session.install(*INSTALL, ".[test]")
     session.run("pytest", "-o", "addopts=--import-mode=importlib", "tests/perf", "-s", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Breaks one line at a time in a copy of the repository: the named tests must fail."""
+    session.install(*INSTALL, ".[test]")
+    session.run("python", "tests/mutants.py", *session.posargs)

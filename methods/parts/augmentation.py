@@ -63,13 +63,17 @@ def rescale(image: NDArray[np.uint8], cells: int, generator: torch.Generator) ->
 
 
 def _inside(top: int, left: int, side: int, factor: int, cells: int) -> Tensor:
-    """Latent cells that lie wholly in the pasted square, one cell in from its border where that leaves any."""
+    """Latent cells that lie wholly in the pasted square, one cell in from its border where that leaves any.
+
+    Where the square holds no whole cell it is the cell at its middle.
+    """
     rows, columns = (range(-(-start // factor), (start + side) // factor) for start in (top, left))
     mask = torch.zeros(cells, cells)
     for inset in (1, 0):
         mask[rows.start + inset : rows.stop - inset, columns.start + inset : columns.stop - inset] = 1
         if mask.any():
-            break
+            return mask
+    mask[(top + side // 2) // factor, (left + side // 2) // factor] = 1
     return mask
 
 

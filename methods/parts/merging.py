@@ -62,9 +62,10 @@ def caption_features(model: Any, captions: Sequence[str], batch_size: int = 16) 
     with torch.no_grad():
         for start in range(0, len(captions), batch_size):
             batch = list(captions[start : start + batch_size])
-            features = model.encode_prompts(batch).double().cpu()
+            features = model.encode_prompts(batch).cpu()
             lengths = [len(ids) for ids in model.tokenizer(batch).input_ids]
-            rows += [row[1:length] for row, length in zip(features, lengths, strict=True)]
+            # widened after slicing, so that the padding is not kept
+            rows += [row[1:length].double() for row, length in zip(features, lengths, strict=True)]
     return torch.cat(rows)
 
 

@@ -135,9 +135,10 @@ def test_forget_loss_on_a_free_residual_reaches_its_optimum(weight: float) -> No
     if weight < 100:
         found = descend(loss, found, 1 / steepest)
     else:  # each entry has a curvature of its own: Newton's step is exact
-        start = found.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(start), start)
-        found = -gradient / (importance + 2 * weight * change**2)
+        start = torch.ones(ROWS, COLUMNS, dtype=torch.float64, requires_grad=True)
+        (gradient,) = torch.autograd.grad(loss(start), start, create_graph=True)
+        (curvatures,) = torch.autograd.grad(gradient.sum(), start)
+        found = (start - gradient / curvatures).detach()
     np.testing.assert_allclose(found.numpy(), forgetting_optimum(importance, target, change, weight), atol=1e-9)
 
 

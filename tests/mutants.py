@@ -1,0 +1,122 @@
+"""Would the tests notice? Breaks one line at a time in a copy of the repository, and expects the named test to fail.
+
+Run by `nox -s mutants`, or `python tests/mutants.py [words]` for those mutants whose line or test contains a word.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = "tests/reference/test_{}_reference.py"
+LOSSES, MASKS, TOKENS = REFERENCE.format("losses"), REFERENCE.format("masks"), REFERENCE.format("tokens")
+EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.format("mmd")
+PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
+
+
+class Mutant(NamedTuple):
+    """A file, a text that occurs in it once, what replaces it, and the tests that must then fail."""
+
+    file: str
+    text: str
+    broken: str
+    test: str
+
+
+MUTANTS = (
+    # the penalties
+    Mutant("methods/parts/losses.py", "changes[name].abs() * residual", "residual", LOSSES),
+    Mutant("methods/parts/losses.py", "residual).square().sum()", "residual).abs().sum()", OPTIMUM),
+    Mutant("methods/parts/losses.py", 'if reduction == "sum"', 'if reduction == "mean"', LOSSES),
+    # residuals and masks
+    Mutant("methods/parts/adapters.py", "return self.A @ self.B", "return self.A @ self.B / len(self.B)", LOSSES),
+    Mutant("methods/parts/masks.py", "logits + keep - drop", "logits + keep + drop", MASKS),
+    Mutant("methods/parts/masks.py", "soft > 0.5", "soft > 0.4", MASKS),
+    Mutant("methods/parts/masks.py", "(soft - soft.detach())", "(hard - hard.detach())", MASKS),
+    Mutant("methods/parts/tokens.py", "relu(self.weight1.sum(dim=1) + self.bias1)",
+           "(self.weight1.sum(dim=1) + self.bias1)", TOKENS),
+    # EWC
+    Mutant("methods/parts/fisher.py", "each.square().sum(dim=0)", "each.sum(dim=0).square()", EWC),
+    Mutant("methods/parts/fisher.py", "fisher / count", "fisher / batch_size", EWC),
+    Mutant("methods/parts/fisher.py", "return 0.5 * torch.stack", "return torch.stack", OPTIMUM),
+    Mutant("methods/parts/fisher.py", "anchor + weight *", "anchor + 0.5 *", EWC),
+    # the merge
+    Mutant("methods/parts/merging.py", "torch.linalg.cholesky(gram_)", "torch.eye(len(gram_)).to(gram_)", MERGE),
+    Mutant("methods/parts/merging.py", "targets.T - initial @ constraints.T", "targets.T", MERGE),
+    Mutant("methods/parts/merging.py", "row[1:length]", "row[:length]", MERGE),
+    Mutant("methods/custom_diffusion_merge.py", "own = fresh @ alone[name]", "own = fresh @ initial.cpu()", MERGE),
+    # class images and augmentation
+    Mutant("methods/parts/prior.py", "[weight / count]", "[1 / count]", PRIOR),
+    Mutant("methods/parts/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
+    Mutant("methods/parts/augmentation.py", "image = image[:, ::-1]", "image = image[::-1]", PRIOR),
+    Mutant("harness/lesson.py", "/ counted.sum(dim=(1, 2, 3))", "/ counted[0].numel()", PRIOR),
+    # the metric
+    Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
+)  # fmt: skip
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    """All files that git knows or would take."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def failing(copy: Path, tests: list[str], environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether a test fails in the copy, and pytest's line about it.
+
+    Raises:
+        RuntimeError: the tests could not be run at all.
+    """
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"{' '.join(tests)} cannot be run:\n{done.stdout}{done.stderr}")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return done.returncode == 1, lines[0] if lines else done.stdout.strip().splitlines()[-1]
+
+
+def main(words: list[str]) -> int:
+    """Print a table; 1 if a mutant survives, if its text is not there exactly once, or if a test fails without it."""
+    chosen = [m for m in MUTANTS if not words or any(word in part for word in words for part in m)]
+    bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_of_the_repository(Path(folder))
+        # no bytecode: a file broken and mended within a second would be taken from the cache
+        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        find = "import harness.method, methods.parts; print(harness.method.__file__, methods.parts.__file__)"
+        found = subprocess.run([sys.executable, "-c", find], cwd=copy, env=environment, capture_output=True, text=True)
+        if found.stdout.count(str(copy)) != 2:
+            raise RuntimeError(f"the copy is not what is imported: {found.stdout}{found.stderr}")
+        failed, line = failing(copy, sorted({m.test for m in chosen}), environment)
+        if failed:
+            print(f"fails without any mutant: {line}")
+            return 1
+        for mutant in chosen:
+            path = copy / mutant.file
+            whole = path.read_text(encoding="utf-8")
+            if whole.count(mutant.text) != 1:
+                verdict, line = "MISSING", f"the text occurs {whole.count(mutant.text)} times"
+            else:
+                path.write_text(whole.replace(mutant.text, mutant.broken), encoding="utf-8")
+                failed, line = failing(copy, [mutant.test], environment)
+                path.write_text(whole, encoding="utf-8")
+                verdict = "killed" if failed else "SURVIVED"
+            bad += verdict != "killed"
+            print(f"{verdict:9} {mutant.file}: {mutant.text!r} -> {mutant.broken!r}\n          {line}", flush=True)
+    print(f"{len(chosen) - bad} of {len(chosen)} killed")
+    return int(bad > 0 or not chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
