@@ -13,19 +13,19 @@ Point = tuple[int, ...]
 class PatternSearch:
     """Coordinate search on a grid, lower scores being better; it is asked for a batch, told its scores, and so on.
 
-    The first point is the middle of the grid. Then each batch is the incumbent's untried neighbours along the next
-    axis, in rotation; axes with nothing new are skipped. Where every neighbour is tried, the untried points nearest to
-    the incumbent (L1 distance, then order) come next, two at a time. The incumbent is always the best point so far.
-    Nothing is random, and no point comes twice.
+    The first point is the middle of the grid, unless some scores are known from the start. Then each batch is the
+    incumbent's untried neighbours along the next axis, in rotation; axes with nothing new are skipped. Where every
+    neighbour is tried, the untried points nearest to the incumbent (L1 distance, then order) come next, two at a time.
+    The incumbent is always the best point so far. Nothing is random, and no point comes twice.
 
     Attributes:
         scores: point -> score, in the order tried; a failure is infinite.
     """
 
-    def __init__(self, sizes: Sequence[int], budget: int) -> None:
-        """`sizes`: values along each axis, each at least 1. `budget`: points to try at most."""
+    def __init__(self, sizes: Sequence[int], budget: int, known: Mapping[Point, float] | None = None) -> None:
+        """`sizes`: values along each axis, each at least 1. `budget`: points to try at most, those `known` included."""
         self.sizes, self.budget = tuple(sizes), budget
-        self.scores: dict[Point, float] = {}
+        self.scores: dict[Point, float] = dict(known or {})
         self._waiting: list[Point] = []
         self._axis = 0
 
@@ -43,7 +43,7 @@ class PatternSearch:
     def ask(self) -> list[Point]:
         """The points to score next; empty when the budget is spent or the grid is exhausted."""
         if not self._waiting:
-            self._waiting = self._next()[: self.budget - len(self.scores)]
+            self._waiting = self._next()[: max(0, self.budget - len(self.scores))]
         return list(self._waiting)
 
     def tell(self, scores: Mapping[Point, float]) -> None:

@@ -1,7 +1,7 @@
 """Chooses methods' options on the tuning sequence, with the same size of space and the same budget for each method.
 
-A search tries its budget on the sequence's first tasks; the best few then run all of it (successive halving). A short
-sequence cannot show how forgetting adds up: hence the long one, and hence F_mmd counts in the short one's criterion.
+A search tries its budget on the sequence's first tasks. The best few then run all of it (successive halving), and the
+search goes on from the best of those, as a short sequence cannot show how forgetting adds up.
 
 Every round makes one plan of the trials that all methods' searches want next, so that no worker waits for one method's
 search. A trial is an ordinary cell in the ordinary store: a tuning that was killed finds its trials there and goes on.
@@ -34,12 +34,10 @@ from harness.store import Store, write_atomically
 SPACE = 36  # settings in every built-in method's search space
 BUDGET = 9  # of which a method may try so many ...
 SHORT = 6  # ... on so many tasks,
-FINALISTS = 3  # and run so many of them on all tasks
+FINALISTS = 3  # run so many of these on all tasks,
+FINALS = 6  # and try so many on all tasks in the end
 SCHEMA_VERSION = 1
-CRITERION = (
-    "trials: a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds; "
-    "finals, where there are more tasks: a_mmd"
-)
+CRITERION = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
 
 
 class Trial(Frozen):
@@ -61,8 +59,8 @@ class TuningRecord(Frozen):
 
     `fixed` holds the options outside the space that differ from the class's plain defaults, `sampling` what was changed
     of the tier's sampler. `trials` ran the first `short_tasks` of the benchmark's `tasks` and are in the order tried;
-    `finals` are the best of them on all tasks, if there are more. `chosen` is the best one's setting, None where all
-    failed.
+    `finals`, if there are more, ran all of them: the best trials, and what the search tried from there. `chosen` is the
+    best one's setting, None where all failed.
     `at_edge` names the options of which the best value is the first or last number of its range.
     """
 
@@ -109,18 +107,23 @@ class _Search:
     def short_tasks(self) -> int:
         return min(SHORT, self.tasks)
 
-    def finalists(self) -> list[Point]:
-        """The best trials, best first, that are yet to run all tasks."""
-        if self.tasks == self.short_tasks:
+    @property
+    def long_grid(self) -> PatternSearch:
+        """The search on all tasks, as far as it is."""
+        return PatternSearch(self.grid.sizes, FINALS, {point: trial.score for point, trial in self.finals.items()})
+
+    def wanted_finals(self) -> list[Point]:
+        """Settings to run on all tasks next: first the best trials, then what the search from the best of them asks."""
+        if self.tasks == self.short_tasks or self.grid.best is None:
             return []
         scores = {point: score for point, score in self.grid.scores.items() if math.isfinite(score)}
-        return [p for p in sorted(scores, key=lambda p: scores[p])[:FINALISTS] if p not in self.finals]
+        missing = [p for p in sorted(scores, key=lambda p: scores[p])[:FINALISTS] if p not in self.finals]
+        return missing or self.long_grid.ask()
 
     @property
     def best(self) -> Point | None:
-        """The lowest A_mmd of the finals; before there are any, the best trial."""
-        found = {point: trial.a_mmd for point, trial in self.finals.items() if trial.a_mmd is not None}
-        return min(found, key=lambda point: found[point]) if found else self.grid.best
+        """The best of the finals; before there are any, the best trial."""
+        return self.long_grid.best or self.grid.best
 
     def setting(self, point: Point) -> dict[str, Any]:
         return {option: values[i] for (option, values), i in zip(self.space.items(), point, strict=True)}
@@ -138,7 +141,7 @@ class _Search:
             budget=self.grid.budget, fixed=self.fixed, sampling=spec.sampling, trials=tuple(self.trials.values()),
             finals=tuple(self.finals.values()),
             chosen=None if best is None else self.setting(best), at_edge=() if best is None else self._at_edge(best),
-            complete=not self.grid.ask() and not self.finalists(),
+            complete=not self.grid.ask() and not self.wanted_finals(),
         )  # fmt: skip
 
     def _at_edge(self, best: Point) -> tuple[str, ...]:
@@ -330,11 +333,10 @@ def tune(
                 if asked:
                     search.grid.tell({point: search.trials[point].score for point in asked})
                     keep(search)
-        wanted = [(search, point) for search in searches for point in search.finalists()]
-        if wanted:
+        while wanted := [(search, point) for search in searches for point in search.wanted_finals()]:
             found = rounds.run(wanted, wanted[0][0].tasks)
             for search in searches:
-                search.finals |= {point: found[search.name, point] for point in search.finalists()}
+                search.finals |= {p: trial for (name, p), trial in found.items() if name == search.name}
                 keep(search)
         killed = False
     finally:

@@ -228,10 +228,13 @@ def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
     stamina = found[0]
     assert (stamina.short_tasks, stamina.tasks, stamina.complete) == (6, 18, True)
     assert len(stamina.trials) == 6
-    assert len(stamina.finals) == tuning.FINALISTS
+    assert len(stamina.finals) == tuning.FINALS
     trials = sorted(stamina.trials, key=lambda t: t.score)
-    assert [t.setting for t in stamina.finals] == [t.setting for t in trials[: tuning.FINALISTS]]
-    best = min(stamina.finals, key=lambda t: t.a_mmd)
+    first = stamina.finals[: tuning.FINALISTS]
+    assert [t.setting for t in first] == [t.setting for t in trials[: tuning.FINALISTS]]
+    settings = [json.dumps(t.setting) for t in stamina.finals]
+    assert len(set(settings)) == len(settings)
+    best = min(stamina.finals, key=lambda t: t.score)
     assert stamina.chosen == best.setting
     assert stamina.trials[0].setting["lambda_forget"] == 30.0  # the best of the short run ...
     assert stamina.chosen["lambda_forget"] == 300.0  # ... is not that of the long one
