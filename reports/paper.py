@@ -192,28 +192,25 @@ def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
     ablations = table.layout.methods[1:]
     verdicts: dict[Metric, list[tuple[bool, bool | None]]] = {metric: [] for metric in SCORES}
 
-    def line(method: str) -> tuple[str, ...]:
-        cells = [method]
-        for metric in SCORES:
-            found, theirs = table.difference(method, FULL, metric), table.theirs(metric)
-            paper = theirs[method] - theirs[FULL]
-            if found is None:
-                cells += [NOT_RUN, MISSING, MISSING, signed(paper), MISSING]
-                continue
-            tasks = table.over_tasks(method, FULL, metric)
-            same = found.mean * paper > 0
-            verdicts[metric].append((same, None if tasks is None else tasks.holds_zero))
-            cells += [signed(found.mean), MISSING if tasks is None else bounds(tasks), bounds(found)]
-            cells += [signed(paper), yes_no(same)]
-        return tuple(cells)
+    def line(method: str, metric: Metric) -> tuple[str, ...]:
+        found, theirs = table.difference(method, FULL, metric), table.theirs(metric)
+        paper = theirs[method] - theirs[FULL]
+        if found is None:
+            return (method, NOT_RUN, MISSING, MISSING, signed(paper), MISSING)
+        tasks = table.over_tasks(method, FULL, metric)
+        same = found.mean * paper > 0
+        verdicts[metric].append((same, None if tasks is None else tasks.holds_zero))
+        over_tasks = MISSING if tasks is None else bounds(tasks)
+        return (method, signed(found.mean), over_tasks, bounds(found), signed(paper), yes_no(same))
 
-    columns = [
-        text
-        for m in SCORES
-        for text in (f"{NAMES[m]} (x10^3)", "95 % over tasks", "95 % over seeds", "paper", "same sign")
+    differences = [
+        Grid(
+            ("ablation", f"{NAMES[metric]} (x10^3)", "95 % over tasks", "95 % over seeds", "paper", "same sign"),
+            tuple(line(method, metric) for method in ablations),
+            title=f"{NAMES[metric]} of each ablation less {FULL}'s: mean paired difference",
+        )
+        for metric in SCORES
     ]
-    title = f"Each ablation less {FULL}: mean paired difference"
-    differences = Grid(("ablation", *columns), tuple(map(line, ablations)), title=title)
     notes = [
         "Brackets: 95 % t intervals of the paired difference, over tasks (each averaged over the seeds first; how far "
         f"it would hold for other concepts) and over seeds ({NO_SPREAD} where there is one only)."
@@ -227,9 +224,10 @@ def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
         if all(holds_zero is None for _, holds_zero in found):
             words += "no interval says whether that is more than chance."
         else:
-            words += f"{len(firm)} of the differences have an interval over tasks without zero, {sum(firm)} of them so."
+            words += f"{len(firm)} of the differences have an interval over tasks without zero, "
+            words += f"{sum(firm)} of these agree with the paper."
         notes.append(words)
-    return (Grid(head, rows), differences), notes
+    return (Grid(head, rows), *differences), notes
 
 
 def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
