@@ -40,12 +40,14 @@ class OptionCard(Frozen):
 
 
 class TunedCard(Frozen):
-    """The record of the tuning that chose a tier's defaults. `a_mmd` is that of the setting chosen."""
+    """The record of the tuning that chose a tier's defaults. `a_mmd`: of the setting chosen, after `tasks` tasks."""
 
     method: str
     record: str
     benchmark: str
     trials: int
+    finals: int
+    tasks: int
     space_size: int
     chosen: Mapping[str, Any]
     a_mmd: float | None
@@ -96,10 +98,9 @@ def method_card(name: str, tier: str) -> MethodCard:
 
 
 def _loss(plugin: type[Method[Any]]) -> str | None:
-    """What the class states; unless it adds to the loss and does not say so, L_SD alone."""
-    stated = any("loss" in vars(ancestor) for ancestor in plugin.__mro__ if ancestor is not Method)
+    """What the class states; if it states nothing, and adds nothing to the loss, L_SD."""
     plain = plugin.penalties is Method.penalties and plugin.batch is Method.batch
-    return (plugin.loss or None) if stated or plain else None
+    return plugin.loss or ("L_SD" if plain else None)
 
 
 def _has_memory(plugin: type[Method[Any]]) -> bool:
@@ -146,10 +147,13 @@ def _tuned(plugin: type[Method[Any]], name: str, tier: str) -> TunedCard | None:
         if path.is_file():
             record = _read(path)
             if record.chosen is not None and _followed(plugin, ancestor, tier, record.chosen):
-                best = next((t.a_mmd for t in record.trials if t.setting == record.chosen), None)
+                last = record.finals or record.trials
+                best = next((t.a_mmd for t in last if t.setting == record.chosen), None)
                 return TunedCard(
                     method=own, record="/".join(path.parts[-3:]), benchmark=record.benchmark,
-                    trials=len(record.trials), space_size=record.space_size, chosen=record.chosen, a_mmd=best,
+                    trials=len(record.trials), finals=len(record.finals),
+                    tasks=record.tasks if record.finals else record.short_tasks,
+                    space_size=record.space_size, chosen=record.chosen, a_mmd=best,
                 )  # fmt: skip
     return None
 
@@ -212,10 +216,11 @@ def _defaults(card: MethodCard) -> str:
     if t is None:
         return "as the method's class has them; no record of a tuning"
     whose = "" if t.method == card.name else f" for {t.method}"
-    figure = "" if t.a_mmd is None else f" (A_mmd {t.a_mmd:.1f})"
+    figure = "" if t.a_mmd is None else f" (A_mmd {t.a_mmd:.1f} after {t.tasks} tasks)"
+    finals = f" and {t.finals} finals" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())
     return (
-        f"chosen{whose} by stamina-bench tune on {t.benchmark}, the best{figure} of {t.trials} trials among "
+        f"chosen{whose} by stamina-bench tune on {t.benchmark}, the best{figure} of {t.trials} trials{finals} among "
         f"{t.space_size} settings: {chosen}; record {t.record}"
     )
 

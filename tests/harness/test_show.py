@@ -171,8 +171,9 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     first = next(iter(chosen))
     trials = (Trial(setting={**chosen, first: -1}, a_mmd=400.0, f_mmd=1.0), Trial(setting=chosen, a_mmd=321.5, f_mmd=2))
     written = TuningRecord(
-        note="", method="stamina", tier="mini", benchmark="tuning6", backbone="b", seeds=(0,),
+        note="", method="stamina", tier="mini", benchmark="tuning18", backbone="b", seeds=(0,), tasks=18, short_tasks=6,
         space=plugin.search_space, space_size=36, budget=9, fixed={}, sampling={}, trials=trials, chosen=chosen,
+        finals=(Trial(setting=chosen, a_mmd=333.5, f_mmd=2),),
     )  # fmt: skip
     path = tmp_path / "tuned" / "mini" / "stamina.json"
     path.parent.mkdir(parents=True)
@@ -183,10 +184,11 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_record_is_shown_with_its_figure(record: Path) -> None:
     tuned = method_card("stamina", "mini").tuned
     assert tuned is not None
-    assert (tuned.method, tuned.a_mmd, tuned.trials, tuned.space_size) == ("stamina", 321.5, 2, 36)
+    assert (tuned.method, tuned.a_mmd, tuned.trials, tuned.space_size) == ("stamina", 333.5, 2, 36)
     assert tuned.record == "tuned/mini/stamina.json"
     shown = " ".join(text_of(method_card("stamina", "mini")).split())
-    assert "chosen by stamina-bench tune on tuning6, the best (A_mmd 321.5) of 2 trials among 36 settings" in shown
+    assert "chosen by stamina-bench tune on tuning18, the best (A_mmd 333.5 after 18 tasks) of 2 trials" in shown
+    assert "and 1 finals among 36 settings" in shown
     assert method_card("stamina", "paper").tuned is None
 
 
