@@ -419,7 +419,7 @@ def test_ctrl_c_says_how_to_go_on(workplace: Path, tiny_models: Path) -> None:
     [
         (["stamna"], ["stamna", "stamina"]),
         (["probe:Probe", "-b", "mixed50"], ["--benchmark tuning6"]),
-        (["probe:Probe", "--tier", "paper"], ["tuning6", "--tier mini"]),
+        (["probe:Probe", "--tier", "paper"], ["tuning18", "--tier mini"]),
         (["probe:Probe", "--budget", "0"], ["--budget"]),
         (["probe:Probe", "--set", "token_init=random"], ["token_init", "leave it out"]),
     ],
