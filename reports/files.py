@@ -14,9 +14,10 @@ MAX_PART = 80  # characters of one word in a file name: three of them stay below
 def slug(text: str) -> str:
     """A harmless part of a file name: ASCII letters, digits, '.', '_', '-'; no separators, no leading or trailing dot.
 
-    Different texts may give the same slug; `Names` keeps them apart.
+    A '+' is spelled out, as 'ti' and 'ti++' are two methods. Different texts may give the same slug; `Names` keeps
+    them apart.
     """
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    ascii_text = unicodedata.normalize("NFKD", text.replace("+", "-plus")).encode("ascii", "ignore").decode()
     clean = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text))
     return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or "unnamed"
 

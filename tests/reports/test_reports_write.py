@@ -48,6 +48,7 @@ def test_names_cannot_escape_or_collide(make: Make, tmp_path: Path) -> None:
 
 def test_slug_and_unique_names() -> None:
     assert slug("stamina [rank=4, é]") == "stamina-rank-4-e"
+    assert slug("ti++") == "ti-plus-plus"
     assert slug("../..") == "unnamed"
     assert slug("") == "unnamed"
     names = Names()
