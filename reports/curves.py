@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import matplotlib
@@ -18,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
 
 from harness.results import CellResult, Metric
 from reports.files import write_atomically
@@ -30,6 +31,7 @@ Style = Literal["-", "--", ":", "-."]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLES: tuple[Style, ...] = ("-", "--", ":", "-.")
+OUTLIER = 20  # times the usual line: beyond it the axis goes on logarithmically
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def save_curves(cells: Sequence[CellResult], stem: Path) -> list[Path]:
 
 
 def _draw(axes: Axes, panel: Panel, lines: Mapping[str, Sequence[CellResult]], small: bool) -> None:
+    peaks: list[float] = []
     for position, cells in enumerate(lines.values()):
         points = curve(cells, panel.metric)
         if not points:
@@ -119,6 +122,7 @@ def _draw(axes: Axes, panel: Panel, lines: Mapping[str, Sequence[CellResult]], s
         tasks = list(points)
         colour, style, marker = look(position)
         mean = [float(np.mean(values)) for values in points.values()]
+        peaks.append(max(mean))
         every = max(1, len(tasks) // 10)  # a marker on each of 50 tasks would hide the line
         axes.plot(
             tasks, mean, style, color=colour, marker=marker, markevery=every, markersize=3.5 if small else 5, lw=1.5
@@ -134,6 +138,16 @@ def _draw(axes: Axes, panel: Panel, lines: Mapping[str, Sequence[CellResult]], s
     axes.tick_params(labelsize=size - 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if panel.limits is None:
+        usual = median([peak for peak in peaks if peak > 0] or [1.0])
+        if max(peaks, default=0.0) > OUTLIER * usual:  # one method must not flatten all others
+            axes.set_yscale("symlog", linthresh=2 * usual, linscale=4)
+            steps = MaxNLocator(4).tick_values(0, 2 * usual)
+            decades = SymmetricalLogLocator(linthresh=2 * usual, base=10).tick_values(0, max(peaks))
+            axes.set_yticks([*(s for s in steps if s <= 2 * usual), *(d for d in decades if d > 3 * usual)])
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.axhline(2 * usual, color="0.6", lw=0.6, ls=":")
+            axes.annotate("logarithmic above", (1, 2 * usual), xycoords=("axes fraction", "data"), ha="right",
+                          va="bottom", fontsize=6, color="0.4")  # fmt: skip
         axes.set_ylim(bottom=0)
     else:
         axes.set_ylim(*panel.limits)

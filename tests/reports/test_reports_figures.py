@@ -107,3 +107,14 @@ def test_curves_are_saved_and_repeatable(make: Make, tmp_path: Path) -> None:
     assert before[1].startswith(b"%PDF")
     with Image.open(first[0]) as image:
         assert image.width > 600
+
+
+@pytest.mark.parametrize(("far", "scale"), [(3.0, "linear"), (500.0, "symlog")])
+def test_one_outlier_does_not_flatten_the_other_curves(make: Make, far: float, scale: str) -> None:
+    cells = [make(name, curves={"plasticity_distance": [1.0, 2.0]}) for name in ("clora", "stamina")]
+    figure = plasticity_figure([*cells, make("cd-merge", curves={"plasticity_distance": [1.0, far]})])
+    assert figure is not None
+    assert figure.axes[0].get_yscale() == scale
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0
+    assert high >= far
