@@ -27,6 +27,25 @@ app = typer.Typer(
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
+# options that several commands have
+Backbone = Annotated[
+    str | None,
+    typer.Option(help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"),
+]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
+    ),
+]
+Seeds = Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")]
+Offline = Annotated[
+    bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
+]
+
 
 class Format(StrEnum):
     """What `report` writes."""
@@ -122,7 +141,7 @@ def run_command(
     methods: Annotated[
         str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
     ] = "stamina,clora,ti++",
-    seeds: Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")] = "0",
+    seeds: Seeds = "0",
     tier: Annotated[
         str,
         typer.Option(help="Scale: mini (embedded, CPU) or paper (Stable Diffusion, GPU).", envvar="STAMINA_BENCH_TIER"),
@@ -131,19 +150,12 @@ def run_command(
         int | None, typer.Option(min=1, help="Only the first N tasks; results are marked partial.")
     ] = None,
     tasks: Annotated[str | None, typer.Option(help="Tasks to run, 1-N; results are marked partial.")] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"
-        ),
-    ] = None,
+    backbone: Backbone = None,
     extractor: Annotated[
         str | None,
         typer.Option(help="An open_clip folder or 'architecture/pretrained' for the metrics, instead of the tier's."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
-    ] = "auto",
+    device: Device = "auto",
     dtype: Annotated[
         str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
     ] = None,
@@ -156,19 +168,12 @@ def run_command(
             "--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated."
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
-        ),
-    ] = None,
+    jobs: Jobs = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
-    ] = True,
+    offline: Offline = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")
@@ -484,16 +489,9 @@ def tune_command(
     budget: Annotated[
         int | None, typer.Option(min=1, help="Settings to try of each method; default 9 of 36.", show_default=False)
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")] = "0",
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
-    ] = "auto",
+    seeds: Seeds = "0",
+    backbone: Backbone = None,
+    device: Device = "auto",
     output: Annotated[
         Path,
         typer.Option(
@@ -508,18 +506,11 @@ def tune_command(
         list[str] | None,
         typer.Option("--set", metavar="[METHOD.]KEY=VALUE", help="Fix an option, or sampling.KEY; may be repeated."),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
-        ),
-    ] = None,
+    jobs: Jobs = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the search spaces and the budget, and stop.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
-    ] = True,
+    offline: Offline = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
 ) -> None:

@@ -69,7 +69,8 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -88,7 +89,7 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -220,7 +221,7 @@ class Store:
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
         for path in files:
             path.chmod(0o666 & ~_UMASK)
-            _sync(path)
+            sync(path)
         listed = {str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in files}
         manifest = {"key": key, "recipe": recipe, "facts": facts, "files": listed}
         write_atomically(temporary / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
@@ -233,7 +234,7 @@ class Store:
             if not (target / MANIFEST).exists():
                 raise
         else:
-            _sync(target.parent)
+            sync(target.parent)
 
     def _unwritable(self, error: OSError) -> StoreError:
         reason = (error.strerror or str(error)).lower()

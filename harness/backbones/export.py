@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harness.backbones.text_to_image import TextToImage, check_token
 from harness.errors import UsageError
+from harness.store import sync
 
 TABLE = "token_embedding.weight"
 
@@ -50,9 +51,9 @@ def export_pipeline(model: TextToImage, tokens: Mapping[str, Tensor], folder: Pa
         shutil.rmtree(temporary, ignore_errors=True)
         _write(model, tokens, temporary)
         for path in temporary.rglob("*"):
-            _sync(path)
+            sync(path)
         os.rename(temporary, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{folder} cannot be written ({reason}); export to another place.") from error
@@ -123,11 +124,3 @@ def _filled(make: Any, state: Mapping[str, Tensor]) -> nn.Module:
 def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
     """Without the path that the model came from."""
     return {key: value for key, value in config.items() if key != "_name_or_path"}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
