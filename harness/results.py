@@ -28,6 +28,13 @@ Metric = Literal[
     "train_seconds",
     "noise_floor",
     "codec_floor",
+    "learned_mmd",
+    "f_kid",
+    "mmd",
+    "a_n",
+    "interference",
+    "overlap",
+    "change_density",
 ]
 
 
@@ -37,7 +44,13 @@ class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is repor
     `task` is 1-based, or None for a figure of the whole cell. `layer` names the K/V matrix for per-layer figures.
     `low` and `high` bound a 95 % interval where one can be given. `n` is the number of images, tasks or matrices that
     the value averages over. `unit`: '1e-3' (MMD scores times 1000, lower is better), '1' (a plain number),
-    '%' (share of the U-Net), 's' (seconds), 'fraction' (0 to 1).
+    '%' (share of the U-Net), 's' (seconds), 'fraction' (0 to 1). `after` is i of a figure of X_{i,j}, j being `task`.
+
+    Beside the paper's scores: `learned_mmd` is MMD(X_{D,j}, X_{j,j}), what a task is like just after it was learned;
+    `mmd` is MMD(X_{D,j}, X_{i,j}) with `after` = i, and `a_n` its mean over j <= n = `task`, both where a run had
+    `--full-matrix`; `f_kid` is forgetting by KID; `interference` is the share of a task's squared change that falls
+    on entries which earlier tasks had changed, `overlap` the cosine of both changes' magnitudes, `change_density` the
+    share of entries that a task changed (of STAMINA: its mask's density), the last with `layer`, too.
     """
 
     benchmark: str
@@ -54,16 +67,53 @@ class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is repor
     unit: str
     partial: bool
     layer: str | None = None
+    after: int | None = None
+
+    @property
+    def detail(self) -> bool:
+        """Whether it is a figure of one layer, or of one X_{i,j}: what tables leave out."""
+        return self.layer is not None or self.after is not None
 
 
 class TaskResult(Frozen):
-    """Where the images of one task lie: folders of PNG files named 00.png, 01.png, ..."""
+    """Where the images of one task lie: folders of PNG files named 00.png, 01.png, ...
+
+    Image k of every folder of a task, and of every method's at the same seed, was made from the same noise.
+    """
 
     index: int = Field(ge=1)
     name: str
     category: str
     real: Path
     generated: Path  # X_{N,j}: by the model after the last task
+    after: Mapping[int, Path] = {}  # i -> X_{i,j}, ascending, for each i >= j that was generated: j and N at least
+    training: Path | None = None  # JSON file with the task's `losses`: [{"step": 0, "sd": 0.1, <penalty>: ...}, ...]
+    real_features: Path | None = None  # safetensors file, 'images': (n, d), row k of image k
+    features: Mapping[int, Path] = {}  # i -> the same of X_{i,j}
+
+
+class Composition(Frozen):
+    """Images of several concepts in one prompt, by the model after the last task. There is no score for them."""
+
+    prompt: str  # as people write it: 'a photo of V1 person posing next to V2 waterfall'
+    tasks: tuple[int, ...]
+    images: Path
+
+
+class Unfinished(Frozen):
+    """A cell that a run was asked for and that has no result: how far it came, and why it stopped where that is known.
+
+    `trained` tasks of `tasks` are in the store. `reason` is empty for a cell that simply has not been made yet.
+    """
+
+    benchmark: str
+    tier: str
+    backbone: str
+    label: str
+    seed: int
+    trained: int
+    tasks: int
+    reason: str = ""
 
 
 class CellResult(Frozen):
@@ -89,3 +139,9 @@ class CellResult(Frozen):
     tasks: tuple[TaskResult, ...]
     protocol: Mapping[str, str]
     rows: tuple[Row, ...]
+    compositions: tuple[Composition, ...] = ()
+    order: int = 0  # 0: the benchmark's own order of tasks; else the number of a shuffled one
+    base: str = ""  # the benchmark's name without the order, where it has one
+    key: str = ""  # of its score in the store
+    store: Path | None = None
+    run_file: Path | None = None  # the run's configuration

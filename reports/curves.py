@@ -55,7 +55,7 @@ def curve(cells: Sequence[CellResult], metric: Metric) -> dict[int, list[float]]
     values: dict[int, list[float]] = {}
     for cell in cells:
         # As everywhere, the last of several rows counts; a plain dict keeps one value a task and cell.
-        of_cell = {row.task: row.value for row in cell.rows if row.metric == metric and row.layer is None}
+        of_cell = {row.task: row.value for row in cell.rows if row.metric == metric and not row.detail}
         for task, value in of_cell.items():
             if task is not None:
                 values.setdefault(task, []).append(value)

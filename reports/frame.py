@@ -23,22 +23,24 @@ TYPES = {
 }  # fmt: skip
 
 
-def tidy(cells: Sequence[CellResult], layers: bool = False) -> pd.DataFrame:
+def tidy(cells: Sequence[CellResult], details: bool = False) -> pd.DataFrame:
     """All rows of all cells in one frame, in the order given.
 
     Args:
         cells: finished cells; none gives an empty frame with the same columns.
-        layers: whether to keep the per-layer figures; if so, a column `layer` is added at the end.
+        details: whether to keep the figures of single layers and of X_{i,j}; if so, the columns `layer` and `after` are
+            added at the end.
 
     Returns:
         A frame with the columns `COLUMNS`. `method` holds the cell's label, so that two settings of one method stay
         apart. `task` is a nullable integer, missing for a figure of the whole cell; `low` and `high` are NaN where
         there is no interval. Values keep their row's unit.
     """
-    names = [*COLUMNS, "layer"] if layers else list(COLUMNS)
-    records = [_record(cell, row) for cell in cells for row in cell.rows if layers or row.layer is None]
+    names = [*COLUMNS, "layer", "after"] if details else list(COLUMNS)
+    records = [_record(cell, row) for cell in cells for row in cell.rows if details or not row.detail]
     # One task missing would turn a plain integer column into floats, and task 3 into 3.0: hence the nullable type.
-    return pd.DataFrame({name: [record[name] for record in records] for name in names}, columns=names).astype(TYPES)
+    types = {**TYPES, "after": "Int64"} if details else TYPES
+    return pd.DataFrame({name: [record[name] for record in records] for name in names}, columns=names).astype(types)
 
 
 def to_json(frame: pd.DataFrame) -> str:

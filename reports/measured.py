@@ -42,11 +42,12 @@ class Measured:
 def measured(rows: Iterable[Row]) -> list[Measured]:
     """One for each tier and backbone, in the order of first appearance.
 
-    Partial figures, those of single layers and those that are not finite stay out. Of several rows the last counts.
+    Partial figures, those of single layers or of X_{i,j} and those that are not finite stay out. Of several rows the
+    last counts.
     """
     groups: dict[tuple[str, str], dict[tuple[str, str, Metric], dict[int, dict[int | None, float]]]] = {}
     for row in rows:
-        if not row.partial and row.layer is None and math.isfinite(row.value):
+        if not row.partial and not row.detail and math.isfinite(row.value):
             group = groups.setdefault((row.tier, row.backbone), {})
             seeds = group.setdefault((row.benchmark, row.method, row.metric), {})
             seeds.setdefault(row.seed, {})[row.task] = convert(row.value, row.unit, UNITS.get(row.metric, row.unit))
@@ -54,7 +55,7 @@ def measured(rows: Iterable[Row]) -> list[Measured]:
 
 
 def full_rows(cells: Sequence[CellResult]) -> tuple[list[Row], Protocols]:
-    """The rows of all full cells, without those of single layers, and the cells' protocols.
+    """The rows of all full cells, without those of single layers and of X_{i,j}, and the cells' protocols.
 
     `method` holds the label under which the results tables have the cell: see `reports.summary.by_label`.
     """
@@ -69,5 +70,5 @@ def full_rows(cells: Sequence[CellResult]) -> tuple[list[Row], Protocols]:
         methods = protocols.setdefault((first.benchmark, first.tier, first.backbone), {})
         for label, members in by_label(group).items():
             methods[label] = [cell.protocol for cell in members]
-            rows += [r.model_copy(update={"method": label}) for c in members for r in c.rows if r.layer is None]
+            rows += [r.model_copy(update={"method": label}) for c in members for r in c.rows if not r.detail]
     return rows, protocols

@@ -192,7 +192,7 @@ def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows
         methods[label] = (record, group[-1].protocol)
         for seed, cell in taken.items():
             rows[cell.benchmark, label, seed] = [
-                row.model_copy(update={"method": label}) for row in cell.rows if row.layer is None
+                row.model_copy(update={"method": label}) for row in cell.rows if not row.detail
             ]
     shared = set.intersection(*(set(protocol.items()) for _, protocol in methods.values()))
     return BenchmarkRecord(

@@ -240,7 +240,7 @@ def _line(label: str, cells: Sequence[CellResult]) -> Line:
 
 def _whole(cell: CellResult, metric: Metric) -> Row | None:
     """The cell's own row of that metric: not of a task, not of a layer. The last one, should there be several."""
-    rows = [row for row in cell.rows if row.metric == metric and row.task is None and row.layer is None]
+    rows = [row for row in cell.rows if row.metric == metric and row.task is None and not row.detail]
     return rows[-1] if rows else None
 
 

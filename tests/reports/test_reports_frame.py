@@ -37,11 +37,11 @@ def test_columns_are_exact_and_json_is_strict(make: Make) -> None:
     assert '"partial": false' in text
 
 
-def test_layers_only_on_request(make: Make) -> None:
+def test_details_only_on_request(make: Make) -> None:
     cell = make(curves={"mask_density": [0.5]})
     assert len(tidy([cell])) == 1
-    frame = tidy([cell], layers=True)
-    assert list(frame.columns) == [*COLUMNS, "layer"]
+    frame = tidy([cell], details=True)
+    assert list(frame.columns) == [*COLUMNS, "layer", "after"]
     assert [record["layer"] for record in json.loads(to_json(frame))] == [None, "mid.to_k"]
 
 
