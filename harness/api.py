@@ -96,7 +96,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
         BenchError: unknown names, unusable options, folders or models.
     """
     tier: Tier = registry.tiers().get(spec.tier)
-    benchmark = benchmark or find_benchmark(spec.benchmark, tier.name)
+    benchmark = (benchmark or find_benchmark(spec.benchmark, tier.name)).shuffled(spec.order)
     tasks: Sequence[Task] = benchmark.tasks(tier.name)
     total = len(tasks)
     chosen = [t for t in tasks if spec.tasks is None or t.index in spec.tasks]
@@ -127,7 +127,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     for seed in spec.seeds:
         for name, plugin, options in wanted:
             learner = registry.methods().get(plugin.learner) if plugin.learner else None
-            plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner)
+            plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner, spec.full_matrix)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store))
 

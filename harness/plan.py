@@ -5,10 +5,12 @@
     train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
     merge(i)           W_i of what a learner made of each concept alone; builds on its train(i) and on merge(i - 1)
     generate(i, j)     X_{i,j}; builds on train(i) or merge(i) for the weights and on train(j) for the token
+    compose(j, k)      both concepts in one prompt, by the model after the last task; shown, not scored
     features(...)      the extractor's features of any of these image sets
     score              every figure of the cell; builds on all features and trainings
 
-Only X_{j,j} and X_{N,j} are generated: all that A_mmd and F_mmd need (2N - 1 sets instead of N(N + 1)/2).
+Only X_{j,j} and X_{N,j} are generated, which is all that A_mmd and F_mmd need (2N - 1 sets), unless the full matrix is
+asked for (N(N + 1)/2).
 """
 
 from __future__ import annotations
@@ -21,25 +23,31 @@ from pathlib import Path
 from typing import Any
 
 from harness.method import Method
+from harness.prompts import composed_prompt
 from harness.spec import Benchmark, MethodOptions, Sampling, Task, Tier
 from harness.store import key_of
 
 # Raise a step's version when its code changes what it writes.
-VERSIONS = {"real": 1, "prior": 1, "train": 2, "merge": 1, "generate": 2, "features": 1, "score": 1}
+VERSIONS = {
+    "real": 1, "prior": 1, "train": 2, "merge": 1, "generate": 2, "compose": 1, "features": 1, "score": 2,
+}  # fmt: skip
 
 # Nominal seconds and megabytes of a step at the mini tier, on one core of a 2025 server: for estimates only.
 NOMINAL = {
     "real": (0.3, 0.3), "prior": (1.2, 0.3), "train": (3.8, 0.7), "merge": (0.5, 1.5), "generate": (1.2, 0.2),
-    "features": (0.15, 0.05), "score": (0.5, 0.1),
+    "compose": (0.6, 0.1), "features": (0.15, 0.05), "score": (0.5, 0.1),
 }  # fmt: skip
+
+COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
+SCORING = ("mmd", "scores", "interference")  # modules of harness.metrics that a score is made with
 
 
 @cache
 def metrics_hash() -> str:
     """Hash of the metrics' source: scoring is cheap, and an edited metric must score anew."""
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent / "metrics").glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in SCORING:
+        digest.update((Path(__file__).parent / "metrics" / f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 
@@ -57,6 +65,15 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Composed:
+    """One prompt with several concepts, by their 1-based tasks, and the key of its images."""
+
+    prompt: str
+    tasks: tuple[int, ...]
+    key: str
+
+
+@dataclass(frozen=True)
 class Cell:
     """(benchmark, tier, backbone, method, seed), with the keys of its steps."""
 
@@ -70,11 +87,22 @@ class Cell:
     tasks: tuple[Task, ...]
     tasks_total: int
     score: str
+    trains: tuple[str, ...]  # of the tasks, as learnt (before any merging)
     real: tuple[str, ...]
-    final: tuple[str, ...]  # generate(N, j) for every j
+    real_features: tuple[str, ...]
+    images: Mapping[tuple[int, int], str]  # (i, j) -> X_{i,j}
+    features: Mapping[tuple[int, int], str]
+    compositions: tuple[Composed, ...]
     steps: tuple[str, ...]  # keys of all its steps
     variant: str  # tells apart what options cannot: the method's source, checkpoints, device
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
+    order: int = 0
+    base: str = ""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Keys of the pictures that a report shows."""
+        return (*self.real, *self.images.values(), *(composed.key for composed in self.compositions))
 
     @property
     def partial(self) -> bool:
@@ -149,9 +177,14 @@ class Plan:
 
     def add_cell(
         self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
-        options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None,
+        options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None, full_matrix: bool = False,
     ) -> Cell:  # fmt: skip
-        """Plan one cell; steps that other cells have, too, are shared. `learner`: what `method.learner` names."""
+        """Plan one cell; steps that other cells have, too, are shared.
+
+        Args:
+            learner: what `method.learner` names.
+            full_matrix: whether to generate X_{i,j} for every i >= j, not only for j and N.
+        """
         s = self.setting
         touched: list[str] = []
         order = len(self.cells)
@@ -229,18 +262,42 @@ class Plan:
             return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
 
         last = len(tasks)
-        just: list[str] = [generated(task.index, task.index) for task in tasks]
-        final = [just[t.index - 1] if method.independent else generated(last, t.index) for t in tasks]
-        just_features = [features(k, f"{name} task {j + 1}", (3, j, order)) for j, k in enumerate(just)]
-        final_features = [features(k, f"{name} task {j + 1}", (3, j, order)) for j, k in enumerate(final)]
+        images: dict[tuple[int, int], str] = {}
+        image_features: dict[tuple[int, int], str] = {}
+        for j in range(1, last + 1):
+            for i in range(j, last + 1) if full_matrix else sorted({j, last}):
+                # what an independent method drew of a concept stays as it was
+                images[i, j] = images[j, j] if method.independent and i > j else generated(i, j)
+                label = f"{name} task {j} after task {i}"
+                image_features[i, j] = features(images[i, j], label, (3, i, order, j))
 
+        def composed(pair: tuple[int, int]) -> Composed:
+            both = [tasks[j - 1] for j in pair]
+            prompts = [
+                composed_prompt(benchmark.composition, names, [t.category for t in both], options.category_word)
+                for names in ([t.token for t in both], [f"V{j}" for j in pair])
+            ]
+            sampling = s.sampling.model_copy(update={"images": min(COMPOSED, s.sampling.images)})
+            recipe = {
+                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
+                "concepts": [self._concept(t) for t in both], "prompt": prompts[1], "independent": method.independent,
+            }  # fmt: skip
+            parents = [states[-1], *(trains[j - 1] for j in pair)]
+            work = {"tokens": [t.token for t in both], "prompt": prompts[0]}
+            key = add("compose", recipe, parents, work, f"{name} seed {seed}: {prompts[1]}", (3, last, order, last + 1))
+            return Composed(prompts[1], pair, key)
+
+        compositions = tuple(composed(pair) for pair in pairs(last))
         score = add(
             "score",
-            {"tasks": last, "metrics": metrics_hash(), "independent": method.independent},
-            [*real_features, *just_features, *final_features, *states],
             {
-                "real": real_features, "just": just_features, "final": final_features, "trains": states,
-                "extractor": s.extractor, "backbone": s.backbone, "sampling": s.sampling, "method": name,
+                "tasks": last, "metrics": metrics_hash(), "independent": method.independent,
+                "full_matrix": full_matrix,
+            },
+            [*real_features, *dict.fromkeys(image_features.values()), *states],
+            {
+                "real": real_features, "images": image_features, "trains": states, "extractor": s.extractor,
+                "sampling": s.sampling, "independent": method.independent, "full_matrix": full_matrix,
             },
             f"{name} seed {seed}: score",
             (4, order),
@@ -252,10 +309,17 @@ class Plan:
             **self._model(),
         }
         cell = Cell(
-            benchmark.name, benchmark.title, s.tier.name, s.backbone_name, name, options, seed, tuple(tasks), total,
-            score, tuple(real), tuple(final), tuple(dict.fromkeys(touched)),
-            key_of(code)[:12],
-            s.changes(),
+            benchmark=benchmark.name, title=benchmark.title, tier=s.tier.name, backbone=s.backbone_name, method=name,
+            options=options, seed=seed, tasks=tuple(tasks), tasks_total=total, score=score, trains=tuple(trains),
+            real=tuple(real), real_features=tuple(real_features), images=images, features=image_features,
+            compositions=compositions, steps=tuple(dict.fromkeys(touched)), variant=key_of(code)[:12],
+            protocol_changes=s.changes(), order=benchmark.order, base=benchmark.base,
         )  # fmt: skip
         self.cells.append(cell)
         return cell
+
+
+def pairs(tasks: int) -> list[tuple[int, int]]:
+    """Neighbouring concepts to draw together: the first two, two in the middle and the last two, as far as distinct."""
+    firsts = sorted({1, (tasks + 1) // 2, tasks - 1})
+    return [(j, j + 1) for j in firsts if 1 <= j < tasks]

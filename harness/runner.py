@@ -59,7 +59,7 @@ def check(plan: Plan, store: Store) -> Progress:
     A missing step whose every user is in the store is not made again: nothing needs it.
     """
     wanted = [cell.score for cell in plan.cells]
-    wanted += [key for cell in plan.cells for key in (*cell.real, *cell.final)]  # the report shows these
+    wanted += [key for cell in plan.cells for key in cell.shown]
     needed: dict[str, bool] = {}
     while wanted:
         key = wanted.pop()

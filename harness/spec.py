@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtim
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from harness.errors import UsageError, nearest
+from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +100,11 @@ class Benchmark(Frozen):
     licence: str = ""
     citation: str = ""
     tuning: bool = Field(False, description="options may be chosen on it, as no results are compared on it")
+    composition: str = Field(
+        "a photo of {0} next to {1}", description="a prompt with two concepts, drawn after the last task"
+    )
+    order: int = Field(0, ge=0, description="0: its own order of tasks; k: the k-th shuffled one")
+    base: str = Field("", description="its name without the order")
 
     def tasks(self, tier: str) -> Sequence[Task]:
         """The tasks at a tier.
@@ -110,7 +116,19 @@ class Benchmark(Frozen):
             raise UsageError(
                 f"Benchmark '{self.name}' has no tier '{tier}'; use --tier {' or --tier '.join(self.sources)}."
             )
-        return self.sources[tier].tasks()
+        tasks = self.sources[tier].tasks()
+        if not self.order:
+            return tasks
+        places = sorted(range(len(tasks)), key=lambda place: derive_seed("order", self.order, place))
+        return [tasks[place].model_copy(update={"index": index}) for index, place in enumerate(places, 1)]
+
+    def shuffled(self, order: int) -> Benchmark:
+        """The same tasks in another order, under a name of its own; order 0 is the benchmark itself."""
+        if order == self.order:
+            return self
+        name = f"{self.name}-order{order}"
+        update = {"name": name, "title": f"{self.title}, order {order}", "order": order, "base": self.name}
+        return self.model_copy(update=update)
 
 
 class MethodOptions(Frozen):
@@ -189,6 +207,8 @@ class RunSpec(Frozen):
     device: str = "auto"
     dtype: Dtype | None = None
     tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
+    order: int = Field(0, ge=0, description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
+    full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")
     sampling: Mapping[str, Any] = {}
     output: Path = Path("runs")
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")

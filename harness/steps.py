@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,16 @@ from harness.errors import UsageError
 from harness.images import load_images, save_images
 from harness.lesson import Lesson
 from harness.method import Method
-from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures, training_figures
+from harness.metrics.interference import Change, change
+from harness.metrics.scores import (
+    accuracy_figures,
+    change_figures,
+    floor_figures,
+    forgetting_figures,
+    learned_figures,
+    matrix_figures,
+    training_figures,
+)
 from harness.plan import Setting, Step
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
@@ -159,6 +168,27 @@ def run_generate(step: Step, setting: Setting, store: Store, device: str, folder
     save_images(model.generate(prompt, seeds, sampling), folder / "images")
 
 
+def run_compose(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+    """Two concepts in one prompt, by the model after the last task; or `none.json` with the reason why not."""
+    r = step.recipe
+    state, *learnt = map(store.open, step.parents)
+    if r["independent"] and any(WEIGHTS in entry.manifest["files"] for entry in learnt):
+        _write_json(folder / "none.json", {"reason": "each concept has weights of its own"})
+        return
+    model = _ready_model(setting, device)
+    _load_weights(model, state)
+    for token, entry in zip(step.work["tokens"], learnt, strict=True):
+        model.set_token(token, load_tensors(str(entry.file(TOKEN)))["embedding"].to(model.device))
+    sampling = Sampling.model_validate(r["sampling"])
+    seeds = [derive_seed(r["seed"], "compose", *r["concepts"], k) for k in range(sampling.images)]
+    try:
+        images = model.generate(step.work["prompt"], seeds, sampling)
+    except UsageError as error:  # category words that fit one by one may be too long together
+        _write_json(folder / "none.json", {"reason": str(error)})
+        return
+    save_images(images, folder / "images")
+
+
 def run_features(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
     """The extractor's features of every image set in the parent step."""
     parent = store.open(step.parents[0]).folder
@@ -170,24 +200,32 @@ def run_features(step: Step, setting: Setting, store: Store, device: str, folder
 def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
     """All figures of a cell."""
 
-    def read(keys: list[str], name: str) -> list[np.ndarray[Any, Any]]:
-        return [load_file(str(store.open(key).file("features.safetensors")))[name] for key in keys]
+    def read(key: str, name: str = "images") -> np.ndarray[Any, Any]:
+        features: np.ndarray[Any, Any] = load_file(str(store.open(key).file("features.safetensors")))[name]
+        return features
 
     w = step.work
     trainings: list[Mapping[str, Any]] = [store.open(key).json(TRAINING) for key in w["trains"]]
-    real = read(w["real"], "images")
-    just, final = read(w["just"], "images"), read(w["final"], "images")
+    last = len(trainings)
+    real = [read(key) for key in w["real"]]
+    images = {place: read(key) for place, key in w["images"].items()}
+    just, final = [images[j, j] for j in range(1, last + 1)], [images[last, j] for j in range(1, last + 1)]
     unet_parameters = int(trainings[-1]["measures"]["unet_parameters"])
     figures = [
         *accuracy_figures(real, final),
+        *learned_figures(real, just),
         *forgetting_figures(just, final),
-        *floor_figures(real, read(w["real"], "reconstructed")),
+        *floor_figures(real, [read(key, "reconstructed") for key in w["real"]]),
         *training_figures(trainings, unet_parameters),
     ]
+    if w["full_matrix"]:
+        figures += matrix_figures(real, images)
+    if not w["independent"]:
+        figures += change_figures(_changes(_ready_model(setting, device).weights(), map(store.open, w["trains"])))
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": "polynomial (x.y/d + 1)^3, float64, features not normalised",
-        "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased: U, paired for F_mmd",
+        "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed",
         "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
@@ -196,12 +234,25 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     _write_json(folder / "figures.json", {"figures": [f.__dict__ for f in figures], "protocol": protocol})
 
 
+def _changes(initial: Mapping[str, torch.Tensor], states: Iterable[Entry]) -> list[Change]:
+    """What each task changed; two states are in memory at a time."""
+    start = before = {name: weight.float().numpy() for name, weight in initial.items()}
+    found: list[Change] = []
+    for entry in states:
+        tensors = load_tensors(str(entry.file(WEIGHTS))) if WEIGHTS in entry.manifest["files"] else {}
+        after = {**before, **{name: weight.float().numpy() for name, weight in tensors.items()}}
+        found.append(change(start, before, after))
+        before = after
+    return found
+
+
 RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
     "real": run_real,
     "prior": run_prior,
     "train": run_train,
     "merge": run_merge,
     "generate": run_generate,
+    "compose": run_compose,
     "features": run_features,
     "score": run_score,
 }

@@ -115,20 +115,25 @@ def mean_of(estimates: list[Estimate]) -> Estimate:
     return Estimate(value, value - half, value + half, error, len(estimates))
 
 
-def kid(x: Array, y: Array, subset_size: int = 1000, subsets: int = 100, seed: int = 0) -> float:
+def kid(
+    x: Array, y: Array, subset_size: int = 1000, subsets: int = 100, seed: int = 0, *, paired: bool = False
+) -> float:
     """Kernel inception distance (Binkowski et al., 2018): the U estimate averaged over random subsets of equal size.
 
-    Where neither set is larger than `subset_size` both are used whole, once.
+    Where neither set is larger than `subset_size` both are used whole, once. With `paired`, for sets of equal size made
+    from the same seeds, both sides draw the same rows, and pairs are left out: identical sets then give exactly 0.
     The feature extractor is the caller's; figures with CLIP features are not comparable to those with Inception's.
     """
+    estimator: Estimator = "u-paired" if paired else "u"
     if max(len(x), len(y)) <= subset_size:
-        return mmd(x, y, "u")
+        return mmd(x, y, estimator)
     size = min(len(x), len(y), subset_size)
     generator = np.random.default_rng(seed)
-    draws = [
-        mmd(x[generator.choice(len(x), size, replace=False)], y[generator.choice(len(y), size, replace=False)], "u")
-        for _ in range(subsets)
-    ]
+    draws: list[float] = []
+    for _ in range(subsets):
+        rows = generator.choice(len(x), size, replace=False)
+        others = rows if paired else generator.choice(len(y), size, replace=False)
+        draws.append(mmd(x[rows], y[others], estimator))
     return float(np.mean(draws))
 
 

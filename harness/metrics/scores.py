@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.interference import Change
 from harness.metrics.mmd import Estimate, Estimator, jackknife, kid, mean_of, mmd, noise_floor
 
 Array = NDArray[np.floating]
@@ -27,13 +28,13 @@ class Figure:
     low: float | None = None
     high: float | None = None
     layer: str | None = None
+    after: int | None = None
 
 
-def _figure(metric: str, estimate: Estimate, task: int | None, unit: str = "1e-3") -> Figure:
-    scale = SCALE if unit == "1e-3" else 1.0
+def _figure(metric: str, estimate: Estimate, task: int | None, after: int | None = None) -> Figure:
     finite = np.isfinite(estimate.error)
-    low, high = (estimate.low * scale, estimate.high * scale) if finite else (None, None)
-    return Figure(metric, estimate.value * scale, estimate.n, unit, task, low, high)
+    low, high = (estimate.low * SCALE, estimate.high * SCALE) if finite else (None, None)
+    return Figure(metric, estimate.value * SCALE, estimate.n, "1e-3", task, low, high, after=after)
 
 
 def accuracy_figures(real: Sequence[Array], final: Sequence[Array]) -> list[Figure]:
@@ -54,19 +55,43 @@ def accuracy_figures(real: Sequence[Array], final: Sequence[Array]) -> list[Figu
     return figures
 
 
+def learned_figures(real: Sequence[Array], just: Sequence[Array]) -> list[Figure]:
+    """MMD(F(X_{D,j}), F(X_{j,j})) per task and its mean over tasks: how well each was learnt, whatever came after."""
+    estimates = [jackknife(x, y, "v") for x, y in zip(real, just, strict=True)]
+    figures = [_figure("learned_mmd", e, j) for j, e in enumerate(estimates, 1)]
+    return [*figures, _figure("learned_mmd", mean_of(estimates), None)]
+
+
+def matrix_figures(real: Sequence[Array], images: Mapping[tuple[int, int], Array]) -> list[Figure]:
+    """MMD(F(X_{D,j}), F(X_{i,j})) for every (i, j) with i >= j, and A_n, its mean over j <= n, for every n.
+
+    Args:
+        real: per task, (n, d) features. images: (i, j), 1-based -> (n, d) features of X_{i,j}, all of them.
+    """
+    estimates = {(i, j): jackknife(real[j - 1], y, "v") for (i, j), y in images.items()}
+    means = {n: mean_of([estimates[n, j] for j in range(1, n + 1)]) for n in range(1, len(real) + 1)}
+    return [
+        *(_figure("mmd", e, j, after=i) for (i, j), e in sorted(estimates.items())),
+        *(_figure("a_n", mean, n) for n, mean in means.items()),
+    ]
+
+
 def forgetting_figures(just: Sequence[Array], final: Sequence[Array]) -> list[Figure]:
-    """F_mmd = mean over tasks j < N of MMD(F(X_{j,j}), F(X_{N,j})) (eq. 10), per task and in all.
+    """F_mmd = mean over tasks j < N of MMD(F(X_{j,j}), F(X_{N,j})) (eq. 10), per task and in all; and by KID.
 
     The image sets come from the same seeds, hence the paired estimator. With one task there is nothing to forget: 0.
     """
     if len(just) == 1:
-        return [Figure(metric, 0.0, 0, "1e-3") for metric in ("f_mmd", "f_mmd_unbiased")]
+        return [*(Figure(m, 0.0, 0, "1e-3") for m in ("f_mmd", "f_mmd_unbiased")), Figure("f_kid", 0.0, 0, "1")]
     figures: list[Figure] = []
     forms: tuple[tuple[str, Estimator], ...] = (("f_mmd", "v"), ("f_mmd_unbiased", "u-paired"))
     for metric, estimator in forms:
         estimates = [jackknife(x, y, estimator, paired=True) for x, y in zip(just[:-1], final[:-1], strict=True)]
         figures += [_figure(metric, e, j) for j, e in enumerate(estimates, 1)]
         figures.append(_figure(metric, mean_of(estimates), None))
+    kids = [kid(x, y, paired=True) for x, y in zip(just[:-1], final[:-1], strict=True)]
+    figures += [Figure("f_kid", value, len(final[0]), "1", j) for j, value in enumerate(kids, 1)]
+    figures.append(Figure("f_kid", float(np.mean(kids)), len(kids), "1"))
     return figures
 
 
@@ -97,4 +122,23 @@ def training_figures(trainings: Sequence[Mapping[str, Any]], unet_parameters: in
     for j, training in enumerate(trainings, 1):
         layers: Mapping[str, float] = training["layer_distance"]
         figures += [Figure("plasticity_distance", v, 1, "1", j, layer=name) for name, v in layers.items()]
+    return figures
+
+
+def change_figures(changes: Sequence[Change]) -> list[Figure]:
+    """Interference, overlap and the share of entries changed, per task (and layer) and in all."""
+    figures: list[Figure] = []
+    matrices = len(changes[0].layer_density)
+    series: dict[str, tuple[list[float | None], str]] = {
+        "interference": ([c.interference for c in changes], "fraction"),
+        "overlap": ([c.overlap for c in changes], "1"),
+        "change_density": ([*(c.density for c in changes)], "fraction"),
+    }
+    for metric, (values, unit) in series.items():
+        found = [(j, value) for j, value in enumerate(values, 1) if value is not None]
+        figures += [Figure(metric, value, matrices, unit, j) for j, value in found]
+        if found:
+            figures.append(Figure(metric, float(np.mean([value for _, value in found])), len(found), unit))
+    for j, one in enumerate(changes, 1):
+        figures += [Figure("change_density", v, 1, "fraction", j, layer=name) for name, v in one.layer_density.items()]
     return figures

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.mini.concepts import MiniConcepts
 from harness import registry
-from harness.plan import Plan, Setting
+from harness.plan import Plan, Setting, pairs
 from harness.spec import Benchmark, MethodOptions, Sampling, Tier
 
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=3, waterfalls=2)})
@@ -36,6 +36,38 @@ def test_a_sequential_method_needs_2n_minus_1_image_sets() -> None:
     made = plan("stamina")
     assert (count(made, "real"), count(made, "train"), count(made, "generate"), count(made, "score")) == (5, 5, 9, 1)
     assert count(made, "features") == 5 + 9
+
+
+def test_the_full_matrix_has_every_image_set_from_the_diagonal_down() -> None:
+    for method, sets in (("stamina", 15), ("ti++", 5)):
+        made = Plan(SETTING)
+        plugin = registry.methods().get(method)
+        options = plugin.options_class.for_tier("mini")
+        made.add_cell(BENCHMARK, BENCHMARK.tasks("mini"), 5, method, plugin, options, 0, full_matrix=True)
+        assert count(made, "generate") == sets
+        assert sorted(made.cells[0].images) == [(i, j) for i in range(1, 6) for j in range(1, i + 1)]
+        assert set(keys(plan(method), "generate")) <= set(keys(made, "generate"))
+        assert keys(plan(method), "score") != keys(made, "score")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [(1, []), (2, [(1, 2)]), (3, [(1, 2), (2, 3)]), (4, [(1, 2), (2, 3), (3, 4)]), (50, [(1, 2), (25, 26), (49, 50)])],
+)
+def test_neighbours_are_drawn_together(tasks: int, expected: list[tuple[int, int]]) -> None:
+    assert pairs(tasks) == expected
+
+
+def test_a_shuffled_order_has_the_same_concepts_under_new_numbers() -> None:
+    tasks = BENCHMARK.tasks("mini")
+    shuffled = BENCHMARK.shuffled(1)
+    others = shuffled.tasks("mini")
+    assert (shuffled.name, shuffled.base, shuffled.order) == ("b-order1", "b", 1)
+    assert [t.index for t in others] == [1, 2, 3, 4, 5]
+    assert sorted(t.name for t in others) == sorted(t.name for t in tasks)
+    assert [t.name for t in others] != [t.name for t in tasks]
+    assert [t.name for t in others] == [t.name for t in BENCHMARK.shuffled(1).tasks("mini")]
+    assert BENCHMARK.shuffled(0) is BENCHMARK
 
 
 def test_an_independent_method_samples_each_task_once() -> None:

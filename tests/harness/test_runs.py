@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 from tests_support import InlineExecutor
 
 from benchmarks.mini.concepts import MiniConcepts
 from harness import api, registry
 from harness.display import QuietDisplay
+from harness.metrics.mmd import mmd
 from harness.plan import Plan
-from harness.recorded import read_cells, record
+from harness.recorded import read_cells, read_unfinished, record, record_failures
+from harness.results import CellResult
 from harness.runner import Outcome, check, run
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store import Store
@@ -32,7 +34,8 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
 
     def runner(
         methods: str = "stamina", n: int = 2, output: Path | None = None, seeds: tuple[int, ...] = (0,),
-        fail_at: int | None = None, keep_going: bool = False, **changes: object,
+        fail_at: int | None = None, keep_going: bool = False, order: int = 0, full_matrix: bool = False,
+        **changes: object,
     ) -> tuple[api.Prepared, Outcome, InlineExecutor]:  # fmt: skip
         specs = tuple(MethodSpec(name=m, changes={**SMALL, **changes}) for m in methods.split(","))
         spec = RunSpec(
@@ -41,6 +44,8 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
             seeds=seeds,
             tasks=tuple(range(1, n + 1)),
             output=output or tmp_path / "runs",
+            order=order,
+            full_matrix=full_matrix,
         )
         prepared = api.prepare(spec)
         executor = InlineExecutor(prepared.plan.setting, prepared.store.root, fail_at)
@@ -48,7 +53,7 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
 
         display = QuietDisplay(Console(quiet=True))
         outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=keep_going)
-        record(prepared.spec, prepared.plan)
+        record_failures(record(prepared.spec, prepared.plan), outcome.errors)
         return prepared, outcome, executor
 
     return runner
@@ -69,8 +74,10 @@ def test_a_run_gives_every_metric_and_the_same_command_again_does_nothing(go: Ru
         found = {row.metric for row in cell.rows}
         expected = {
             "a_mmd", "a_mmd_unbiased", "f_mmd", "f_mmd_unbiased", "kid", "n_param", "plasticity_distance",
-            "residual_norm", "train_seconds", "noise_floor", "codec_floor",
+            "residual_norm", "train_seconds", "noise_floor", "codec_floor", "learned_mmd", "f_kid",
         }  # fmt: skip
+        if cell.method != "ti++":
+            expected |= {"interference", "overlap", "change_density"}
         assert found == (expected | {"mask_density"} if cell.method == "stamina" else expected)
         assert cell.partial
         assert all(row.partial for row in cell.rows)
@@ -131,7 +138,7 @@ def test_the_order_of_steps_does_not_matter(go: Runner, tmp_path: Path, monkeypa
 def test_a_damaged_file_is_made_again(go: Runner, capsys: pytest.CaptureFixture[str]) -> None:
     prepared, _, _ = go("ti++")
     before = figures(prepared)
-    image = prepared.store.folder(prepared.plan.cells[0].final[0]) / "images" / "00.png"
+    image = prepared.store.folder(prepared.plan.cells[0].images[2, 1]) / "images" / "00.png"
     image.write_bytes(image.read_bytes()[:-5])
     again, _, executor = go("ti++")
     assert "damaged file images/00.png" in capsys.readouterr().err
@@ -212,3 +219,87 @@ def test_mini_concepts_of_different_splits_never_meet() -> None:
     images = [task.images.load(64) for task in (*tuning, *bench)]
     assert len({image.tobytes() for image in images}) == 12
     assert all(np.array_equal(i, t.images.load(64)) for i, t in zip(images, (*tuning, *bench), strict=True))
+
+
+def rows(cell: CellResult, metric: str) -> dict[tuple[int | None, int | None], float]:
+    return {(r.after, r.task): r.value for r in cell.rows if r.metric == metric and r.layer is None}
+
+
+def test_the_full_matrix_agrees_with_the_scores(go: Runner) -> None:
+    usual, _, _ = go("stamina,ti++", n=3)
+    _, _, executor = go("stamina,ti++", n=3, full_matrix=True)
+    assert sorted(executor.ran) == ["features", "generate", "score", "score"]  # X_{2,1} of stamina was missing
+    small, other, full, tokens = read_cells(usual.spec.output)
+    assert (small.method, full.method, tokens.method) == ("stamina", "stamina", "ti++")
+    assert not rows(small, "mmd")
+    matrix, last = rows(full, "mmd"), rows(full, "a_mmd")
+    assert sorted(matrix) == [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)]
+    assert [matrix[3, j] for j in (1, 2, 3)] == [last[None, j] for j in (1, 2, 3)]
+    assert [matrix[j, j] for j in (1, 2, 3)] == [rows(full, "learned_mmd")[None, j] for j in (1, 2, 3)]
+    means = rows(full, "a_n")
+    assert means[None, 2] == pytest.approx((matrix[2, 1] + matrix[2, 2]) / 2)
+    assert means[None, 3] == pytest.approx(last[None, None])
+    assert [list(t.after) for t in full.tasks] == [[1, 2, 3], [2, 3], [3]]
+    kept = rows(tokens, "mmd")  # tokens alone: what was drawn of a concept stays
+    assert kept[1, 1] == kept[2, 1] == kept[3, 1]
+    assert other.method == "ti++"
+
+
+def test_figures_can_be_recomputed_from_the_features_that_a_cell_names(go: Runner) -> None:
+    prepared, _, _ = go("clora", n=3)
+    (cell,) = read_cells(prepared.spec.output)
+    for task in cell.tasks:
+        real, made = load_file(task.real_features)["images"], load_file(task.features[3])["images"]
+        assert rows(cell, "a_mmd")[None, task.index] == pytest.approx(1000 * mmd(real, made, "v"), rel=1e-12)
+        assert task.generated == task.after[3]
+        losses = json.loads(task.training.read_text())["losses"]
+        assert [entry["step"] for entry in losses] == [0, 1, 2]
+        assert losses[0].keys() == {"step", "sd", "forget"}
+
+
+def test_changes_are_measured_between_the_kept_weights(go: Runner) -> None:
+    prepared, _, _ = go("stamina,cd", n=2)
+    masked, dense = read_cells(prepared.spec.output)
+    assert rows(dense, "interference")[None, 2] == pytest.approx(1.0, abs=0.02)  # a dense change falls everywhere
+    assert list(rows(masked, "interference")) == [(None, 2), (None, None)]
+    assert 0 <= rows(masked, "overlap")[None, 2] <= 1
+    density, mask = rows(masked, "change_density"), rows(masked, "mask_density")
+    assert density[None, 1] == pytest.approx(mask[None, 1], abs=0.05)
+    layers = {r.layer for r in masked.rows if r.metric == "change_density" and r.layer is not None}
+    assert layers == {r.layer for r in masked.rows if r.metric == "plasticity_distance" and r.layer is not None}
+
+
+def test_two_concepts_in_one_prompt(go: Runner) -> None:
+    prepared, _, _ = go("stamina,ti++,ub", n=2)
+    stamina, tokens, bound = read_cells(prepared.spec.output)
+    (composition,) = stamina.compositions
+    assert composition.prompt == "a photo of V1 posing next to V2"  # STAMINA is taught without the category word
+    assert composition.tasks == (1, 2)
+    assert len(list(composition.images.glob("*.png"))) == 4
+    assert tokens.compositions[0].prompt == "a photo of V1 person posing next to V2 waterfall"
+    assert not bound.compositions  # each concept has weights of its own
+    assert prepared.store.open(prepared.plan.cells[2].compositions[0].key).json("none.json")["reason"]
+
+
+def test_another_order_shares_what_does_not_depend_on_it(go: Runner) -> None:
+    prepared, _, _ = go("stamina,ti++", n=3)
+    shuffled, _, _ = go("stamina,ti++", n=3, order=2)
+    assert shuffled.plan.cells[0].benchmark == "mixed50-order2"
+    cells = [cell for cell in read_cells(prepared.spec.output) if cell.order]
+    assert {(cell.base, cell.order, cell.benchmark) for cell in cells} == {("mixed50", 2, "mixed50-order2")}
+    tasks = prepared.plan.cells[0].tasks
+    assert [t.name for t in tasks] != [t.name for t in shuffled.plan.cells[0].tasks]
+
+
+def test_what_is_unfinished_says_how_far_it_came_and_why(go: Runner, tmp_path: Path) -> None:
+    output = tmp_path / "runs"
+    go("stamina,ti++", n=2, output=output, fail_at=9, keep_going=True)
+    left = read_unfinished(output)
+    assert len(left) + len(read_cells(output)) == 2
+    (cell,) = [cell for cell in left if cell.reason]
+    assert "made to fail" in cell.reason
+    assert (cell.benchmark, cell.seed, cell.tasks) == ("mixed50", 0, 2)
+    assert 0 <= cell.trained <= 2
+    go("stamina,ti++", n=2, output=output)
+    assert read_unfinished(output) == []
+    assert not list((output / "runs").glob("*.failures.json"))
