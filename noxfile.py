@@ -38,6 +38,13 @@ def perf(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """A report's page in the machine's Chromium."""
+    session.install(*INSTALL, ".[test,browser]")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Breaks one line at a time in a copy of the repository: the named tests must fail."""
     session.install(*INSTALL, ".[test]")

@@ -1,11 +1,13 @@
-"""What a run shows while it works: a live rich display on a terminal, plain lines elsewhere. Always on stderr."""
+"""What a run shows while it works: a live rich table on a terminal, plain lines elsewhere. Always on stderr."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -14,16 +16,22 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
+
+from harness.board import Board, Tally
+from harness.plan import Plan, Step
+from harness.store import Store
 
 
 class Display(Protocol):
     """Told of the run's progress by the runner."""
 
-    def start(self, total: int, cached: int) -> None:
-        """`total` steps in all, of which `cached` are in the store."""
+    def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
+        """The run begins; `cached` steps of the plan are in the store."""
         ...
 
-    def step_done(self, label: str, seconds: float, share: float) -> None:
+    def step_done(self, step: Step, seconds: float, share: float) -> None:
         """One step was committed; `share` (0 to 1) of the work that was pending is now done, by nominal cost."""
         ...
 
@@ -37,25 +45,35 @@ class Display(Protocol):
 
 
 class PlainDisplay:
-    """A line now and then, for logs and pipes."""
+    """A line now and then, and one for each finished cell, for logs and pipes."""
 
     def __init__(self, console: Console, every_s: float = 10.0) -> None:
         self.console, self.every_s = console, every_s
-        self.total = self.done = self.cached = 0
+        self.total = self.done = 0
         self._printed = self._started = time.monotonic()
 
-    def start(self, total: int, cached: int) -> None:
-        self.total, self.done, self.cached = total, cached, cached
+    def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
+        self.board = Board(plan, store)
+        self.board.cached(cached)
+        self.total, self.done = len(plan.steps), len(cached)
         self._printed = self._started = time.monotonic()
         if cached:
-            self.note(f"{cached} of {total} steps are in the store")
+            self.note(f"{self.done} of {self.total} steps are in the store")
 
-    def step_done(self, label: str, seconds: float, share: float) -> None:
+    def step_done(self, step: Step, seconds: float, share: float) -> None:
         self.done += 1
+        self.board.done(step)
         now = time.monotonic()
+        if step.kind == "score":
+            for tally in self.board.of(step):
+                self.note(f"{tally.label} seed {tally.seed}: {scores(tally)}")
         if now - self._printed >= self.every_s or self.done == self.total:
             left = (now - self._started) * (1 - share) / share
-            self.note(f"[{self.done}/{self.total}] {label} ({seconds:.1f} s); about {left / 60:.1f} min left")
+            more = "".join(f", {text}" for tally in self.board.of(step)[:1] if (text := training(tally)))
+            rate = more if step.kind == "train" else ""
+            self.note(
+                f"[{self.done}/{self.total}] {step.label} ({seconds:.1f} s{rate}); about {left / 60:.1f} min left"
+            )
             self._printed = now
 
     def note(self, message: str) -> None:
@@ -66,31 +84,42 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A progress bar by nominal cost, with the step just finished."""
+    """A progress bar by nominal cost, and under it a table of the cells: how far they are, their latest figures."""
 
     def __init__(self, console: Console) -> None:
+        self.console = console
         self.progress = Progress(
             BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), TimeRemainingColumn(),
-            console=console, transient=True,
+            console=console,
         )  # fmt: skip
         self.bar: TaskID | None = None
         self.total = self.done = 0
+        self.board: Board | None = None
+        self.live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._render)
 
-    def start(self, total: int, cached: int) -> None:
-        self.total, self.done = total, cached
+    def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
+        self.board = Board(plan, store)
+        self.board.cached(cached)
+        self.total, self.done = len(plan.steps), len(cached)
         self.bar = self.progress.add_task("starting workers", total=1.0)
-        self.progress.start()
+        self.live.start()
 
-    def step_done(self, label: str, seconds: float, share: float) -> None:
+    def step_done(self, step: Step, seconds: float, share: float) -> None:
         self.done += 1
+        if self.board is not None:
+            self.board.done(step)
         if self.bar is not None:
-            self.progress.update(self.bar, completed=share, description=f"[{self.done}/{self.total}] {label}")
+            self.progress.update(self.bar, completed=share, description=f"[{self.done}/{self.total}] {step.label}")
 
     def note(self, message: str) -> None:
-        self.progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        self.progress.stop()
+        self.live.stop()
+
+    def _render(self) -> Group:
+        tallies = self.board.tallies if self.board is not None else []
+        return Group(self.progress, cells_table(tallies, max(3, self.console.height - 6)))
 
 
 class QuietDisplay:
@@ -99,10 +128,10 @@ class QuietDisplay:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def start(self, total: int, cached: int) -> None:
+    def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
         pass
 
-    def step_done(self, label: str, seconds: float, share: float) -> None:
+    def step_done(self, step: Step, seconds: float, share: float) -> None:
         pass
 
     def note(self, message: str) -> None:
@@ -117,3 +146,35 @@ def make_display(console: Console, *, quiet: bool = False) -> Display:
     if quiet:
         return QuietDisplay(console)
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+def training(tally: Tally) -> str:
+    """'18.2 steps/s, loss 0.314, distance 1.27', as far as known."""
+    parts = [(tally.rate, "{:.1f} steps/s"), (tally.loss, "loss {:.3f}"), (tally.distance, "distance {:.3f}")]
+    return ", ".join(text.format(value) for value, text in parts if value is not None)
+
+
+def scores(tally: Tally) -> str:
+    """'A_mmd 403.4, F_mmd 9.2 (x10^3)'."""
+    parts = [("A_mmd", tally.a_mmd), ("F_mmd", tally.f_mmd)]
+    return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + " (x10^3)"
+
+
+def cells_table(tallies: Sequence[Tally], room: int) -> Table:
+    """The cells in `room` lines. Of too many, those at work come first, then the finished; the rest is counted."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("cell", "tasks", "images", "steps/s", "loss", "distance", "A_mmd", "F_mmd"):
+        table.add_column(column, justify="left" if column == "cell" else "right", no_wrap=True)
+    shown = list(tallies)
+    if len(shown) > room:
+        shown = sorted(shown, key=lambda t: (not t.started or t.a_mmd is not None, not t.started))[: room - 1]
+    for tally in shown:
+        figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.a_mmd, 1), (tally.f_mmd, 1)]
+        table.add_row(
+            Text(f"{tally.label} seed {tally.seed}"), f"{tally.trained}/{tally.tasks}",
+            f"{tally.drawn}/{tally.pictures}",
+            *("" if value is None else f"{value:.{digits}f}" for value, digits in figures),
+        )  # fmt: skip
+    if len(shown) < len(tallies):
+        table.add_row(Text(f"... and {len(tallies) - len(shown)} more", style="dim"))
+    return table

@@ -110,7 +110,7 @@ def run(
                 broken[current] = message
                 stack.extend(users.get(current, []))
 
-    display.start(len(progress.cached) + len(progress.pending), len(progress.cached))
+    display.start(plan, store, progress.cached)
     killed = True
     made, whole = 0.0, sum(NOMINAL[step.kind][0] for step in progress.pending)
     try:
@@ -142,7 +142,7 @@ def run(
                     continue
                 outcome.executed += 1
                 made += NOMINAL[step.kind][0]
-                display.step_done(step.label, future.result(), made / whole)
+                display.step_done(step, future.result(), made / whole)
                 for user in users.get(step.key, []):
                     missing[user].discard(step.key)
                     if not missing[user] and user not in broken:

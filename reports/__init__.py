@@ -1,12 +1,14 @@
-"""From finished cells to tables, figures, grids and one results file.
+"""From finished cells to tables, figures, grids, a page and one results file.
 
-The room reads `harness.results` only and never imports torch. Its public face:
+The room reads `harness.results`, and the files of the store that it names; it never imports torch. Its public face:
 
-- `reports.frame`: the tidy frame and its JSON
 - `reports.tables`: tables by (benchmark, tier, backbone, tasks run) and their renderers
-- `reports.grids`: picture grids, real against generated
-- `reports.curves`: plasticity and its companions against the tasks learned
-- `reports.paper`: the paper's tables with our figures beside the published ones
-- `reports.reference`: finished cells as small text files to commit, and back
+- `reports.macros`: a LaTeX macro for each of their figures; `reports.frame`: the tidy frame, its JSON and CSV
+- `reports.paper`: the paper's tables with our figures beside the published ones, by KID, and training times
+- `reports.paired`, `reports.orders`: paired differences between methods; spread over orders of the tasks
+- `reports.figures`, `reports.pictures`: figures, and picture grids
+- `reports.page`: the page to explore
 - `reports.write`: all of it into one folder
+- `reports.compare`: two runs beside each other
+- `reports.reference`: finished cells as small text files to commit, and back
 """

@@ -10,13 +10,15 @@ from harness.results import Metric
 # (unit of the row, unit of the column) -> factor
 FACTORS = {("1", "1e-3"): 1000.0, ("1e-3", "1"): 0.001, ("fraction", "%"): 100.0, ("%", "fraction"): 0.01}
 
+DOWN = "↓"
+
 
 @dataclass(frozen=True)
 class Column:
     """One column.
 
     `unit` is that of the printed value, `interval` says whether its 95 % interval is printed, `compact` whether the
-    narrow text table has it. Lower is better in all of them.
+    narrow text table has it. Lower is better in all of `COLUMNS`.
     """
 
     metric: Metric
@@ -27,6 +29,11 @@ class Column:
     digits: int = 2
     interval: bool = False
     compact: bool = True
+
+    @property
+    def heading(self) -> str:
+        """The title with the arrow that says which way is better."""
+        return f"{self.title} {DOWN}"
 
 
 COLUMNS = (
@@ -44,6 +51,22 @@ COLUMNS = (
     Column("kid", "1e-3", "KID (x10^3)", "KID", ("KID", r"($\times 10^3$)")),
     Column("train_seconds", "s", "train s/task", "s/task", ("train", "s/task"), digits=1),
 )  # fmt: skip
+
+# Figures that no results table prints, and that the CSV file and the LaTeX macros have beside the columns.
+MORE = (
+    Column("f_kid", "1e-3", "F_KID (x10^3)", "F_KID", (r"$F_\mathrm{KID}$", r"($\times 10^3$)")),
+    Column(
+        "learned_mmd", "1e-3", "A_mmd just learned (x10^3)", "learned",
+        (r"$A_\mathrm{mmd}$", r"just learned ($\times 10^3$)"),
+    ),
+    Column("plasticity_distance", "1", "plasticity distance", "distance", ("plasticity", "distance")),
+    Column("residual_norm", "1", "residual norm", "residual", ("residual", "norm"), digits=3),
+    Column("mask_density", "fraction", "mask density", "density", ("mask", "density"), digits=3),
+    Column("interference", "fraction", "interference", "interf.", ("interference", ""), digits=3),
+    Column("overlap", "1", "overlap", "overlap", ("overlap", ""), digits=3),
+    Column("change_density", "fraction", "change density", "changed", ("change", "density"), digits=3),
+)  # fmt: skip
+FIGURES = (*COLUMNS, *MORE)
 
 
 def convert(value: float, unit: str, target: str) -> float:

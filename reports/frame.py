@@ -56,6 +56,12 @@ def to_json(frame: pd.DataFrame) -> str:
     return "[\n" + ",\n".join(json.dumps(record, allow_nan=False) for record in records) + "\n]\n"
 
 
+def to_csv(frame: pd.DataFrame) -> str:
+    """The frame as CSV with a header; what is missing or not finite is an empty field, values are not rounded."""
+    text: str = frame.replace([math.inf, -math.inf], math.nan).to_csv(index=False, lineterminator="\n")
+    return text
+
+
 def _record(cell: CellResult, row: Row) -> dict[str, Any]:
     record = row.model_dump()
     # A cell that was cut short makes each of its figures partial, whatever the row says.

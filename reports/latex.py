@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from harness.results import Metric
 from reports.columns import COLUMNS, Column
 from reports.files import slug
 from reports.published import Published
@@ -36,6 +37,7 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 \setlength{\topmargin}{-1.5cm}
 \begin{document}
 """
+BOLD, UNDERLINED = r"\mathbf", r"\underline"
 
 
 def escape(text: str) -> str:
@@ -59,22 +61,34 @@ def _escape_character(character: str) -> str:
     return f"{{[}}U+{ord(character):04X}{{]}}"
 
 
+def prose(plain: str) -> str:
+    """Escaped text, with the few signs of ours that LaTeX has better ones for."""
+    text = escape(plain)
+    text = re.sub(r"\b([AF])\\_(mmd|KID)\b", r"$\1_\\mathrm{\2}$", text)
+    text = re.sub(r"\bN\\_param\b", r"$N_\\mathrm{param}$", text)
+    text = text.replace(r"x10\textasciicircum{}3", r"$\times 10^3$").replace(r" $\downarrow$", r" ($\downarrow$)")
+    return re.sub(r"(?<![\w.)-])-(?=\d)", "$-$", text)  # a minus sign, not the hyphen of 'mini-64' or '1-3'
+
+
 def to_latex(table: Table) -> str:
     r"""A complete `table` environment; needs `\usepackage{booktabs}`. Ends with a newline."""
     best = {column.metric: table.best(column) for column in COLUMNS}
+    second = {column.metric: table.second(column) for column in COLUMNS}
     lines = [
         r"\begin{table}[tbp]",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{{{escape(table.caption)}.}}",
         rf"\label{{tab:{_label(table)}}}",
-        rf"\begin{{tabular}}{{p{{2.8cm}}{'r' * len(COLUMNS)}}}",  # long labels wrap
+        rf"\begin{{tabular}}{{p{{3.3cm}}{'r' * len(COLUMNS)}}}",  # long labels wrap
         r"\toprule",
         _row(["Method", *(column.latex[0] + r" ($\downarrow$)" for column in COLUMNS)]),
         _row(["", *(column.latex[1] for column in COLUMNS)]),
         r"\midrule",
     ]
     for line in table.lines:
-        lines += _line(line, {column.metric for column in COLUMNS if line.label in best[column.metric]})
+        marks = {c.metric: BOLD for c in COLUMNS if line.label in best[c.metric]}
+        marks |= {c.metric: UNDERLINED for c in COLUMNS if line.label in second[c.metric]}
+        lines += _line(line, marks)
     if table.published is not None:
         lines += _published(table.published)
     notes = table.notes()
@@ -85,7 +99,7 @@ def to_latex(table: Table) -> str:
         r"\end{tabular}",
         r"\par\medskip",
         r"\begin{minipage}{\linewidth}\scriptsize\raggedright",
-        *(rf"{_math(escape(note))}\par" for note in notes),
+        *(rf"{prose(note)}\par" for note in notes),
         r"\end{minipage}",
         r"\end{table}",
     ]
@@ -103,22 +117,22 @@ def document(floats: Sequence[str]) -> str:
     return f"{_PREAMBLE}{body}\\end{{document}}\n"
 
 
-def _line(line: Line, bold: set[str]) -> list[str]:
+def _line(line: Line, marks: Mapping[Metric, str]) -> list[str]:
     """The line of a method and, where there are intervals, a second one that holds them in small print."""
-    rows = [_row([rf"{{\raggedright {escape(line.label)}}}", *(_cell(line, c, c.metric in bold) for c in COLUMNS)])]
+    rows = [_row([rf"\raggedright {escape(line.label)}", *(_cell(line, c, marks.get(c.metric, "")) for c in COLUMNS)])]
     intervals = [line.figures[c.metric].interval(c) if c.metric in line.figures else "" for c in COLUMNS]
     if any(intervals):
         rows.append(_row(["", *(rf"{{\scriptsize ${text}$}}" if text else "" for text in intervals)]))
     return rows
 
 
-def _cell(line: Line, column: Column, bold: bool) -> str:
+def _cell(line: Line, column: Column, mark: str) -> str:
     figure = line.figures.get(column.metric)
     if figure is None:
         return MISSING
     value, spread = figure.parts(column)
     # The dash stays outside mathematics, where it would be a minus sign.
-    return (rf"$\mathbf{{{value}}}$" if bold else f"${value}$") + rf" $\pm$ {escape(spread)}"
+    return (rf"${mark}{{{value}}}$" if mark else f"${value}$") + rf" $\pm$ {escape(spread)}"
 
 
 def _published(block: Published) -> list[str]:
@@ -128,7 +142,7 @@ def _published(block: Published) -> list[str]:
         rf"\multicolumn{{{span}}}{{l}}{{\textit{{paper ({escape(block.setting)})}}}}\\",
         r"\midrule",
         *(
-            _row([f"{{{escape(name)}}}", *(_value(row, column) for column in COLUMNS)])
+            _row([rf"\raggedright {escape(name)}", *(_value(row, column) for column in COLUMNS)])
             for name, row in block.rows.items()
         ),
     ]
@@ -145,8 +159,3 @@ def _row(cells: Sequence[str]) -> str:
 def _label(table: Table) -> str:
     scope = f"partial-{ranges(table.tasks)}" if table.partial else "full"
     return "-".join(map(slug, (table.benchmark, table.tier, table.backbone, scope))).replace("_", "-").lower()
-
-
-def _math(text: str) -> str:
-    """The notes' own 'x10^3' as mathematics."""
-    return text.replace(r"x10\textasciicircum{}3", r"$\times 10^3$")

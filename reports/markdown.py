@@ -12,6 +12,8 @@ from reports.summary import MISSING, Line, Table, number
 # Escaped wherever they may start markup; '|' would split a cell, '$' starts mathematics on GitHub.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")
 
+BOLD, SECOND = "**{}**", "<u>{}</u>"
+
 
 def escape(text: str) -> str:
     """User text as literal Markdown on one line."""
@@ -20,24 +22,26 @@ def escape(text: str) -> str:
 
 def to_markdown(table: Table) -> str:
     """A heading, the table, the paper's block where there is one, and the notes; ends with a newline."""
-    best = {column.metric: table.best(column) for column in COLUMNS}
+    marks = {
+        column.metric: dict.fromkeys(table.best(column), BOLD) | dict.fromkeys(table.second(column), SECOND)
+        for column in COLUMNS
+    }
     rows = [
-        [escape(line.label), *(_cell(line, column, line.label in best[column.metric]) for column in COLUMNS)]
+        [escape(line.label), *(_cell(line, column, marks[column.metric].get(line.label, "{}")) for column in COLUMNS)]
         for line in table.lines
     ]
-    parts = [f"### {escape(table.caption)}", grid(["method", *(column.title for column in COLUMNS)], rows)]
+    parts = [f"### {escape(table.caption)}", grid(["method", *(column.heading for column in COLUMNS)], rows)]
     if table.published is not None:
         parts += _published(table.published, table.tier)
     parts.append("\n".join(f"- {escape(note)}" for note in table.notes()))
     return "\n\n".join(parts) + "\n"
 
 
-def _cell(line: Line, column: Column, bold: bool) -> str:
+def _cell(line: Line, column: Column, mark: str) -> str:
     figure = line.figures.get(column.metric)
     if figure is None:
         return MISSING
-    value = f"**{figure.text(column)}**" if bold else figure.text(column)
-    return f"{value} {figure.interval(column)}".strip()
+    return f"{mark.format(figure.text(column))} {figure.interval(column)}".strip()
 
 
 def _published(block: Published, tier: str) -> list[str]:
@@ -48,7 +52,7 @@ def _published(block: Published, tier: str) -> list[str]:
     ]
     return [
         f"**paper ({block.setting})**",
-        grid(["method", *(column.title for column in columns)], rows),
+        grid(["method", *(column.heading for column in columns)], rows),
         escape(block.caution(tier)),
     ]
 

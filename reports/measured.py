@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import COLUMNS, convert
+from reports.columns import FIGURES, convert
 from reports.summary import by_label, comparable, is_partial
 
-UNITS = {column.metric: column.unit for column in COLUMNS}
+UNITS = {column.metric: column.unit for column in FIGURES}
 Protocols = Mapping[tuple[str, str, str], Mapping[str, Sequence[Mapping[str, str]]]]
 """(benchmark, tier, backbone) -> label -> the protocols of its cells."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured at one tier with one backbone; only full figures, in the units of the printed columns."""
+    """What was measured at one tier with one backbone; only full figures, in the units of `reports.columns.FIGURES`."""
 
     tier: str
     backbone: str

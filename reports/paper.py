@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from harness.errors import UsageError
 from harness.results import Metric, Row
 from reports.checks import three_checks
+from reports.columns import DOWN
 from reports.comparison import Interval, agreement, over_seeds, paired, paired_over_tasks
+from reports.kid import kid_sheets
+from reports.layouts import BELOW, BOUND, FULL, LAYOUTS, NOT_RUN, Layout, extras, seeds_note
 from reports.measured import Measured, Protocols, measured
 from reports.published import Published, published_table
-from reports.sheets import Grid, Sheet
+from reports.sheets import Grid, Sheet, ranked
 from reports.sheets import to_latex as sheets_to_latex
 from reports.sheets import to_markdown as sheets_to_markdown
 from reports.summary import MISSING, NO_SPREAD, join, merge_protocols, number
+from reports.times import time_sheets
 from reports.wording import bounds, mean_and_spread, signed, yes_no
 
-NOT_RUN = "not run"
-BELOW = "not in the paper"
 # What the paper says of a method that it ran, instead of a figure.
 INSTEAD = {("2a", "cd-merge"): "out of memory"}
 SCORES: tuple[Metric, ...] = ("a_mmd", "f_mmd")
 NAMES: Mapping[Metric, str] = {"a_mmd": "A_mmd", "f_mmd": "F_mmd"}
-FULL, BOUND = "stamina", "ub"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One table of the paper: its lines in the paper's order. `kind` says what stands beside the scores."""
-
-    number: str
-    benchmark: str
-    kind: Literal["comparison", "ablation", "bound"]
-    methods: tuple[str, ...]
-
-    def can_be_made(self, ours: Measured) -> bool:
-        """Whether enough was measured for the table to say something."""
-        ran = {name for name in self.methods if ours.whole(self.benchmark, name, "a_mmd")}
-        needed = {"comparison": None, "ablation": FULL, "bound": BOUND}[self.kind]
-        return bool(ran) if needed is None else needed in ran and len(ran) > 1
-
-
-LAYOUTS = (
-    Layout("1a", "celebahq20", "comparison", ("ti++", "cd", "cd-merge", "cd-ewc", "clora", "stamina")),
-    Layout("1b", "landmarks20", "comparison", ("ti++", "cd", "cd-merge", "cd-ewc", "clora", "stamina")),
-    Layout("2a", "mixed50", "comparison", ("ti++", "cd", "cd-ewc", "clora", "stamina")),
-    Layout(
-        "2b", "mixed50", "ablation",
-        (
-            "stamina", "stamina-no-mask", "stamina-no-mlp-tokens", "stamina-no-mask-mlp", "stamina-no-gumbel",
-            "stamina-no-sparsity",
-        ),
-    ),
-    Layout("3", "mixed50", "bound", ("ti++", "stamina", "ub")),
-)  # fmt: skip
 
 
 def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> list[Sheet]:
-    """Those of the five tables that the rows allow, and after them the three checks; none if no table can be made.
+    """Those of the five tables that the rows allow; none if no table can be made.
+
+    After them come the three checks, the same tables by KID, and the times of training, where the rows have them.
 
     Args:
         rows: tidy rows. Partial ones never enter; several tiers and backbones get tables of their own.
@@ -70,7 +40,7 @@ def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> lis
         tables = [_sheet(layout, ours, protocols or {}) for layout in LAYOUTS if layout.can_be_made(ours)]
         if tables:
             benchmarks = list(dict.fromkeys(layout.benchmark for layout in LAYOUTS))
-            sheets += [*tables, three_checks(ours, benchmarks)]
+            sheets += [*tables, three_checks(ours, benchmarks), *kid_sheets(ours), *time_sheets(ours, benchmarks)]
     return sheets
 
 
@@ -132,9 +102,7 @@ class _Table:
         self.layout = layout
         self.published = published
         self._ours = ours
-        in_paper = {name for other in LAYOUTS if other.benchmark == layout.benchmark for name in other.methods}
-        others = [name for name in ours.methods(layout.benchmark) if name not in in_paper]
-        self.extras = tuple(others) if layout.kind == "comparison" else ()
+        self.extras = extras(layout, ours)
         self.shown = (*layout.methods, *self.extras)
 
     def seeds(self, method: str, metric: Metric) -> dict[int, float]:
@@ -179,9 +147,10 @@ def _comparison(table: _Table) -> Grid:
         scores = [text for m in SCORES for text in (table.score(method, m), table.paper(method, m))]
         return (method, NOT_RUN if share is None else number(share.mean, 2), table.paper(method, "n_param"), *scores)
 
-    head = ["method", "N_param (%)", "paper"]
-    head += [text for metric in SCORES for text in (f"{NAMES[metric]} (x10^3)", "paper")]
-    return Grid(tuple(head), tuple(map(line, table.layout.methods)), BELOW, tuple(map(line, table.extras)))
+    head = ["method", f"N_param (%) {DOWN}", f"paper {DOWN}"]
+    head += [text for metric in SCORES for text in (f"{NAMES[metric]} (x10^3) {DOWN}", f"paper {DOWN}")]
+    grid = Grid(tuple(head), tuple(map(line, table.layout.methods)), BELOW, tuple(map(line, table.extras)))
+    return ranked(grid, *range(1, len(head)))
 
 
 def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
@@ -227,7 +196,7 @@ def _ablation(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
             words += f"{len(firm)} of the differences have an interval over tasks without zero, "
             words += f"{sum(firm)} of these agree with the paper."
         notes.append(words)
-    return (Grid(head, rows), *differences), notes
+    return (ranked(Grid(head, rows), 2, 3, 4, 5), *differences), notes
 
 
 def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
@@ -252,8 +221,8 @@ def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
             cells += ["0" if own else percent]
         return (*cells, number(theirs[method], 2), number(paper, 2), number(100 * paper / theirs[BOUND], 2))
 
-    ours = ("A_mmd (x10^3)", "95 %", "less ub, paired [95 %]", "% above ub")
-    head = ("method", *ours, "paper", "paper, less ub", "paper, % above ub")
+    ours = (f"A_mmd (x10^3) {DOWN}", "95 %", "less ub, paired [95 %]", "% above ub")
+    head = ("method", *ours, f"paper {DOWN}", "paper, less ub", "paper, % above ub")
     notes = [
         f"95 %: t intervals over seeds; {NO_SPREAD} where there is one only. Paired: over the seeds that both have."
     ]
@@ -270,7 +239,7 @@ def _bound(table: _Table) -> tuple[tuple[Grid, ...], list[str]]:
             words += f" Paired difference ti++ less {BOUND}, interval over tasks: {signed(gap.mean)} {bounds(gap)}, "
             words += "zero within the interval." if gap.holds_zero else "zero outside the interval."
         notes.append(words)
-    return (Grid(head, tuple(map(line, table.layout.methods))),), notes
+    return (ranked(Grid(head, tuple(map(line, table.layout.methods))), 1, 5),), notes
 
 
 def _order_notes(table: _Table, metric: Metric) -> list[str]:
@@ -311,15 +280,9 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
 
 
 def _seeds_note(table: _Table) -> str:
-    users: dict[tuple[int, ...], list[str]] = {}
-    for method in table.shown:
-        if seeds := table.seeds(method, "a_mmd"):
-            users.setdefault(tuple(seeds), []).append(method)
-    if len(users) == 1:
-        text = join(next(iter(users)), ", ")
-    else:
-        text = "; ".join(f"{join(seeds, ', ')} ({', '.join(methods)})" for seeds, methods in users.items())
+    seeds = {method: tuple(table.seeds(method, "a_mmd")) for method in table.shown}
     return (
-        f"Ours: mean ± sample standard deviation over seeds; {NO_SPREAD} where there is one seed only. Seeds: {text}. "
-        "The paper gives no spread. Lower is better in every column."
+        f"{seeds_note(seeds)} The paper gives no spread. Lower is better in every column; bold marks the lowest, "
+        "underlined the next number of a column as printed, ours and the paper's each by themselves, and claims no "
+        "significance."
     )

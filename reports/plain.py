@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from reports.columns import COLUMNS
-from reports.summary import FLOORS, MISSING, NO_SPREAD, Figure, Table, join, ranges
+from reports.columns import COLUMNS, DOWN, FIGURES, MORE, Column
+from reports.summary import FLOORS, MISSING, NO_SPREAD, Figure, Line, Table, join, ranges
 
 WIDTH = 100
 MIN_LABEL = 12
 GAP = "  "
+PARTS = ("mean", "sd", "low", "high", "n")
 GROUP = ("benchmark", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
 FIELDS = (
     *GROUP,
-    *(f"{c.metric}_{part}" for c in COLUMNS for part in ("mean", "sd", "low", "high", "n")),
+    *(f"{c.metric}_{part}" for c in COLUMNS for part in (*PARTS, "rank")),
+    *(f"{c.metric}_{part}" for c in MORE for part in PARTS),
     *FLOORS,
     "units",
     "protocol",
@@ -31,8 +33,9 @@ def to_csv(table: Table) -> str:
 def stack_csv(tables: Iterable[Table]) -> str:
     """All tables under one header, told apart by their first columns (benchmark, tier, backbone, partial, tasks).
 
-    Figures are not rounded, and stand in the units of the printed tables. A missing figure is an empty field; the
-    standard deviation of a single seed is an em dash.
+    Figures are not rounded, and stand in the units of the printed tables (`units`). A missing figure is an empty field;
+    the standard deviation of a single seed is an em dash. `_sd`, `_low`, `_high`: see `Figure`. `_rank`: the place by
+    the printed mean, 1 the lowest (best).
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
@@ -45,10 +48,11 @@ def stack_csv(tables: Iterable[Table]) -> str:
 def to_text(table: Table) -> str:
     """A compact table for terminals of 100 columns; long labels end in an ellipsis. Ends with a newline."""
     columns = [column for column in COLUMNS if column.compact]
-    rows = [["seeds", *(column.short for column in columns)]]
+    rows = [["seeds", *(f"{column.short} {DOWN}" for column in columns)]]
+    marks = [_marks(table, column) for column in columns]
     for line in table.lines:
-        figures = [(line.figures.get(column.metric), column) for column in columns]
-        rows.append([str(len(line.seeds)), *(MISSING if f is None else f.text(c) for f, c in figures)])
+        cells = [_cell(line, column, mark) for column, mark in zip(columns, marks, strict=True)]
+        rows.append([str(len(line.seeds)), *cells])
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     room = max(MIN_LABEL, WIDTH - sum(widths) - len(GAP) * len(widths))
     labels = [_shorten(label, room) for label in ("method", *(line.label for line in table.lines))]
@@ -62,6 +66,17 @@ def to_text(table: Table) -> str:
     return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
 
 
+def _marks(table: Table, column: Column) -> dict[str, str]:
+    """Label -> '*' or '+'; none at all in a column that compares nothing, which then needs no room for them."""
+    return dict.fromkeys(table.best(column), "*") | dict.fromkeys(table.second(column), "+")
+
+
+def _cell(line: Line, column: Column, marks: Mapping[str, str]) -> str:
+    figure = line.figures.get(column.metric)
+    text = MISSING if figure is None else figure.text(column)
+    return text + marks.get(line.label, " " if marks else "")
+
+
 def _records(table: Table) -> Iterable[dict[str, object]]:
     common: dict[str, object] = {
         "benchmark": table.benchmark,
@@ -70,12 +85,14 @@ def _records(table: Table) -> Iterable[dict[str, object]]:
         "partial": str(table.partial).lower(),
         "tasks": ranges(table.tasks),
         "tasks_total": table.tasks_total,
-        "units": "; ".join(f"{column.metric} {column.unit}" for column in COLUMNS),
+        "units": "; ".join(f"{column.metric} {column.unit}" for column in FIGURES),
         "protocol": "; ".join(f"{name}: {text}" for name, text in table.protocol),
     }
+    ranks = {column.metric: table.ranks(column) for column in COLUMNS}
     common |= {metric: table.floors[metric].mean for metric in FLOORS if metric in table.floors}
     for line in table.lines:
         record = common | {"method": line.label, "seeds": join(line.seeds, " ")}
+        record |= {f"{metric}_rank": places[line.label] for metric, places in ranks.items() if line.label in places}
         for metric, figure in line.figures.items():
             record |= {f"{metric}_{part}": value for part, value in _parts(figure).items()}
         yield record

@@ -40,6 +40,12 @@ def _book() -> dict[str, Any]:
     return book
 
 
+def published_time() -> Mapping[str, float]:
+    """Method -> its time of training relative to TI++, as far as the paper states it."""
+    times: Mapping[str, float] = _book()["training_time_vs_ti++"]
+    return times
+
+
 def published_for(benchmark: str, methods: Collection[str]) -> Published | None:
     """The paper's figures for a benchmark of that name, or None if there are none.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import COLUMNS, Column, convert
+from reports.columns import COLUMNS, FIGURES, Column, convert
 from reports.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
@@ -18,6 +18,20 @@ FLOORS: Mapping[Metric, str] = {
 }
 MISSING = "n/a"
 NO_SPREAD = "—"
+SPREAD = (
+    f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
+    "one seed only."
+)
+LEGEND = (
+    "A_mmd: mean over tasks of the MMD score x10^3 between real and generated images after training on all tasks; "
+    "F_mmd: mean forgetting, between images just after a task and after all; N_param: parameters trained in a task, in "
+    "% of the U-Net; KID: A_mmd by the unbiased estimate in random subsets."
+)
+INTERVAL = (
+    "Brackets: 95 % interval of one seed's figure, both bounds averaged over the seeds. It is made by leaving out one "
+    "generated image at a time (jackknife, t; in F_mmd one pair of images), with concepts, real images and trained "
+    "models held fixed: what other noise in sampling alone would change."
+)
 
 
 @dataclass(frozen=True)
@@ -97,30 +111,48 @@ class Table:
         """The paper's figures for this benchmark; never beside a partial table."""
         return None if self.partial else published_for(self.benchmark, {line.method for line in self.lines})
 
+    def ranks(self, column: Column) -> dict[str, int]:
+        """Label -> its place by the printed mean, 1 the lowest; equal means share a place, none stays empty."""
+        printed = {
+            line.label: float(number(line.figures[column.metric].mean, column.digits))
+            for line in self.lines
+            if column.metric in line.figures
+        }
+        places = {mean: place for place, mean in enumerate(sorted(set(printed.values())), 1)}
+        return {label: places[mean] for label, mean in printed.items()}
+
     def best(self, column: Column) -> set[str]:
         """The labels of the lines with the lowest printed mean; none where there is nothing to compare."""
-        means = {line.label: line.figures[column.metric].mean for line in self.lines if column.metric in line.figures}
-        if len(means) < 2:
-            return set()
-        lowest = number(min(means.values()), column.digits)
-        return {label for label, mean in means.items() if number(mean, column.digits) == lowest}
+        ranks = self.ranks(column)
+        return set() if len(ranks) < 2 else {label for label, place in ranks.items() if place == 1}
+
+    def second(self, column: Column) -> set[str]:
+        """The labels of the lines with the printed mean next to the lowest; none where fewer than three compare."""
+        ranks = self.ranks(column)
+        return set() if len(ranks) < 3 else {label for label, place in ranks.items() if place == 2}
 
     def notes(self, compact: bool = False) -> list[str]:
-        """The sentences under the table: spread, order, floors, n and protocol; `compact` has no bold, no intervals."""
+        """The sentences under the table: spread, order, floors, n and protocol; `compact` has no intervals."""
+        marks = (
+            "'*' marks the lowest, '+' the second lowest" if compact else "Bold marks the lowest, underlined the next"
+        )
         notes = [
-            f"Mean ± sample standard deviation over seeds; {NO_SPREAD} where there is one seed only. "
-            f"Seeds: {self._seeds()}.",
-            "Lower is better in every column.",
+            f"Mean over run seeds. {SPREAD} Run seeds: {self._seeds()}.",
+            f"Lower is better in every column. {marks} mean as printed, and claims no significance.",
         ]
         if not compact:
-            notes[-1] += " Bold marks the lowest mean as printed and claims no significance."
-            if any(f.interval(c) for c in COLUMNS for line in self.lines if (f := line.figures.get(c.metric))):
-                notes.append("Brackets: 95 % interval, bounds averaged over seeds.")
+            notes.append(LEGEND)
+        shown = [column for column in COLUMNS if column.compact or not compact]
+        if any(f.interval(c) for c in shown for line in self.lines if (f := line.figures.get(c.metric))):
+            notes.append(INTERVAL)
         for metric, name in FLOORS.items():
             if floor := self.floors.get(metric):
                 notes.append(f"{name[0].upper()}{name[1:]}: {floor_text(floor)} x10^3 (n = {join(floor.n)}).")
-        shown = [column for column in COLUMNS if column.compact or not compact]
-        notes.append("n: " + ", ".join(f"{c.title.split(' (')[0]} {join(n)}" for c in shown if (n := self._n(c))) + ".")
+        notes.append(
+            "n (images, tasks or matrices that a figure is the mean of): "
+            + ", ".join(f"{c.title.split(' (')[0]} {join(n)}" for c in shown if (n := self._n(c)))
+            + "."
+        )
         notes.append("Protocol: " + ("; ".join(f"{k}: {v}" for k, v in self.protocol) or "not recorded") + ".")
         return notes
 
@@ -231,7 +263,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:
     figures: dict[Metric, Figure] = {}
-    for column in COLUMNS:
+    for column in FIGURES:
         figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
         if figure is not None:
             figures[column.metric] = figure

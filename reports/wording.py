@@ -14,16 +14,16 @@ def mean_and_spread(interval: Interval | None, missing: str = MISSING, digits: i
     return f"{number(interval.mean, digits)} ± {spread}"
 
 
-def bounds(interval: Interval) -> str:
+def bounds(interval: Interval, digits: int = 2) -> str:
     """'[1.90, 2.46]'; an em dash in brackets where there is one seed only."""
     if interval.low is None or interval.high is None:
         return f"[{NO_SPREAD}]"
-    return f"[{number(interval.low, 2)}, {number(interval.high, 2)}]"
+    return f"[{number(interval.low, digits)}, {number(interval.high, digits)}]"
 
 
-def signed(value: float) -> str:
-    """Two decimals with the sign, except of zero."""
-    text = number(value, 2)
+def signed(value: float, digits: int = 2) -> str:
+    """A fixed number of decimals with the sign, except of zero."""
+    text = number(value, digits)
     return f"+{text}" if float(text) > 0 else text
 
 

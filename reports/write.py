@@ -2,84 +2,91 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from harness.errors import UsageError
-from harness.results import CellResult
-from reports import paper
-from reports.curves import save_curves
-from reports.files import Names, write_atomically
-from reports.frame import tidy, to_json
-from reports.grids import method_grid
+from harness.results import CellResult, Unfinished
+from reports import paper, sheets
+from reports.figures import save_figures
+from reports.figures.style import Kind
+from reports.files import write_atomically
+from reports.frame import tidy, to_csv, to_json
+from reports.macros import to_macros
 from reports.measured import full_rows
-from reports.summary import comparable, is_partial
+from reports.orders import order_sheets
+from reports.page import write_page
+from reports.paired import paired_sheets, pairwise_csv, read_pairs
+from reports.pictures import save_pictures
 from reports.tables import build_tables, stack_csv, to_latex_document, to_markdown
 
+KINDS = ("latex", "md", "csv", "json", "html", "png", "pdf")
 
-def write_report(cells: Sequence[CellResult], folder: Path) -> list[Path]:
-    """Write tables, figures, grids and the tidy results.
+
+def write_report(
+    cells: Sequence[CellResult], folder: Path, kinds: Sequence[str] = KINDS, unfinished: Sequence[Unfinished] = ()
+) -> list[Path]:
+    """Write tables, statistics, figures, grids, the page and the tidy results.
 
     Args:
         cells: finished cells of any benchmarks, tiers and backbones; full and partial ones are kept apart.
         folder: made if missing. Files of the same names are replaced, each in one step; others are left alone.
+        kinds: some of KINDS.
+        unfinished: cells that were asked for and have no result, for the page.
 
     Returns:
-        The files written: tables.tex, tables.md, tables.csv, results.json; paper.md and paper.tex where full cells
-        allow one of the paper's tables; plasticity-<benchmark>.png and .pdf where there are such rows;
-        grid-<benchmark>-<method>-seed<k>.png for each cell with tasks. Names of partial figures end in '-partial';
-        names that would be the same are numbered.
+        The files written. Texts: tables, paper (the paper's tables with both figures) and statistics (paired
+        differences; spread over task orders), as .tex and .md where the cells allow them; macros.tex (a macro for
+        each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see `reports.figures`, as .png and
+        .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see `reports.page`, which shows figures/*.png
+        and so brings them along.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.
-        StoreError: a picture is damaged.
+        StoreError: a picture, or a file with features or losses, is damaged.
     """
     if not cells:
         raise UsageError("There are no results to report; run 'stamina-bench run BENCHMARK --methods ...' first.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [*_texts(cells, folder), *_curves(cells, folder), *_grids(cells, folder)]
+        written = [
+            # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
+            write_atomically(folder / name, text.encode("utf-8", "replace"))
+            for name, text in _texts(cells, kinds).items()
+        ]
+        drawn = [kind for kind in ("png", "pdf") if kind in kinds or (kind == "png" and "html" in kinds)]
+        figures = save_figures(cells, folder / "figures", cast(list[Kind], drawn)) if drawn else []
+        written += figures
+        if "png" in kinds:
+            written += save_pictures(cells, folder / "grids")
+        if "html" in kinds:
+            written += write_page(cells, folder, unfinished, figures)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"The report folder {folder} cannot be written ({reason}); choose another one.") from error
+    return written
 
 
-def _texts(cells: Sequence[CellResult], folder: Path) -> list[Path]:
-    tables = build_tables(cells)
-    texts = {
-        "tables.tex": to_latex_document(tables),
-        "tables.md": "# Results\n\n" + "\n".join(map(to_markdown, tables)),
-        "tables.csv": stack_csv(tables),
-        "results.json": to_json(tidy(cells)),
-    }
-    if sheets := paper.paper_sheets(*full_rows(cells)):
-        texts |= {"paper.md": paper.to_markdown(sheets), "paper.tex": paper.to_latex(sheets)}
-    # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
-    return [write_atomically(folder / name, text.encode("utf-8", "replace")) for name, text in texts.items()]
-
-
-def _curves(cells: Sequence[CellResult], folder: Path) -> list[Path]:
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        groups.setdefault(comparable(cell), []).append(cell)
-    names, paths = Names(), list[Path]()
-    for group in groups.values():
-        stem = names.unique("plasticity", group[0].benchmark, *_suffix(group[0]))
-        paths += save_curves(group, folder / stem)
-    return paths
-
-
-def _grids(cells: Sequence[CellResult], folder: Path) -> list[Path]:
-    names, paths = Names(), list[Path]()
-    for cell in cells:
-        if cell.tasks:
-            stem = names.unique("grid", cell.benchmark, cell.label, f"seed{cell.seed}", *_suffix(cell))
-            stream = io.BytesIO()
-            method_grid(cell).save(stream, format="PNG")
-            paths.append(write_atomically(folder / f"{stem}.png", stream.getvalue()))
-    return paths
-
-
-def _suffix(cell: CellResult) -> tuple[str, ...]:
-    return ("partial",) if is_partial(cell) else ()
+def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
+    """Name -> text of every file that is one."""
+    if not {"latex", "md", "csv", "json"}.intersection(kinds):
+        return {}
+    tables, pairs = build_tables(cells), read_pairs(cells)
+    from_paper = paper.paper_sheets(*full_rows(cells))
+    statistics = [*paired_sheets(pairs), *order_sheets(cells)]
+    texts: dict[str, str] = {}
+    if "latex" in kinds:
+        texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
+        texts |= {"paper.tex": paper.to_latex(from_paper)} if from_paper else {}
+        texts |= {"statistics.tex": sheets.to_latex(statistics)} if statistics else {}
+    if "md" in kinds:
+        texts["tables.md"] = "# Results\n\n" + "\n".join(map(to_markdown, tables))
+        texts |= {"paper.md": paper.to_markdown(from_paper)} if from_paper else {}
+        texts |= {"statistics.md": sheets.to_markdown(statistics, "Statistics")} if statistics else {}
+    if "csv" in kinds:
+        texts |= {"tables.csv": stack_csv(tables), "results.csv": to_csv(tidy(cells, details=True))}
+        texts |= {"pairs.csv": pairwise_csv(pairs)} if statistics else {}
+    if "json" in kinds:
+        texts["results.json"] = to_json(tidy(cells))
+    return texts

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from harness.metrics.mmd import Array, Estimate, mean_of, polynomial_kernel
+from harness.metrics.mmd import Array, Estimate, polynomial_kernel
 
 Form = Literal["v", "u"]
 
@@ -73,12 +73,16 @@ def difference(first: LeaveOneOut, second: LeaveOneOut) -> Estimate:
     """
     if len(first.without) != len(second.without):
         raise ValueError("pairs need sets of equal size")
-    m = len(first.without)
+    value, error, freedom = first.value - second.value, _error(first, second), len(first.without) - 1
+    half = float(student_t.ppf(0.975, freedom)) * error
+    return Estimate(value, value - half, value + half, error, freedom + 1)
+
+
+def _error(first: LeaveOneOut, second: LeaveOneOut) -> float:
+    """The jackknife's standard error of the difference."""
     left_out = first.without - second.without
-    error = float(np.sqrt((m - 1) / m * np.sum((left_out - left_out.mean()) ** 2)))
-    value = first.value - second.value
-    half = float(student_t.ppf(0.975, m - 1)) * error
-    return Estimate(value, value - half, value + half, error, m)
+    m = len(left_out)
+    return float(np.sqrt((m - 1) / m * np.sum((left_out - left_out.mean()) ** 2)))
 
 
 def mean_difference(first: Sequence[Sequence[LeaveOneOut]], second: Sequence[Sequence[LeaveOneOut]]) -> Estimate:
@@ -96,4 +100,11 @@ def mean_difference(first: Sequence[Sequence[LeaveOneOut]], second: Sequence[Seq
     pairs = [(a, b) for one, two in zip(first, second, strict=True) for a, b in zip(one, two, strict=True)]
     if not pairs:
         raise ValueError("a mean needs at least one task")
-    return mean_of([difference(a, b) for a, b in pairs])
+    if any(len(a.without) != len(b.without) for a, b in pairs):
+        raise ValueError("pairs need sets of equal size")
+    # as mmd.mean_of, without a quantile for each pair: a matrix of all methods has thousands
+    value = float(np.mean([a.value - b.value for a, b in pairs]))
+    error = float(np.sqrt(np.sum(np.square([_error(a, b) for a, b in pairs])))) / len(pairs)
+    freedom = sum(len(a.without) - 1 for a, _ in pairs)
+    half = float(student_t.ppf(0.975, freedom)) * error
+    return Estimate(value, value - half, value + half, error, len(pairs))

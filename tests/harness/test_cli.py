@@ -134,7 +134,7 @@ def test_params_of_the_true_architecture() -> None:
     assert (rows["clora"], rows["stamina"], rows["ti++"], rows["(all K/V matrices)"]) == (0.09, 0.19, 0.0, 2.23)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["list"], ["params"], ["tune"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["compare"], ["list"], ["params"], ["tune"]])
 def test_help_answers_without_torch(command: list[str]) -> None:
     code = (
         "import sys; from harness.cli import app\n"
@@ -166,8 +166,8 @@ def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp
     assert "partial: tasks 1-2 of 3" in result.stdout
     report = bench("report", "runs", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
-    names = {path.suffix for path in (tmp_path / "runs" / "report").iterdir()}
-    assert {".tex", ".md", ".csv", ".png", ".json"} <= names
+    names = {path.suffix for path in (tmp_path / "runs" / "report").rglob("*.*")}
+    assert names == {".tex", ".md", ".csv", ".json", ".html", ".webp", ".png", ".pdf"}
     rows = bench("report", "runs", "--format", "json", "-o", "out/rows.json", cwd=tmp_path)
     assert rows.returncode == 0, rows.stderr
     assert {row["partial"] for row in json.loads((tmp_path / "out" / "rows.json").read_text())} == {True}

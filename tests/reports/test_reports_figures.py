@@ -11,8 +11,10 @@ from PIL import Image
 
 from harness.errors import StoreError
 from harness.results import CellResult
-from reports.curves import curve, plasticity_figure, save_curves
-from reports.grids import GAP, HEADER, LABELS, MARGIN, SPLIT, TILE, method_grid, spaced
+from reports.figures import plasticity_figure, save_figures
+from reports.figures.series import curve
+from reports.pictures.method import HEADER, method_grid, spaced
+from reports.pictures.tiles import GAP, LABELS, MARGIN, SPLIT, TILE
 
 Make = Callable[..., CellResult]
 LEFT = MARGIN + LABELS
@@ -98,12 +100,12 @@ def test_figure_has_mean_lines_bands_and_literal_labels(make: Make) -> None:
 
 
 def test_curves_are_saved_and_repeatable(make: Make, tmp_path: Path) -> None:
-    assert save_curves([make(whole={"a_mmd": 1.0})], tmp_path / "none") == []
+    assert save_figures([make(whole={"a_mmd": 1.0})], tmp_path / "none") == []
     cells = [make("a$b", curves={"plasticity_distance": [1.0, 2.0], "residual_norm": [1.0, 1.0]})]
-    first = save_curves(cells, tmp_path / "p.v1")
-    assert [path.name for path in first] == ["p.v1.png", "p.v1.pdf"]
+    first = save_figures(cells, tmp_path)
+    assert [path.name for path in first] == ["plasticity-toy.png", "plasticity-toy.pdf"]
     before = [path.read_bytes() for path in first]
-    assert [path.read_bytes() for path in save_curves(cells, tmp_path / "p.v1")] == before
+    assert [path.read_bytes() for path in save_figures(cells, tmp_path)] == before
     assert before[1].startswith(b"%PDF")
     with Image.open(first[0]) as image:
         assert image.width > 600

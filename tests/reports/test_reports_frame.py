@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from harness.results import CellResult
-from reports.frame import tidy, to_json
+from reports.frame import tidy, to_csv, to_json
 
 Make = Callable[..., CellResult]
 COLUMNS = [
@@ -53,3 +53,13 @@ def test_no_cells_give_an_empty_list() -> None:
 def test_a_partial_cell_makes_its_rows_partial(make: Make) -> None:
     cell = make(whole={"a_mmd": 1.0}).model_copy(update={"partial": True})
     assert tidy([cell])["partial"].tolist() == [True]
+
+
+def test_csv_holds_the_same(make: Make) -> None:
+    cell = make(whole={"kid": float("nan"), "a_mmd": (0.1, 0.05, 0.25)}, curves={"mask_density": [0.5]})
+    lines = to_csv(tidy([cell], details=True)).splitlines()
+    assert lines[0] == ",".join([*COLUMNS, "layer", "after"])
+    assert lines[1] == "toy,mini,tiny,stamina,0,,kid,,,,3,1,False,,"
+    assert lines[2] == "toy,mini,tiny,stamina,0,,a_mmd,0.1,0.05,0.25,3,1e-3,False,,"
+    assert lines[4] == "toy,mini,tiny,stamina,0,1,mask_density,99.0,,,3,fraction,False,mid.to_k,"
+    assert len(lines) == 5

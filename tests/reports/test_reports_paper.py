@@ -15,14 +15,15 @@ from harness.results import CellResult, Row
 from reports.comparison import agreement, over_seeds, paired
 from reports.measured import full_rows, measured
 from reports.paper import paper_sheets, to_latex, to_markdown
-from reports.sheets import Grid, Sheet
+from reports.sheets import Grid, Sheet, ranked, to_text
 from reports.sheets import to_latex as sheets_to_latex
+from reports.sheets import to_markdown as sheets_to_markdown
 from reports.write import write_report
 
 Make = Callable[..., CellResult]
 T1 = 12.706204736432095  # Student's t, 1 degree of freedom, 97.5 %
 T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 %
-UNITS = {"n_param": "%", "plasticity_distance": "1", "residual_norm": "1"}
+UNITS = {"train_seconds": "s", "n_param": "%", "plasticity_distance": "1", "residual_norm": "1"}
 
 
 def rows(benchmark: str, method: str, **figures: Sequence[float]) -> list[Row]:
@@ -161,7 +162,7 @@ def test_ablations_by_paired_differences() -> None:
             found += [row("mixed50", method, seed, "a_mmd", v, task=t) for t, v in enumerate(values, 1)]
     table = sheet(found, "Table 2b")
     scores, accuracy, forgetting = table.grids
-    assert scores.head == ("method", "N_param (%)", "A_mmd (x10^3)", "paper", "F_mmd (x10^3)", "paper")
+    assert scores.head == ("method", "N_param (%) ↓", "A_mmd (x10^3) ↓", "paper ↓", "F_mmd (x10^3) ↓", "paper ↓")
     assert lines(scores)["stamina"][1:] == ("20.00 ± 10.00", "2.29", "1.00 ± 0.00", "0.01")
     reach = T2 / 3**0.5  # differences 2, 3, 4
     # over tasks: task 1 differs by 2 under each seed, task 2 by 2, 4, 6; the means 2 and 4 give 3 +- t(1) * 1
@@ -226,6 +227,69 @@ def test_checks_of_forgetting_and_plasticity() -> None:
     assert f"{unrelated:.2f} for 10 tasks" in notes
 
 
+def test_best_and_second_by_column() -> None:
+    head = ("method", "ours ↓", "paper ↓")
+    rows_, below = (
+        (("a", "2.00 ± 0.10", "1.0"), ("b", "1.00 ± —", "n/a"), ("c", "not run", "3.0")),
+        (("d", "2.00 ± —", "n/a"),),
+    )
+    grid = ranked(Grid(head, rows_, "extra", below), 1, 2)
+    assert grid.best == {(1, 1), (0, 2)}
+    assert grid.second == {(0, 1), (3, 1)}  # the paper's column has two numbers only
+    found = [Sheet("t", "c", (grid,), ())]
+    markdown, latex, text = (
+        render(found) for render in (lambda x: sheets_to_markdown(x, "T"), sheets_to_latex, to_text)
+    )
+    assert "| b | **1.00 ± —** | n/a |" in markdown
+    assert "| a | <u>2.00 ± 0.10</u> | **1.0** |" in markdown
+    assert r"\raggedright a & \underline{2.00} $\pm$ 0.10 & \textbf{1.0} \\" in latex
+    assert "| d | <u>2.00 ± —</u> | n/a |" in markdown
+    assert "1.00 ± —*" in text
+    assert "'*' stands for bold" in text
+    assert "ours ($\\downarrow$)" in latex
+
+
+def test_the_same_tables_by_kid() -> None:
+    found = [
+        *rows("mixed50", "stamina", a_mmd=[1.0, 1.0], kid=[0.5, 1.5], f_kid=[2.0, 2.0], n_param=[1.0, 1.0]),
+        *rows("mixed50", "stamina-no-mask", a_mmd=[1.0, 1.0], kid=[2.5, 5.5]),
+        *rows("mixed50", "ub", a_mmd=[1.0], kid=[-0.5]),
+    ]
+    titles = [s.title for s in paper_sheets(found)]
+    assert [t.split(":")[0] for t in titles if "KID" in t] == [
+        f"Table {n} of the paper by KID" for n in ("2a", "2b", "3")
+    ]
+    main = sheet(found, "Table 2a of the paper by KID")
+    assert "the paper's main text gives no KID" in main.caption
+    assert lines(main.grids[0])["stamina"] == ("1.00", "1.00 ± 0.71", "2.00 ± 0.00")
+    assert lines(main.grids[0])["cd"] == ("not run", "not run", "not run")
+    scores, accuracy, forgetting = sheet(found, "Table 2b of the paper by KID").grids
+    assert lines(scores)["stamina-no-mask"] == ("4.00 ± 2.12", "not run")
+    assert lines(accuracy)["stamina-no-mask"] == ("+3.00", "n/a", f"[{3 - T1:.2f}, {3 + T1:.2f}]")  # 2 and 4
+    assert lines(forgetting)["stamina-no-mask"] == ("not run", "n/a", "n/a")
+    bound = lines(sheet(found, "Table 3 of the paper by KID").grids[0])
+    assert bound["stamina"][:4] == ("1.00 ± 0.71", f"[{1 - T1 / 2:.2f}, {1 + T1 / 2:.2f}]", "+1.00", "n/a")
+    assert not [s for s in paper_sheets(rows("mixed50", "stamina", a_mmd=[1.0])) if "KID" in s.title]
+
+
+def test_times_relative_to_tokens_alone() -> None:
+    found = [
+        *rows("mixed50", "stamina", a_mmd=[1.0, 1.0], train_seconds=[3.0, 4.0]),
+        *rows("mixed50", "ti++", a_mmd=[1.0, 1.0], train_seconds=[2.0, 2.0]),
+        *rows("celebahq20", "cd", a_mmd=[1.0], train_seconds=[7.0]),
+    ]
+    table = sheet(found, "Time of training")
+    assert [grid.title for grid in table.grids] == ["celebahq20", "mixed50"]
+    assert table.grids[0].rows == (("cd", "7.00 ± —", "n/a", "n/a"),)
+    assert table.grids[1].rows == (
+        ("ti++", "2.00 ± 0.00", "1.000 ± 0.000", "1.000"),
+        ("stamina", "3.50 ± 0.71", "1.750 ± 0.354", "1.096"),
+    )
+    notes = "\n".join(table.notes)
+    assert "compare only within one machine" in notes
+    assert "9.6 % longer" in notes
+
+
 def test_several_backbones_and_protocols_stay_apart() -> None:
     found = [
         *rows("mixed50", "stamina", a_mmd=[1.0]),
@@ -271,7 +335,7 @@ def test_text_is_escaped_and_mathematics_set() -> None:
     latex, markdown = to_latex(paper_sheets(found)), to_markdown(paper_sheets(found))
     assert r"x\_y \& 5\% \textbar{} \textless{}b\textgreater{} {[}r{]}" in latex
     assert r"x\_y \& 5% \| \<b\> \[r\]" in markdown
-    assert r"\shortstack[r]{$A_\mathrm{mmd}$\\($\times 10^3$)}" in latex
+    assert r"\shortstack[r]{$A_\mathrm{mmd}$\\($\times 10^3$) ($\downarrow$)}" in latex
     assert "A\\_mmd (x10^3)" in markdown
     assert [line for line in latex.splitlines() if "usepackage" in line] == [r"\usepackage{booktabs}"]
     minus = sheets_to_latex([Sheet("t", "c", (Grid(("a", "b"), (("mini-64", "-1.00 [-2.00, 1-3]"),)),), ())])
@@ -289,3 +353,15 @@ def test_latex_compiles(tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout[-2000:]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_all_sheets_fit_their_pages(tmp_path: Path) -> None:
+    methods = ("ti++", "cd", "cd-merge", "cd-ewc", "clora", "stamina", "stamina-no-mlp-tokens", "ub", "lora")
+    figures = {m: [412.34, 430.12, 399.99] for m in ("a_mmd", "f_mmd", "kid", "f_kid", "train_seconds", "n_param")}
+    found = [r for name in methods for b in ("mixed50", "celebahq20") for r in rows(b, name, **figures)]
+    (tmp_path / "paper.tex").write_text(to_latex(paper_sheets(found)), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout[-2000:]
+    assert not [line for line in result.stdout.splitlines() if "full \\" in line or "too large" in line]

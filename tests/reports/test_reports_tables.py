@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import BenchError
 from harness.results import CellResult
+from reports.columns import COLUMNS
 from reports.tables import build_tables, stack_csv, to_csv, to_latex, to_latex_document, to_markdown, to_text
 
 Make = Callable[..., CellResult]
@@ -96,6 +97,48 @@ def test_best_is_bold_and_ties_share_it(make: Make) -> None:
     assert text.count("**1.00 ± —**") == 2
     assert "**2.00" not in text
     assert to_latex(table).count(r"$\mathbf{1.00}$") == 2
+
+
+def test_second_is_underlined_by_the_printed_mean(make: Make) -> None:
+    values = {"cd": 3.0, "clora": 2.001, "stamina": 1.0, "ti": 1.999, "ub": None}
+    cells = [make(name, whole={} if value is None else {"a_mmd": value}) for name, value in values.items()]
+    (table,) = build_tables(cells)
+    column = next(c for c in COLUMNS if c.metric == "a_mmd")
+    assert table.ranks(column) == {"cd": 3, "clora": 2, "stamina": 1, "ti": 2}
+    assert table.second(column) == {"clora", "ti"}
+    assert to_markdown(table).count("<u>2.00 ± —</u>") == 2
+    assert to_latex(table).count(r"$\underline{2.00}$ $\pm$ ---") == 2
+    text = to_text(table)
+    assert "1.00 ± —*" in text
+    assert text.count("2.00 ± —+") == 2
+    ranks = {r["method"]: r["a_mmd_rank"] for r in csv.DictReader(io.StringIO(to_csv(table)))}
+    assert ranks == {"cd": "3", "clora": "2", "stamina": "1", "ti": "2", "ub": ""}
+    (two,) = build_tables(cells[:2])
+    assert (two.best(column), two.second(column)) == ({"clora"}, set())
+
+
+def test_headings_say_which_way_is_better(make: Make) -> None:
+    (table,) = build_tables([make(whole={"a_mmd": 1.0})])
+    assert to_markdown(table).splitlines()[2].count(" ↓ |") == len(COLUMNS)
+    assert to_latex(table).count(r"($\downarrow$)") == len(COLUMNS)
+    assert "A_mmd ↓" in to_text(table)
+
+
+def test_intervals_are_explained_where_they_stand(make: Make) -> None:
+    (bare,) = build_tables([make(whole={"a_mmd": (1.0, 0.5, 1.5)})])  # a column that prints none
+    (table,) = build_tables([make(whole={"a_mmd_unbiased": (1.0, 0.5, 1.5)})])
+    assert "jackknife" not in to_markdown(bare)
+    assert "jackknife" in to_markdown(table)
+    assert "jackknife" not in to_text(table)
+    assert "sample standard deviation (n - 1)" in to_markdown(table)
+
+
+def test_csv_has_more_than_the_tables(make: Make) -> None:
+    (table,) = build_tables([make(whole={"f_kid": 2.5, "learned_mmd": (7.0, 6.0, 8.0)})])
+    record = next(csv.DictReader(io.StringIO(to_csv(table))))
+    assert (record["f_kid_mean"], record["learned_mmd_mean"], record["learned_mmd_low"]) == ("2.5", "7.0", "6.0")
+    assert "f_kid 1e-3" in record["units"]
+    assert "F_KID" not in to_markdown(table)
 
 
 def test_protocol_and_floors_stand_under_every_form(make: Make) -> None:

@@ -24,13 +24,31 @@ def test_all_files_are_written(make: Make, tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "report"
     paths = write_report(cells, folder)
     names = {
-        "tables.tex", "tables.md", "tables.csv", "results.json", "plasticity-toy.png", "plasticity-toy.pdf",
-        "grid-toy-stamina-seed0.png", "grid-toy-stamina-seed1-partial.png",
+        "tables.tex", "macros.tex", "tables.md", "tables.csv", "results.csv", "results.json", "index.html",
+        "figures/plasticity-toy.png", "figures/plasticity-toy.pdf", "grids/grid-toy-stamina-seed0.png",
+        "grids/grid-toy-stamina-seed1-partial.png",
     }  # fmt: skip
-    assert {path.name for path in paths} == names
-    assert {path.name for path in folder.iterdir()} == names  # no temporary file is left
+    assert {str(p.relative_to(folder)) for p in paths if p.suffix != ".webp"} == names
+    assert set(paths) == {path for path in folder.rglob("*") if path.is_file()}  # no temporary file is left
     assert len(json.loads((folder / "results.json").read_text(encoding="utf-8"))) == 4
     assert (folder / "tables.md").read_text(encoding="utf-8").count("### ") == 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (("latex", "md"), {".tex", ".md"}),
+        (("csv", "json"), {".csv", ".json"}),
+        (("pdf",), {".pdf"}),
+        (("png",), {".png"}),
+        (("html",), {".html", ".webp", ".png"}),  # the page shows the figures
+    ],
+)
+def test_only_what_is_asked_for_is_written(
+    make: Make, tmp_path: Path, kinds: tuple[str, ...], expected: set[str]
+) -> None:
+    cells = [make(whole={"a_mmd": 1.0}, curves={"plasticity_distance": [1.0, 2.0]}, tasks=2)]
+    assert {path.suffix for path in write_report(cells, tmp_path / "report", kinds)} == expected
 
 
 def test_names_cannot_escape_or_collide(make: Make, tmp_path: Path) -> None:
@@ -42,8 +60,9 @@ def test_names_cannot_escape_or_collide(make: Make, tmp_path: Path) -> None:
     paths = write_report(cells, folder)
     after = {path for path in tmp_path.rglob("*") if folder not in path.parents}
     assert after - before == {folder}
-    assert all(path.resolve().parent == folder.resolve() and len(path.name) < 255 for path in paths)
-    assert len({path.name.lower() for path in paths}) == len(paths) == 4 + 2 + len(labels)
+    assert all(folder.resolve() in path.resolve().parents and len(path.name) < 255 for path in paths)
+    assert len({str(path).lower() for path in paths}) == len(paths)
+    assert sum(path.name.startswith("grid-") for path in paths) == len(labels)
 
 
 def test_slug_and_unique_names() -> None:

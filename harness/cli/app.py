@@ -1,0 +1,125 @@
+"""The application: what all commands share, and `main`. `--help` imports no torch."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.errors import BenchError, ExitCode, UsageError
+
+EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
+
+app = typer.Typer(
+    name="stamina-bench", no_args_is_help=True, epilog=EPILOG, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Benchmark of continual customization of text-to-image diffusion models: STAMINA and its baselines.",
+)  # fmt: skip
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+# options that several commands have
+Backbone = Annotated[
+    str | None,
+    typer.Option(help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"),
+]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
+    ),
+]
+Seeds = Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")]
+Offline = Annotated[
+    bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"stamina-bench {version('stamina-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", envvar="STAMINA_BENCH_DEBUG")] = False,
+) -> None:
+    """Options before the command."""
+
+
+def integers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in str(text).split(","))
+    except ValueError:
+        raise UsageError(f"{option} '{text}' is not a list of integers such as 0,1,2.") from None
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    seeds = integers(text, "--seeds")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise UsageError(f"--seeds '{text}' must be distinct, non-negative integers.")
+    return seeds
+
+
+def known_tier(tier: str) -> str:
+    from harness import registry
+
+    return registry.tiers().get(tier).name
+
+
+def print_tables(cells: Any) -> None:
+    from reports.tables import build_tables, to_text
+
+    for table in build_tables(cells):
+        typer.echo(to_text(table))
+
+
+def note(text: str) -> None:
+    err.print(text, markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """The console script: one line on stderr for what the user can mend, the documented exit code."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("STAMINA_BENCH_DEBUG"))
+    if "--debug" in sys.argv:
+        sys.argv.remove("--debug")
+    code: Any = ExitCode.INTERRUPTED
+    try:
+        code = app(standalone_mode=False)
+    except BenchError as error:
+        if debug:
+            raise
+        _complain(str(error))
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        pass
+    except Exception as error:
+        tell = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
+        if tell is not None:
+            _complain(" ".join(tell().split()))
+            sys.exit(int(ExitCode.USAGE))
+        if debug:
+            raise
+        _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where).")
+        code = ExitCode.CELLS_FAILED
+    if code == ExitCode.INTERRUPTED:
+        command = shlex.join(["stamina-bench", *sys.argv[1:]])
+        err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
+    sys.exit(int(code or 0))
+
+
+def _complain(message: str) -> None:
+    err.print(f"stamina-bench: {message}", markup=False, soft_wrap=True)

@@ -1,0 +1,171 @@
+"""`stamina-bench report`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.app import EPILOG, app, err, note, print_tables
+from harness.errors import UsageError, unknown
+
+TEXTS = ("text", "json", "md", "latex", "csv", "paper")  # one of them alone goes to stdout, or into the file of -o
+FOLDERS = ("latex", "md", "csv", "json", "html", "png", "pdf")  # any of them together go into a folder
+ALONE = ("all", "text", "paper", "reference")
+SYNONYMS = {"markdown": "md", "tex": "latex"}
+
+
+@app.command("report", epilog=EPILOG)
+def report_command(
+    runs: Annotated[
+        Path,
+        typer.Argument(
+            help="Results folder of one or more runs, or of reference results (with --format paper).",
+            envvar="STAMINA_BENCH_OUTPUT_DIR",
+        ),
+    ] = Path("runs"),
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMATS",
+            help="Comma-separated: latex, md, csv, json (tables), html (a page to explore), png, pdf (figures and "
+            "grids), or all of them. One of latex, md, csv, json, text alone is printed. paper: the paper's tables "
+            "with both figures; reference: adds the cells to a folder of reference results.",
+        ),
+    ] = "all",
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File for what would be printed (paper: .tex for LaTeX), or else the folder (default RUNS/report; "
+            "reference/TIER with --format reference).",
+        ),
+    ] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+) -> None:
+    """Make tables, figures, grids and a page of everything finished in a results folder. Reads the store only."""
+    from harness.recorded import read_cells, read_unfinished
+    from reports.reference import is_reference
+    from reports.write import write_report
+
+    forms = parse_formats(form)
+    if not runs.is_dir():
+        raise UsageError(f"{runs} is not a results folder; name the one given to `run` with --output-dir.")
+    if is_reference(runs):
+        _report_reference(runs, forms, target, benchmark)
+        return
+    cells, unfinished = read_cells(runs), read_unfinished(runs)
+    if benchmark is not None:
+        names = {c.benchmark for c in cells} | {c.benchmark for c in unfinished}
+        if benchmark not in names:
+            raise UsageError(
+                f"{runs} holds nothing of benchmark '{benchmark}'; it has: {', '.join(sorted(names)) or 'none'}."
+            )
+        cells = [c for c in cells if c.benchmark == benchmark]
+        unfinished = [c for c in unfinished if c.benchmark == benchmark]
+    for cell in unfinished:
+        why = f" ({cell.reason})" if cell.reason else ""
+        note(
+            f"Not finished: {cell.benchmark}, {cell.label} seed {cell.seed}: "
+            f"{cell.trained} of {cell.tasks} tasks trained{why}."
+        )
+    if not cells:
+        raise UsageError(f"No cell in {runs} is finished; run its command again.")
+    if forms == ("reference",):
+        _write_reference(cells, target)
+    elif len(forms) == 1 and forms[0] in TEXTS and not (target is not None and target.is_dir()):
+        write_text(_text(forms[0], cells, target), target)
+    else:
+        kinds = FOLDERS if forms == ("all",) else forms
+        folder = target or runs / "report"
+        written = write_report(cells, folder, kinds, unfinished)
+        if forms == ("all",):
+            print_tables(cells)
+        page = f"; the page to explore: {folder / 'index.html'}" if "html" in kinds else ""
+        err.print(f"{len(written)} files in {folder}{page}", markup=False, soft_wrap=True)
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """'latex,md' as names of formats, each once.
+
+    Raises:
+        UsageError: an unknown one, or one that only stands alone among others.
+    """
+    forms = tuple(dict.fromkeys(SYNONYMS.get(f, f) for part in text.split(",") if (f := part.strip().lower())))
+    known = list(dict.fromkeys((*FOLDERS, *ALONE)))
+    for form in forms or ("",):
+        if form not in known:
+            raise unknown("format", form, known)
+        if form in ALONE and len(forms) > 1:
+            raise UsageError(f"--format {form} stands alone; leave the others out.")
+    return forms
+
+
+def _text(form: str, cells: Sequence[Any], target: Path | None) -> str:
+    from reports.frame import tidy, to_json
+    from reports.measured import full_rows
+    from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
+
+    tables = build_tables(cells)
+    if form == "paper":
+        return _paper(*full_rows(cells), target)
+    if form == "json":
+        return to_json(tidy(cells))
+    if form == "latex":
+        return to_latex_document(tables)
+    render, between = {"text": (to_text, "\n\n"), "md": (to_markdown, "\n\n"), "csv": (to_csv, "\n")}[form]
+    return between.join(map(render, tables))
+
+
+def _report_reference(folder: Path, forms: tuple[str, ...], target: Path | None, benchmark: str | None) -> None:
+    from reports.reference import read_protocol, read_reference
+
+    if forms != ("paper",):
+        raise UsageError(f"{folder} holds reference results; only --format paper reads them.")
+    rows = read_reference(folder)
+    names = sorted({row.benchmark for row in rows})
+    if benchmark is not None and benchmark not in names:
+        raise UsageError(f"{folder} holds nothing of benchmark '{benchmark}'; it has: {', '.join(names)}.")
+    chosen = [row for row in rows if benchmark in (None, row.benchmark)]
+    write_text(_paper(chosen, read_protocol(folder).protocols, target), target)
+
+
+def _write_reference(cells: Any, target: Path | None) -> None:
+    from reports.reference import write_reference
+
+    for tier in sorted({cell.tier for cell in cells}):
+        chosen = cells if target else [cell for cell in cells if cell.tier == tier]
+        folder = target or Path("reference") / tier
+        files = write_reference(chosen, folder)
+        note(f"{len(chosen)} cells in {len(files)} files of {folder}")
+
+
+def _paper(rows: Any, protocols: Any, target: Path | None) -> str:
+    from reports.paper import paper_sheets, to_latex, to_markdown
+
+    render = to_latex if target is not None and target.suffix == ".tex" else to_markdown
+    return render(paper_sheets(rows, protocols))
+
+
+def write_text(text: str, target: Path | None) -> None:
+    """Print it, or write it into a file in one step.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from harness.store import write_atomically
+
+    text = text if text.endswith("\n") else text + "\n"
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_atomically(target, text)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written ({(error.strerror or str(error)).lower()}).") from None

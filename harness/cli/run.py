@@ -1,0 +1,178 @@
+"""`stamina-bench run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table as RichTable
+
+from harness.cli.app import (
+    EPILOG,
+    Backbone,
+    Device,
+    Jobs,
+    Offline,
+    Seeds,
+    app,
+    err,
+    known_tier,
+    out,
+    parse_seeds,
+    print_tables,
+)
+from harness.cli.config import read_config
+from harness.errors import ExitCode, UsageError
+
+
+@app.command("run", epilog=EPILOG)
+def run_command(
+    benchmark: Annotated[
+        str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")
+    ],
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
+    ] = "stamina,clora,ti++",
+    seeds: Seeds = "0",
+    tier: Annotated[
+        str,
+        typer.Option(help="Scale: mini (embedded, CPU) or paper (Stable Diffusion, GPU).", envvar="STAMINA_BENCH_TIER"),
+    ] = "mini",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N tasks; results are marked partial.")
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks to run, 1-N; results are marked partial.")] = None,
+    order: Annotated[
+        int, typer.Option(min=0, help="Shuffle the tasks: 0 keeps the benchmark's order, 1, 2, ... are others.")
+    ] = 0,
+    full_matrix: Annotated[
+        bool,
+        typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
+    ] = False,
+    backbone: Backbone = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(help="An open_clip folder or 'architecture/pretrained' for the metrics, instead of the tier's."),
+    ] = None,
+    device: Device = "auto",
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")
+    ] = Path("runs"),
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated."
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
+    ] = False,
+    offline: Offline = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-C",
+            callback=read_config,
+            is_eager=True,
+            help="YAML with any of these options; a run's own file works.",
+        ),
+    ] = None,
+) -> None:
+    """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
+    from harness import api
+    from harness.assignments import method_specs, sampling_changes
+    from harness.recorded import read_cells, record
+    from harness.spec import RunSpec, parse_tasks
+
+    listed = list(changes or [])
+    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
+        raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
+    if limit is not None and tasks is not None:
+        raise UsageError("Give --limit or --tasks, not both.")
+    seed_values = parse_seeds(seeds)
+    found = api.find_benchmark(benchmark, known_tier(tier))
+    total = len(found.tasks(tier))
+    chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
+    spec = RunSpec(
+        benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
+        extractor=extractor, device=device, dtype=dtype, tasks=chosen, order=order, full_matrix=full_matrix,
+        sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+    )  # fmt: skip
+    prepared = api.prepare(spec, found)
+    if dry_run:
+        _print_plan(prepared)
+        return
+    run_file = record(prepared.spec, prepared.plan)
+    code = ExitCode.DONE
+    if prepared.progress.pending:
+        code = _work(prepared, run_file, device, quiet)
+    else:
+        count = len(prepared.plan.steps)
+        err.print(f"Nothing to do: all {count} steps are in {prepared.store.root}.", markup=False, soft_wrap=True)
+    cells = read_cells(output, run_file)
+    if as_json:
+        from reports.frame import tidy, to_json
+
+        sys.stdout.write(to_json(tidy(cells)))
+    elif cells:
+        print_tables(cells)
+    if not quiet and cells:
+        err.print(
+            f"Configuration and cells: {run_file}. Tables, figures and grids: stamina-bench report {output}",
+            soft_wrap=True,
+        )
+    raise typer.Exit(int(code))
+
+
+def _work(prepared: Any, run_file: Path, device: str, quiet: bool) -> ExitCode:
+    from harness import api
+    from harness.display import make_display
+    from harness.executors.local import LocalExecutor
+    from harness.recorded import record_failures
+    from harness.runner import default_jobs, run
+
+    setting, spec = prepared.plan.setting, prepared.spec
+    slots = api.device_slots(device, setting.device_type)
+    executor = LocalExecutor(setting, prepared.store.root, slots, spec.jobs or default_jobs(slots))
+    prepared.store.sweep()
+    display = make_display(err, quiet=quiet)
+    prepared.store.damaged = display.note
+    try:
+        outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
+    except KeyboardInterrupt:
+        raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    record_failures(run_file, outcome.errors)
+    for label, message in outcome.failed.items():
+        err.print(f"{label} did not finish: {message}", markup=False, soft_wrap=True)
+    return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
+
+
+def _print_plan(prepared: Any) -> None:
+    from harness.estimate import estimate
+
+    plan, progress = prepared.plan, prepared.progress
+    table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
+    for column in ("step", "cached", "pending"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for kind in dict.fromkeys(step.kind for step in plan.steps.values()):
+        counts = [sum(step.kind == kind for step in part) for part in (progress.cached, progress.pending)]
+        table.add_row(kind, *map(str, counts))
+    out.print(table)
+    cost = estimate(prepared)
+    setting = plan.setting
+    out.print(f"backbone {setting.backbone_name}, {setting.device_type}, {setting.dtype}", markup=False)
+    out.print(
+        f"about {cost.seconds / 60:.1f} min on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})"
+    )

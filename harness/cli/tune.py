@@ -1,0 +1,120 @@
+"""`stamina-bench tune`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table as RichTable
+
+from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Seeds, app, err, known_tier, note, out, parse_seeds
+from harness.errors import ExitCode
+
+
+@app.command("tune", epilog=EPILOG)
+def tune_command(
+    methods: Annotated[str, typer.Argument(help="Comma-separated names, or 'all'.")],
+    tier: Annotated[str, typer.Option(help="Scale at which to tune.", envvar="STAMINA_BENCH_TIER")] = "mini",
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="A benchmark made for tuning, or a folder of photographs.")
+    ] = "tuning18",
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Settings to try of each method; default 9 of 36.", show_default=False)
+    ] = None,
+    seeds: Seeds = "0",
+    backbone: Backbone = None,
+    device: Device = "auto",
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output-dir", "-o", help="Results folder; shared with `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR"
+        ),
+    ] = Path("runs"),
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder, or .json file of one method, for the record (default OUTPUT_DIR/tuning/TIER)."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="[METHOD.]KEY=VALUE", help="Fix an option, or sampling.KEY; may be repeated."),
+    ] = None,
+    jobs: Jobs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the search spaces and the budget, and stop.")
+    ] = False,
+    offline: Offline = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
+) -> None:
+    """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
+    from harness import tuning
+    from harness.assignments import method_specs, sampling_changes
+    from harness.display import make_display
+    from harness.spec import RunSpec
+
+    listed = list(changes or [])
+    methods = ",".join(tuning.searchable()) if methods == "all" else methods
+    spec = RunSpec(
+        benchmark=benchmark, methods=method_specs(methods, listed), tier=known_tier(tier), seeds=parse_seeds(seeds),
+        backbone=backbone, device=device, sampling=sampling_changes(listed), output=output, jobs=jobs,
+        keep_going=True, offline=offline,
+    )  # fmt: skip
+    trials = tuning.BUDGET if budget is None else budget
+    records = tuning.outline(spec, trials)
+    for r in records:
+        if r.space_size != tuning.SPACE:
+            note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {tuning.SPACE}.")
+    if not dry_run:
+        try:
+            records = tuning.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
+        except KeyboardInterrupt:
+            raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    if as_json:
+        typer.echo(json.dumps([json.loads(r.json_text()) for r in records], indent=1, ensure_ascii=False))
+    else:
+        for r in records:
+            (_print_space if dry_run else _print_trials)(r)
+    if dry_run:
+        return
+    for r in records:
+        for option in r.at_edge:
+            note(f"{r.method}: {option} is best at the edge of its range.")
+        if r.chosen is None:
+            note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
+    if not quiet:
+        for path in tuning.record_paths(spec, record).values():
+            note(f"Record: {path}")
+    raise typer.Exit(int(ExitCode.DONE if all(r.chosen for r in records) else ExitCode.CELLS_FAILED))
+
+
+def _print_space(record: Any) -> None:
+    from harness.tuning import as_text
+
+    title = f"{record.method}: {min(record.budget, record.space_size)} of {record.space_size} settings"
+    table = RichTable("option", "values", title=title, title_justify="left")
+    for option, values in record.space.items():
+        table.add_row(option, ", ".join(map(as_text, values)))
+    for option, value in record.fixed.items():
+        table.add_row(option, f"{as_text(value)} (fixed)")
+    out.print(table)
+
+
+def _print_trials(record: Any) -> None:
+    from harness.tuning import as_text
+
+    title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
+    table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
+    for column in ("tasks", "A_mmd", "F_mmd", ""):
+        table.add_column(column, justify="right" if column else "left")
+    for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
+        for trial in trials:
+            figures = ["failed" if v is None else f"{v:.1f}" for v in (trial.a_mmd, trial.f_mmd)]
+            mark = "*" if trial.setting == record.chosen else ""
+            table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
+    out.print(table)
+    if record.chosen is not None:
+        words = [f"--set {shlex.quote(f'{record.method}.{k}={as_text(v)}')}" for k, v in record.chosen.items()]
+        out.print(" ".join(words), markup=False, soft_wrap=True)

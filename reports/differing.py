@@ -1,0 +1,60 @@
+"""What two runs of a label do not share: how it was made and how it was measured, in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+
+from reports.entries import Entry
+from reports.paired import Scored
+from reports.summary import join
+
+# What a protocol says of the measurement itself: figures under different ones are not comparable.
+MEASUREMENT = ("kernel", "estimators", "extractor", "images", "sampler")
+
+
+def _protocol(entry: Entry, name: str) -> str:
+    texts = dict.fromkeys(protocol.get(name, "not recorded") for protocol in entry.protocols)
+    return join(texts, " or ") or "not recorded"
+
+
+def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
+    """What is not the same in how the two were made and measured, in words."""
+
+    def said(what: str, first: object, second: object) -> str:
+        return f"{what}: {first} in {names[0]}, {second} in {names[1]}"
+
+    if one.backbone != two.backbone:
+        yield said("backbone", one.backbone, two.backbone)
+    for name in dict.fromkeys(name for entry in (one, two) for protocol in entry.protocols for name in protocol):
+        if (first := _protocol(one, name)) != (second := _protocol(two, name)):
+            yield said(f"protocol, {name}", first, second)
+    if one.method != two.method:
+        yield said("method", one.method, two.method)
+    for name in dict.fromkeys((*one.options, *two.options)):
+        texts = [json.dumps(e.options[name], sort_keys=True) if name in e.options else "not there" for e in (one, two)]
+        if texts[0] != texts[1]:
+            yield said(f"option {name}", *texts)
+    if one.variant != two.variant:
+        yield "code, checkpoints or device are not the same"
+    seeds = [sorted({seed for figures in e.whole.values() for seed in figures}) for e in (one, two)]
+    if seeds[0] != seeds[1]:
+        yield said("run seeds", *(join(found, ", ") or "none" for found in seeds))
+
+
+def doubts(one: Entry, two: Entry, first: Mapping[int, Scored], second: Mapping[int, Scored]) -> list[str]:
+    """Why the scores of the two were not measured in the same way; empty if nothing says so."""
+    found = [f"{name} differs" for name in MEASUREMENT if _protocol(one, name) != _protocol(two, name)]
+    floors = [{seed: e.whole.get("noise_floor", {}).get(seed) for seed in e.whole.get("a_mmd", {})} for e in (one, two)]
+    known = [(a, b) for seed, a in floors[0].items() if a is not None and (b := floors[1].get(seed)) is not None]
+    other_floor = any(not math.isclose(a, b, rel_tol=1e-3) for a, b in known)  # other machines change less than that
+    other_images = any(not first[seed].same_real(second[seed]) for seed in first.keys() & second.keys())
+    if not found and (other_images or other_floor):
+        found.append("the real images, or what the extractor makes of them, are not the same")
+    return found
+
+
+def equal(first: float, second: float) -> bool:
+    """To five significant digits: reference results are rounded to six."""
+    return math.isclose(first, second, rel_tol=1e-5, abs_tol=1e-12)

@@ -1,0 +1,60 @@
+"""The matrix MMD(X_{D,j}, X_{i,j}): every task after every later one."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from harness.results import CellResult
+from reports.columns import convert
+from reports.figures.panels import heat_panels, shared_scale
+from reports.figures.style import PER_THOUSAND, heading, task_ticks
+from reports.summary import by_label
+
+
+def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
+    """A lower triangle for each method that has one: task j across, after task i downwards, mean over seeds.
+
+    Read down a column: how a task fares as others are learned. Read the diagonal: how well tasks are learned at all.
+
+    Returns:
+        The figure, or None if no cell has the matrix.
+    """
+    size = max((task.index for cell in cells for task in cell.tasks), default=0)
+    found = {label: matrix(group, size) for label, group in by_label(cells).items()}
+    maps = {label: values for label, values in found.items() if np.isfinite(values).any()}
+    if not maps:
+        return None
+    scale, note = shared_scale(maps)
+    label = f"MMD of X_D,j and X_i,j\n{PER_THOUSAND[:-1]}{note})"
+    figure, panels = heat_panels(maps, (2.0, 2.0), 0.72, label, scale)
+    panels[0].set_xticks(task_ticks(size, 6))
+    panels[0].set_yticks(task_ticks(size, 6))
+    figure.supxlabel("task j (images of it)", fontsize=8)
+    beside = panels[0].get_position().x0 - 0.6 / figure.get_figwidth()  # left of the ticks, 0.6 inches
+    figure.supylabel("after learning task i", fontsize=8, x=beside)
+    heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in by_label(cells).values()) else "")
+    return figure
+
+
+def matrix(cells: Sequence[CellResult], size: int) -> NDArray[np.float64]:
+    """Element [i-1, j-1] is the mean over the cells' MMD(X_{D,j}, X_{i,j}) x 10^3; nan where there is none."""
+    values: dict[tuple[int, int], list[float]] = {}
+    for cell in cells:
+        of_cell = {
+            (row.after, row.task): convert(row.value, row.unit, "1e-3")
+            for row in cell.rows
+            if row.metric == "mmd" and row.after is not None and row.task is not None and row.layer is None
+        }
+        for (after, task), value in of_cell.items():
+            if np.isfinite(value) and 1 <= task <= after <= size:
+                values.setdefault((after, task), []).append(value)
+    result = np.full((size, size), np.nan)
+    for (after, task), seeds in values.items():
+        result[after - 1, task - 1] = np.mean(seeds)
+    return result

@@ -1,0 +1,95 @@
+"""The page's files: index.html with its style, script and data inside, and the thumbnails beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from harness.results import CellResult, Unfinished
+from reports.files import write_atomically
+from reports.page.data import page_data
+from reports.page.figures import figure_groups
+from reports.page.overview import overview, state
+from reports.page.pictures import Pictures
+from reports.page.public import data_block, public
+from reports.page.views import build_views, headlines
+
+THUMBNAILS = "thumbnails"
+
+
+def write_page(
+    cells: Sequence[CellResult], folder: Path, unfinished: Sequence[Unfinished] = (), figures: Sequence[Path] = ()
+) -> list[Path]:
+    """Write the page and its thumbnails.
+
+    Args:
+        cells: finished cells of any benchmarks, tiers and backbones; full and partial ones are kept apart.
+        folder: made if missing. Files of the same names are replaced; others are left alone.
+        unfinished: cells that were asked for and have no result; the page says so, and why.
+        figures: PNG, SVG and PDF files somewhere in `folder`. A PDF is linked beside the picture of the same name.
+
+    Returns:
+        The files written: index.html first, then thumbnails/*.webp. The same bytes for the same cells.
+
+    Raises:
+        ValueError: a figure lies outside the folder.
+        StoreError: a picture is damaged.
+        OSError: the folder cannot be written.
+    """
+    shown = figure_groups(figures, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = Pictures(cells)
+    thumbnails = pictures.write(folder / THUMBNAILS)
+    views = build_views(cells)
+    html = _template().render(
+        overview=overview(views, unfinished),
+        headlines=headlines(views),
+        views=views,
+        unfinished=unfinished,
+        figure_groups=shown,
+        compositions=any(cell.compositions for cell in cells),
+        pictures=pictures.note,
+        policy=_policy(),
+        theme=_resource("theme.js"),
+        style=_resource("page.css"),
+        script=_resource("page.js"),
+        data=data_block(page_data(views, pictures, folder)),
+    )
+    # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
+    return [write_atomically(folder / "index.html", html.encode("utf-8", "replace")), *thumbnails]
+
+
+def _template() -> Template:
+    # `finalize` sees every value that the template prints, so that none is forgotten; escaping comes after it.
+    environment = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: public(value) if type(value) is str else value,
+    )
+    environment.filters["state"] = state
+    return environment.from_string(files("reports.page").joinpath("page.html.jinja").read_text(encoding="utf-8"))
+
+
+def _resource(name: str) -> Markup:
+    return Markup(files("reports.page").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _policy() -> str:
+    """Nothing but this page's own script and style runs, and nothing but files beside it is loaded."""
+    scripts = " ".join(_hash(_resource(name)) for name in ("theme.js", "page.js"))
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {_hash(_resource('page.css'))}; "
+        "img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

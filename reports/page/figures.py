@@ -1,0 +1,45 @@
+"""The report's figures as the page shows them: pictures with a caption and, beside them, the same as a PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+FEW = 6
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure: its caption, and relative links to picture and PDF, '' where there is none."""
+
+    caption: str
+    picture: str
+    pdf: str
+
+
+def figure_groups(figures: Sequence[Path], folder: Path) -> list[tuple[str, list[Picture]]]:
+    """The figures, files of the same name with another ending as one: first, as '', those to show at once.
+
+    After them come those to unfold: more than `FEW` whose names begin with the same word, under that word.
+
+    Raises:
+        ValueError: a file lies outside the folder.
+    """
+    stems: dict[Path, dict[str, str]] = {}
+    for path in figures:
+        inside = path.absolute().relative_to(folder.absolute())
+        if ".." in inside.parts:
+            raise ValueError(f"The figure {path} lies outside {folder}.")
+        kind = "pdf" if path.suffix.lower() == ".pdf" else "picture"
+        stems.setdefault(inside.with_suffix(""), {}).setdefault(kind, quote(inside.as_posix(), errors="replace"))
+    groups: dict[str, list[Picture]] = {}
+    for stem, links in stems.items():
+        caption = stem.name.replace("_", "-").replace("-", " ").strip() or stem.name
+        caption = caption[:1].upper() + caption[1:]
+        picture = Picture(caption, links.get("picture", ""), links.get("pdf", ""))
+        groups.setdefault(caption.split()[0] if caption.split() else caption, []).append(picture)
+    few = [picture for group in groups.values() if len(group) <= FEW for picture in group]
+    many = [(word, group) for word, group in groups.items() if len(group) > FEW]
+    return [*([("", few)] if few else []), *many]
