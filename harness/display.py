@@ -119,7 +119,7 @@ class LiveDisplay:
 
     def _render(self) -> Group:
         tallies = self.board.tallies if self.board is not None else []
-        return Group(self.progress, cells_table(tallies, max(3, self.console.height - 6)))
+        return Group(self.progress, cells_table(tallies, max(3, self.console.height - 6), self.console.width))
 
 
 class QuietDisplay:
@@ -160,11 +160,17 @@ def scores(tally: Tally) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + " (x10^3)"
 
 
-def cells_table(tallies: Sequence[Tally], room: int) -> Table:
-    """The cells in `room` lines. Of too many, those at work come first, then the finished; the rest is counted."""
+def cells_table(tallies: Sequence[Tally], room: int, width: int = 80) -> Table:
+    """The cells in `room` lines of `width` characters.
+
+    Of too many, those at work come first, then the finished; the rest is counted.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("cell", "tasks", "images", "steps/s", "loss", "distance", "A_mmd", "F_mmd"):
-        table.add_column(column, justify="left" if column == "cell" else "right", no_wrap=True)
+    columns = ("tasks", "images", "steps/s", "loss", "distance", "A_mmd", "F_mmd")
+    taken = sum(max(len(column), 5) + 2 for column in columns)
+    table.add_column("cell", no_wrap=True, overflow="ellipsis", max_width=max(10, width - taken))  # it gives way
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     shown = list(tallies)
     if len(shown) > room:
         shown = sorted(shown, key=lambda t: (not t.started or t.a_mmd is not None, not t.started))[: room - 1]
