@@ -65,6 +65,18 @@ def record_failures(run_file: Path, errors: Mapping[str, str]) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_spec(run_file: Path) -> RunSpec:
+    """What a run was asked for.
+
+    Raises:
+        UsageError: the file is damaged, or of another version.
+    """
+    try:
+        return RunSpec.model_validate(yaml.load(run_file.read_text(encoding="utf-8"), YAML_LOADER)["spec"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise UsageError(f"{run_file} is damaged or of another version; run its command again.") from None
+
+
 def read_cells(output: Path, record: Path | None = None) -> list[CellResult]:
     """Every finished cell of a results folder, in the order in which its runs were last asked for.
 

@@ -20,6 +20,7 @@ from safetensors.torch import save_file as save_tensors
 from harness import registry
 from harness.backbones.extractor import Extractor
 from harness.backbones.text_to_image import TextToImage
+from harness.checkpoint import Checkpoint
 from harness.errors import UsageError
 from harness.images import load_images, save_images
 from harness.lesson import Lesson
@@ -108,7 +109,8 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
         prior=model.encode_images(load_images(store.open(prior).folder / "images")) if prior is not None else None,
     )  # fmt: skip
     before = model.weights()
-    done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"])
+    checkpoint = Checkpoint(store.checkpoint(step.key))
+    done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"], checkpoint)
     after = model.weights()
     if any(not torch.equal(before[name], after[name]) for name in after) or earlier is not None:
         save_tensors(after, str(folder / WEIGHTS))
@@ -275,4 +277,5 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
     with store.commit(step.key, step.recipe, facts) as folder:
         RUN[step.kind](step, setting, store, device, folder)
         facts["seconds"] = round(time.perf_counter() - started, 3)
+    Checkpoint(store.checkpoint(step.key)).clear()
     return float(facts["seconds"])

@@ -78,13 +78,13 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small text file in one step, durably."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file in one step, durably; text as UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
@@ -242,8 +242,15 @@ class Store:
             f"The results folder {self.root} cannot be written ({reason}); free space or choose another --output-dir."
         )
 
+    def checkpoint(self, key: str) -> Path:
+        """Where a step that is not finished keeps how far it came."""
+        return self.root / "checkpoints" / f"{key}.safetensors"
+
     def sweep(self) -> None:
-        """Remove temporary folders that killed runs of this machine left behind."""
+        """Remove what killed runs left behind: this machine's temporary folders, checkpoints of finished steps."""
+        for path in (self.root / "checkpoints").glob("*.safetensors"):
+            if (self.folder(path.stem) / MANIFEST).exists():
+                path.unlink(missing_ok=True)
         for leftover in (self.root / "steps").glob("*/.*-*"):
             node, _, rest = leftover.name[1:].rpartition("-")[0].rpartition("-")
             if node == platform.node() and rest.isdigit() and not _alive(int(rest)):

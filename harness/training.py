@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.backbones.adaptable import count_trained
 from harness.backbones.text_to_image import TextToImage
+from harness.checkpoint import Checkpoint, TrainingState
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
@@ -28,12 +29,15 @@ class TrainedTask:
     memory: dict[str, Tensor] = field(default_factory=dict)
 
 
-def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept: str) -> TrainedTask:
+def train_task(
+    method: Method[MethodOptions], lesson: Lesson, seed: int, concept: str, checkpoint: Checkpoint | None = None
+) -> TrainedTask:
     """Teach the model one concept, then fold what was learnt.
 
     Args:
         method: fresh, with the `memory` of the task before. lesson: the concept; its model holds W_{t-1}.
         seed: the run's seed. concept: what tells this concept's draws from those of others.
+        checkpoint: where to go on from, and to write to now and then; of this very training.
 
     Returns:
         The token, memory and figures; `lesson.model` then holds W_t.
@@ -54,9 +58,10 @@ def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, foreach=True)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     trained_count = count_trained(model, module)
-    losses: list[dict[str, float]] = []
-    started = time.perf_counter()
-    for step in range(o.steps):
+    state = TrainingState([*adapters, module], optimizer, (generator, initial))
+    first, losses, spent = _resume(state, checkpoint)
+    started = time.perf_counter() - spent
+    for step in range(first, o.steps):
         for adapter in adapters:
             adapter.refresh()
         model.set_token(lesson.token, module())
@@ -69,6 +74,9 @@ def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept
         optimizer.step()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
+        if checkpoint is not None and checkpoint.due():
+            facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
+            checkpoint.write(state.tensors(), facts)
     module.eval()
     for adapter in adapters:
         adapter.eval()
@@ -90,6 +98,16 @@ def train_task(method: Method[MethodOptions], lesson: Lesson, seed: int, concept
         "final_loss": losses[-1]["sd"],
     }
     return TrainedTask(embedding.cpu(), measures, distance, losses, memory)
+
+
+def _resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:
+    """The next step, the losses so far and the seconds spent on them; from the start if there is nothing to go on."""
+    found = checkpoint.read() if checkpoint is not None else None
+    if found is None:
+        return 0, [], 0.0
+    tensors, facts = found
+    state.restore(tensors)
+    return int(facts["step"]), list(facts["losses"]), float(facts["seconds"])
 
 
 def distances(model: TextToImage) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import cast
 from harness.errors import UsageError
 from harness.results import CellResult, Unfinished
 from reports import paper, sheets
-from reports.figures import save_figures
+from reports.figures.save import drawing
 from reports.figures.style import Kind
 from reports.files import write_atomically
 from reports.frame import tidy, to_csv, to_json
@@ -50,16 +50,17 @@ def write_report(
         raise UsageError("There are no results to report; run 'stamina-bench run BENCHMARK --methods ...' first.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = [
-            # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
-            write_atomically(folder / name, text.encode("utf-8", "replace"))
-            for name, text in _texts(cells, kinds).items()
-        ]
-        drawn = [kind for kind in ("png", "pdf") if kind in kinds or (kind == "png" and "html" in kinds)]
-        figures = save_figures(cells, folder / "figures", cast(list[Kind], drawn)) if drawn else []
+        shown = [kind for kind in ("png", "pdf") if kind in kinds or (kind == "png" and "html" in kinds)]
+        with drawing(cells if shown else (), folder / "figures", cast(list[Kind], shown)) as drawn:
+            written = [
+                # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
+                write_atomically(folder / name, text.encode("utf-8", "replace"))
+                for name, text in _texts(cells, kinds).items()
+            ]
+            if "png" in kinds:
+                written += save_pictures(cells, folder / "grids")
+            figures = drawn()
         written += figures
-        if "png" in kinds:
-            written += save_pictures(cells, folder / "grids")
         if "html" in kinds:
             written += write_page(cells, folder, unfinished, figures)
     except OSError as error:

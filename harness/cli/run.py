@@ -93,7 +93,6 @@ def run_command(
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
     from harness.assignments import method_specs, sampling_changes
-    from harness.recorded import read_cells, record
     from harness.spec import RunSpec, parse_tasks
 
     listed = list(changes or [])
@@ -110,14 +109,20 @@ def run_command(
         extractor=extractor, device=device, dtype=dtype, tasks=chosen, order=order, full_matrix=full_matrix,
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
-    prepared = api.prepare(spec, found)
     if dry_run:
-        _print_plan(prepared)
+        _print_plan(api.prepare(spec, found))
         return
-    run_file = record(prepared.spec, prepared.plan)
+    raise typer.Exit(int(carry_out(api.prepare(spec, found), quiet=quiet, as_json=as_json)))
+
+
+def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
+    """Make what is pending of a prepared run, and print its tables."""
+    from harness.recorded import read_cells, record
+
+    run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
     code = ExitCode.DONE
     if prepared.progress.pending:
-        code = _work(prepared, run_file, device, quiet)
+        code = _work(prepared, run_file, prepared.spec.device, quiet)
     else:
         count = len(prepared.plan.steps)
         err.print(f"Nothing to do: all {count} steps are in {prepared.store.root}.", markup=False, soft_wrap=True)
@@ -133,7 +138,7 @@ def run_command(
             f"Configuration and cells: {run_file}. Tables, figures and grids: stamina-bench report {output}",
             soft_wrap=True,
         )
-    raise typer.Exit(int(code))
+    return code
 
 
 def _work(prepared: Any, run_file: Path, device: str, quiet: bool) -> ExitCode:

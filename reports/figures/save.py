@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -28,6 +33,8 @@ FIGURES: Mapping[str, Callable[[Sequence[CellResult]], Figure | None]] = {
     "interference": interference_figure,
     "density": density_figure,
 }
+LOSSES = "losses"
+MANY = 9  # cells from which on other processes are worth their start
 
 
 def save_figures(cells: Sequence[CellResult], folder: Path, kinds: Sequence[Kind] = ("png", "pdf")) -> list[Path]:
@@ -46,18 +53,68 @@ def save_figures(cells: Sequence[CellResult], folder: Path, kinds: Sequence[Kind
         OSError: the folder cannot be written.
         StoreError: a record of training is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    names, paths = Names(), list[Path]()
-    for group in groups(cells):
+    with drawing(cells, folder, kinds) as drawn:
+        return drawn()
+
+
+@contextmanager
+def drawing(
+    cells: Sequence[CellResult], folder: Path, kinds: Sequence[Kind] = ("png", "pdf")
+) -> Iterator[Callable[[], list[Path]]]:
+    """As `save_figures`; of many cells the figures are drawn by other processes, until the function given is called."""
+    jobs = _jobs(cells)
+    if jobs:
+        folder.mkdir(parents=True, exist_ok=True)
+    workers = min(len(jobs), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if len(cells) < MANY or workers < 2:
+        yield lambda: [path for job in jobs for path in _draw(cells, job, folder, kinds)]
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take, initargs=(cells,))
+    try:
+        drawn = [pool.submit(_draw_taken, job, folder, kinds) for job in jobs]
+        yield lambda: [path for future in drawn for path in future.result()]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One figure of one group of comparable cells; of losses, with the label whose they are."""
+
+    name: str
+    group: int
+    stem: str
+    label: str = ""
+
+
+def _jobs(cells: Sequence[CellResult]) -> list[_Job]:
+    names, jobs = Names(), list[_Job]()
+    for number, group in enumerate(groups(cells)):
         benchmark, end = group[0].benchmark, suffix(group[0])
-        for name, draw in FIGURES.items():
-            stem = names.unique(name, benchmark, *end)  # taken in any case: '-2' is the same group in every figure
-            figure = draw(group)
-            if figure is not None:
-                paths += save(figure, folder / stem, kinds)
-        for label, seeds in by_label(group).items():
-            stem = names.unique("losses", benchmark, label, *end)
-            figure = losses_figure(min(seeds, key=lambda cell: cell.seed))
-            if figure is not None:
-                paths += save(figure, folder / stem, kinds)
-    return paths
+        for name in FIGURES:
+            # a name is taken in any case: '-2' is the same group in every figure
+            jobs.append(_Job(name, number, names.unique(name, benchmark, *end)))
+        for label in by_label(group):
+            jobs.append(_Job(LOSSES, number, names.unique(LOSSES, benchmark, label, *end), label))
+    return jobs
+
+
+def _draw(cells: Sequence[CellResult], job: _Job, folder: Path, kinds: Sequence[Kind]) -> list[Path]:
+    group = groups(cells)[job.group]
+    if job.name == LOSSES:
+        figure = losses_figure(min(by_label(group)[job.label], key=lambda cell: cell.seed))
+    else:
+        figure = FIGURES[job.name](group)
+    return save(figure, folder / job.stem, kinds) if figure is not None else []
+
+
+_taken: Sequence[CellResult] = ()  # a worker's cells: sent once, not with every figure
+
+
+def _take(cells: Sequence[CellResult]) -> None:
+    global _taken
+    _taken = cells
+
+
+def _draw_taken(job: _Job, folder: Path, kinds: Sequence[Kind]) -> list[Path]:
+    return _draw(_taken, job, folder, kinds)

@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 
 BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
+KINDS = ("features", "generate", "score")
 FAST = ["--set", "steps=3", "--set", "batch_size=2", "--set", "sampling.steps=2", "--set", "sampling.images=3"]
 
 
@@ -68,6 +69,10 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["run", "mixed50", "--backbone", "no/such"], ["no/such"]),
         (["params", "--backbone", "sd-9"], ["sd-9", "sd-1.4"]),
         (["report", "nowhere"], ["nowhere"]),
+        (["report", ".", "--format", "pfd"], ["pfd", "pdf"]),
+        (["resume", "nowhere"], ["nowhere", "--output-dir"]),
+        (["score", "nowhere"], ["nowhere", "--output-dir"]),
+        (["compare", "nowhere", "."], ["nowhere"]),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
@@ -134,7 +139,9 @@ def test_params_of_the_true_architecture() -> None:
     assert (rows["clora"], rows["stamina"], rows["ti++"], rows["(all K/V matrices)"]) == (0.09, 0.19, 0.0, 2.23)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["report"], ["compare"], ["list"], ["params"], ["tune"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["report"], ["compare"], ["resume"], ["score"], ["list"], ["params"], ["tune"]]
+)
 def test_help_answers_without_torch(command: list[str]) -> None:
     code = (
         "import sys; from harness.cli import app\n"
@@ -179,6 +186,22 @@ def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp
     assert resolved["tier"] == "mini"
     from_file = bench("run", photos, "--config", record, cwd=tmp_path)
     assert "Nothing to do" in from_file.stderr, from_file.stderr
+    assert "Nothing to resume" in bench("resume", "runs", cwd=tmp_path).stderr
+    manifests = [(path, json.loads(path.read_text())) for path in (tmp_path / "runs" / "store").rglob("manifest.json")]
+    of_kind = {kind: [path.parent for path, m in manifests if m["recipe"]["kind"] == kind] for kind in KINDS}
+    for folder in (*of_kind["score"], *of_kind["features"]):
+        shutil.rmtree(folder)
+    scored = bench("score", "runs", "-q", cwd=tmp_path)
+    assert (scored.returncode, scored.stdout) == (0, result.stdout)
+    shutil.rmtree(of_kind["score"][0])
+    shutil.rmtree(of_kind["generate"][0])
+    refused = bench("score", "runs", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "1 generate steps" in refused.stderr
+    assert "stamina-bench resume runs" in refused.stderr
+    resumed = bench("resume", "runs", cwd=tmp_path)
+    assert (resumed.returncode, resumed.stdout) == (0, result.stdout)
+    assert "Resuming" in resumed.stderr
 
 
 def rows_of(folder: Path) -> list[dict[str, object]]:

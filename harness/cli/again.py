@@ -1,0 +1,82 @@
+"""`stamina-bench resume` and `score`: on with what was begun, and figures anew from the images that are there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.app import EPILOG, Jobs, app, note
+from harness.cli.run import carry_out
+from harness.errors import ExitCode, UsageError
+
+Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")]
+SCORING = {"features", "score"}
+
+
+@app.command("resume", epilog=EPILOG)
+def resume_command(runs: Runs = Path("runs"), jobs: Jobs = None, quiet: Quiet = False) -> None:
+    """Go on with every run of a results folder that is not finished, as it was asked for."""
+    code = ExitCode.DONE
+    found = False
+    for path, prepared in _prepared(runs, jobs=jobs):
+        if prepared.progress.pending:
+            found = True
+            note(f"Resuming {path.name}: {len(prepared.progress.pending)} of {len(prepared.plan.steps)} steps to go.")
+            code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
+    if not found:
+        note(f"Nothing to resume: every run in {runs} is finished.")
+    raise typer.Exit(int(code))
+
+
+@app.command("score", epilog=EPILOG)
+def score_command(
+    runs: Runs = Path("runs"),
+    extractor: Annotated[
+        str | None,
+        typer.Option(help="Another open_clip folder or 'architecture/pretrained' for the metrics; recorded with them."),
+    ] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the figures again from the images in a results folder: with this version's metrics, without any training."""
+    code = ExitCode.DONE
+    ready: list[Any] = []
+    changes = {"extractor": extractor} if extractor is not None else {}
+    for path, prepared in _prepared(runs, jobs=jobs, **changes):
+        if benchmark is not None and benchmark not in {cell.benchmark for cell in prepared.plan.cells}:
+            continue
+        needed = [step for step in prepared.progress.pending if step.kind != "compose"]  # looked at, not scored
+        prepared.progress.pending[:] = needed
+        missing = Counter(step.kind for step in needed if step.kind not in SCORING)
+        if missing:
+            what = ", ".join(f"{count} {kind}" for kind, count in missing.items())
+            note(f"Left out: {path.name} lacks images or weights ({what} steps); `resume` makes them.")
+            continue
+        ready.append(prepared)
+    if not ready:
+        raise UsageError(f"No run in {runs} has all its images; finish one with `stamina-bench resume {runs}`.")
+    for prepared in ready:
+        code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
+    raise typer.Exit(int(code))
+
+
+def _prepared(runs: Path, **changes: Any) -> Iterator[tuple[Path, Any]]:
+    """Each run file with its plan, oldest first; a spec that comes twice counts once."""
+    from harness import api
+    from harness.recorded import read_spec
+
+    files = sorted((runs / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
+    if not files:
+        raise UsageError(f"{runs} holds no runs; name the folder given to `run` with --output-dir.")
+    seen: set[str] = set()
+    for path in files:
+        spec = read_spec(path).model_copy(update={**changes, "output": runs})
+        if spec.model_dump_json() not in seen:
+            seen.add(spec.model_dump_json())
+            yield path, api.prepare(spec)
