@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from torch import Tensor
 from harness.backbones.adaptable import count_trained
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
+from harness.errors import BenchError
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
@@ -74,6 +76,7 @@ def train_task(
         optimizer.step()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
+            _check_finite(losses[-1], lesson.token)
         if checkpoint is not None and checkpoint.due():
             facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
             checkpoint.write(state.tensors(), facts)
@@ -98,6 +101,20 @@ def train_task(
         "final_loss": losses[-1]["sd"],
     }
     return TrainedTask(embedding.cpu(), measures, distance, losses, memory)
+
+
+def _check_finite(loss: Mapping[str, float], token: str) -> None:
+    """A training that has run away shall not go on, nor leave weights that later tasks build on.
+
+    Raises:
+        BenchError: a part of the loss is not finite.
+    """
+    for name, value in loss.items():
+        if not math.isfinite(value):
+            raise BenchError(
+                f"The loss '{name}' of {token} is {value} at step {loss['step']}; try a smaller learning_rate or "
+                "token_learning_rate (--set), or --dtype float32."
+            )
 
 
 def _resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -97,6 +98,7 @@ def main() -> None:
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
     code: Any = ExitCode.INTERRUPTED
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
     try:
         code = app(standalone_mode=False)
     except BenchError as error:

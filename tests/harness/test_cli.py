@@ -234,13 +234,16 @@ def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
     assert rows_of(killed) == rows_of(whole)
 
 
-def test_ctrl_c_says_how_to_go_on(photos: Path, tiny_models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_say_how_to_go_on(
+    photos: Path, tiny_models: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     arguments = ["run", photos, "--methods", "stamina", "--backbone", tiny_models / "sd", "--set", "steps=100000"]
     process = subprocess.Popen([*BENCH, *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list(tmp_path.glob("runs/store/steps/*/*/manifest.json")):
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "stamina-bench run" in said

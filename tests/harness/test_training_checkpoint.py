@@ -14,6 +14,7 @@ from torch import Tensor
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
+from harness.errors import BenchError
 from harness.lesson import Lesson
 from harness.training import TrainedTask, train_task
 
@@ -71,6 +72,12 @@ def test_a_training_resumed_inside_a_task_equals_the_whole(name: str, tiny_model
         assert all(torch.equal(again[key], weights[key]) for key in weights)
         assert resumed.losses == whole.losses
         assert resumed.measures["train_seconds"] >= found[1]["seconds"]
+
+
+def test_a_loss_that_runs_away_stops_the_task(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lesson, "loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(BenchError, match=r"The loss 'sd' of <v1> is nan at step 0; try a smaller learning_rate"):
+        teach("clora", tiny_models / "sd")
 
 
 def test_nothing_whole_means_from_the_start(tmp_path: Path) -> None:
