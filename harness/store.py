@@ -252,6 +252,8 @@ class Store:
             if (self.folder(path.stem) / MANIFEST).exists():
                 path.unlink(missing_ok=True)
         for leftover in (self.root / "steps").glob("*/.*-*"):
+            if leftover.parent.is_symlink():  # it would lead out of the store
+                continue
             node, _, rest = leftover.name[1:].rpartition("-")[0].rpartition("-")
             if node == platform.node() and rest.isdigit() and not _alive(int(rest)):
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -1,0 +1,350 @@
+"""What of this machine and installation is ready to run, and what to do about the rest. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import api, registry
+from harness.errors import BenchError, UsageError, nearest
+from harness.fingerprint import model_folder
+from harness.runner import default_jobs, first_line
+from harness.spec import Benchmark, RunSpec
+
+State = Literal["ready", "note", "missing", "broken"]
+
+PROJECT = "stamina-bench"
+DEFAULT_TIER: str = RunSpec.model_fields["tier"].default
+PARTS = ("text_encoder", "unet", "vae")  # of a pipeline, with weights
+ROOM = 2e9  # bytes of disk under which a results folder soon is full
+PREFIX = "STAMINA_BENCH_"
+ALSO = ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SECRET = ("TOKEN", "KEY", "SECRET", "PASSWORD")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination."""
+
+    area: str
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+    needed: bool = False  # whether the default tier needs it
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the default tier cannot run for it."""
+        return self.needed and self.state in ("missing", "broken")
+
+
+def examine(output: Path, backbone: str | None = None, variables: Iterable[str] = ()) -> Iterator[Finding]:
+    """Everything, in the order in which one thing needs another.
+
+    Args:
+        output: the results folder, which need not exist.
+        backbone: a folder or hub id to look at instead of the hub ids of tiers.
+        variables: names of the environment variables that options read, to notice others.
+    """
+    yield from packages()
+    yield from processor()
+    yield from gpus()
+    tiers: dict[str, bool] = {}
+    yield from models(tiers, backbone)
+    yield from plugins()
+    yield from benchmarks(tiers)
+    yield from results(output)
+    yield from environment(os.environ, frozenset(variables))
+
+
+def packages() -> Iterator[Finding]:
+    """Python, and every package of the installed metadata, against the ranges tested."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.specifiers import SpecifierSet
+
+    try:
+        about = metadata.metadata(PROJECT)
+    except metadata.PackageNotFoundError:
+        remedy = "run `pip install -e .` in its folder"
+        yield Finding("package", PROJECT, "broken", "is not installed, so that no plug-in is found", remedy, True)
+        return
+    yield Finding("package", PROJECT, "ready", about["Version"])
+    tested, python = about["Requires-Python"] or "", platform.python_version()
+    fits = SpecifierSet(tested).contains(python, prereleases=True)
+    remedy = "" if fits else "make an environment with a Python of that range"
+    yield Finding("package", "python", "ready" if fits else "note", _against(python, tested, fits), remedy)
+    for line in metadata.requires(PROJECT) or []:
+        try:
+            needs = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if needs.marker is not None and not needs.marker.evaluate({"extra": ""}):
+            continue  # of an extra, such as test
+        remedy = f"pip install '{needs.name}{needs.specifier}'"
+        try:
+            version = metadata.version(needs.name)
+        except metadata.PackageNotFoundError:
+            yield Finding("package", needs.name, "missing", "is not installed", remedy, True)
+            continue
+        fits = needs.specifier.contains(version, prereleases=True)
+        detail = _against(version, str(needs.specifier), fits)
+        yield Finding("package", needs.name, "ready" if fits else "note", detail, "" if fits else remedy)
+
+
+def _against(version: str, tested: str, fits: bool) -> str:
+    return f"{version} (tested: {tested})" if fits else f"{version} is outside the range tested, {tested}"
+
+
+def processor() -> Iterator[Finding]:
+    """CPU cores that this process may use, and memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = default_jobs(["cpu"])
+    yield Finding("device", "cpu", "ready", f"{cores} cores usable, {jobs} workers by default")
+    memory = _memory()
+    if memory is not None:
+        yield Finding("device", "memory", "ready", f"{memory / 1e9:.1f} GB")
+
+
+def _memory() -> float | None:
+    """Bytes of memory, as far as the system says: the machine's, or what a container may use of it."""
+    sizes: list[int] = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            sizes.append(int(Path(path).read_text(encoding="ascii")))
+        except (OSError, ValueError):  # none, or 'max'
+            continue
+    return float(min(sizes)) if sizes else None
+
+
+def gpus() -> Iterator[Finding]:
+    """Every CUDA GPU. torch is imported only where the kernel offers one."""
+    if not any(Path(path).exists() for path in api.GPU_FILES):
+        yield Finding("device", "cuda", "note", "no NVIDIA GPU; the mini tier needs none")
+        return
+    try:
+        import torch
+
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            usable = torch.cuda.is_available()
+        if not usable:
+            why = next((str(w.message).strip().splitlines()[0] for w in said), "it was built without CUDA, perhaps")
+            remedy = "install a CUDA build of torch that suits the driver, and look at CUDA_VISIBLE_DEVICES"
+            yield Finding("device", "cuda", "missing", f"there is a GPU, and torch cannot use it ({why})", remedy)
+            return
+        for index in range(torch.cuda.device_count()):
+            card: Any = torch.cuda.get_device_properties(index)
+            # 8.0 (Ampere) and later compute in bfloat16; earlier ones only emulate it
+            bf16 = "bf16" if torch.version.hip or card.major >= 8 else "no bf16: use --dtype float16 or float32"
+            yield Finding("device", f"cuda:{index}", "ready", f"{card.name}, {card.total_memory / 1e9:.1f} GB, {bf16}")
+    except Exception as error:  # a broken driver raises anything
+        remedy = "mend the GPU's driver or torch; --device cpu works without"
+        yield Finding("device", "cuda", "broken", f"the GPU cannot be asked: {first_line(error)}", remedy)
+
+
+def models(ready: dict[str, bool], backbone: str | None = None) -> Iterator[Finding]:
+    """Each tier's backbone and extractor; what came out is noted in `ready`."""
+    found: list[Finding] = []
+    for name, tier in _load(registry.tiers(), "tier", found):
+        needed = name == DEFAULT_TIER
+        # a tier with a folder of its own ships it: a backbone from elsewhere stands in for what would be downloaded
+        source = tier.backbone if backbone is None or Path(tier.backbone).is_dir() else backbone
+        lines = [_model(name, "backbone", source, _pipeline, needed)]
+        if lines[0].state == "ready" or Path(tier.extractor).is_dir():
+            lines.append(_model(name, "extractor", tier.extractor, _clip, needed))
+        else:  # open_clip alone knows where its models lie, and takes seconds to import
+            detail = f"{tier.extractor}, looked for once the backbone is there"
+            lines.append(Finding("model", f"{name}: extractor", "note", detail, lines[0].remedy))
+        ready[name] = all(line.state == "ready" for line in lines)
+        found += lines
+    if DEFAULT_TIER not in ready and not any(f.fatal for f in found):
+        found.append(_not_installed("tier", DEFAULT_TIER))
+    yield from found
+
+
+def _model(tier: str, kind: str, source: str, look: Callable[[str], str], needed: bool) -> Finding:
+    name = f"{tier}: {kind}"
+    folder = Path(source).is_dir() or Path(source).is_absolute()
+    try:
+        return Finding("model", name, "ready", look(source), needed=needed)
+    except Exception as error:  # whatever a damaged file or a library makes of it
+        if needed:
+            remedy = f"its files are part of the package: install {PROJECT} again"
+        elif folder:
+            remedy = "give another folder"
+        else:
+            remedy = "`run --no-offline` downloads it"
+            remedy += ", or name a folder with --backbone" if kind == "backbone" else ""
+        state: State = "broken" if folder else "missing"
+        # a sentence for the user ends with a remedy of `run`'s; ours knows more
+        return Finding("model", name, state, first_line(error).partition(";")[0].rstrip("."), remedy, needed)
+
+
+def _pipeline(source: str) -> str:
+    """In words what a Stable Diffusion folder or hub id is; only headers of its weights are read.
+
+    Raises:
+        UsageError: it cannot be used, or is not in the local hub cache.
+    """
+    folder = model_folder(source, offline=True)
+    pixels = api.check_pipeline(folder, source)
+    for part in PARTS:
+        _check_weights(folder / part, source)
+    where = "in the local hub cache" if not Path(source).is_dir() else "a folder"
+    return f"{_name(source)}, {pixels} px, {where}"
+
+
+def _clip(source: str) -> str:
+    """In words what an open_clip folder or 'architecture/pretrained' is.
+
+    Raises:
+        UsageError: it cannot be used, or is not in the local hub cache.
+    """
+    if Path(source).is_dir():
+        try:
+            config = json.loads((Path(source) / "open_clip_config.json").read_text(encoding="utf-8"))
+            width = int(config["model_cfg"]["embed_dim"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UsageError(f"Extractor '{_name(source)}': open_clip_config.json does not say its size.") from None
+        _check_weights(Path(source), source)
+        return f"{_name(source)}, {width} features, a folder"
+    from open_clip import get_pretrained_cfg
+
+    architecture, _, pretrained = source.partition("/")
+    repository = str((get_pretrained_cfg(architecture, pretrained) or {}).get("hf_hub") or "").strip("/")
+    _check_weights(model_folder(repository or source, offline=True, kind="extractor"), source)
+    return f"{source}, in the local hub cache"
+
+
+def _check_weights(folder: Path, source: str) -> None:
+    """Make sure that a folder has weights, and that they are whole as far as their headers tell.
+
+    Raises:
+        UsageError: it has none, or a file is cut short or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UsageError(f"'{_name(source)}' has no weights (*.safetensors) in {folder.name}.")
+    for path in files:
+        try:
+            with safe_open(str(path), framework="np"):
+                pass
+        except (OSError, SafetensorError):
+            raise UsageError(f"'{_name(source)}': {folder.name}/{path.name} is damaged or no weights.") from None
+
+
+def _name(source: str) -> str:
+    return Path(source).name if Path(source).is_dir() else source
+
+
+def plugins() -> Iterator[Finding]:
+    """Every method, those of other packages among them: one line if all load, and one for each that does not."""
+    found: list[Finding] = []
+    loaded = list(_load(registry.methods(), "method", found))
+    if loaded:
+        yield Finding("plug-ins", "methods", "ready", f"{len(loaded)} load: {', '.join(name for name, _ in loaded)}")
+    elif not found:
+        yield _not_installed("method", "methods")
+    yield from found
+
+
+def benchmarks(tiers: Mapping[str, bool]) -> Iterator[Finding]:
+    """Each benchmark at each tier: ready, or what is missing."""
+    found: list[Finding] = []
+    loaded: list[tuple[str, Benchmark]] = list(_load(registry.benchmarks(), "benchmark", found))
+    yield from found
+    if not loaded and not found:
+        yield _not_installed("benchmark", "benchmarks")
+    for name, benchmark in loaded:
+        for tier, ready in tiers.items():
+            yield _at_tier(name, benchmark, tier, ready)
+
+
+def _at_tier(name: str, benchmark: Benchmark, tier: str, ready: bool) -> Finding:
+    title, needed = f"{name}, {tier}", tier == DEFAULT_TIER and tier in benchmark.sources
+    if tier not in benchmark.sources:
+        remedy = f"use --tier {' or --tier '.join(benchmark.sources)}, or run a folder of photographs at this one"
+        return Finding("benchmark", title, "note", "has no images at this tier", remedy)
+    try:
+        count = len(benchmark.tasks(tier))
+    except BenchError as error:
+        return Finding("benchmark", title, "missing", str(error), needed=needed)
+    except Exception as error:  # a plug-in's code may raise anything
+        detail = f"its tasks cannot be listed ({first_line(error)})"
+        return Finding("benchmark", title, "broken", detail, "mend or uninstall it", needed)
+    if not ready:
+        return Finding(
+            "benchmark", title, "missing", f"{count} tasks, but the tier's models are not ready", "see above"
+        )
+    return Finding("benchmark", title, "ready", f"{count} tasks", needed=needed)
+
+
+def _load(plugins: registry.Registry[Any], kind: str, problems: list[Finding]) -> Iterator[tuple[str, Any]]:
+    """The plug-ins of a kind that load; the others go to `problems`, and count as needed if they are ours."""
+    try:
+        names = plugins.names()
+    except UsageError as error:  # two packages claim one name
+        problems.append(Finding("plug-ins", f"{kind}s", "broken", str(error), needed=True))
+        return
+    for name in names:
+        try:
+            yield name, plugins.get(name)
+        except UsageError as error:
+            ours = plugins.origin(name).startswith(f"{PROJECT}:")
+            remedy = f"install {PROJECT} and its packages again" if ours else ""
+            problems.append(Finding("plug-ins", f"{kind} {name}", "broken", str(error), remedy, ours))
+
+
+def _not_installed(kind: str, name: str) -> Finding:
+    detail = f"no {kind} of that name is registered" if kind == "tier" else "none is registered"
+    return Finding("plug-ins", name, "missing", detail, f"install {PROJECT} again", True)
+
+
+def results(output: Path) -> Iterator[Finding]:
+    """Whether the results folder, or the nearest folder above it that exists, can be written, and its free space."""
+    place = output
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    new = "" if place == output else ", which does not exist yet"
+    elsewhere = "choose another one with --output-dir"
+    try:
+        with tempfile.TemporaryFile(dir=place) as stream:
+            stream.write(b"writable")
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        detail = f"{output}{new}, cannot be written ({(error.strerror or str(error)).lower()})"
+        yield Finding("results", "folder", "broken", detail, elsewhere, True)
+        return
+    yield Finding("results", "folder", "ready", f"{output}{new}: writable")
+    room: State = "ready" if free >= ROOM else "note"
+    remedy = "" if free >= ROOM else f"free some (`{PROJECT} cache prune`), or {elsewhere}"
+    yield Finding("results", "disk", room, f"{free / 1e9:.1f} GB free", remedy)
+
+
+def environment(variables: Mapping[str, str], known: frozenset[str]) -> Iterator[Finding]:
+    """Environment variables that matter, with their values; of tokens only that they are set."""
+    for name in sorted(variables):
+        if not name.startswith(PREFIX) and name not in ALSO:
+            continue
+        value = "set" if any(word in name for word in SECRET) else variables[name]
+        if name.startswith(PREFIX) and known and name not in known:
+            close = [k for k in known if k.lower() in nearest(name, [k.lower() for k in known], 1)]
+            remedy = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+            yield Finding("environment", name, "note", f"{value} (no option reads it)", remedy)
+        else:
+            yield Finding("environment", name, "ready", value)
