@@ -191,9 +191,18 @@ def _extractor_hash(source: str, fingerprints: Fingerprints, *, offline: bool) -
     if Path(source).is_dir():
         return fingerprints.folder(Path(source))
     if offline:
-        name, _, pretrained = source.partition("/")
-        from open_clip import get_pretrained_cfg
-
-        repository = str((get_pretrained_cfg(name, pretrained) or {}).get("hf_hub") or "").strip("/")
-        model_folder(repository or source, offline=True, kind="extractor")
+        cached_extractor(source)
     return source
+
+
+def cached_extractor(source: str) -> Path:
+    """Where the local hub cache has the weights of an open_clip 'architecture/pretrained'.
+
+    Raises:
+        UsageError: it has not.
+    """
+    from open_clip import get_pretrained_cfg
+
+    architecture, _, pretrained = source.partition("/")
+    repository = str((get_pretrained_cfg(architecture, pretrained) or {}).get("hf_hub") or "").strip("/")
+    return model_folder(repository or source, offline=True, kind="extractor")

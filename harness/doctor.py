@@ -221,11 +221,7 @@ def _clip(source: str) -> str:
             raise UsageError(f"Extractor '{_name(source)}': open_clip_config.json does not say its size.") from None
         _check_weights(Path(source), source)
         return f"{_name(source)}, {width} features, a folder"
-    from open_clip import get_pretrained_cfg
-
-    architecture, _, pretrained = source.partition("/")
-    repository = str((get_pretrained_cfg(architecture, pretrained) or {}).get("hf_hub") or "").strip("/")
-    _check_weights(model_folder(repository or source, offline=True, kind="extractor"), source)
+    _check_weights(api.cached_extractor(source), source)
     return f"{source}, in the local hub cache"
 
 

@@ -12,7 +12,7 @@ from harness.results import CellResult, Metric, Row
 from reports.columns import convert
 from reports.measured import UNITS
 from reports.reference import read_protocol, read_reference
-from reports.summary import by_label, comparable, is_partial, ranges
+from reports.summary import by_label, groups, is_partial, ranges
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ class Entry:
 
 def from_cells(cells: Sequence[CellResult]) -> list[Entry]:
     """The labels of all cells, as the results tables have them; see `reports.summary.by_label` on what comes twice."""
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        groups.setdefault(comparable(cell), []).append(cell)
-    return [_of_cells(label, found) for group in groups.values() for label, found in by_label(group).items()]
+    return [_of_cells(label, found) for group in groups(cells) for label, found in by_label(group).items()]
 
 
 def from_reference(folder: Path) -> list[Entry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.results import CellResult, Metric, Row
 from reports.columns import FIGURES, convert
-from reports.summary import by_label, comparable, is_partial
+from reports.summary import by_label, groups, is_partial
 
 UNITS = {column.metric: column.unit for column in FIGURES}
 Protocols = Mapping[tuple[str, str, str], Mapping[str, Sequence[Mapping[str, str]]]]
@@ -59,13 +59,9 @@ def full_rows(cells: Sequence[CellResult]) -> tuple[list[Row], Protocols]:
 
     `method` holds the label under which the results tables have the cell: see `reports.summary.by_label`.
     """
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        if not is_partial(cell):
-            groups.setdefault(comparable(cell), []).append(cell)
     rows: list[Row] = []
     protocols: dict[tuple[str, str, str], dict[str, list[Mapping[str, str]]]] = {}
-    for group in groups.values():
+    for group in groups(cell for cell in cells if not is_partial(cell)):
         first = group[0]
         methods = protocols.setdefault((first.benchmark, first.tier, first.backbone), {})
         for label, members in by_label(group).items():

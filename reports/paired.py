@@ -22,7 +22,7 @@ from harness.metrics.paired import Form, LeaveOneOut, leave_one_out, mean_differ
 from harness.results import CellResult
 from reports.comparison import Interval, over_seeds
 from reports.sheets import Grid, Sheet
-from reports.summary import NO_SPREAD, by_label, comparable, is_partial, join, ranges
+from reports.summary import NO_SPREAD, by_label, groups, is_partial, join, ranges
 from reports.wording import bounds, signed
 
 FORMS: Mapping[Form, str] = {"v": "A_mmd", "u": "A_mmd unbiased"}
@@ -105,12 +105,9 @@ def read_pairs(cells: Sequence[CellResult]) -> list[Pairs]:
     Raises:
         StoreError: a features file is damaged.
     """
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        groups.setdefault(comparable(cell), []).append(cell)
     found: list[Pairs] = []
     real = Real()
-    for group in groups.values():
+    for group in groups(cells):
         scored: dict[str, dict[int, Scored]] = {}
         without: dict[str, int] = {}
         for label, members in by_label(group).items():

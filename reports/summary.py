@@ -177,14 +177,18 @@ def build_tables(cells: Sequence[CellResult]) -> list[Table]:
     it then never shares a table with a full one, nor with one of other tasks. If a label and seed come twice with the
     same options, the later cell replaces the earlier; with other options they are kept apart as '(variant 2)'.
     """
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
+    return [_table(group) for group in groups(cells)]
+
+
+def groups(cells: Iterable[CellResult]) -> list[list[CellResult]]:
+    """The cells that one table or figure may show together, in the order of first appearance."""
+    found: dict[tuple[object, ...], list[CellResult]] = {}
     for cell in cells:
-        groups.setdefault(comparable(cell), []).append(cell)
-    return [_table(group) for group in groups.values()]
+        found.setdefault(_comparable(cell), []).append(cell)
+    return list(found.values())
 
 
-def comparable(cell: CellResult) -> tuple[object, ...]:
-    """The key of the group of cells that one table or figure may show together."""
+def _comparable(cell: CellResult) -> tuple[object, ...]:
     tasks = tuple(sorted(task.index for task in cell.tasks))
     return (cell.benchmark, cell.tier, cell.backbone, is_partial(cell), tasks, cell.tasks_total)
 
@@ -192,6 +196,11 @@ def comparable(cell: CellResult) -> tuple[object, ...]:
 def is_partial(cell: CellResult) -> bool:
     """Whether the cell's figures are of less than the whole benchmark."""
     return cell.partial or any(row.partial for row in cell.rows) or len(cell.tasks) < cell.tasks_total
+
+
+def suffix(cell: CellResult) -> tuple[str, ...]:
+    """The last part of a file's name: ('partial',) for less than the whole benchmark, else nothing."""
+    return ("partial",) if is_partial(cell) else ()
 
 
 def by_label(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:

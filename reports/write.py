@@ -71,12 +71,14 @@ def write_report(
 
 def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     """Name -> text of every file that is one."""
-    if not {"latex", "md", "csv", "json"}.intersection(kinds):
-        return {}
-    tables, pairs = build_tables(cells), read_pairs(cells)
-    from_paper = paper.paper_sheets(*full_rows(cells))
-    statistics = [*paired_sheets(pairs), *order_sheets(cells)]
     texts: dict[str, str] = {}
+    if "json" in kinds:
+        texts["results.json"] = to_json(tidy(cells))
+    if not {"latex", "md", "csv"}.intersection(kinds):
+        return texts
+    tables, pairs = build_tables(cells), read_pairs(cells)
+    statistics = [*paired_sheets(pairs), *order_sheets(cells)]
+    from_paper = paper.paper_sheets(*full_rows(cells)) if {"latex", "md"}.intersection(kinds) else []
     if "latex" in kinds:
         texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
         texts |= {"paper.tex": paper.to_latex(from_paper)} if from_paper else {}
@@ -88,6 +90,4 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     if "csv" in kinds:
         texts |= {"tables.csv": stack_csv(tables), "results.csv": to_csv(tidy(cells, details=True))}
         texts |= {"pairs.csv": pairwise_csv(pairs)} if statistics else {}
-    if "json" in kinds:
-        texts["results.json"] = to_json(tidy(cells))
     return texts

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,6 +38,7 @@ Jobs = Annotated[
         "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
     ),
 ]
+Output = Annotated[Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Seeds = Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")]
 Offline = Annotated[
     bool, typer.Option("--offline/--no-offline", help="Never download (default), or fetch a named hub id.")

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Backbone, app, out
+from harness.cli.app import EPILOG, Backbone, Output, app, out
 from harness.errors import ExitCode
 
 MARKS = {"ready": "ok", "note": "note", "missing": "missing", "broken": "BROKEN"}
@@ -20,9 +20,7 @@ MARKS = {"ready": "ok", "note": "note", "missing": "missing", "broken": "BROKEN"
 
 @app.command("doctor", epilog=EPILOG)
 def doctor_command(
-    output: Annotated[
-        Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")
-    ] = Path("runs"),
+    output: Output = Path("runs"),
     backbone: Backbone = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -15,6 +15,7 @@ from harness.cli.app import (
     Device,
     Jobs,
     Offline,
+    Output,
     Seeds,
     app,
     err,
@@ -60,9 +61,7 @@ def run_command(
     dtype: Annotated[
         str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")
-    ] = Path("runs"),
+    output: Output = Path("runs"),
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,7 +121,7 @@ def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
     run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
     code = ExitCode.DONE
     if prepared.progress.pending:
-        code = _work(prepared, run_file, prepared.spec.device, quiet)
+        code = make_pending(prepared, run_file, quiet)
     else:
         count = len(prepared.plan.steps)
         err.print(f"Nothing to do: all {count} steps are in {prepared.store.root}.", markup=False, soft_wrap=True)
@@ -141,7 +140,8 @@ def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
     return code
 
 
-def _work(prepared: Any, run_file: Path, device: str, quiet: bool) -> ExitCode:
+def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
+    """Run what the store lacks of a prepared and recorded run; why cells failed is kept beside its file."""
     from harness import api
     from harness.display import make_display
     from harness.executors.local import LocalExecutor
@@ -149,7 +149,7 @@ def _work(prepared: Any, run_file: Path, device: str, quiet: bool) -> ExitCode:
     from harness.runner import default_jobs, run
 
     setting, spec = prepared.plan.setting, prepared.spec
-    slots = api.device_slots(device, setting.device_type)
+    slots = api.device_slots(spec.device, setting.device_type)
     executor = LocalExecutor(setting, prepared.store.root, slots, spec.jobs or default_jobs(slots))
     prepared.store.sweep()
     display = make_display(err, quiet=quiet)

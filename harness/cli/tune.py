@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Seeds, app, err, known_tier, note, out, parse_seeds
+from harness.cli.app import (
+    EPILOG,
+    Backbone,
+    Device,
+    Jobs,
+    Offline,
+    Output,
+    Seeds,
+    app,
+    err,
+    known_tier,
+    note,
+    out,
+    parse_seeds,
+)
 from harness.errors import ExitCode
 
 
@@ -27,12 +41,7 @@ def tune_command(
     seeds: Seeds = "0",
     backbone: Backbone = None,
     device: Device = "auto",
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output-dir", "-o", help="Results folder; shared with `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR"
-        ),
-    ] = Path("runs"),
+    output: Output = Path("runs"),
     record: Annotated[
         Path | None,
         typer.Option(help="Folder, or .json file of one method, for the record (default OUTPUT_DIR/tuning/TIER)."),

@@ -12,9 +12,9 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Device, Jobs, Offline, app, known_tier, note, out, parse_seeds
+from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, known_tier, note, out, parse_seeds
 from harness.cli.report import write_text
-from harness.cli.run import _work
+from harness.cli.run import make_pending
 from harness.errors import ExitCode, UsageError
 
 BASELINE = Path("reference/verify-mini.json")
@@ -52,12 +52,7 @@ def verify_command(
         str | None, typer.Option(help="Where the metrics' extractor lies; its content must be the baseline's.")
     ] = None,
     device: Device = "auto",
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output-dir", "-o", help="Results folder; shared with `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR"
-        ),
-    ] = Path("runs"),
+    output: Output = Path("runs"),
     jobs: Jobs = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail on improvements, too, so that the baseline is renewed.")
@@ -223,7 +218,7 @@ def _measure(prepared: Any, quiet: bool) -> tuple[ExitCode, list[Any]]:
     from harness.recorded import read_cells, record
 
     run_file = record(prepared.spec, prepared.plan)
-    code = _work(prepared, run_file, prepared.spec.device, quiet) if prepared.progress.pending else ExitCode.DONE
+    code = make_pending(prepared, run_file, quiet) if prepared.progress.pending else ExitCode.DONE
     return code, read_cells(prepared.spec.output, run_file)
 
 

@@ -22,8 +22,7 @@ from reports.figures.plasticity import plasticity_figure
 from reports.figures.stability import stability_figure
 from reports.figures.style import Kind, save
 from reports.files import Names
-from reports.groups import groups, suffix
-from reports.summary import by_label
+from reports.summary import by_label, groups, suffix
 
 FIGURES: Mapping[str, Callable[[Sequence[CellResult]], Figure | None]] = {
     "plasticity": plasticity_figure,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.results import CellResult, Metric
 from reports.columns import COLUMNS, Column
-from reports.summary import Line, Table, build_tables, by_label, comparable, number
+from reports.summary import Line, Table, build_tables, by_label, groups, number
 
 HEADLINE: tuple[Metric, ...] = ("a_mmd", "f_mmd")
 
@@ -93,13 +93,10 @@ class View:
 
 def build_views(cells: Sequence[CellResult]) -> list[View]:
     """One for each table of `reports.summary.build_tables`, in the same order."""
-    groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        groups.setdefault(comparable(cell), []).append(cell)
     tables = build_tables(cells)
     return [
         View(number, table, by_label(group))
-        for number, (table, group) in enumerate(zip(tables, groups.values(), strict=True))
+        for number, (table, group) in enumerate(zip(tables, groups(cells), strict=True))
     ]
 
 

@@ -9,12 +9,12 @@ from PIL import Image
 
 from harness.results import CellResult
 from reports.files import Names, write_atomically
-from reports.groups import groups, suffix
 from reports.pictures.comparison import comparison_grid
 from reports.pictures.composition import composition_grid
 from reports.pictures.method import method_grid, spaced
 from reports.pictures.tiles import png
 from reports.pictures.timeline import timeline
+from reports.summary import groups, suffix
 
 TIMELINES = 3  # tasks that are followed through the training: the first, the middle and the last
 

@@ -608,14 +608,3 @@ def test_any_key_in_a_run_file_refers_to_its_step(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text(yaml.safe_dump({"cells": [{"benchmark": "b", "score": "a" * 64, "new": [{"field": "b" * 64}]}]}))
     assert cache.read_runs(tmp_path) == [RunFile(path, "b", ("a" * 64,), frozenset({"a" * 64, "b" * 64}))]
-
-
-@pytest.mark.parametrize("command", [["cache"], ["cache", "info"], ["cache", "verify"], ["cache", "prune"], ["doctor"]])
-def test_help_answers_without_torch(command: list[str]) -> None:
-    code = (
-        "import sys; from harness.cli import app\n"
-        f"try: app({[*command, '--help']!r})\nexcept SystemExit: pass\n"
-        "assert 'torch' not in sys.modules"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Exit codes" in result.stdout

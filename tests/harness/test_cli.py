@@ -140,8 +140,12 @@ def test_params_of_the_true_architecture() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["report"], ["compare"], ["resume"], ["score"], ["list"], ["params"], ["tune"]]
-)
+    "command",
+    [
+        [], ["run"], ["resume"], ["score"], ["report"], ["compare"], ["list"], ["show"], ["params"], ["tune"],
+        ["cache"], ["cache", "info"], ["cache", "verify"], ["cache", "prune"], ["doctor"],
+    ],
+)  # fmt: skip
 def test_help_answers_without_torch(command: list[str]) -> None:
     code = (
         "import sys; from harness.cli import app\n"
