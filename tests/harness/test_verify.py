@@ -546,7 +546,7 @@ def test_a_changed_method_is_checked_and_said(command: Command, made: Path) -> N
 
 
 def test_cells_that_fail_are_exit_code_1(command: Command, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.verify._work", lambda *_: ExitCode.CELLS_FAILED)
+    monkeypatch.setattr("harness.cli.verify.make_pending", lambda *_: ExitCode.CELLS_FAILED)
     code, out, _ = command("--against", "b.json", "-o", "empty", "--junit", "f.xml")
     assert code == 1
     assert out.splitlines()[-1] == "12 figures: 12 missing."
