@@ -20,6 +20,7 @@ from harness.prompts import prompt_for
 from harness.runner import Progress, check
 from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, Task, Tier
 from harness.store import Store
+from harness.weights import PARTS, check_classes, check_extractor, check_weights, hub_weights
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
@@ -142,15 +143,18 @@ def _sampling(tier: Tier, spec: RunSpec) -> Sampling:
 
 
 def check_pipeline(folder: Path, source: str) -> int:
-    """Pixels along each side that a pipeline folder was made for, from its configuration files; no weights are read.
+    """Pixels along each side that a pipeline folder was made for; only headers of its weights are read.
 
     Raises:
-        UsageError: the folder is not a whole Stable Diffusion pipeline.
+        UsageError: the folder is not a whole Stable Diffusion pipeline in safetensors, or needs code of its own.
     """
     needed = ["model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"]
     missing = [name for name in needed if not (folder / name).exists()]
     if missing:
         raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {', no '.join(missing)}.")
+    check_classes(folder, source)
+    for part in PARTS:
+        check_weights(folder / part, source)
     try:
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
@@ -189,6 +193,7 @@ def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
 
 def _extractor_hash(source: str, fingerprints: Fingerprints, *, offline: bool) -> str:
     if Path(source).is_dir():
+        check_extractor(Path(source), source)
         return fingerprints.folder(Path(source))
     if offline:
         cached_extractor(source)
@@ -199,10 +204,12 @@ def cached_extractor(source: str) -> Path:
     """Where the local hub cache has the weights of an open_clip 'architecture/pretrained'.
 
     Raises:
-        UsageError: it has not.
+        UsageError: it has not, or not in safetensors.
     """
-    from open_clip import get_pretrained_cfg
-
-    architecture, _, pretrained = source.partition("/")
-    repository = str((get_pretrained_cfg(architecture, pretrained) or {}).get("hf_hub") or "").strip("/")
-    return model_folder(repository or source, offline=True, kind="extractor")
+    repository, file = hub_weights(source)
+    folder = model_folder(repository or source, offline=True, kind="extractor")
+    if not (folder / (file or "*")).is_file():
+        raise UsageError(
+            f"The extractor '{source}' has no weights in safetensors in the local hub cache; give a folder."
+        )
+    return folder

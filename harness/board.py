@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.plan import Cell, Plan, Step
-from harness.store import Store
+from harness.store import MANIFEST, Store
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Board:
 
     def _read_training(self, step: Step) -> None:
         measures: dict[str, float] = _json(self.store.folder(step.key) / "training.json").get("measures", {})
-        seconds = measures.get("train_seconds", 0.0)
+        seconds = float(_json(self.store.folder(step.key) / MANIFEST).get("facts", {}).get("train_seconds", 0.0))
         for tally, _ in self._users.get(step.key, []):
             tally.loss, tally.distance = measures.get("final_loss"), measures.get("plasticity_distance")
             tally.rate = step.recipe["options"]["steps"] / seconds if seconds > 0 else None

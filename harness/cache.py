@@ -153,7 +153,7 @@ def survey(root: Path) -> Survey:
                 found.temporary.append(_item(entry))
             elif entry.name == MEMO:
                 found.memo = _size(Path(entry.path))
-            elif entry.name not in ("steps", "checkpoints", "damaged"):
+            elif entry.name not in ("steps", "checkpoints", "damaged", "locks"):
                 found.other.append(_item(entry))
     except OSError as error:
         raise _unreadable(error, root) from error

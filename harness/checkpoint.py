@@ -1,12 +1,15 @@
 """Checkpoints inside a task: at most a minute of training is lost, and what resumes equals what never stopped.
 
 All that a step of training depends on is kept: what is trained, the optimizer's moments, both generators' states. The
-rest (W_{t-1}, latents, prompts) is made again from the store. Bit for bit on a CPU.
+rest (W_{t-1}, latents, prompts) is made again from the store. Bit for bit on a CPU. The file carries a checksum of its
+own: a damaged one is as none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +23,7 @@ from torch import Tensor, nn
 
 from harness.store import write_atomically
 
-EVERY_S = 60.0
+EVERY_S = float(os.environ.get("STAMINA_BENCH_CHECKPOINT_SECONDS", "60"))
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Checkpoint:
 
     path: Path
     every_s: float = EVERY_S
+    trouble: str = ""  # why the last one could not be written
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
@@ -36,28 +40,41 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def write(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Replace the file in one step.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Replace the file in one step. A full disk is no reason to stop a training: it is kept in `trouble`."""
         # copies, as some share their memory, which the format refuses
         kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        write_atomically(self.path, save(kept, metadata={"facts": json.dumps(facts)}))
+        told = json.dumps(facts)
+        try:
+            write_atomically(self.path, save(kept, metadata={"facts": told, "sha256": _checksum(kept, told)}))
+            self.trouble = ""
+        except OSError as error:
+            self.trouble = (error.strerror or str(error)).lower()
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What was written last; None if there is nothing, or nothing whole."""
         try:
             with safe_open(str(self.path), framework="pt") as file:
-                facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-                return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  (no mapping)
+                told = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+                if _checksum(tensors, told["facts"]) != told["sha256"]:
+                    return None
+                return tensors, json.loads(told["facts"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
 
     def clear(self) -> None:
         """Remove the file: the task is in the store."""
         self.path.unlink(missing_ok=True)
+
+
+def _checksum(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 class TrainingState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from harness.cache import StoredStep
 from harness.errors import StoreError
-from harness.store import MANIFEST, hash_file, key_of
+from harness.store import MANIFEST, hash_file, intact, key_of, set_aside
 
 Sort = Literal["changed", "missing", "extra", "link", "manifest", "key", "unreadable", "parent"]
 
@@ -86,6 +85,8 @@ def _check(folder: Path) -> Iterator[Problem]:
     except (ValueError, KeyError, TypeError, AttributeError):
         yield broken
         return
+    if not intact(manifest):
+        yield Problem("manifest", f"damaged {MANIFEST}", MANIFEST)
     if not right_key:
         yield Problem("key", "its key is not that of its recipe", MANIFEST)
     for name, (size, digest) in sorted(listed.items()):
@@ -134,12 +135,8 @@ def repair(verdict: Verdict, root: Path) -> str:
         return "is whole now"
     if any(problem.sort == "unreadable" for problem in now):  # no sign of damage: nothing is moved
         return "left where it is; check who may read it"
-    aside = root / "damaged"
     try:
-        if aside.is_symlink():
-            raise StoreError(f"{aside} is a symbolic link, which is not followed; remove it.")
-        aside.mkdir(exist_ok=True)
-        target = aside / f"{step.key}-{time.time_ns()}"
+        target = set_aside(step.path, root)
         if all(problem.sort == "extra" for problem in now):
             for problem in now:
                 (target / problem.file).parent.mkdir(parents=True, exist_ok=True)

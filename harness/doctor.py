@@ -20,12 +20,12 @@ from harness.errors import BenchError, UsageError, nearest
 from harness.fingerprint import model_folder
 from harness.runner import default_jobs, first_line
 from harness.spec import Benchmark, RunSpec
+from harness.weights import check_extractor, check_weights
 
 State = Literal["ready", "note", "missing", "broken"]
 
 PROJECT = "stamina-bench"
 DEFAULT_TIER: str = RunSpec.model_fields["tier"].default
-PARTS = ("text_encoder", "unet", "vae")  # of a pipeline, with weights
 ROOM = 2e9  # bytes of disk under which a results folder soon is full
 PREFIX = "STAMINA_BENCH_"
 ALSO = ("CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -200,9 +200,7 @@ def _pipeline(source: str) -> str:
         UsageError: it cannot be used, or is not in the local hub cache.
     """
     folder = model_folder(source, offline=True)
-    pixels = api.check_pipeline(folder, source)
-    for part in PARTS:
-        _check_weights(folder / part, source)
+    pixels = api.check_pipeline(folder, _name(source))
     where = "in the local hub cache" if not Path(source).is_dir() else "a folder"
     return f"{_name(source)}, {pixels} px, {where}"
 
@@ -219,29 +217,10 @@ def _clip(source: str) -> str:
             width = int(config["model_cfg"]["embed_dim"])
         except (OSError, ValueError, KeyError, TypeError):
             raise UsageError(f"Extractor '{_name(source)}': open_clip_config.json does not say its size.") from None
-        _check_weights(Path(source), source)
+        check_extractor(Path(source), _name(source))
         return f"{_name(source)}, {width} features, a folder"
-    _check_weights(api.cached_extractor(source), source)
+    check_weights(api.cached_extractor(source), source)
     return f"{source}, in the local hub cache"
-
-
-def _check_weights(folder: Path, source: str) -> None:
-    """Make sure that a folder has weights, and that they are whole as far as their headers tell.
-
-    Raises:
-        UsageError: it has none, or a file is cut short or no safetensors file.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise UsageError(f"'{_name(source)}' has no weights (*.safetensors) in {folder.name}.")
-    for path in files:
-        try:
-            with safe_open(str(path), framework="np"):
-                pass
-        except (OSError, SafetensorError):
-            raise UsageError(f"'{_name(source)}': {folder.name}/{path.name} is damaged or no weights.") from None
 
 
 def _name(source: str) -> str:

@@ -35,6 +35,10 @@ class StoreError(BenchError):
     exit_code = ExitCode.USAGE
 
 
+class UnwritableError(StoreError):
+    """The results folder cannot be written: its disk is full, say. No step could be kept."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Up to `count` known names closest to `name`, best first (empty where nothing is close)."""
     return difflib.get_close_matches(name.lower(), list(known), n=count, cutoff=0.45)

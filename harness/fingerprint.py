@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.store import hash_file, write_atomically
+from harness.store import hash_file, key_of, write_atomically
 
 IGNORED = (".md", ".msgpack", ".onnx", ".bin", ".ckpt", ".pt", ".h5")
 
 
 class Fingerprints:
-    """Hashes files once and remembers them by path, size and modification time, in `memo`."""
+    """Hashes files once and remembers them in `memo`, by path, size and both times.
+
+    A file whose content was exchanged and its modification time put back, as copying tools do, has another change time.
+    """
 
     def __init__(self, memo: Path | None = None) -> None:
         self._path = memo
@@ -22,18 +25,20 @@ class Fingerprints:
         self._changed = False
         if memo is not None and memo.exists():
             try:
-                self._memo = dict(json.loads(memo.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
+                kept = json.loads(memo.read_text(encoding="utf-8"))
+                self._memo = dict(kept["files"]) if kept["sha256"] == key_of(kept["files"]) else {}
+            except (ValueError, TypeError, KeyError):  # damaged, or of an early version: hash again
                 self._memo = {}
 
     def file(self, path: Path) -> str:
         """SHA-256 of a file's bytes."""
         stat = path.stat()
-        known = self._memo.get(str(path))
-        if known and known[0] == stat.st_size and known[1] == stat.st_mtime_ns:
-            return str(known[2])
+        seen = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        *known, digest = self._memo.get(str(path), [None])
+        if known == seen:
+            return str(digest)
         digest = hash_file(path)
-        self._memo[str(path)] = [stat.st_size, stat.st_mtime_ns, digest]
+        self._memo[str(path)] = [*seen, digest]
         self._changed = True
         return digest
 
@@ -46,7 +51,7 @@ class Fingerprints:
     def save(self) -> None:
         """Write the memo, if it changed and has a place."""
         if self._changed and self._path is not None:
-            write_atomically(self._path, json.dumps(self._memo))
+            write_atomically(self._path, json.dumps({"sha256": key_of(self._memo), "files": self._memo}))
 
 
 def model_folder(source: str, *, offline: bool, kind: str = "backbone") -> Path:

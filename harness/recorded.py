@@ -7,12 +7,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from harness.errors import UsageError
+from harness.metrics.scores import time_figures
 from harness.plan import Cell, Plan
 from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import RunSpec
@@ -148,7 +150,9 @@ def _read_cell(cell: Mapping[str, Any], store: Store, run_file: Path) -> CellRes
         return None
     scored = entry.json("figures.json")
     common = {k: cell[k] for k in ("benchmark", "tier", "backbone", "seed", "partial")}
-    rows = tuple(Row(method=cell["label"], **common, **figure) for figure in scored["figures"])
+    # seconds depend on the machine: they are no file of the step, whose bytes do not
+    times = [asdict(figure) for figure in time_figures(entry.manifest["facts"].get("train_seconds", []))]
+    rows = tuple(Row(method=cell["label"], **common, **figure) for figure in (*scored["figures"], *times))
     compositions = tuple(
         Composition(prompt=c["prompt"], tasks=tuple(c["tasks"]), images=folder)
         for c in cell["compositions"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
-from harness.errors import StoreError
+from harness.errors import StoreError, UnwritableError
 from harness.plan import NOMINAL, Cell, Plan, Step
 from harness.store import Store
 
-DIED = "a worker process died, out of memory perhaps; run again, with fewer --jobs"
+DIED = "its worker process died again and again, out of memory perhaps; run again, with fewer --jobs"
+RETRIES = 2  # of a step whose worker died
 
 
 def first_line(error: BaseException) -> str:
@@ -27,6 +30,10 @@ class Executor(Protocol):
 
     def submit(self, step: Step) -> Future[float]:
         """Run a step; the future gives its seconds."""
+        ...
+
+    def restart(self) -> None:
+        """New workers, after one has died."""
         ...
 
     def close(self, *, kill: bool = False) -> None:
@@ -51,6 +58,7 @@ class Outcome:
     executed: int = 0
     errors: dict[str, str] = field(default_factory=dict)  # key of a failed cell's score -> first error
     blocked: str = ""  # the first error that no cell is to blame for: a worker died, the disk is full
+    unwritable: bool = False  # whether the results folder could not be written
 
 
 def check(plan: Plan, store: Store) -> Progress:
@@ -81,79 +89,124 @@ def default_jobs(devices: list[str]) -> int:
     return max(1, min(8, cores))
 
 
+class _Schedule:
+    """Which pending steps can start, in the order of their priority; what depends on a failed one never can."""
+
+    def __init__(self, pending: Sequence[Step]) -> None:
+        self.by_key = {step.key: step for step in pending}
+        self.missing = {step.key: {p for p in step.parents if p in self.by_key} for step in pending}
+        self.broken: dict[str, str] = {}  # key -> the first error on which it depends
+        self.ready = [step for step in pending if not self.missing[step.key]]
+        self.users: dict[str, list[str]] = {}
+        for key, parents in self.missing.items():
+            for parent in parents:
+                self.users.setdefault(parent, []).append(key)
+
+    def take(self) -> Step | None:
+        """The most urgent step that can start, or None."""
+        self.ready = [step for step in self.ready if step.key not in self.broken]
+        if not self.ready:
+            return None
+        step = min(self.ready, key=lambda s: s.priority)
+        self.ready.remove(step)
+        return step
+
+    def done(self, step: Step) -> None:
+        """Its users may start now."""
+        for user in self.users.get(step.key, []):
+            self.missing[user].discard(step.key)
+            if not self.missing[user]:
+                self.ready.append(self.by_key[user])
+
+    def again(self, step: Step) -> None:
+        """It was lost, and shall start once more."""
+        self.ready.append(step)
+
+    def fail(self, step: Step, message: str) -> None:
+        """Neither it nor what depends on it will start."""
+        stack = [step.key]
+        while stack:
+            key = stack.pop()
+            if key not in self.broken:
+                self.broken[key] = message
+                stack.extend(self.users.get(key, []))
+
+
 def run(
     plan: Plan, store: Store, executor: Executor, progress: Progress, display: Display, *, keep_going: bool
 ) -> Outcome:
     """Make every pending step.
 
     A failed step fails the cells that need it. Without `keep_going` nothing new starts after the first failure; with
-    it the other cells go on. Ctrl-C kills the workers: the steps in hand are discarded, everything committed stays.
+    it the other cells go on, unless the results folder cannot be written. The steps of a worker that died are done
+    again, `RETRIES` times at most. Ctrl-C kills the workers: the steps in hand are discarded, everything committed
+    stays.
     """
     outcome = Outcome()
-    missing = {
-        step.key: {p for p in step.parents if p in {s.key for s in progress.pending}} for step in progress.pending
-    }
-    by_key = {step.key: step for step in progress.pending}
-    users: dict[str, list[str]] = {}
-    for key, parents in missing.items():
-        for parent in parents:
-            users.setdefault(parent, []).append(key)
-    ready = sorted((s for s in progress.pending if not missing[s.key]), key=lambda s: s.priority, reverse=True)
+    schedule = _Schedule(progress.pending)
     running: dict[Future[float], Step] = {}
-    broken: dict[str, str] = {}
+    losses: Counter[str] = Counter()
+    made, whole = 0.0, sum(NOMINAL[step.kind][0] for step in progress.pending)
 
-    def fail(key: str, message: str) -> None:
-        stack = [key]
-        while stack:
-            current = stack.pop()
-            if current not in broken:
-                broken[current] = message
-                stack.extend(users.get(current, []))
+    def settle(future: Future[float], step: Step) -> bool:
+        """Count a finished step; False if it was lost with its worker."""
+        nonlocal made
+        error = future.exception()
+        if isinstance(error, BrokenExecutor):
+            return False
+        if error is not None:
+            outcome.unwritable = outcome.unwritable or isinstance(error, UnwritableError)
+            fail(step, first_line(error), blocked=isinstance(error, StoreError | OSError))
+            return True
+        outcome.executed += 1
+        made += NOMINAL[step.kind][0]
+        display.step_done(step, future.result(), made / whole)
+        for note in store.notes(step.key):
+            display.note(f"{step.label}: {note}")
+        schedule.done(step)
+        return True
+
+    def fail(step: Step, message: str, *, blocked: bool) -> None:
+        if blocked:
+            outcome.blocked = outcome.blocked or message
+        display.note(f"failed: {step.label}: {message}")
+        schedule.fail(step, message)
+
+    def recover(lost: list[Step]) -> None:
+        """New workers for those that died, and the steps in hand once more."""
+        everything = [*lost, *(step for future, step in running.items() if not settle(future, step))]
+        running.clear()
+        executor.restart()
+        display.note(f"A worker process died, out of memory perhaps; {len(everything)} steps in hand are done again.")
+        for step in everything:
+            losses[step.key] += 1
+            if losses[step.key] <= RETRIES:
+                schedule.again(step)
+            else:
+                fail(step, DIED, blocked=True)
 
     display.start(plan, store, progress.cached)
     killed = True
-    made, whole = 0.0, sum(NOMINAL[step.kind][0] for step in progress.pending)
     try:
-        while ready or running:
-            stopping = bool(broken) and not keep_going
-            while ready and len(running) < executor.jobs and not stopping:
-                step = ready.pop()
-                if step.key in broken:
-                    continue
+        while True:
+            stopping = bool(schedule.broken) and (not keep_going or outcome.unwritable)
+            while len(running) < executor.jobs and not stopping and (step := schedule.take()) is not None:
                 try:
                     running[executor.submit(step)] = step
                 except BrokenExecutor:
-                    outcome.blocked = outcome.blocked or DIED
-                    for waiting in [step, *ready]:
-                        fail(waiting.key, DIED)
-                    ready.clear()
+                    recover([step])
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                step = running.pop(future)
-                error = future.exception()
-                if error is not None:
-                    message = DIED if isinstance(error, BrokenExecutor) else first_line(error)
-                    if isinstance(error, BrokenExecutor | StoreError | OSError):
-                        outcome.blocked = outcome.blocked or message
-                    display.note(f"failed: {step.label}: {message}")
-                    fail(step.key, message)
-                    continue
-                outcome.executed += 1
-                made += NOMINAL[step.kind][0]
-                display.step_done(step, future.result(), made / whole)
-                for user in users.get(step.key, []):
-                    missing[user].discard(step.key)
-                    if not missing[user] and user not in broken:
-                        ready.append(by_key[user])
-            ready.sort(key=lambda s: s.priority, reverse=True)
+            lost = [step for future in finished if not settle(future, step := running.pop(future))]
+            if lost:
+                recover(lost)
         killed = False
     finally:
         display.stop()
         executor.close(kill=killed)
     for cell in plan.cells:
-        errors = [broken[key] for key in cell.steps if key in broken]
+        errors = [schedule.broken[key] for key in cell.steps if key in schedule.broken]
         if errors or store.get(cell.score) is None:
             outcome.errors[cell.score] = errors[0] if errors else "not finished"
             outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]

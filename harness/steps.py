@@ -1,4 +1,8 @@
-"""What each kind of step does: reads its parents from the store, computes, commits. Runs in a worker process."""
+"""What each kind of step does: reads its parents from the store, computes, commits. Runs in a worker process.
+
+The files of a step are the same bytes whenever and wherever it is made (on a CPU). What is not, its seconds say, is
+returned as facts, which the manifest keeps beside the files' hashes; `notes` among them are for the user.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,10 @@ from safetensors.torch import save_file as save_tensors
 
 from harness import registry
 from harness.backbones.extractor import Extractor
+from harness.backbones.memory import out_of_memory
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
-from harness.errors import UsageError
+from harness.errors import BenchError, UsageError
 from harness.images import load_images, save_images
 from harness.lesson import Lesson
 from harness.method import Method
@@ -43,6 +48,11 @@ from harness.store import Entry, Store
 from harness.training import distances, residual_norm, train_task
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Facts = Mapping[str, Any]
+OUT_OF_MEMORY = (
+    "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
+    "else uses it, and run the same command again"
+)
 WEIGHTS, TOKEN, MEMORY, TRAINING = "weights.safetensors", "token.safetensors", "memory.safetensors", "training.json"
 
 
@@ -83,7 +93,7 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """Real images at the tier's resolution, and what the VAE makes of them."""
     task: Task = step.work["task"]
     images = task.images.load(setting.tier.resolution)
@@ -92,10 +102,14 @@ def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Pa
     model = _ready_model(setting, device)
     save_images(images, folder / "images")
     save_images(model.decode_latents(model.encode_images(images)), folder / "reconstructed")
+    return {}
 
 
-def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
-    """One task of one method: the folded weights (if any were trained), the token, the memory, and figures."""
+def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+    """One task of one method: the folded weights (if any were trained), the token, the memory, and figures.
+
+    Facts: `train_seconds`.
+    """
     task: Task = step.work["task"]
     model = _ready_model(setting, device)
     method = _method(step)
@@ -120,19 +134,25 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.unet.parameters())}
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     _write_json(folder / TRAINING, training)
+    notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
+    return {"train_seconds": done.seconds, "notes": notes}
 
 
-def run_prior(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+def run_prior(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """Class images, 'a photo of a X', by the pre-trained model: what prior preservation holds on to."""
     r = step.recipe
     model = _ready_model(setting, device)
     sampling = Sampling.model_validate(r["sampling"])
     seeds = [derive_seed("prior", r["category"], k) for k in range(sampling.images)]
     save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
+    return _sampled(model, sampling)
 
 
-def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
-    """The weights that serve every concept so far, of what a learner made of each alone."""
+def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+    """The weights that serve every concept so far, of what a learner made of each alone.
+
+    Facts: `train_seconds`, the learner's and its own.
+    """
     task: Task = step.work["task"]
     model = _ready_model(setting, device)
     method = _method(step)
@@ -153,11 +173,11 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     measures: dict[str, float] = learnt.json(TRAINING)["measures"]
     measures["plasticity_distance"] = sum(distance.values()) / len(distance)
     measures["residual_norm"] = residual_norm(before, model.weights())
-    measures["train_seconds"] += time.perf_counter() - started
     _write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
+    return {"train_seconds": learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started}
 
 
-def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
     r, task = step.recipe, step.work["task"]
     model = _ready_model(setting, device)
@@ -168,15 +188,16 @@ def run_generate(step: Step, setting: Setting, store: Store, device: str, folder
     seeds = [derive_seed(r["seed"], "generate", r["concept"], k) for k in range(sampling.images)]
     prompt = prompt_for(task.token, task.category, r["category_word"])
     save_images(model.generate(prompt, seeds, sampling), folder / "images")
+    return _sampled(model, sampling)
 
 
-def run_compose(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+def run_compose(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """Two concepts in one prompt, by the model after the last task; or `none.json` with the reason why not."""
     r = step.recipe
     state, *learnt = map(store.open, step.parents)
     if r["independent"] and any(WEIGHTS in entry.manifest["files"] for entry in learnt):
         _write_json(folder / "none.json", {"reason": "each concept has weights of its own"})
-        return
+        return {}
     model = _ready_model(setting, device)
     _load_weights(model, state)
     for token, entry in zip(step.work["tokens"], learnt, strict=True):
@@ -187,27 +208,40 @@ def run_compose(step: Step, setting: Setting, store: Store, device: str, folder:
         images = model.generate(step.work["prompt"], seeds, sampling)
     except UsageError as error:  # category words that fit one by one may be too long together
         _write_json(folder / "none.json", {"reason": str(error)})
-        return
+        return {}
     save_images(images, folder / "images")
+    return _sampled(model, sampling)
 
 
-def run_features(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
+def _sampled(model: TextToImage, sampling: Sampling) -> Facts:
+    if model.batch_limit is None or model.batch_limit >= sampling.batch_size:
+        return {}
+    note = f"out of memory, so images were sampled {model.batch_limit} at a time instead of {sampling.batch_size}"
+    return {"sampled_at_a_time": model.batch_limit, "notes": [note]}
+
+
+def run_features(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """The extractor's features of every image set in the parent step."""
     parent = store.open(step.parents[0]).folder
     extractor = _extractor(setting.extractor, device)
     features = {p.name: extractor.features(load_images(p)) for p in sorted(parent.iterdir()) if p.is_dir()}
     save_file(features, str(folder / "features.safetensors"))
+    return {}
 
 
-def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> None:
-    """All figures of a cell."""
+def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+    """All figures of a cell.
+
+    Facts: `train_seconds`, of each task.
+    """
 
     def read(key: str, name: str = "images") -> np.ndarray[Any, Any]:
         features: np.ndarray[Any, Any] = load_file(str(store.open(key).file("features.safetensors")))[name]
         return features
 
     w = step.work
-    trainings: list[Mapping[str, Any]] = [store.open(key).json(TRAINING) for key in w["trains"]]
+    states = [store.open(key) for key in w["trains"]]
+    trainings: list[Mapping[str, Any]] = [entry.json(TRAINING) for entry in states]
     last = len(trainings)
     real = [read(key) for key in w["real"]]
     images = {place: read(key) for place, key in w["images"].items()}
@@ -223,7 +257,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
     if not w["independent"]:
-        figures += change_figures(_changes(_ready_model(setting, device).weights(), map(store.open, w["trains"])))
+        figures += change_figures(_changes(_ready_model(setting, device).weights(), states))
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": "polynomial (x.y/d + 1)^3, float64, features not normalised",
@@ -234,6 +268,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
     }
     _write_json(folder / "figures.json", {"figures": [f.__dict__ for f in figures], "protocol": protocol})
+    return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 
 
 def _changes(initial: Mapping[str, torch.Tensor], states: Iterable[Entry]) -> list[Change]:
@@ -248,7 +283,7 @@ def _changes(initial: Mapping[str, torch.Tensor], states: Iterable[Entry]) -> li
     return found
 
 
-RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
+RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {
     "real": run_real,
     "prior": run_prior,
     "train": run_train,
@@ -261,21 +296,33 @@ RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], None]] = {
 
 
 def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
-    """Run one step and commit it; gives its seconds. On a CPU by one thread: sums then have one order."""
+    """Run one step and commit it; gives its seconds, 0 if another process made it meanwhile.
+
+    On a CPU by one thread: sums then have one order.
+
+    Raises:
+        BenchError: what the user can mend. StoreError: the results folder cannot be written.
+    """
     if setting.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     if device == "cpu":
         torch.set_num_threads(1)
     store = Store(root)
-    if store.get(step.key) is not None:  # another process was faster
-        return 0.0
-    started = time.perf_counter()
-    facts: dict[str, Any] = {
-        "device": device,
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "open_clip_torch")},
-    }
-    with store.commit(step.key, step.recipe, facts) as folder:
-        RUN[step.kind](step, setting, store, device, folder)
-        facts["seconds"] = round(time.perf_counter() - started, 3)
+    with store.lock(step.key):
+        if store.get(step.key) is not None:  # another process was faster
+            return 0.0
+        started = time.perf_counter()
+        facts: dict[str, Any] = {
+            "device": device,
+            "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "open_clip_torch")},
+        }
+        with store.commit(step.key, step.recipe, facts) as folder:
+            try:
+                facts.update(RUN[step.kind](step, setting, store, device, folder))
+            except Exception as error:
+                if out_of_memory(error):
+                    raise BenchError(OUT_OF_MEMORY.format(device=device)) from error
+                raise
+            facts["seconds"] = round(time.perf_counter() - started, 3)
     Checkpoint(store.checkpoint(step.key)).clear()
     return float(facts["seconds"])

@@ -3,31 +3,40 @@
 Guarantees:
 - A step exists if and only if its folder does: files are written and synced in a temporary folder beside it, the
   manifest last, and one rename makes it visible. A killed run leaves at most a temporary folder.
-- A committed step is never written to again. If two processes make the same step, the first one's stays.
-- Every file's size and SHA-256 stand in the manifest. A damaged step is named, moved aside and made again.
+- A committed step is never written to again. Who makes a step holds its lock; another process waits, and finds it made.
+  Where the file system has no locks, both make it, and the first one's stays.
+- Every file's size and SHA-256 stand in the manifest, and its own. A damaged step is named, moved aside and made again.
+- No clock is asked: a step is what its key says, however old its files claim to be.
 
 Trade-off accepted: each commit costs a few fsyncs (milliseconds), whatever the size of the step.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StoreError
+from filelock import FileLock
+
+from harness.errors import StoreError, UnwritableError
 
 MANIFEST = "manifest.json"
+# the folder's or the disk's fault, not that of the code that writes
+FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # some network file systems
+LOCK_POLL_S = 0.1
 
 
 def canonical_json(value: Any) -> str:
@@ -38,6 +47,15 @@ def canonical_json(value: Any) -> str:
 def key_of(recipe: Mapping[str, Any]) -> str:
     """The key of a step: SHA-256 of its recipe's canonical JSON."""
     return hashlib.sha256(canonical_json(recipe).encode()).hexdigest()
+
+
+def intact(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is as it was written; those of early versions had no checksum of their own."""
+    return manifest.get("sha256") in (None, _checksum(manifest))
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return key_of({name: value for name, value in manifest.items() if name != "sha256"})
 
 
 def hash_file(path: Path) -> str:
@@ -67,6 +85,29 @@ def _alive(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def folder_error(error: BaseException) -> str | None:
+    """'no space left on device', say, where an error is the folder's or the disk's fault; else None."""
+    number = error.errno if isinstance(error, OSError) else None
+    # what writes safetensors wraps the system's error in its own, and keeps the number in the text
+    if number is None and type(error).__name__ == "SafetensorError":
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else None
+    return os.strerror(number).lower() if number in FOLDER_ERRORS else None
+
+
+def set_aside(folder: Path, root: Path) -> Path:
+    """An empty folder in `root`/damaged, for what is damaged in `folder`.
+
+    Raises:
+        StoreError: `damaged` is a link, which could lead anywhere. OSError: it cannot be written.
+    """
+    aside = root / "damaged"
+    if aside.is_symlink():
+        raise StoreError(f"{aside} is a symbolic link, which is not followed; remove it.")
+    aside.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=aside, prefix=f"{folder.name}-"))
 
 
 def sync(path: Path) -> None:
@@ -125,17 +166,14 @@ class Store:
         """Create the store and make sure that it can be written.
 
         Raises:
-            StoreError: it cannot, said before any work is done.
+            UnwritableError: it cannot, said before any work is done.
         """
         try:
             (self.root / "steps").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root / "steps") as stream:
                 stream.write(b"writable")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise StoreError(
-                f"The results folder {self.root} cannot be written ({reason}); choose another one with --output-dir."
-            ) from None
+            raise self._unwritable(error) from None
 
     def folder(self, key: str) -> Path:
         """Where the step of that key lies, or would lie."""
@@ -150,8 +188,11 @@ class Store:
             return None
         damage = self._damage(folder)
         if damage:
-            self._set_aside(folder)
+            damage = self._set_aside_if_damaged(key)
+        if damage:
             self.damaged(f"{damage} in {folder}; it will be made again")
+            return None
+        if not (folder / MANIFEST).exists():  # another process has just moved it aside
             return None
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         self._verified[key] = Entry(folder, manifest)
@@ -172,6 +213,8 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             files: Mapping[str, Any] = manifest["files"]
+            if manifest["key"] != folder.name or not intact(manifest):
+                return f"damaged {MANIFEST}"
             for name, expected in files.items():
                 path = folder / name
                 if not path.is_file():
@@ -184,10 +227,47 @@ class Store:
             raise StoreError(f"{folder} cannot be read ({(error.strerror or str(error)).lower()}).") from error
         return None
 
+    def _set_aside_if_damaged(self, key: str) -> str | None:
+        """What is damaged, now that nobody else mends it. In a folder that cannot be written it stays where it is."""
+        folder = self.folder(key)
+        try:
+            with self.lock(key):
+                damage = self._damage(folder) if folder.exists() else None
+                if damage:
+                    self._set_aside(folder)
+        except OSError:
+            return self._damage(folder)
+        return damage
+
     def _set_aside(self, folder: Path) -> None:
-        aside = self.root / "damaged"
-        aside.mkdir(exist_ok=True)
-        os.replace(folder, aside / f"{folder.name}-{time.time_ns()}")
+        os.replace(folder, set_aside(folder, self.root))
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold a step, so that no other process makes it or moves it at the same time; waits for who holds it now.
+
+        The system releases the lock of a process that dies. Where the file system has no locks, this holds nothing.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        path = self.root / "locks" / f"{key}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path, poll_interval=LOCK_POLL_S, is_singleton=True, fallback_to_soft=False)
+        try:
+            held.acquire()
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+                raise
+            yield
+            return
+        try:
+            yield
+        finally:
+            # nobody needs the lock of a finished step: who waits for it finds the step, who comes later, too
+            if (self.folder(key) / MANIFEST).exists():
+                path.unlink(missing_ok=True)
+            held.release()
 
     @contextmanager
     def commit(self, key: str, recipe: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> Iterator[Path]:
@@ -198,7 +278,7 @@ class Store:
             facts: what else to keep in the manifest (versions, seconds); may be filled while the step is written.
 
         Raises:
-            StoreError: the step cannot be kept.
+            UnwritableError: the step cannot be kept.
         """
         parent = self.folder(key).parent
         try:
@@ -208,7 +288,13 @@ class Store:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            yield temporary
+            try:
+                yield temporary
+            except Exception as error:
+                reason = folder_error(error)
+                if reason is None:  # the step's own
+                    raise
+                raise self._cannot_write(reason) from error
             try:
                 self._publish(key, recipe, facts or {}, temporary)
             except OSError as error:
@@ -223,7 +309,8 @@ class Store:
             path.chmod(0o666 & ~_UMASK)
             sync(path)
         listed = {str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in files}
-        manifest = {"key": key, "recipe": recipe, "facts": facts, "files": listed}
+        manifest: dict[str, Any] = {"key": key, "recipe": recipe, "facts": facts, "files": listed}
+        manifest["sha256"] = _checksum(json.loads(canonical_json(manifest)))
         write_atomically(temporary / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         temporary.chmod(0o777 & ~_UMASK)
         if target.exists() and not (target / MANIFEST).exists():  # the remains of a copy or a deletion broken off
@@ -236,19 +323,30 @@ class Store:
         else:
             sync(target.parent)
 
-    def _unwritable(self, error: OSError) -> StoreError:
-        reason = (error.strerror or str(error)).lower()
-        return StoreError(
-            f"The results folder {self.root} cannot be written ({reason}); free space or choose another --output-dir."
+    def _unwritable(self, error: OSError) -> UnwritableError:
+        return self._cannot_write((error.strerror or str(error)).lower())
+
+    def _cannot_write(self, reason: str) -> UnwritableError:
+        return UnwritableError(
+            f"The results folder {self.root} cannot be written ({reason}); "
+            "free space or choose another one with --output-dir."
         )
+
+    def notes(self, key: str) -> list[str]:
+        """What a step that was just committed has to tell the user."""
+        try:
+            manifest = json.loads((self.folder(key) / MANIFEST).read_text(encoding="utf-8"))
+            return [str(note) for note in manifest["facts"].get("notes", [])]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return []
 
     def checkpoint(self, key: str) -> Path:
         """Where a step that is not finished keeps how far it came."""
         return self.root / "checkpoints" / f"{key}.safetensors"
 
     def sweep(self) -> None:
-        """Remove what killed runs left behind: this machine's temporary folders, checkpoints of finished steps."""
-        for path in (self.root / "checkpoints").glob("*.safetensors"):
+        """Remove what killed runs left: this machine's temporary folders, checkpoints and locks of finished steps."""
+        for path in (*(self.root / "checkpoints").glob("*.safetensors"), *(self.root / "locks").glob("*.lock")):
             if (self.folder(path.stem) / MANIFEST).exists():
                 path.unlink(missing_ok=True)
         for leftover in (self.root / "steps").glob("*/.*-*"):

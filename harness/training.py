@@ -27,6 +27,7 @@ class TrainedTask:
     token: Tensor
     measures: dict[str, float]
     layer_distance: dict[str, float]
+    seconds: float  # spent on it, also before a resume; it depends on the machine, so no file holds it
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
 
@@ -96,11 +97,10 @@ def train_task(
     measures |= {
         "plasticity_distance": sum(distance.values()) / len(distance),
         "residual_norm": residual_norm(before, model.weights()),
-        "train_seconds": seconds,
         "trained_parameters": float(trained_count),
         "final_loss": losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, losses, memory)
+    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory)
 
 
 def _check_finite(loss: Mapping[str, float], token: str) -> None:

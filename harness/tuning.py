@@ -272,6 +272,9 @@ class _Shared:
     def submit(self, step: Step) -> Future[float]:
         return self.inner.submit(step)
 
+    def restart(self) -> None:
+        self.inner.restart()
+
     def close(self, *, kill: bool = False) -> None:
         if kill:
             self.finish(kill=True)

@@ -1,4 +1,4 @@
-"""Small checkpoints with random weights, of the same classes as the real ones, made once a session."""
+"""Fixtures that all tests share: small checkpoints, and a tier on them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+from tiny_models import make_tiny_models
 
 from harness.spec import Sampling, Tier
+
+# how fast the machine is shall not decide whether a test passes
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
@@ -17,42 +23,8 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `sd` (a Stable Diffusion folder, 16 px) and `clip` (an open_clip folder), random weights."""
-    from diffusers import AutoencoderTiny, UNet2DConditionModel
-    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-
-    from benchmarks.mini.pretrain.clip import clip_config
-    from benchmarks.mini.pretrain.convert import save_clip, save_pipeline
-    from benchmarks.mini.pretrain.tokenizer import build_tokenizer
-
-    folder = tmp_path_factory.mktemp("models")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        tokenizer = build_tokenizer(folder / "tokenizer")
-        config = clip_config(tokenizer)
-        clip = CLIP(256, CLIPVisionCfg(**config["vision_cfg"]), CLIPTextCfg(**config["text_cfg"])).eval()
-        vae = AutoencoderTiny(
-            encoder_block_out_channels=(8, 8),
-            decoder_block_out_channels=(8, 8),
-            num_encoder_blocks=(1, 1),
-            num_decoder_blocks=(1, 1),
-            latent_channels=4,
-        )
-        unet = UNet2DConditionModel(
-            sample_size=8,
-            in_channels=4,
-            out_channels=4,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=128,
-            attention_head_dim=8,
-            norm_num_groups=8,
-        )
-    save_clip(clip, tokenizer, folder / "clip")
-    save_pipeline(clip, tokenizer, vae, unet, folder / "sd")
-    return folder
+    """A folder with the tiny models, made once a session."""
+    return make_tiny_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter, attached, fold
+from harness.backbones.memory import out_of_memory, release
 from harness.errors import UsageError
 from harness.spec import Sampling
 
@@ -68,6 +69,7 @@ class TextToImage:
         embedding.register_forward_hook(self._show_custom_tokens)
         self._ids: list[Tensor] = []
         self._category: str = ""
+        self.batch_limit: int | None = None  # images that fit into memory at a time, once it ran out
         vae_config: Any = self.vae.config
         self._scaling_factor = float(vae_config.scaling_factor)
 
@@ -262,21 +264,37 @@ class TextToImage:
 
     @torch.no_grad()
     def generate(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
-        """One image a seed, (n, size, size, 3) uint8. Each image's noise is its own seed's, whatever the batch."""
+        """One image a seed, (n, size, size, 3) uint8. Each image's noise is its own seed's, whatever the batch.
+
+        Where the memory does not hold a batch it is halved, down to one image; `batch_limit` then says so.
+        """
         text = self.encode_prompts([prompt])
         empty = self.encode_prompts([""])
         batches: list[NDArray[np.uint8]] = []
-        for first in range(0, len(seeds), sampling.batch_size):
-            chunk = seeds[first : first + sampling.batch_size]
-            output: Any = self.pipeline(
-                prompt_embeds=text.expand(len(chunk), -1, -1),
-                negative_prompt_embeds=empty.expand(len(chunk), -1, -1),
-                generator=[torch.Generator().manual_seed(seed) for seed in chunk],
-                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
-                output_type="pt",
-            )  # fmt: skip
-            batches.append(to_uint8(output.images))
+        left = list(seeds)
+        while left:
+            size = min(sampling.batch_size, self.batch_limit or sampling.batch_size, len(left))
+            try:
+                batches.append(self._sample(text, empty, left[:size], sampling))
+                left = left[size:]
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if size == 1 or not out_of_memory(error):
+                    raise
+            # only here is the error gone, and with it what it held
+            self.batch_limit = size // 2
+            release(self.device)
         return np.concatenate(batches)
+
+    def _sample(self, text: Tensor, empty: Tensor, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
+        output: Any = self.pipeline(
+            prompt_embeds=text.expand(len(seeds), -1, -1),
+            negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
+            output_type="pt",
+        )  # fmt: skip
+        return to_uint8(output.images)
 
 
 def check_token(token: str) -> None:

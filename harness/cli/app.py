@@ -110,6 +110,15 @@ def main() -> None:
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         pass
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.DONE
+    except OSError as error:
+        if debug:
+            raise
+        where, reason = error.filename or "A file", (error.strerror or str(error)).lower()
+        _complain(f"{where} cannot be read or written ({reason}); free space, or check the path and who may use it.")
+        code = ExitCode.USAGE
     except Exception as error:
         tell = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
         if tell is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -158,7 +159,8 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
         outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
     except KeyboardInterrupt:
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    record_failures(run_file, outcome.errors)
+    with suppress(OSError):  # on a full disk: what it says is said below, too
+        record_failures(run_file, outcome.errors)
     for label, message in outcome.failed.items():
         err.print(f"{label} did not finish: {message}", markup=False, soft_wrap=True)
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE

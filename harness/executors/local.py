@@ -41,14 +41,16 @@ class LocalExecutor:
     """`jobs` worker processes that share the given devices in turn."""
 
     def __init__(self, setting: Setting, root: Path, devices: list[str], jobs: int) -> None:
+        self.setting, self.root, self.devices, self.jobs = setting, root, devices, jobs
+        self._pool = self._workers()
+
+    def _workers(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         queue = context.Queue()
-        for index in range(jobs):
-            queue.put(devices[index % len(devices)])
-        self.setting, self.root, self.jobs = setting, root, jobs
-        self._pool = ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=_start_worker, initargs=(queue, "1" if devices[0] == "cpu" else "4")
-        )
+        for index in range(self.jobs):
+            queue.put(self.devices[index % len(self.devices)])
+        threads = "1" if self.devices[0] == "cpu" else "4"
+        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_start_worker, initargs=(queue, threads))
 
     def submit(self, step: Step) -> Future[float]:
         """Start a step when a worker is free; the future gives its seconds, or raises what the step raised."""
@@ -60,6 +62,11 @@ class LocalExecutor:
             return self._pool.submit(_work, step, self.setting, str(self.root))
         finally:
             signal.signal(signal.SIGINT, before)
+
+    def restart(self) -> None:
+        """New workers in place of the old ones, of which one has died and took the others along."""
+        self.close(kill=True)
+        self._pool = self._workers()
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for nothing: all is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole."""

@@ -107,15 +107,14 @@ def floor_figures(real: Sequence[Array], reconstructed: Sequence[Array]) -> list
 
 
 def training_figures(trainings: Sequence[Mapping[str, Any]], unet_parameters: int) -> list[Figure]:
-    """N_param, plasticity distance, mask density, residual norm and seconds, per task (and layer) and in all."""
+    """N_param, plasticity distance, mask density and residual norm, per task (and layer) and in all."""
     share = 100.0 * trainings[-1]["measures"]["trained_parameters"] / unet_parameters
     figures = [Figure("n_param", share, 1, "%")]
-    units = {"plasticity_distance": "1", "residual_norm": "1", "mask_density": "fraction", "train_seconds": "s"}
+    units = {"plasticity_distance": "1", "residual_norm": "1", "mask_density": "fraction"}
     for metric, unit in units.items():
         values = [t["measures"][metric] for t in trainings if metric in t["measures"]]
         matrices = len(trainings[0]["layer_distance"])
-        n = 1 if metric == "train_seconds" else matrices
-        figures += [Figure(metric, value, n, unit, j) for j, value in enumerate(values, 1)]
+        figures += [Figure(metric, value, matrices, unit, j) for j, value in enumerate(values, 1)]
         if values:  # the distance is a state: its cell's figure is the last one; the others are per task
             whole = values[-1] if metric == "plasticity_distance" else float(np.mean(values))
             figures.append(Figure(metric, whole, matrices if metric == "plasticity_distance" else len(values), unit))
@@ -123,6 +122,14 @@ def training_figures(trainings: Sequence[Mapping[str, Any]], unet_parameters: in
         layers: Mapping[str, float] = training["layer_distance"]
         figures += [Figure("plasticity_distance", v, 1, "1", j, layer=name) for name, v in layers.items()]
     return figures
+
+
+def time_figures(seconds: Sequence[float]) -> list[Figure]:
+    """Seconds of training per task, and their mean; none of none."""
+    if not seconds:
+        return []
+    figures = [Figure("train_seconds", value, 1, "s", j) for j, value in enumerate(seconds, 1)]
+    return [*figures, Figure("train_seconds", float(np.mean(seconds)), len(seconds), "s")]
 
 
 def change_figures(changes: Sequence[Change]) -> list[Figure]:

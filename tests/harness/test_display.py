@@ -13,7 +13,7 @@ from harness.board import Board, Tally
 from harness.display import LiveDisplay, PlainDisplay, QuietDisplay, cells_table, make_display
 from harness.plan import Plan, Setting, Step
 from harness.spec import Benchmark, Tier
-from harness.store import Store
+from harness.store import MANIFEST, Store
 
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=1, waterfalls=1)})
@@ -34,15 +34,16 @@ def plan() -> Plan:
 def store(tmp_path: Path, plan: Plan) -> Store:
     """What the first training and the score of the first cell leave."""
     store = Store(tmp_path)
-    measures = {"train_seconds": 2.0, "final_loss": 0.25, "plasticity_distance": 1.5}
+    measures = {"final_loss": 0.25, "plasticity_distance": 1.5}
     scored = [{"metric": "a_mmd", "task": 1, "layer": None, "value": 9.0}]
     scored += [{"metric": m, "task": None, "layer": None, "value": v} for m, v in (("a_mmd", 40.0), ("f_mmd", 2.0))]
     cell = plan.cells[0]
     for key, name, content in (
         (cell.trains[0], "training.json", {"measures": measures}),
+        (cell.trains[0], MANIFEST, {"facts": {"train_seconds": 2.0}}),
         (cell.score, "figures.json", {"figures": scored}),
     ):
-        store.folder(key).mkdir(parents=True)
+        store.folder(key).mkdir(parents=True, exist_ok=True)
         (store.folder(key) / name).write_text(json.dumps(content))
     return store
 

@@ -30,5 +30,8 @@ class InlineExecutor:
             future.set_exception(error)
         return future
 
+    def restart(self) -> None:
+        raise AssertionError("there is no worker that could die")
+
     def close(self, *, kill: bool = False) -> None:
         pass
