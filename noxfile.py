@@ -1,4 +1,7 @@
-"""Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed; `nox -s mutants` the tests."""
+"""Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed.
+
+`nox -s mutants` asks whether the tests notice mistakes, `nox -s torture` whether a results folder survives faults.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,13 @@ def browser(session: nox.Session) -> None:
     """A report's page in the machine's Chromium."""
     session.install(*INSTALL, ".[test,browser]")
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def torture(session: nox.Session) -> None:
+    """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one."""
+    session.install(*INSTALL, ".[test]")
+    session.run("python", "tests/support/torture.py", *session.posargs)
 
 
 @nox.session

@@ -31,6 +31,7 @@ from harness.images import load_images, save_images
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.metrics.interference import Change, change
+from harness.metrics.mmd import COEF, DEGREE
 from harness.metrics.scores import (
     accuracy_figures,
     change_figures,
@@ -260,7 +261,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         figures += change_figures(_changes(_ready_model(setting, device).weights(), states))
     s: Sampling = w["sampling"]
     protocol = {
-        "kernel": "polynomial (x.y/d + 1)^3, float64, features not normalised",
+        "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed",
         "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "tests/reference/test_{}_reference.py"
 LOSSES, MASKS, TOKENS = REFERENCE.format("losses"), REFERENCE.format("masks"), REFERENCE.format("tokens")
 EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.format("mmd")
+VERIFY = "stamina-bench verify"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
 
@@ -59,6 +60,12 @@ MUTANTS = (
     Mutant("harness/lesson.py", "/ counted.sum(dim=(1, 2, 3))", "/ counted[0].numel()", PRIOR),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
+    # and would `stamina-bench verify` notice?
+    Mutant("methods/parts/losses.py", "return torch.stack(terms).sum()", "return -torch.stack(terms).sum()", VERIFY),
+    Mutant("methods/parts/masks.py", "return (logits > 0)", "return (logits > 1)", VERIFY),
+    Mutant("methods/parts/masks.py", "hard = (soft > 0.5)", "hard = (soft > 0.9)", VERIFY),
+    Mutant("harness/prompts.py", "a photo of a {subject}", "a person, {subject}", VERIFY),
+    Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", VERIFY),
 )  # fmt: skip
 
 
@@ -78,12 +85,31 @@ def failing(copy: Path, tests: list[str], environment: Mapping[str, str]) -> tup
     Raises:
         RuntimeError: the tests could not be run at all.
     """
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
+    if VERIFY in tests:
+        return verify_fails(copy, environment)
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "--no-header", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(tests)} cannot be run:\n{done.stdout}{done.stderr}")
     lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return done.returncode == 1, lines[0] if lines else done.stdout.strip().splitlines()[-1]
+
+
+def verify_fails(copy: Path, environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether the regression check fails, by a figure that moved or by a protocol that is another; and what it says.
+
+    Raises:
+        RuntimeError: it came to no verdict.
+    """
+    with tempfile.TemporaryDirectory() as runs:
+        command = [sys.executable, "-c", "from harness.cli import main; main()", "verify", "-q", "-o", runs]
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    refused = done.returncode == 2 and "protocol" in done.stderr
+    if done.returncode not in (0, 3) and not refused:
+        raise RuntimeError(f"verify came to no verdict:\n{done.stdout}{done.stderr}")
+    said = (done.stderr if refused else done.stdout).strip().splitlines()
+    worst = [line for line in said if "regression" in line or "changed" in line or "protocol" in line]
+    return done.returncode != 0, (worst or said)[0].strip()
 
 
 def main(words: list[str]) -> int:
@@ -98,10 +124,11 @@ def main(words: list[str]) -> int:
         found = subprocess.run([sys.executable, "-c", find], cwd=copy, env=environment, capture_output=True, text=True)
         if found.stdout.count(str(copy)) != 2:
             raise RuntimeError(f"the copy is not what is imported: {found.stdout}{found.stderr}")
-        failed, line = failing(copy, sorted({m.test for m in chosen}), environment)
-        if failed:
-            print(f"fails without any mutant: {line}")
-            return 1
+        for tests in ({m.test for m in chosen} - {VERIFY}, {m.test for m in chosen} & {VERIFY}):
+            failed, line = failing(copy, sorted(tests), environment) if tests else (False, "")
+            if failed:
+                print(f"fails without any mutant: {line}")
+                return 1
         for mutant in chosen:
             path = copy / mutant.file
             whole = path.read_text(encoding="utf-8")

@@ -19,7 +19,9 @@ from harness.store import sync
 TABLE = "token_embedding.weight"
 
 
-def export_pipeline(model: TextToImage, tokens: Mapping[str, Tensor], folder: Path) -> Path:
+def export_pipeline(
+    model: TextToImage, tokens: Mapping[str, Tensor], folder: Path, texts: Mapping[str, str] | None = None
+) -> Path:
     """Write the model as it is, with these custom tokens, as a diffusers Stable Diffusion folder in safetensors.
 
     The tokens join the tokenizer and become new rows of the text encoder's embedding table, in the order given; others
@@ -28,6 +30,7 @@ def export_pipeline(model: TextToImage, tokens: Mapping[str, Tensor], folder: Pa
 
     Args:
         model: at the weights to write, folded. tokens: '<name>' -> embedding, (dim,). folder: new, or empty.
+        texts: further files, name -> content.
 
     Returns:
         The folder. It appears by one rename, so that it is whole or not there.
@@ -50,6 +53,8 @@ def export_pipeline(model: TextToImage, tokens: Mapping[str, Tensor], folder: Pa
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         _write(model, tokens, temporary)
+        for name, text in (texts or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
         for path in temporary.rglob("*"):
             sync(path)
         os.rename(temporary, folder)

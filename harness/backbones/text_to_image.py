@@ -200,6 +200,10 @@ class TextToImage:
         """Give a custom token its embedding, (dim,); gradients flow through it."""
         self._tokens[self.token_id(token)] = embedding
 
+    def token(self, token: str) -> Tensor:
+        """The embedding, (dim,), of a custom token that was set."""
+        return self._tokens[self.token_id(token)]
+
     def _hide_custom_ids(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         self._ids.append(arguments[0])
         return (arguments[0].clamp(max=self._vocabulary - 1), *arguments[1:])

@@ -1,0 +1,159 @@
+"""`stamina-bench export` and `generate`: what a run learnt, for anyone's diffusers, and pictures of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.app import EPILOG, Device, app, note
+from harness.errors import UsageError
+
+Runs = Annotated[Path, typer.Argument(help="Results folder of `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
+Benchmark = Annotated[str | None, typer.Option(help="Which benchmark's, where there are several.")]
+MethodName = Annotated[str | None, typer.Option("--method", "-m", help="Which method's, or which label's.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Which run seed's.")]
+AfterTask = Annotated[
+    int | None, typer.Option("--task", min=1, help="The model after this task; default the last.", show_default=False)
+]
+Source = Annotated[
+    str | None, typer.Option("--backbone", help="Where the backbone lies now, if not where the run found it.")
+]
+PIPELINE = """import torch
+from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("{folder}", use_safetensors=True)
+pipeline("{prompt}").images[0]
+"""
+ADAPTER = """from diffusers import StableDiffusionPipeline
+
+pipeline = StableDiffusionPipeline.from_pretrained("{backbone}", use_safetensors=True)
+pipeline.load_lora_weights("{folder}", weight_name="pytorch_lora_weights.safetensors")
+for token in ({tokens}):
+    pipeline.load_textual_inversion("{folder}/tokens", weight_name=f"{{token}}.safetensors", token=f"<{{token}}>")
+pipeline("{prompt}").images[0]
+"""
+
+
+class Form(StrEnum):
+    """What an export is."""
+
+    PIPELINE = "pipeline"
+    LORA = "lora"
+
+
+@app.command("export", epilog=EPILOG)
+def export_command(
+    runs: Runs = Path("runs"),
+    folder: Annotated[Path, typer.Option("--output", "-o", help="New folder to write.")] = Path("export"),
+    benchmark: Benchmark = None,
+    method: MethodName = None,
+    seed: Seed = None,
+    task: AfterTask = None,
+    form: Annotated[
+        Form, typer.Option("--as", help="pipeline: a whole diffusers folder; lora: a LoRA file and a file per token.")
+    ] = Form.PIPELINE,
+    rank: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rank of the LoRA file; default as many as lose nothing.", show_default=False),
+    ] = None,
+    backbone: Source = None,
+    device: Device = "cpu",
+) -> None:
+    """Write what a method learnt as files that diffusers loads without anything of this project."""
+    from harness.learnt import folder_for, load
+    from harness.model_card import model_card
+
+    if rank is not None and form is Form.PIPELINE:
+        raise UsageError("--rank is for --as lora; a pipeline has its weights whole.")
+    folder_for(folder)
+    state = _state(runs, benchmark, method, seed, task)
+    model = load(state, _device(device), backbone)
+    embeddings = {token: model.token(token) for token in state.names()}
+    prompt = state.prompt(state.tasks[-1])
+    if form is Form.PIPELINE:
+        from harness.backbones.export import export_pipeline
+
+        card = model_card(state, PIPELINE.format(folder=folder.name, prompt=prompt), {})
+        export_pipeline(model, embeddings, folder, {"README.md": card})
+        note(f"{folder}: a diffusers pipeline with {len(embeddings)} custom tokens.")
+        return
+    from harness.backbones.lora import write_lora, write_tokens
+
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        done = write_lora(model, rank, part)
+        write_tokens(embeddings, part / "tokens")
+        names = ", ".join(f'"{token.strip("<>")}"' for token in embeddings)
+        loading = ADAPTER.format(
+            folder=folder.name, prompt=prompt, tokens=f"{names},", backbone=state.cell.backbone
+        )  # fmt: skip
+        told = {"rank": str(done.rank), "relative error of the change of the weights": f"{done.error:.2g}"}
+        (part / "README.md").write_text(model_card(state, loading, told), encoding="utf-8")
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    note(f"{folder}: a LoRA file of rank {done.rank} (it leaves out {done.error:.2g} of the change of the weights) and "
+         f"{len(embeddings)} token files.")  # fmt: skip
+
+
+@app.command("generate", epilog=EPILOG)
+def generate_command(
+    runs: Runs = Path("runs"),
+    prompt: Annotated[
+        str,
+        typer.Option("--prompt", "-p", help="With custom tokens, <v3> for the concept of task 3.", show_default=False),
+    ] = "",
+    folder: Annotated[Path, typer.Option("--output", "-o", help="New folder to write.")] = Path("images"),
+    benchmark: Benchmark = None,
+    method: MethodName = None,
+    seed: Seed = None,
+    task: AfterTask = None,
+    seeds: Annotated[str, typer.Option(help="Seeds of the images' noise: 0-7 or 0,3,5.")] = "0-7",
+    steps: Annotated[int | None, typer.Option(min=1, help="DDIM steps; default the run's.", show_default=False)] = None,
+    guidance: Annotated[
+        float | None, typer.Option(min=1.0, help="Guidance scale; default the run's.", show_default=False)
+    ] = None,
+    backbone: Source = None,
+    device: Device = "auto",
+) -> None:
+    """Draw with what a method learnt: any prompt, several concepts in one, after any task."""
+    from harness.images import save_images
+    from harness.learnt import check_tokens, folder_for, image_seeds, load
+
+    numbers = image_seeds(seeds)
+    folder_for(folder)
+    state = _state(runs, benchmark, method, seed, task)
+    check_tokens(prompt, state)
+    changes = {"steps": steps, "guidance_scale": guidance}
+    sampling = state.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    images = load(state, _device(device), backbone).generate(prompt, numbers, sampling)
+    save_images(images, folder)
+    told = {
+        "prompt": prompt, "seeds": numbers, "benchmark": state.cell.benchmark, "method": state.cell.label,
+        "run_seed": state.cell.seed, "after_task": state.after,
+        "sampling": sampling.model_dump(exclude={"images", "batch_size"}),
+    }  # fmt: skip
+    (folder / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    note(f"{folder}: {len(images)} images of '{prompt}'.")
+
+
+def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None) -> Any:
+    from harness.learnt import choose_cell, learnt
+    from harness.recorded import read_cells
+
+    return learnt(choose_cell(read_cells(runs), benchmark, method, seed), task)
+
+
+def _device(device: str) -> str:
+    from harness.api import detect_device
+
+    return device if ":" in device else detect_device(device)
