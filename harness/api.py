@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown
 from harness.fingerprint import Fingerprints, model_folder
 from harness.method import Method
 from harness.plan import Plan, Setting
@@ -20,7 +20,7 @@ from harness.prompts import prompt_for
 from harness.runner import Progress, check
 from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, Task, Tier
 from harness.store import Store
-from harness.weights import PARTS, check_classes, check_extractor, check_weights, hub_weights
+from harness.weights import check_extractor, check_parts, hub_weights
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
@@ -44,19 +44,12 @@ def find_benchmark(name: str, tier: str) -> Benchmark:
     """
     if name in registry.benchmarks().names() or ":" in name:
         return registry.benchmarks().get(name)
-    if "/" in name or "\\" in name or name in (".", "..") or Path(name).exists():
+    if "/" in name or "\\" in name or name in (".", "..") or (name and Path(name).exists()):
         from harness.photo_benchmark import photo_benchmark
 
         return photo_benchmark(Path(name), tier)
-    error = str(_unknown_benchmark(name))
-    raise UsageError(error)
-
-
-def _unknown_benchmark(name: str) -> UsageError:
-    from harness.errors import unknown
-
     plain = str(unknown("benchmark", name, registry.benchmarks().names()))
-    return UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
+    raise UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
 
 
 def detect_device(device: str) -> str:
@@ -71,11 +64,13 @@ def detect_device(device: str) -> str:
         return "cpu"
     import torch
 
-    if torch.cuda.is_available():
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.partition(":")[2] or 0) < count:
         return "cuda"
     if device == "auto":
         return "cpu"
-    raise UsageError(f"--device {device} needs a CUDA GPU that torch can see, and there is none; use --device cpu.")
+    seen = f"it sees cuda:0 to cuda:{count - 1}" if count else "there is none"
+    raise UsageError(f"--device {device} needs a CUDA GPU that torch can see, and {seen}; use --device cpu.")
 
 
 def device_slots(device: str, kind: str) -> list[str]:
@@ -96,6 +91,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     Raises:
         BenchError: unknown names, unusable options, folders or models.
     """
+    for option in ("backbone", "extractor"):
+        if getattr(spec, option) == "":
+            raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     tier: Tier = registry.tiers().get(spec.tier)
     benchmark = (benchmark or find_benchmark(spec.benchmark, tier.name)).shuffled(spec.order)
     tasks: Sequence[Task] = benchmark.tasks(tier.name)
@@ -134,6 +132,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
 
 
 def _sampling(tier: Tier, spec: RunSpec) -> Sampling:
+    for option in spec.sampling:
+        if option not in Sampling.model_fields:
+            raise unknown("sampling option", option, Sampling.model_fields)
     try:
         return Sampling.model_validate({**tier.sampling.model_dump(), **spec.sampling})
     except ValidationError as error:
@@ -151,17 +152,18 @@ def check_pipeline(folder: Path, source: str) -> int:
     needed = ["model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"]
     missing = [name for name in needed if not (folder / name).exists()]
     if missing:
-        raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {', no '.join(missing)}.")
-    check_classes(folder, source)
-    for part in PARTS:
-        check_weights(folder / part, source)
+        parts = ", no ".join(missing)
+        raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {parts}; give a whole one.")
+    check_parts(folder, source)
     try:
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
         widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
         return int(unet["sample_size"] * 2 ** (len(widths) - 1))
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"Backbone '{source}': unet/config.json or vae/config.json does not say its size.") from None
+        raise UsageError(
+            f"Backbone '{source}': unet/config.json or vae/config.json does not say its size; give another folder."
+        ) from None
 
 
 def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
@@ -208,7 +210,7 @@ def cached_extractor(source: str) -> Path:
     """
     repository, file = hub_weights(source)
     folder = model_folder(repository or source, offline=True, kind="extractor")
-    if not (folder / (file or "*")).is_file():
+    if not file or not (folder / file).is_file():
         raise UsageError(
             f"The extractor '{source}' has no weights in safetensors in the local hub cache; give a folder."
         )

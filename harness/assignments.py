@@ -50,6 +50,24 @@ def _unknown(change: str, option: str, fields: set[str]) -> UsageError:
     return UsageError(f"--set '{change}': unknown option '{option}'; {hint}")
 
 
+def method_names(names: str) -> list[str]:
+    """'stamina,ti++' or 'all' as names, none of them twice.
+
+    Raises:
+        UsageError: there is none, or one is there twice.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted:
+        raise UsageError(f"--methods names no method; known: {', '.join(registry.methods().names())}.")
+    if len(set(wanted)) < len(wanted):
+        raise UsageError(f"--methods '{names}' names a method twice; name each once.")
+    if "all" not in wanted:
+        return wanted
+    if len(wanted) > 1:
+        raise UsageError(f"--methods '{names}' names more than all; write 'all' alone.")
+    return registry.methods().names()
+
+
 def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
     """'stamina,ti++' and ['stamina.rank=8', 'steps=100'] as method specs.
 
@@ -58,13 +76,7 @@ def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
     Raises:
         UsageError: an unknown method or option, a malformed assignment.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if wanted == ["all"]:
-        wanted = registry.methods().names()
-    if not wanted:
-        raise UsageError(f"--methods names no method; known: {', '.join(registry.methods().names())}.")
-    if len(set(wanted)) < len(wanted):
-        raise UsageError(f"--methods '{names}' names a method twice; name each once.")
+    wanted = method_names(names)
     plugins = {name: registry.methods().get(name) for name in wanted}
     assigned: dict[str, dict[str, Any]] = {name: {} for name in wanted}
     for change in changes:
@@ -73,10 +85,10 @@ def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
         left, equals, _ = change.partition("=")
         left = left.strip()
         if not equals or not left:
-            raise UsageError(f"--set '{change}' is not of the form option=value or method.option=value.")
+            raise UsageError(f"--set '{change}' must be of the form option=value or method.option=value.")
         target, dot, option = left.rpartition(".")
         if dot and target not in plugins:
-            raise UsageError(f"--set '{change}' names the method '{target}', which --methods does not.")
+            raise UsageError(f"--set '{change}' names the method '{target}', which --methods does not; add it there.")
         homes = [target] if dot else [n for n, p in plugins.items() if option in p.options_class.model_fields]
         fields = {f for n in (homes or plugins) for f in plugins[n].options_class.model_fields}
         if not homes or option not in fields:

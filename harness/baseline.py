@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from scipy.stats import t as student_t
 
 from harness.errors import BenchError, UsageError
+from harness.migrations import refuse_newer
 from harness.results import CellResult, Metric
 from harness.spec import Frozen
 from harness.store import write_atomically
@@ -111,7 +112,9 @@ class Figure(Frozen):
 class Baseline(Frozen):
     """The whole file."""
 
-    schema_version: int = SCHEMA_VERSION
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    schema_version: int = Field(SCHEMA_VERSION, json_schema_extra={"const": SCHEMA_VERSION})
     subset: Subset
     conditions: Conditions
     protocol: Mapping[str, str]  # how the metrics were measured, as the cells say it
@@ -245,8 +248,7 @@ def read_baseline(path: Path) -> Baseline:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, int):
         raise UsageError(f"{path} is not a baseline of `verify`, which says its schema_version; name another file.")
-    if version > SCHEMA_VERSION:
-        raise UsageError(f"{path} is of a newer version ({version}; this is {SCHEMA_VERSION}); update stamina-bench.")
+    refuse_newer(path, version, SCHEMA_VERSION)
     try:
         return Baseline.model_validate(content)
     except ValidationError as error:

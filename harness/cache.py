@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from harness.errors import StoreError, UsageError
-from harness.recorded import YAML_LOADER
+from harness.recorded import parse_run_file
 from harness.store import MANIFEST
 
 KEY = re.compile(r"[0-9a-f]{64}")
@@ -234,13 +232,12 @@ def read_runs(output: Path) -> list[RunFile]:
 
 def _read_run(path: Path) -> RunFile:
     try:
-        content: Any = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
-        cells = content["cells"]
+        cells = parse_run_file(path)["cells"]
         scores = tuple(str(cell["score"]) for cell in cells)
         benchmark = str(cells[0]["benchmark"]) if cells else ""
         # whatever looks like a key counts, so that a field added to these files later refers to steps, too
         return RunFile(path, benchmark, scores, frozenset(_keys(cells)))
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+    except (UsageError, ValueError, KeyError, TypeError):
         return RunFile(path, "", (), frozenset(), readable=False)
 
 

@@ -85,10 +85,10 @@ def _check(folder: Path) -> Iterator[Problem]:
     except (ValueError, KeyError, TypeError, AttributeError):
         yield broken
         return
-    if not intact(manifest):
-        yield Problem("manifest", f"damaged {MANIFEST}", MANIFEST)
     if not right_key:
         yield Problem("key", "its key is not that of its recipe", MANIFEST)
+    elif not intact(manifest):
+        yield Problem("manifest", f"damaged {MANIFEST}", MANIFEST)
     for name, (size, digest) in sorted(listed.items()):
         if name in found:
             path = folder / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import api, registry
-from harness.errors import BenchError, UsageError, nearest
+from harness.errors import BenchError, UsageError, nearest, presentable
 from harness.fingerprint import model_folder
 from harness.runner import default_jobs, first_line
 from harness.spec import Benchmark, RunSpec
@@ -212,13 +211,7 @@ def _clip(source: str) -> str:
         UsageError: it cannot be used, or is not in the local hub cache.
     """
     if Path(source).is_dir():
-        try:
-            config = json.loads((Path(source) / "open_clip_config.json").read_text(encoding="utf-8"))
-            width = int(config["model_cfg"]["embed_dim"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UsageError(f"Extractor '{_name(source)}': open_clip_config.json does not say its size.") from None
-        check_extractor(Path(source), _name(source))
-        return f"{_name(source)}, {width} features, a folder"
+        return f"{_name(source)}, {check_extractor(Path(source), _name(source))} features, a folder"
     check_weights(api.cached_extractor(source), source)
     return f"{source}, in the local hub cache"
 
@@ -316,7 +309,7 @@ def environment(variables: Mapping[str, str], known: frozenset[str]) -> Iterator
     for name in sorted(variables):
         if not name.startswith(PREFIX) and name not in ALSO:
             continue
-        value = "set" if any(word in name for word in SECRET) else variables[name]
+        value = "set" if any(word in name for word in SECRET) else presentable(variables[name])
         if name.startswith(PREFIX) and known and name not in known:
             close = [k for k in known if k.lower() in nearest(name, [k.lower() for k in known], 1)]
             remedy = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"

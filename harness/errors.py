@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from enum import IntEnum
+
+# a password or token in a URL, and a token of the Hugging Face hub
+_SECRET = re.compile(r"(?<=://)[^\s/@]+(?=@)|\bhf_[A-Za-z0-9]{16,}")
 
 
 class ExitCode(IntEnum):
@@ -22,6 +26,9 @@ class BenchError(Exception):
 
     exit_code: ExitCode = ExitCode.CELLS_FAILED
 
+    def __str__(self) -> str:
+        return presentable(super().__str__())
+
 
 class UsageError(BenchError):
     """A name, option, value, file or folder given by the user cannot be used."""
@@ -37,6 +44,15 @@ class StoreError(BenchError):
 
 class UnwritableError(StoreError):
     """The results folder cannot be written: its disk is full, say. No step could be kept."""
+
+
+def presentable(text: str) -> str:
+    """The text on one line, as a terminal or a log may show it.
+
+    A space stands for each character that cannot be seen (escape sequences, line ends, changes of direction), an
+    ellipsis for a password or token.
+    """
+    return _SECRET.sub("…", "".join(c if c.isprintable() else " " for c in text))
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -93,6 +93,8 @@ def learnt(cell: CellResult, after: int | None = None) -> Learnt:
         raise UsageError(f"--task {after} must be from 1 to {last}, the last that '{cell.label}' learnt.")
     if cell.store is None:
         raise UsageError(f"The cell '{cell.label}' was not read from a results folder; name one that `run` made.")
+    if any(task.index not in task.after for task in cell.tasks[:after]):
+        raise UsageError(f"{cell.run_file} is of an early version, which named no trainings; run its command again.")
     store = Store(cell.store)
     drawn = [store.open(task.after[task.index].parent.name).manifest["recipe"] for task in cell.tasks[:after]]
     states = [store.open(recipe["parents"][0]) for recipe in drawn]

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from harness.errors import presentable
 from harness.learnt import Learnt, token_of
 
 CONSENT = (
@@ -46,7 +47,7 @@ def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
     ]
     lines = [
         "---", yaml.safe_dump(head, sort_keys=False).strip(), "---", "",
-        f"# {cell.method}: {len(state.tasks)} concept{'s' * (len(state.tasks) > 1)}", "",
+        f"# {plain(cell.method)}: {len(state.tasks)} concept{'s' * (len(state.tasks) > 1)}", "",
         "| | |", "|---|---|", *(f"| {name} | {plain(text)} |" for name, text in facts.items()), "",
         "```python", loading.strip(), "```", "",
         "| token | concept | category | prompt |", "|---|---|---|---|", *concepts, "",
@@ -61,7 +62,7 @@ def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
 
 def plain(text: str) -> str:
     """On one line, with nothing that Markdown or HTML would act on."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|&-])", r"\\\1", " ".join(text.split())).replace(r"\-", "-")
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&-])", r"\\\1", " ".join(presentable(text).split())).replace(r"\-", "-")
 
 
 def code(text: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from harness import registry
+from harness.assignments import method_names
 from harness.backbones.adaptable import count_trained
 from harness.errors import UsageError
+from harness.weights import check_unet
 
 
 def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
@@ -25,9 +26,10 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     """
     from harness.backbones.sd14 import Architecture, sd14
 
+    check_unet(backbone)
     if backbone == "sd-1.4":
         model = sd14()
-    elif Path(backbone).is_dir():
+    else:
         from diffusers import UNet2DConditionModel
 
         try:
@@ -40,12 +42,9 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
             ) from error
         assert isinstance(unet, nn.Module)
         model = Architecture(unet, token_dim=int(unet.config.cross_attention_dim))  # type: ignore[union-attr,arg-type]
-    else:
-        raise UsageError(f"Unknown --backbone '{backbone}'; use sd-1.4, or a diffusers pipeline's folder.")
     total = sum(p.numel() for p in model.unet.parameters())
-    wanted = registry.methods().names() if names == "all" else [n.strip() for n in names.split(",") if n.strip()]
     rows: list[dict[str, Any]] = []
-    for name in wanted:
+    for name in method_names(names):
         plugin = registry.methods().get(name)
         method = plugin(plugin.options_class.for_tier("paper"))
         token = method.begin(model, torch.Generator().manual_seed(0))

@@ -12,20 +12,83 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field, TypeAdapter
 
 from harness.errors import UsageError
 from harness.metrics.scores import time_figures
+from harness.migrations import VERSION, migrate, refuse_newer, version_of
 from harness.plan import Cell, Plan
 from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
-from harness.spec import RunSpec
+from harness.spec import Frozen, RunSpec
 from harness.store import MANIFEST, Store, write_atomically
 
 FEATURES, FAILURES = "features.safetensors", ".failures.json"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast: a run's file lists thousands of keys
+NAMED_DIGEST = re.compile(r"-([0-9a-f]{10})\.yaml$")
+
+
+class TaskRecord(Frozen):
+    """One task of a cell, with the keys of its steps in the store."""
+
+    index: int = Field(ge=1)
+    name: str
+    category: str
+    train: str | None = Field(description="of its training; null: not known, of a file before version 3")
+    real: str = Field(description="of X_{D,j}, its real images")
+    real_features: str | None = Field(description="of their features; null: not known, of a file before version 3")
+    images: Mapping[int, str] = Field(min_length=1, description="i -> of X_{i,j}, for each i that was asked for")
+    features: Mapping[int, str] = Field(description="i -> of the features of X_{i,j}")
+
+
+class CompositionRecord(Frozen):
+    """One prompt with several concepts, and the key of its images in the store."""
+
+    prompt: str
+    tasks: tuple[int, ...]
+    images: str
+
+
+class CellRecord(Frozen):
+    """One cell that a run asked for: (benchmark, tier, backbone, method, seed), and the keys of its steps."""
+
+    benchmark: str
+    title: str
+    tier: str
+    backbone: str
+    method: str
+    label: str = Field(description="the method's name, with its changed options in brackets")
+    seed: int
+    options: Mapping[str, Any] = Field(description="every option of the method")
+    partial: bool = Field(description="whether only the first tasks of the benchmark were asked for")
+    tasks_total: int = Field(description="how many tasks the benchmark has")
+    score: str = Field(description="key of its figures")
+    variant: str = Field(description="tells apart what options do not: sources, checkpoints, device")
+    order: int = Field(description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
+    base: str = Field(description="the benchmark's name without the order, where it has one")
+    tasks: tuple[TaskRecord, ...] = Field(min_length=1)
+    compositions: tuple[CompositionRecord, ...]
+
+
+class RunRecord(Frozen):
+    """A run's file, `runs/*.yaml`: what was asked for, and the cells that belong to it.
+
+    Its name ends in the first ten hexadecimal digits of the SHA-256 of `[spec, cells]` as JSON with sorted keys. In
+    JSON the numbers that are keys of `images` and `features` become strings.
+    """
+
+    schema_version: int = Field(json_schema_extra={"const": VERSION})
+    spec: RunSpec
+    cells: tuple[CellRecord, ...]
+
+
+CELLS = TypeAdapter(tuple[CellRecord, ...])
 
 
 def record(spec: RunSpec, plan: Plan) -> Path:
-    """Write the resolved configuration, and which cells belong to it: what `report` and `--config` read."""
+    """Write the resolved configuration, and which cells belong to it: what `report` and `--config` read.
+
+    A file that says the same already is only marked as the newest; one that was damaged is written anew.
+    """
     resolved = spec.model_dump(mode="json")
     cells = [
         {
@@ -37,14 +100,27 @@ def record(spec: RunSpec, plan: Plan) -> Path:
         }
         for c in plan.cells
     ]  # fmt: skip
+    content = {"schema_version": VERSION, "spec": resolved, "cells": cells}
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(spec.benchmark).name).strip("-") or "run"
-    digest = hashlib.sha256(json.dumps([resolved, cells], sort_keys=True).encode()).hexdigest()
-    path = spec.output / "runs" / f"{name}-{spec.tier}-{digest[:10]}.yaml"
-    if path.exists():
+    path = spec.output / "runs" / f"{name}-{spec.tier}-{_digest(content)}.yaml"
+    if _holds(path, content):
         os.utime(path)
     else:
-        write_atomically(path, yaml.safe_dump({"spec": resolved, "cells": cells}, sort_keys=False, allow_unicode=True))
+        write_atomically(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return path
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Of what every version holds, so that a run's file has one name whatever version wrote it."""
+    text = json.dumps([content["spec"], content["cells"]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _holds(path: Path, content: Mapping[str, Any]) -> bool:
+    try:
+        return path.exists() and parse_run_file(path) == content
+    except UsageError:
+        return False
 
 
 def _task(cell: Cell, position: int) -> dict[str, Any]:
@@ -67,16 +143,47 @@ def record_failures(run_file: Path, errors: Mapping[str, str]) -> None:
         path.unlink(missing_ok=True)
 
 
+def parse_run_file(path: Path) -> Mapping[str, Any]:
+    """What a run's file holds, as the version that wrote it has it; a newer one's is not looked into.
+
+    Raises:
+        UsageError: it is damaged: not what its name says.
+    """
+    try:
+        content: Mapping[str, Any] = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
+        named = NAMED_DIGEST.search(path.name)  # a file that someone renamed says nothing of its content
+        if version_of(content) <= VERSION and named and named[1] != _digest(content):
+            raise ValueError("not what its name says")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise _damaged(path) from None
+    return content
+
+
 def read_spec(run_file: Path) -> RunSpec:
     """What a run was asked for.
 
     Raises:
-        UsageError: the file is damaged, or of another version.
+        UsageError: the file is damaged, or of a newer version.
     """
     try:
-        return RunSpec.model_validate(yaml.load(run_file.read_text(encoding="utf-8"), YAML_LOADER)["spec"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise UsageError(f"{run_file} is damaged or of another version; run its command again.") from None
+        return RunSpec.model_validate(_read(run_file)["spec"])
+    except ValueError:
+        raise _damaged(run_file) from None
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """What a run's file holds, as the present version has it."""
+    content = parse_run_file(path)
+    refuse_newer(path, version_of(content), VERSION)
+    try:
+        content = migrate(content)
+        return {name: content[name] for name in ("spec", "cells")}
+    except (KeyError, TypeError, ValueError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path} is damaged; delete it and run its command again.")
 
 
 def read_cells(output: Path, record: Path | None = None) -> list[CellResult]:
@@ -86,7 +193,7 @@ def read_cells(output: Path, record: Path | None = None) -> list[CellResult]:
         output: the results folder. record: one run's file, to read just its cells.
 
     Raises:
-        UsageError: the folder holds no run.
+        UsageError: the folder holds no run, or a file that is damaged or of a newer version.
     """
     store = Store(output / "store")
     cells: dict[tuple[object, ...], CellResult] = {}
@@ -108,32 +215,34 @@ def read_unfinished(output: Path, record: Path | None = None) -> list[Unfinished
     cells: dict[tuple[object, ...], Unfinished] = {}
     for path, cell in _described(output, record):
         cells.pop(_identity(cell), None)
-        if store.get(cell["score"]) is None:
-            trained = sum((store.folder(task["train"]) / MANIFEST).exists() for task in cell["tasks"])
+        if store.get(cell.score) is None:
+            trained = sum(task.train is not None and _exists(store, task.train) for task in cell.tasks)
             cells[_identity(cell)] = Unfinished(
-                **{k: cell[k] for k in ("benchmark", "tier", "backbone", "label", "seed")},
-                trained=trained, tasks=len(cell["tasks"]), reason=_failures(path).get(cell["score"], ""),
+                benchmark=cell.benchmark, tier=cell.tier, backbone=cell.backbone, label=cell.label, seed=cell.seed,
+                trained=trained, tasks=len(cell.tasks), reason=_failures(path).get(cell.score, ""),
             )  # fmt: skip
     return list(cells.values())
 
 
-def _described(output: Path, record: Path | None) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _exists(store: Store, key: str) -> bool:
+    return (store.folder(key) / MANIFEST).exists()
+
+
+def _described(output: Path, record: Path | None) -> Iterator[tuple[Path, CellRecord]]:
     files = [record] if record else sorted((output / "runs").glob("*.yaml"), key=lambda p: p.stat().st_mtime_ns)
     if not files:
         raise UsageError(f"{output} holds no runs; make one with `stamina-bench run mixed50 --methods stamina,ti++`.")
     for path in files:
         try:
-            described: list[Mapping[str, Any]] = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)["cells"]
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
-            raise UsageError(f"{path} is damaged; delete it and run its command again.") from None
+            described = CELLS.validate_python(_read(path)["cells"])
+        except ValueError:
+            raise _damaged(path) from None
         for cell in described:
-            if "compositions" not in cell:
-                raise UsageError(f"{path} is of an earlier version; run its command again, which keeps what is there.")
             yield path, cell
 
 
-def _identity(cell: Mapping[str, Any]) -> tuple[object, ...]:
-    return tuple(cell[k] for k in ("score", "benchmark", "tier", "backbone", "label", "tasks_total"))
+def _identity(cell: CellRecord) -> tuple[object, ...]:
+    return cell.score, cell.benchmark, cell.tier, cell.backbone, cell.label, cell.tasks_total
 
 
 def _failures(run_file: Path) -> Mapping[str, str]:
@@ -144,33 +253,36 @@ def _failures(run_file: Path) -> Mapping[str, str]:
     return found
 
 
-def _read_cell(cell: Mapping[str, Any], store: Store, run_file: Path) -> CellResult | None:
-    entry = store.get(cell["score"])
+def _read_cell(cell: CellRecord, store: Store, run_file: Path) -> CellResult | None:
+    entry = store.get(cell.score)
     if entry is None:
         return None
     scored = entry.json("figures.json")
-    common = {k: cell[k] for k in ("benchmark", "tier", "backbone", "seed", "partial")}
-    # seconds depend on the machine: they are no file of the step, whose bytes do not
+    common = {k: getattr(cell, k) for k in ("benchmark", "tier", "backbone", "seed", "partial")}
+    # seconds depend on the machine: they are no file of the step, whose bytes do not (but were, in older steps)
     times = [asdict(figure) for figure in time_figures(entry.manifest["facts"].get("train_seconds", []))]
-    rows = tuple(Row(method=cell["label"], **common, **figure) for figure in (*scored["figures"], *times))
+    rows = tuple(Row(method=cell.label, **common, **figure) for figure in (*scored["figures"], *times))
     compositions = tuple(
-        Composition(prompt=c["prompt"], tasks=tuple(c["tasks"]), images=folder)
-        for c in cell["compositions"]
-        if (folder := store.folder(c["images"]) / "images").is_dir()
+        Composition(prompt=c.prompt, tasks=c.tasks, images=folder)
+        for c in cell.compositions
+        if (folder := store.folder(c.images) / "images").is_dir()
     )
     return CellResult(
-        **common, title=cell["title"], method=cell["method"], label=cell["label"], options=cell["options"],
-        variant=cell["variant"], order=cell["order"], base=cell["base"], tasks_total=cell["tasks_total"],
-        tasks=tuple(_read_task(task, store) for task in cell["tasks"]), protocol=scored["protocol"], rows=rows,
-        compositions=compositions, key=cell["score"], store=store.root, run_file=run_file,
+        **common, title=cell.title, method=cell.method, label=cell.label, options=cell.options, variant=cell.variant,
+        order=cell.order, base=cell.base, tasks_total=cell.tasks_total,
+        tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=scored["protocol"], rows=rows,
+        compositions=compositions, key=cell.score, store=store.root, run_file=run_file,
     )  # fmt: skip
 
 
-def _read_task(task: Mapping[str, Any], store: Store) -> TaskResult:
-    after = {int(i): store.folder(key) / "images" for i, key in sorted(task["images"].items())}
+def _read_task(task: TaskRecord, store: Store) -> TaskResult:
+    def file(key: str | None, name: str) -> Path | None:
+        return None if key is None else store.folder(key) / name
+
+    after = {i: store.folder(key) / "images" for i, key in sorted(task.images.items())}
     return TaskResult(
-        index=task["index"], name=task["name"], category=task["category"], real=store.folder(task["real"]) / "images",
-        generated=after[max(after)], after=after, training=store.folder(task["train"]) / "training.json",
-        real_features=store.folder(task["real_features"]) / FEATURES,
-        features={int(i): store.folder(key) / FEATURES for i, key in sorted(task["features"].items())},
+        index=task.index, name=task.name, category=task.category, real=store.folder(task.real) / "images",
+        generated=after[max(after)], after=after, training=file(task.train, "training.json"),
+        real_features=file(task.real_features, FEATURES),
+        features={i: store.folder(key) / FEATURES for i, key in sorted(task.features.items())},
     )  # fmt: skip

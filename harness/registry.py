@@ -6,10 +6,12 @@ A third party registers a method by an entry point in the group `stamina_bench.m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, unknown
@@ -20,18 +22,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")  # it goes into file names, tables and command lines
+
 
 class Registry(Generic[T]):
     """All plugins of one kind. A name that two packages claim is an error that names both."""
 
-    def __init__(self, kind: str, group: str, fits: Callable[[object], bool]) -> None:
-        self.kind, self.group, self.fits = kind, group, fits
+    def __init__(self, kind: str, group: str, fits: Callable[[object], bool], meaning: str = "") -> None:
+        """`fits`: whether something is a plugin of the kind; `meaning`: what that takes, in brackets."""
+        self.kind, self.group, self.fits, self.meaning = kind, group, fits, meaning
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
         if self._points is None:
             table: dict[str, EntryPoint] = {}
             for point in entry_points(group=self.group):
+                if not NAME.fullmatch(point.name):
+                    raise UsageError(
+                        f"{point.value} is registered as the {self.kind} {point.name!r}; a name has up to 80 letters, "
+                        "digits, '.', '_', '+' or '-': rename or uninstall it."
+                    )
                 other = table.get(point.name)
                 if other is not None and other.value != point.value:
                     raise UsageError(
@@ -66,11 +76,12 @@ class Registry(Generic[T]):
             else:
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
-        except Exception as error:  # a plugin's module may raise anything
+        except (Exception, SystemExit) as error:  # a plugin's module may raise anything
             first = next(iter(str(error).splitlines()), type(error).__name__)
-            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({first}); fix or uninstall it.") from error
+            reason = "it ends the program" if isinstance(error, SystemExit) else first
+            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
         if not self.fits(plugin):
-            raise UsageError(f"'{name}' is not a {self.kind}: see the README on writing one.")
+            raise UsageError(f"'{name}' is not a {self.kind}{self.meaning}: see the README on writing one.")
         return plugin
 
 
@@ -78,8 +89,16 @@ class Registry(Generic[T]):
 def methods() -> Registry[type[Method[Any]]]:
     """The methods."""
     from harness.method import Method
+    from harness.spec import MethodOptions
 
-    return Registry("method", "stamina_bench.methods", lambda p: isinstance(p, type) and issubclass(p, Method))
+    def fits(plugin: object) -> bool:
+        options = getattr(plugin, "options_class", None)
+        return (
+            isinstance(plugin, type) and issubclass(plugin, Method) and not isabstract(plugin)
+            and isinstance(options, type) and issubclass(options, MethodOptions)
+        )  # fmt: skip
+
+    return Registry("method", "stamina_bench.methods", fits, " (a class of Method, with options_class and begin)")
 
 
 @cache

@@ -1,6 +1,7 @@
 """The one schema of results: tidy rows, and the cells they belong to.
 
-Every table, figure and file that the project prints is made from these rows. Schema version 1.
+Every table, figure and file that the project prints is made from these rows. `harness.schemas` publishes the schemas of
+the files that hold them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from harness.spec import Frozen
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.migrations`
 
 Metric = Literal[
     "a_mmd",
@@ -38,8 +39,8 @@ Metric = Literal[
 ]
 
 
-class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is reported as it is
-    """One figure with its protocol.
+class CellFigure(Frozen, allow_inf_nan=True):  # a figure that came out as nan is reported as it is
+    """One figure of a cell.
 
     `task` is 1-based, or None for a figure of the whole cell. `layer` names the K/V matrix for per-layer figures.
     `low` and `high` bound a 95 % interval where one can be given. `n` is the number of images, tasks or matrices that
@@ -53,11 +54,6 @@ class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is repor
     share of entries that a task changed (of STAMINA: its mask's density), the last with `layer`, too.
     """
 
-    benchmark: str
-    tier: str
-    backbone: str
-    method: str
-    seed: int
     task: int | None = None
     metric: Metric
     value: float
@@ -65,14 +61,59 @@ class Row(Frozen, allow_inf_nan=True):  # a figure that came out as nan is repor
     high: float | None = None
     n: int
     unit: str
-    partial: bool
     layer: str | None = None
     after: int | None = None
+
+
+class Figures(Frozen):
+    """figures.json of a score in the store: a cell's figures, and how they were measured.
+
+    Seconds of training stand in the step's manifest; older scores have them among the figures.
+    """
+
+    figures: tuple[CellFigure, ...]
+    protocol: Mapping[str, str]
+
+
+class Row(CellFigure):
+    """One figure with the cell that it belongs to; `method` is the cell's label."""
+
+    benchmark: str
+    tier: str
+    backbone: str
+    method: str
+    seed: int
+    partial: bool
 
     @property
     def detail(self) -> bool:
         """Whether it is a figure of one layer, or of one X_{i,j}: what tables leave out."""
         return self.layer is not None or self.after is not None
+
+
+class TidyRow(Frozen):
+    """One row of results.json, as `Row` has it; what is not finite is null."""
+
+    benchmark: str
+    tier: str
+    backbone: str
+    method: str
+    seed: int
+    task: int | None
+    metric: Metric
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    partial: bool
+
+
+class Results(Frozen):
+    """results.json of a report: every row but those of single layers and of X_{i,j}."""
+
+    schema_version: int = Field(json_schema_extra={"const": SCHEMA_VERSION})
+    rows: tuple[TidyRow, ...]
 
 
 class TaskResult(Frozen):
@@ -86,7 +127,8 @@ class TaskResult(Frozen):
     category: str
     real: Path
     generated: Path  # X_{N,j}: by the model after the last task
-    after: Mapping[int, Path] = {}  # i -> X_{i,j}, ascending, for each i >= j that was generated: j and N at least
+    # i -> X_{i,j}, ascending, for each i >= j that was generated: j and N at least; of runs before version 3 N alone
+    after: Mapping[int, Path] = {}
     training: Path | None = None  # JSON file with the task's `losses`: [{"step": 0, "sd": 0.1, <penalty>: ...}, ...]
     real_features: Path | None = None  # safetensors file, 'images': (n, d), row k of image k
     features: Mapping[int, Path] = {}  # i -> the same of X_{i,j}

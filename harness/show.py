@@ -5,6 +5,7 @@ Imports no torch by itself; counting a method's parameters (`harness.parameters`
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +21,10 @@ from rich.text import Text
 from harness import registry
 from harness.errors import UsageError
 from harness.method import Method
+from harness.migrations import refuse_newer
 from harness.prompts import prompt_for
 from harness.spec import Frozen
-from harness.tuning import TuningRecord, as_text
+from harness.tuning import SCHEMA_VERSION, TuningRecord, as_text
 
 NOT_STATED = "(not stated)"
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -168,8 +170,10 @@ def _followed(plugin: type[Method[Any]], tuned: type[Method[Any]], tier: str, ch
 
 def _read(path: Path) -> TuningRecord:
     try:
-        return TuningRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        refuse_newer(path, content.get("version"), SCHEMA_VERSION)
+        return TuningRecord.model_validate(content)
+    except (OSError, ValueError, AttributeError):
         raise UsageError(f"{path} is damaged; delete it, or make it again with `stamina-bench tune`.") from None
 
 

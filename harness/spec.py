@@ -236,10 +236,10 @@ def parse_tasks(text: str, total: int) -> tuple[int, ...]:
     Raises:
         UsageError: not a range, not starting at 1 (the tasks build on each other), or beyond the benchmark.
     """
-    match = re.fullmatch(r"(?:1-)?(\d+)", text.strip())
+    match = re.fullmatch(r"(?:1-)?(\d{1,9})", text.strip())
     if not match or int(match[1]) < 1:
         raise UsageError(f"--tasks '{text}' cannot be used: write 1-N, as task N builds on all tasks before it.")
     last = int(match[1])
     if last > total:
-        raise UsageError(f"--tasks '{text}' goes beyond the benchmark, which has {total} tasks.")
+        raise UsageError(f"--tasks '{text}' goes beyond the benchmark's {total} tasks; write 1-{total} or less.")
     return tuple(range(1, last + 1))

@@ -12,11 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.results import CellResult, Row
+from harness.results import SCHEMA_VERSION, CellResult, Row, TidyRow
 
-COLUMNS = (
-    "benchmark", "tier", "backbone", "method", "seed", "task", "metric", "value", "low", "high", "n", "unit", "partial",
-)  # fmt: skip
+COLUMNS = tuple(TidyRow.model_fields)
 TYPES = {
     "seed": "int64", "task": "Int64", "value": "float64", "low": "float64", "high": "float64", "n": "int64",
     "partial": "bool",
@@ -54,6 +52,11 @@ def to_json(frame: pd.DataFrame) -> str:
     if not records:
         return "[]\n"
     return "[\n" + ",\n".join(json.dumps(record, allow_nan=False) for record in records) + "\n]\n"
+
+
+def to_results(frame: pd.DataFrame) -> str:
+    """results.json: the same list with the version of its schema, `harness.results.Results`."""
+    return f'{{"schema_version": {SCHEMA_VERSION}, "rows": {to_json(frame).rstrip()}}}\n'
 
 
 def to_csv(frame: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from harness.errors import presentable
 from reports.columns import COLUMNS, Column
 from reports.published import Published
 from reports.summary import MISSING, Line, Table, number
@@ -17,7 +18,7 @@ BOLD, SECOND = "**{}**", "<u>{}</u>"
 
 def escape(text: str) -> str:
     """User text as literal Markdown on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(presentable(text).split()))
 
 
 def to_markdown(table: Table) -> str:

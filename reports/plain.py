@@ -7,6 +7,7 @@ import io
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from harness.errors import presentable
 from reports.columns import COLUMNS, DOWN, FIGURES, MORE, Column
 from reports.summary import FLOORS, MISSING, NO_SPREAD, Figure, Line, Table, join, ranges
 
@@ -109,10 +110,10 @@ def _parts(figure: Figure) -> dict[str, object]:
 
 
 def _shorten(text: str, width: int) -> str:
-    text = " ".join(text.split())
+    text = " ".join(presentable(text).split())
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _wrap(text: str, indent: str) -> str:
-    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+    lines = textwrap.wrap(presentable(text), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.errors import UsageError
+from harness.migrations import refuse_newer
 from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
 from harness.spec import Frozen
 from reports.files import slug, write_atomically
@@ -105,17 +106,21 @@ def write_reference(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         return [write_atomically(folder / name, text.encode()) for name, text in texts.items()]
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written ({(error.strerror or str(error)).lower()}).") from error
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{folder} cannot be written ({reason}); choose another folder.") from error
 
 
 def read_protocol(folder: Path) -> Reference:
     """What a folder of reference results says of them.
 
     Raises:
-        UsageError: it has no protocol.json, or a damaged one.
+        UsageError: it has no protocol.json, or one that is damaged or of a newer version.
     """
     try:
-        return Reference.model_validate_json((folder / PROTOCOL).read_text(encoding="utf-8"))
+        content = json.loads((folder / PROTOCOL).read_text(encoding="utf-8"))
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        refuse_newer(folder / PROTOCOL, version, SCHEMA_VERSION)
+        return Reference.model_validate(content)
     except OSError:
         raise UsageError(f"{folder} holds no reference results ({PROTOCOL} is missing).") from None
     except ValueError as error:
@@ -137,7 +142,8 @@ def read_reference(folder: Path) -> list[Row]:
             with path.open(encoding="utf-8", newline="") as stream:
                 found = [Row.model_validate(common | _filled(fields)) for fields in csv.DictReader(stream, strict=True)]
         except OSError as error:
-            raise UsageError(f"{path} cannot be read ({(error.strerror or str(error)).lower()}).") from None
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"{path} cannot be read ({reason}); take it from version control again.") from None
         except (ValueError, csv.Error) as error:
             raise _damaged(path, error) from None
         said = {(label, seed) for label, method in record.methods.items() for seed in method.seeds}

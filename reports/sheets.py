@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.errors import presentable
 from reports import latex, markdown
 from reports.columns import DOWN
 from reports.files import slug
@@ -74,7 +75,8 @@ def to_latex(sheets: Sequence[Sheet]) -> str:
 
 def to_text(sheets: Sequence[Sheet]) -> str:
     """Aligned columns for terminals, under the sheets' titles; ends with a newline."""
-    return "\n\n".join(map(_plain, sheets)) + "\n"
+    text = "\n\n".join(map(_plain, sheets))
+    return "\n".join(map(presentable, text.split("\n"))) + "\n"
 
 
 def _number(cell: str) -> float | None:

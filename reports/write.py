@@ -12,7 +12,7 @@ from reports import paper, sheets
 from reports.figures.save import drawing
 from reports.figures.style import Kind
 from reports.files import write_atomically
-from reports.frame import tidy, to_csv, to_json
+from reports.frame import tidy, to_csv, to_results
 from reports.macros import to_macros
 from reports.measured import full_rows
 from reports.orders import order_sheets
@@ -73,7 +73,7 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     """Name -> text of every file that is one."""
     texts: dict[str, str] = {}
     if "json" in kinds:
-        texts["results.json"] = to_json(tidy(cells))
+        texts["results.json"] = to_results(tidy(cells))
     if not {"latex", "md", "csv"}.intersection(kinds):
         return texts
     tables, pairs = build_tables(cells), read_pairs(cells)

@@ -11,22 +11,29 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.errors import UsageError
+from harness.weights import check_extractor, hub_weights
 
 
 class Extractor:
     """Image features of an open_clip model given as a folder, or as 'architecture/pretrained' ('ViT-B-32/openai').
 
-    Features are the image tower's embeddings, not normalised, float32.
+    Features are the image tower's embeddings, not normalised, float32. Its weights are safetensors, or it is refused.
     """
 
     def __init__(self, source: str, device: torch.device) -> None:
         import open_clip
+        from huggingface_hub import hf_hub_download
 
         self.device = device
         try:
             if Path(source).is_dir():
+                check_extractor(Path(source), source)
                 created: Any = open_clip.create_model_from_pretrained(f"local-dir:{source}", device=device)
             else:
+                repository, file = hub_weights(source)
+                if not file:
+                    raise UsageError(f"open_clip knows no weights '{source}' in safetensors; give a folder of them.")
+                hf_hub_download(repository, file)  # fails where there is only a pickle, which open_clip would take
                 name, _, pretrained = source.partition("/")
                 created = open_clip.create_model_from_pretrained(name, pretrained=pretrained or None, device=device)
         except (OSError, RuntimeError, ValueError) as error:

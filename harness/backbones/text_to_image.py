@@ -18,6 +18,7 @@ from harness.backbones.adaptable import Adapter, attached, fold
 from harness.backbones.memory import out_of_memory, release
 from harness.errors import UsageError
 from harness.spec import Sampling
+from harness.weights import check_parts
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -82,6 +83,8 @@ class TextToImage:
         Raises:
             UsageError: no such folder or cached model, or it is not a Stable Diffusion pipeline in safetensors.
         """
+        if Path(source).is_dir():
+            check_parts(Path(source), source)
         from diffusers import StableDiffusionPipeline
         from diffusers.utils import logging as diffusers_logging
 

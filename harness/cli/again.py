@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,8 +49,10 @@ def score_command(
     code = ExitCode.DONE
     ready: list[Any] = []
     changes = {"extractor": extractor} if extractor is not None else {}
+    names: set[str] = set()
     for path, prepared in _prepared(runs, jobs=jobs, **changes):
-        if benchmark is not None and benchmark not in {cell.benchmark for cell in prepared.plan.cells}:
+        names |= (own := {cell.benchmark for cell in prepared.plan.cells})
+        if benchmark is not None and benchmark not in own:
             continue
         needed = [step for step in prepared.progress.pending if step.kind != "compose"]  # looked at, not scored
         prepared.progress.pending[:] = needed
@@ -59,8 +62,11 @@ def score_command(
             note(f"Left out: {path.name} lacks images or weights ({what} steps); `resume` makes them.")
             continue
         ready.append(prepared)
+    if benchmark is not None and benchmark not in names:
+        raise UsageError(f"{runs} holds nothing of benchmark '{benchmark}'; it has: {', '.join(sorted(names))}.")
     if not ready:
-        raise UsageError(f"No run in {runs} has all its images; finish one with `stamina-bench resume {runs}`.")
+        command = shlex.join(["stamina-bench", "resume", str(runs)])
+        raise UsageError(f"No run in {runs} has all its images; finish one with `{command}`.")
     for prepared in ready:
         code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
     raise typer.Exit(int(code))
@@ -79,4 +85,8 @@ def _prepared(runs: Path, **changes: Any) -> Iterator[tuple[Path, Any]]:
         spec = read_spec(path).model_copy(update={**changes, "output": runs})
         if spec.model_dump_json() not in seen:
             seen.add(spec.model_dump_json())
-            yield path, api.prepare(spec)
+            try:
+                prepared = api.prepare(spec)
+            except UsageError as error:
+                raise UsageError(f"{path}: {error}") from None
+            yield path, prepared

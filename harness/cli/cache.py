@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, app, err, note, out
-from harness.errors import ExitCode
+from harness.errors import ExitCode, presentable
 
 EVERY_S = 10.0  # between two lines of progress where stderr is no terminal
 
@@ -136,7 +136,8 @@ def _print_verdicts(rows: list[dict[str, Any]], remains: list[str]) -> None:
             texts = [problem["text"] for problem in row["problems"]]
             more = [f"and {len(texts) - 3} more"] if len(texts) > 4 else texts[3:]
             done = [f"-> {row['done']}"] if row["done"] else []
-            table.add_row(row["key"][:12], Text(row["kind"]), Text("\n".join([*texts[:3], *more, *done])))
+            found = "\n".join(map(presentable, [*texts[:3], *more, *done]))
+            table.add_row(row["key"][:12], Text(row["kind"]), Text(found))
         out.print(table)
     for name in remains:
         note(f"No step, as it has no manifest: {name}; the next run or `cache prune` takes it away.")

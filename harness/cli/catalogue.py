@@ -51,7 +51,10 @@ def show_command(
 ) -> None:
     """Show a method: what it trains, its loss, its options and where their defaults come from, and N_param."""
     from harness.show import as_table, counted, method_card
+    from harness.weights import check_unet
 
+    if params:
+        check_unet(backbone)
     card = method_card(method, tier)
     if not as_json:
         out.print(as_table(card))

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.app import EPILOG, app
-from harness.cli.report import write_text
-from harness.errors import UsageError
+from harness.cli.report import nothing_finished, write_text
+from harness.errors import UsageError, unknown
 
 
 class Form(StrEnum):
@@ -42,7 +42,12 @@ def compare_command(
 
     sides = [_entries(folder, benchmark) for folder in (run_a, run_b)]
     names = ("A", "B") if run_a.name == run_b.name else (run_a.name, run_b.name)
-    found = compare_entries(sides[0], sides[1], names, _renamed(rename or []))
+    renamed = _renamed(rename or [])
+    for pair in renamed.items():
+        for label, folder, side in zip(pair, (run_a, run_b), sides, strict=True):
+            if label not in (known := {entry.label for entry in side}):
+                raise unknown(f"label of {folder}", label, known)
+    found = compare_entries(sides[0], sides[1], names, renamed)
     texts = {Form.TEXT: found.to_text, Form.MD: found.to_markdown, Form.CSV: found.to_csv, Form.JSON: found.to_json}
     write_text(texts[form](), target)
 
@@ -55,11 +60,12 @@ def _entries(folder: Path, benchmark: str | None) -> list[Any]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a results folder; name the one given to `run` with --output-dir.")
     entries = from_reference(folder) if is_reference(folder) else from_cells(read_cells(folder))
+    if not entries:
+        raise nothing_finished(folder)
     chosen = [entry for entry in entries if benchmark in (None, entry.benchmark)]
     if not chosen:
-        names = ", ".join(sorted({entry.benchmark for entry in entries})) or "nothing finished"
-        of = "" if benchmark is None else f" of benchmark '{benchmark}'"
-        raise UsageError(f"{folder} has nothing to compare{of}; it has: {names}.")
+        names = ", ".join(sorted({entry.benchmark for entry in entries}))
+        raise UsageError(f"{folder} holds nothing of benchmark '{benchmark}'; it has: {names}.")
     return chosen
 
 

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Backbone, Output, app, out
-from harness.errors import ExitCode
+from harness.errors import ExitCode, presentable
 
 MARKS = {"ready": "ok", "note": "note", "missing": "missing", "broken": "BROKEN"}
 
@@ -43,8 +43,9 @@ def doctor_command(
         for f in findings:
             if before and f.area != before:
                 table.add_section()
-            detail = f"{f.detail}\n-> {f.remedy}" if f.remedy else f.detail
-            table.add_row(*map(Text, ("" if f.area == before else f.area, f.name, MARKS[f.state], detail)))
+            detail = "\n-> ".join(presentable(part) for part in (f.detail, f.remedy) if part)
+            name = presentable(f.name)
+            table.add_row(*map(Text, ("" if f.area == before else f.area, name, MARKS[f.state], detail)))
             before = f.area
         out.print(table)
         fatal = [finding.name for finding in findings if finding.fatal]

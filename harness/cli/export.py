@@ -27,16 +27,16 @@ Source = Annotated[
 PIPELINE = """import torch
 from diffusers import StableDiffusionPipeline
 
-pipeline = StableDiffusionPipeline.from_pretrained("{folder}", use_safetensors=True)
-pipeline("{prompt}").images[0]
+pipeline = StableDiffusionPipeline.from_pretrained({folder}, use_safetensors=True)
+pipeline({prompt}).images[0]
 """
 ADAPTER = """from diffusers import StableDiffusionPipeline
 
-pipeline = StableDiffusionPipeline.from_pretrained("{backbone}", use_safetensors=True)
-pipeline.load_lora_weights("{folder}", weight_name="pytorch_lora_weights.safetensors")
-for token in ({tokens}):
-    pipeline.load_textual_inversion("{folder}/tokens", weight_name=f"{{token}}.safetensors", token=f"<{{token}}>")
-pipeline("{prompt}").images[0]
+pipeline = StableDiffusionPipeline.from_pretrained({backbone}, use_safetensors=True)
+pipeline.load_lora_weights({folder}, weight_name="pytorch_lora_weights.safetensors")
+for token in {tokens}:
+    pipeline.load_textual_inversion({tokens_folder}, weight_name=f"{{token}}.safetensors", token=f"<{{token}}>")
+pipeline({prompt}).images[0]
 """
 
 
@@ -79,7 +79,7 @@ def export_command(
     if form is Form.PIPELINE:
         from harness.backbones.export import export_pipeline
 
-        card = model_card(state, PIPELINE.format(folder=folder.name, prompt=prompt), {})
+        card = model_card(state, _filled(PIPELINE, folder=folder.name, prompt=prompt), {})
         export_pipeline(model, embeddings, folder, {"README.md": card})
         note(f"{folder}: a diffusers pipeline with {len(embeddings)} custom tokens.")
         return
@@ -90,9 +90,9 @@ def export_command(
         part.mkdir(parents=True)
         done = write_lora(model, rank, part)
         write_tokens(embeddings, part / "tokens")
-        names = ", ".join(f'"{token.strip("<>")}"' for token in embeddings)
-        loading = ADAPTER.format(
-            folder=folder.name, prompt=prompt, tokens=f"{names},", backbone=state.cell.backbone
+        loading = _filled(
+            ADAPTER, folder=folder.name, prompt=prompt, tokens=[token.strip("<>") for token in embeddings],
+            tokens_folder=f"{folder.name}/tokens", backbone=state.cell.backbone,
         )  # fmt: skip
         told = {"rank": str(done.rank), "relative error of the change of the weights": f"{done.error:.2g}"}
         (part / "README.md").write_text(model_card(state, loading, told), encoding="utf-8")
@@ -144,6 +144,11 @@ def generate_command(
     }  # fmt: skip
     (folder / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     note(f"{folder}: {len(images)} images of '{prompt}'.")
+
+
+def _filled(template: str, **values: Any) -> str:
+    """Python with these values as literals: no name can end its quotes."""
+    return template.format(**{name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
 
 
 def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None) -> Any:

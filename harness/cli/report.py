@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
+from errno import EISDIR
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +79,7 @@ def report_command(
             f"{cell.trained} of {cell.tasks} tasks trained{why}."
         )
     if not cells:
-        raise UsageError(f"No cell in {runs} is finished; run its command again.")
+        raise nothing_finished(runs)
     if forms == ("reference",):
         _write_reference(cells, target)
     elif len(forms) == 1 and forms[0] in TEXTS and not (target is not None and target.is_dir()):
@@ -89,6 +92,12 @@ def report_command(
             print_tables(cells)
         page = f"; the page to explore: {folder / 'index.html'}" if "html" in kinds else ""
         err.print(f"{len(written)} files in {folder}{page}", markup=False, soft_wrap=True)
+
+
+def nothing_finished(runs: Path) -> UsageError:
+    """The error for a results folder without a finished cell."""
+    command = shlex.join(["stamina-bench", "resume", str(runs)])
+    return UsageError(f"No cell in {runs} is finished; go on with `{command}`.")
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -137,11 +146,12 @@ def _report_reference(folder: Path, forms: tuple[str, ...], target: Path | None,
 
 
 def _write_reference(cells: Any, target: Path | None) -> None:
+    from reports.files import slug
     from reports.reference import write_reference
 
     for tier in sorted({cell.tier for cell in cells}):
         chosen = cells if target else [cell for cell in cells if cell.tier == tier]
-        folder = target or Path("reference") / tier
+        folder = target or Path("reference") / slug(tier)
         files = write_reference(chosen, folder)
         note(f"{len(chosen)} cells in {len(files)} files of {folder}")
 
@@ -151,6 +161,26 @@ def _paper(rows: Any, protocols: Any, target: Path | None) -> str:
 
     render = to_latex if target is not None and target.suffix == ".tex" else to_markdown
     return render(paper_sheets(rows, protocols))
+
+
+def check_writable(target: Path) -> None:
+    """Make sure that a file can be written, before the work whose outcome it is for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, "is a directory")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise unwritable(target, error) from None
+
+
+def unwritable(target: Path, error: OSError) -> UsageError:
+    """The error for a file that cannot be written."""
+    return UsageError(f"{target} cannot be written ({(error.strerror or str(error)).lower()}); choose another file.")
 
 
 def write_text(text: str, target: Path | None) -> None:
@@ -168,4 +198,4 @@ def write_text(text: str, target: Path | None) -> None:
     try:
         write_atomically(target, text)
     except OSError as error:
-        raise UsageError(f"{target} cannot be written ({(error.strerror or str(error)).lower()}).") from None
+        raise unwritable(target, error) from None

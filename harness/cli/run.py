@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +22,13 @@ from harness.cli.app import (
     app,
     err,
     known_tier,
+    note,
     out,
     parse_seeds,
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, UsageError, presentable
 
 
 @app.command("run", epilog=EPILOG)
@@ -103,7 +105,9 @@ def run_command(
     seed_values = parse_seeds(seeds)
     found = api.find_benchmark(benchmark, known_tier(tier))
     total = len(found.tasks(tier))
-    chosen = parse_tasks(tasks, total) if tasks else tuple(range(1, min(limit, total) + 1)) if limit else None
+    chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
+    if tasks is not None:
+        chosen = parse_tasks(tasks, total)
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=dtype, tasks=chosen, order=order, full_matrix=full_matrix,
@@ -134,10 +138,8 @@ def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
     elif cells:
         print_tables(cells)
     if not quiet and cells:
-        err.print(
-            f"Configuration and cells: {run_file}. Tables, figures and grids: stamina-bench report {output}",
-            soft_wrap=True,
-        )
+        command = shlex.join(["stamina-bench", "report", str(output)])
+        note(f"Configuration and cells: {run_file}. Tables, figures and grids: {command}")
     return code
 
 
@@ -162,7 +164,7 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     with suppress(OSError):  # on a full disk: what it says is said below, too
         record_failures(run_file, outcome.errors)
     for label, message in outcome.failed.items():
-        err.print(f"{label} did not finish: {message}", markup=False, soft_wrap=True)
+        note(presentable(f"{label} did not finish: {message}"))
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
 
 

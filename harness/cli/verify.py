@@ -13,9 +13,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, known_tier, note, out, parse_seeds
-from harness.cli.report import write_text
+from harness.cli.report import check_writable, write_text
 from harness.cli.run import make_pending
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, UsageError, presentable
 
 BASELINE = Path("reference/verify-mini.json")
 HEAD = ("method", "figure", "baseline", "now", "difference", "tolerance", "verdict")
@@ -78,6 +78,7 @@ def verify_command(
         if strict or junit is not None:
             raise UsageError(f"{'--strict' if strict else '--junit'} belongs to a check; leave it out with --update.")
         old = read_baseline(against) if against.exists() else None
+        check_writable(against)
         subset = _subset(old.subset if old is not None else None, {**given, **places})
         prepared = _prepare(subset, against, {**settings, **places})
         _update(against, old, subset, prepared, quiet=quiet, as_json=as_json, self_test=self_test)
@@ -88,6 +89,8 @@ def verify_command(
     baseline = read_baseline(against)
     if device == "auto":
         settings["device"] = baseline.conditions.device
+    if junit is not None:
+        check_writable(junit)
     prepared = _prepare(baseline.subset, against, {**settings, **places})
     _check(against, baseline, prepared, quiet=quiet, as_json=as_json, self_test=self_test, strict=strict, junit=junit)
 
@@ -226,7 +229,7 @@ def _refusal(against: Path, reasons: Sequence[str]) -> UsageError:
     more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
     return UsageError(
         f"{against} was not measured as this run would be, and their figures do not compare: "
-        f"{'; '.join(reasons[:SHOWN])}{more}; if that is meant, renew it: {_renew(against)}"
+        f"{'; '.join(reasons[:SHOWN])}{more}; if that is meant, renew it with `{_renew(against)}`."
     )
 
 
@@ -267,7 +270,7 @@ def _print(found: Any, title: str, code: ExitCode, as_json: bool) -> None:
             left = column in ("method", "figure", "verdict")
             table.add_column(column, justify="left" if left else "right", overflow="fold")
         for row in _rows(found):
-            table.add_row(*map(Text, row), style=STYLES.get(row[-1], ""))
+            table.add_row(*(Text(presentable(cell)) for cell in row), style=STYLES.get(row[-1], ""))
         out.print(table)
     else:
         from reports.sheets import Grid, Sheet, to_text

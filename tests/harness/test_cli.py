@@ -37,73 +37,9 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["run", "mixd50"], ["mixd50", "mixed50"]),
-        (["run", "no/such/folder"], ["no/such/folder"]),
-        (["run", "mixed50", "--methods", "stamna"], ["stamna", "stamina"]),
-        (["run", "mixed50", "--methods", "ti++,ti++"], ["twice"]),
-        (["run", "mixed50", "--tier", "mni"], ["mni", "mini"]),
-        (["run", "mixed50", "--set", "rnk=3"], ["rnk", "rank"]),
-        (["run", "mixed50", "--set", "stamina.steps=0"], ["steps", "0"]),
-        (["run", "mixed50", "--set", "clora.tau=1"], ["tau"]),
-        (["run", "mixed50", "--set", "cd.rank=1"], ["cd"]),
-        (["run", "mixed50", "--set", "rank"], ["option=value"]),
-        (["run", "mixed50", "--set", "sampling.steps=0"], ["steps"]),
-        (["run", "mixed50", "--set", "rank=[1"], ["rank=[1"]),
-        (["run", "mixed50", "--set", "sampling.stpes=3"], ["stpes", "steps"]),
-        (["run", "mixed50", "--limit", "0"], ["--limit"]),
-        (["run", "mixed50", "--lmit", "3"], ["--lmit"]),
-        (["run", "mixed50", "--methods", "json:dumps"], ["json:dumps", "method"]),
-        (["run", "mixed50", "--methods", "no_such_module:X"], ["no_such_module"]),
-        (["run", "mixed50", "--backbone", "."], ["model_index.json"]),
-        (["params", "--backbone", "."], ["U-Net"]),
-        (["run", "mixed50", "--seeds", "a"], ["--seeds", "0,1,2"]),
-        (["run", "mixed50", "--seeds", "1,1"], ["distinct"]),
-        (["run", "mixed50", "--tasks", "2-3"], ["1-N"]),
-        (["run", "mixed50", "--tasks", "1-51"], ["50"]),
-        (["run", "mixed50", "--tasks", "1-3", "--limit", "3"], ["not both"]),
-        (["run", "mixed50", "--device", "tpu"], ["tpu", "cpu"]),
-        (["run", "mixed50", "--dtype", "int8"], ["int8", "bfloat16"]),
-        (["run", "mixed50", "--backbone", "no/such"], ["no/such"]),
-        (["params", "--backbone", "sd-9"], ["sd-9", "sd-1.4"]),
-        (["report", "nowhere"], ["nowhere"]),
-        (["report", ".", "--format", "pfd"], ["pfd", "pdf"]),
-        (["resume", "nowhere"], ["nowhere", "--output-dir"]),
-        (["score", "nowhere"], ["nowhere", "--output-dir"]),
-        (["compare", "nowhere", "."], ["nowhere"]),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
-    sentence = one_sentence(bench(*arguments, cwd=tmp_path))
-    assert all(part in sentence for part in parts), sentence
-
-
-def test_an_unwritable_results_folder_is_said_before_any_work(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
-    sentence = one_sentence(bench("run", "mixed50", "-o", "taken", cwd=tmp_path))
-    assert "taken" in sentence
-    assert "--output-dir" in sentence
-
-
-def test_an_unknown_key_in_a_config_file_is_an_error_with_a_suggestion(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text("sedes: 1\n")
-    assert "seeds" in one_sentence(bench("run", "mixed50", "--config", "c.yaml", cwd=tmp_path))
-
-
-@pytest.mark.parametrize("content", ["spec: 3\ncells: 4\n", "- a\n", "a: [\n", "limit: abc\n", "set: rank\n"])
-def test_a_bad_config_file_is_one_sentence(content: str, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(content)
-    one_sentence(bench("run", "mixed50", "-C", "c.yaml", cwd=tmp_path))
-
-
-def test_a_category_word_that_is_too_long_is_said_before_any_work(photos: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    shutil.copytree(photos, folder)
-    (folder / "cat").rename(folder / "my extraordinarily photogenic grandmothers porcelain elephantine teapot")
-    sentence = one_sentence(bench("run", folder, "--methods", "ti++", cwd=tmp_path))
-    assert "category.txt" in sentence
+@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--lmit", "3"]])
+def test_what_the_parser_refuses_is_one_sentence_and_exit_code_2(arguments: list[str], tmp_path: Path) -> None:
+    assert arguments[0] in one_sentence(bench("run", "mixed50", *arguments, cwd=tmp_path))
 
 
 def test_command_line_beats_environment_beats_config(tmp_path: Path) -> None:

@@ -20,16 +20,17 @@ from harness.cli import app
 from harness.doctor import Finding
 from harness.errors import UsageError
 from harness.spec import Benchmark, Task, Tier
+from harness.weights import PARTS
 
 
 def pipeline(folder: Path) -> Path:
     """A pipeline folder with everything that `doctor` looks at, and nothing that runs."""
-    for part in ("scheduler", "tokenizer", *doctor.PARTS):
+    for part in ("scheduler", "tokenizer", *PARTS):
         (folder / part).mkdir(parents=True)
     (folder / "model_index.json").write_text("{}")
     (folder / "unet" / "config.json").write_text('{"sample_size": 8}')
     (folder / "vae" / "config.json").write_text('{"block_out_channels": [8, 8]}')
-    for part in doctor.PARTS:
+    for part in PARTS:
         save_file({"weight": np.zeros(4, np.float32)}, folder / part / "model.safetensors")
     return folder
 

@@ -258,24 +258,6 @@ def test_a_count_that_takes_long_says_so_once(monkeypatch: pytest.MonkeyPatch) -
     assert said == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["show", "stamna"], ["stamna", "did you mean", "stamina"]),
-        (["show", "clor"], ["clor", "clora"]),
-        (["show", "stamina", "--tier", "mni"], ["mni", "mini"]),
-        (["show", "no_such_module:X"], ["no_such_module"]),
-        (["show"], ["method"]),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], parts: list[str]) -> None:
-    result = bench(*arguments)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    assert all(part in result.stderr for part in parts), result.stderr
-
-
 def test_an_unknown_backbone_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="sd-9"):
         show.counted("stamina", "sd-9", lambda _: None)

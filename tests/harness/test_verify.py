@@ -508,36 +508,6 @@ def test_another_protocol_is_refused_with_the_remedy(
     assert all(part in err for part in (*parts, "verify --update --against other.json")), err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["--against", "nowhere.json"], ["nowhere.json", "--update"]),
-        (["--against", "b.json", "--seeds", "0,1"], ["--seeds", "--update"]),
-        (["--against", "b.json", "--limit", "1"], ["--limit", "--update"]),
-        (["--update", "--against", "b.json", "--strict"], ["--strict"]),
-        (["--update", "--against", "x.json", "--seeds", "3"], ["two seeds", "spread"]),
-        (["--update", "--against", "x.json", "--methods", "stamna"], ["stamna", "stamina"]),
-        (["--update", "--against", "x.json", "--set", "rnk=3"], ["rnk", "rank"]),
-        (["--update", "--against", "x.json", "--benchmark", "mixd50"], ["mixd50", "mixed50"]),
-    ],
-)
-def test_a_mistake_is_one_sentence(arguments: list[str], parts: list[str], command: Command, made: Path) -> None:
-    code, out, err = command(*arguments)
-    assert (code, out) == (2, "")
-    assert len(err.strip().splitlines()) == 1
-    assert all(part in err for part in parts), err
-    assert not (made / "x.json").exists()
-
-
-def test_an_unknown_method_in_the_file_is_one_sentence(command: Command, made: Path) -> None:
-    def rename(content: dict[str, Any]) -> None:
-        content["subset"]["methods"] = {"stamna": {}, **content["subset"]["methods"]}
-
-    code, out, err = command("--against", altered(made, "stranger.json", rename))
-    assert (code, out) == (2, "")
-    assert err.startswith("stamina-bench: stranger.json: Unknown method 'stamna'; did you mean stamina")
-
-
 def test_a_changed_method_is_checked_and_said(command: Command, made: Path) -> None:
     name = altered(made, "source.json", lambda c: c["origin"]["sources"].update(stamina="0"))
     code, _, err = command("--against", name)

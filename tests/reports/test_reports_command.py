@@ -53,7 +53,7 @@ def test_one_text_is_printed_and_several_go_into_the_folder(folder: Path) -> Non
     target = folder / "there"
     target.mkdir()
     assert CliRunner().invoke(app, ["report", str(folder), "-f", "json", "-o", str(target)]).exit_code == 0
-    assert json.loads((target / "results.json").read_text())[0]["value"] == 1.0
+    assert json.loads((target / "results.json").read_text())["rows"][0]["value"] == 1.0
 
 
 def test_what_is_missing_is_said(folder: Path) -> None:
@@ -86,7 +86,7 @@ def test_mistakes_of_compare_name_the_remedy(folder: Path, tmp_path: Path) -> No
         ([str(tmp_path / "none"), str(folder)], "is not a results folder"),
         (
             [str(folder), str(folder), "--benchmark", "mixed"],
-            "to compare of benchmark 'mixed'; it has: toy",
+            "holds nothing of benchmark 'mixed'; it has: toy",
         ),
         ([str(folder), str(folder), "--rename", "stamina"], "OLD=NEW"),
     ):

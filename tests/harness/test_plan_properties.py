@@ -1,0 +1,255 @@
+"""For any plan and any set of finished steps: what runs is exactly what is missing, once, in a valid order.
+
+Real plans and a real store, but steps that only write their name, and finish in any order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from benchmarks.mini.concepts import MiniConcepts
+from harness import registry, runner
+from harness.display import QuietDisplay
+from harness.plan import Plan, Setting, Step
+from harness.spec import Benchmark, Tier
+from harness.store import Store
+
+BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=2, waterfalls=1)})
+TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
+SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
+# tokens alone, sequential, and with class images: sequential, alone (which the merge shares), merged
+METHODS = ("ti++", "stamina", "cd", "ub", "cd-merge")
+WANTED = ("score", "real", "generate", "compose")  # the figures, and what a report shows
+
+whatever: Callable[[Callable[..., None]], Callable[..., None]] = given(
+    cells=st.lists(st.tuples(st.sampled_from(METHODS), st.integers(0, 1)), min_size=1, max_size=3, unique=True),
+    tasks=st.integers(1, 3),
+    order=st.integers(0, 2),
+    full_matrix=st.booleans(),
+    share=st.sampled_from((0.0, 0.3, 0.6, 0.9, 1.0)),
+    jobs=st.integers(1, 4),
+    dice=st.randoms(use_true_random=True),
+)
+
+
+def make_plan(cells: Collection[tuple[str, int]], tasks: int, order: int, full_matrix: bool) -> Plan:
+    """Cells of these methods and seeds."""
+    made, benchmark = Plan(SETTING), BENCHMARK.shuffled(order)
+    for name, seed in cells:
+        plugin = registry.methods().get(name)
+        learner = registry.methods().get(plugin.learner) if plugin.learner else None
+        options, first = plugin.options_class.for_tier("paper"), benchmark.tasks("mini")[:tasks]
+        made.add_cell(benchmark, first, 3, name, plugin, options, seed, learner, full_matrix)
+    return made
+
+
+def missing(plan: Plan, done: Collection[str]) -> set[str]:
+    """What is not done and either wanted for itself or a parent of what is missing: from each step upwards."""
+
+    @cache
+    def lacking(key: str) -> bool:
+        users = [step.key for step in plan.steps.values() if key in step.parents]
+        return key not in done and (plan.steps[key].kind in WANTED or any(map(lacking, users)))
+
+    return {key for key in plan.steps if lacking(key)}
+
+
+def held_up(plan: Plan, todo: Collection[str], failing: str) -> set[str]:
+    """The failing step, and all to be made that builds on it: a fix-point over the whole plan."""
+    found = {failing}
+    while more := {key for key in todo if key not in found and found & set(plan.steps[key].parents)}:
+        found |= more
+    return found
+
+
+@contextmanager
+def a_store(plan: Plan, done: Collection[str]) -> Iterator[Store]:
+    """A store with some of the plan's steps; no power is cut here, so nothing waits for the disk."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        store = Store(Path(folder))
+        for key in done:
+            commit(store, plan.steps[key])
+        yield store
+
+
+def commit(store: Store, step: Step) -> None:
+    with store.commit(step.key, step.recipe) as folder:
+        (folder / "label.txt").write_text(step.label)
+
+
+def in_store(plan: Plan, store: Store) -> set[str]:
+    """What another process would find."""
+    return {key for key in plan.steps if Store(store.root).get(key) is not None}
+
+
+class ShuffledExecutor:
+    """Keeps steps in hand until the runner waits, and then finishes some of them, in any order.
+
+    `failing` is the key of a step that fails; `deaths` is how often all workers die, at any moment.
+    """
+
+    def __init__(self, plan: Plan, store: Store, jobs: int, dice: Random, failing: str = "", deaths: int = 0) -> None:
+        self.plan, self.store, self.jobs, self.dice = plan, store, jobs, dice
+        self.failing, self.deaths = failing, deaths
+        self.started: list[str] = []
+        self.after_failure: list[str] = []
+        self.in_hand: dict[Future[float], Step] = {}
+        self.failed = self.dead = self.closed = False
+        self.restarts = 0
+
+    def submit(self, step: Step) -> Future[float]:
+        assert len(self.in_hand) < self.jobs
+        if self.dies():
+            raise BrokenExecutor
+        work = repr(step.work)
+        opened = {key for key in self.plan.steps if key in step.parents or key in work}
+        found = {key for key in opened if Store(self.store.root).get(key) is not None}
+        assert found == opened, f"{step.label} starts before what it opens is there"
+        self.started.append(step.key)
+        if self.failed:
+            self.after_failure.append(step.key)
+        future: Future[float] = Future()
+        self.in_hand[future] = step
+        return future
+
+    def wait(self, futures: Collection[Future[float]], **how: Any) -> Any:
+        """Stands in for `concurrent.futures.wait`."""
+        if not self.dies():
+            for future in self.dice.sample(list(self.in_hand), self.dice.randint(1, len(self.in_hand))):
+                self.finish(future)
+        return wait_for(futures, **how)
+
+    def finish(self, future: Future[float]) -> None:
+        step = self.in_hand.pop(future)
+        if step.key == self.failing:
+            self.failed = True
+            future.set_exception(RuntimeError("made to fail"))
+        else:
+            commit(self.store, step)
+            future.set_result(0.0)
+
+    def dies(self) -> bool:
+        """Perhaps all workers are lost with the steps in hand, some of which may be in the store already."""
+        assert not self.dead, "dead workers get no new ones"
+        if not self.deaths or self.dice.random() < 0.8:
+            return False
+        self.deaths, self.dead = self.deaths - 1, True
+        for future, step in self.in_hand.items():
+            if self.dice.random() < 0.3 and step.key != self.failing:
+                commit(self.store, step)
+            future.set_exception(BrokenExecutor())
+        self.in_hand.clear()
+        return True
+
+    def restart(self) -> None:
+        assert self.dead
+        self.dead, self.restarts = False, self.restarts + 1
+
+    def close(self, *, kill: bool = False) -> None:
+        self.closed = not kill
+
+    def carry_out(self, *, keep_going: bool = False) -> runner.Outcome:
+        """The run, as another process would start it."""
+        store, display = Store(self.store.root), QuietDisplay(Console(quiet=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner, "wait", self.wait)
+            progress = runner.check(self.plan, store)
+            outcome = runner.run(self.plan, store, self, progress, display, keep_going=keep_going)
+        assert self.closed
+        assert not self.in_hand
+        assert sorted(step.key for step in (*progress.cached, *progress.pending)) == sorted(self.plan.steps)
+        return outcome
+
+
+def some(plan: Plan, share: float, dice: Random) -> set[str]:
+    """Any steps, finished ones: not always those that finish first."""
+    return {key for key in plan.steps if dice.random() < share}
+
+
+@whatever
+@settings(max_examples=60, deadline=None)
+def test_what_is_missing_runs_once_and_after_its_parents(
+    cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
+) -> None:
+    plan = make_plan(cells, tasks, order, full_matrix)
+    done = some(plan, share, dice)
+    todo = missing(plan, done)
+    with a_store(plan, done) as store:
+        executor = ShuffledExecutor(plan, store, jobs, dice)
+        outcome = executor.carry_out()
+        assert sorted(executor.started) == sorted(todo)
+        assert (outcome.executed, len(outcome.done), outcome.failed) == (len(todo), len(cells), {})
+        assert in_store(plan, store) == done | todo
+        assert not missing(plan, done | todo)
+        assert not runner.check(plan, Store(store.root)).pending
+
+
+@whatever
+@settings(max_examples=60, deadline=None)
+def test_a_failure_holds_up_what_builds_on_it_until_the_next_run(
+    cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
+) -> None:
+    plan = make_plan(cells, tasks, order, full_matrix)
+    done = some(plan, share, dice)
+    todo = missing(plan, done)
+    assume(todo)
+    failing = dice.choice([key for key in plan.steps if key in todo])  # the same choice whatever the keys
+    blocked, keep_going = held_up(plan, todo, failing), dice.random() < 0.5
+    with a_store(plan, done) as store:
+        executor = ShuffledExecutor(plan, store, jobs, dice, failing)
+        outcome = executor.carry_out(keep_going=keep_going)
+        assert len(executor.started) == len(set(executor.started))
+        assert blocked & set(executor.started) == {failing}
+        if keep_going:
+            assert set(executor.started) == todo - blocked | {failing}
+        else:
+            assert executor.after_failure == []
+        made = set(executor.started) - {failing}
+        assert outcome.executed == len(made)
+        assert in_store(plan, store) == done | made
+        for cell in plan.cells:
+            lacking = {cell.score, *cell.shown} - done - made
+            if cell.score in lacking or blocked & lacking:
+                assert outcome.failed[f"{cell.method} seed {cell.seed}"] in ("made to fail", "not finished")
+                assert cell not in outcome.done
+            elif not lacking and not blocked & set(cell.steps):
+                assert cell in outcome.done
+        again = ShuffledExecutor(plan, store, jobs, dice)
+        outcome = again.carry_out()
+        assert sorted(again.started) == sorted(todo - made)
+        assert (len(outcome.done), outcome.failed) == (len(cells), {})
+        assert in_store(plan, store) == done | todo
+
+
+@whatever
+@settings(max_examples=40, deadline=None)
+def test_workers_that_die_cost_only_the_steps_in_hand(
+    cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
+) -> None:
+    plan = make_plan(cells, tasks, order, full_matrix)
+    done = some(plan, share, dice)
+    todo = missing(plan, done)
+    deaths = dice.randint(1, runner.RETRIES)
+    with a_store(plan, done) as store:
+        executor = ShuffledExecutor(plan, store, jobs, dice, deaths=deaths)
+        outcome = executor.carry_out()
+        assert executor.restarts == deaths - executor.deaths
+        assert set(executor.started) == todo
+        assert len(executor.started) - len(todo) <= executor.restarts * jobs
+        assert (outcome.executed, len(outcome.done), outcome.failed) == (len(todo), len(cells), {})
+        assert in_store(plan, store) == done | todo
