@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, TypeAdapter
@@ -24,6 +24,7 @@ from harness.store import MANIFEST, Store, write_atomically
 
 FEATURES, FAILURES = "features.safetensors", ".failures.json"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast: a run's file lists thousands of keys
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of a step in the store: nothing that could lead out of it
 NAMED_DIGEST = re.compile(r"-([0-9a-f]{10})\.yaml$")
 
 
@@ -33,11 +34,11 @@ class TaskRecord(Frozen):
     index: int = Field(ge=1)
     name: str
     category: str
-    train: str | None = Field(description="of its training; null: not known, of a file before version 3")
-    real: str = Field(description="of X_{D,j}, its real images")
-    real_features: str | None = Field(description="of their features; null: not known, of a file before version 3")
-    images: Mapping[int, str] = Field(min_length=1, description="i -> of X_{i,j}, for each i that was asked for")
-    features: Mapping[int, str] = Field(description="i -> of the features of X_{i,j}")
+    train: Key | None = Field(description="of its training; null: not known, of a file before version 3")
+    real: Key = Field(description="of X_{D,j}, its real images")
+    real_features: Key | None = Field(description="of their features; null: not known, of a file before version 3")
+    images: Mapping[int, Key] = Field(min_length=1, description="i -> of X_{i,j}, for each i that was asked for")
+    features: Mapping[int, Key] = Field(description="i -> of the features of X_{i,j}")
 
 
 class CompositionRecord(Frozen):
@@ -45,7 +46,7 @@ class CompositionRecord(Frozen):
 
     prompt: str
     tasks: tuple[int, ...]
-    images: str
+    images: Key
 
 
 class CellRecord(Frozen):
@@ -61,7 +62,7 @@ class CellRecord(Frozen):
     options: Mapping[str, Any] = Field(description="every option of the method")
     partial: bool = Field(description="whether only the first tasks of the benchmark were asked for")
     tasks_total: int = Field(description="how many tasks the benchmark has")
-    score: str = Field(description="key of its figures")
+    score: Key = Field(description="key of its figures")
     variant: str = Field(description="tells apart what options do not: sources, checkpoints, device")
     order: int = Field(description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     base: str = Field(description="the benchmark's name without the order, where it has one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import HealthCheck, settings
 from tiny_models import make_tiny_models
 
 from harness.spec import Sampling, Tier
+
+# a shell lets its background jobs ignore Ctrl-C, and so would the runs that the tests start and interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how fast the machine is shall not decide whether a test passes
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -21,8 +21,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Benchmark of continual customization of text-to-image diffusion models: STAMINA and its baselines.",
 )  # fmt: skip
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+out = Console(highlight=False, emoji=False)
 
 # options that several commands have
 Backbone = Annotated[
@@ -122,7 +122,7 @@ def main() -> None:
     except Exception as error:
         tell = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
         if tell is not None:
-            _complain(" ".join(tell().split()))
+            _complain_of_usage(error, " ".join(tell().split()))
             sys.exit(int(ExitCode.USAGE))
         if debug:
             raise
@@ -132,6 +132,13 @@ def main() -> None:
         command = shlex.join(["stamina-bench", *sys.argv[1:]])
         err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
     sys.exit(int(code or 0))
+
+
+def _complain_of_usage(error: Exception, message: str) -> None:
+    if not message:  # no command was named: the help, which was printed, says all
+        return
+    command = getattr(getattr(error, "ctx", None), "command_path", "stamina-bench")
+    _complain(message if message.endswith("?") else f"{message.rstrip('.')}; see `{command} --help`.")
 
 
 def _complain(message: str) -> None:

@@ -20,14 +20,15 @@ from harness.cli import app
 from harness.doctor import Finding
 from harness.errors import UsageError
 from harness.spec import Benchmark, Task, Tier
-from harness.weights import PARTS
+from harness.weights import PARTS, SETTINGS
 
 
 def pipeline(folder: Path) -> Path:
     """A pipeline folder with everything that `doctor` looks at, and nothing that runs."""
     for part in ("scheduler", "tokenizer", *PARTS):
         (folder / part).mkdir(parents=True)
-    (folder / "model_index.json").write_text("{}")
+    for name in ("model_index.json", "tokenizer/tokenizer.json", *SETTINGS):
+        (folder / name).write_text("{}")
     (folder / "unet" / "config.json").write_text('{"sample_size": 8}')
     (folder / "vae" / "config.json").write_text('{"block_out_channels": [8, 8]}')
     for part in PARTS:

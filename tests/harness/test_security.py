@@ -186,14 +186,13 @@ def test_reports_of_hostile_cells_are_inert(made: tuple[Path, str], tmp_path: Pa
     assert all(c.isprintable() or c == "\n" for c in shown)
 
 
-@pytest.mark.xfail(reason="keys in a run's file are not held against the form of a key")
 def test_a_run_file_cannot_lead_out_of_the_store(made: tuple[Path, str], tmp_path: Path) -> None:
     runs = shutil.copytree(made[0], tmp_path / "runs")
-    (path,) = (runs / "runs").glob("*.yaml")
-    content = yaml.safe_load(path.read_text())
+    for path in (runs / "runs").glob("*.yaml"):
+        content = yaml.safe_load(path.read_text())
+        path.unlink()
     for cell in content["cells"]:
-        cell["score"] = "../../victim"  # from store/steps/..
-    path.unlink()
+        cell["score"] = "../victim"  # in store/steps/..
     (runs / "runs" / "other.yaml").write_text(yaml.safe_dump(content))
     (runs / "victim").mkdir()
     (runs / "victim" / MANIFEST).write_text("{}")

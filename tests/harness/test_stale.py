@@ -211,15 +211,15 @@ def spec(**changes: Any) -> Change:
     return lambda world: world.spec.update(changes)
 
 
-def weights(model: str, file: str) -> Change:
+def weights(model: str, file: str, tensor: str) -> Change:
     """One value of one tensor of a model."""
 
     def change(world: World) -> None:
         path = world.model(model) / f"{file}.safetensors"
         tensors = load_file(path)
-        first = next(name for name in sorted(tensors) if tensors[name].ndim > 1)
-        tensors[first] = tensors[first].copy()
-        tensors[first].flat[0] += 1
+        name = next(name for name in tensors if name.endswith(tensor))
+        tensors[name] = tensors[name].copy()
+        tensors[name].flat[0] += 1
         save_file(tensors, path, metadata={"format": "pt"})
 
     return change
@@ -257,8 +257,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "one method's source": (source("clora"), CLORA),
     "the other method's source": (source("ti++"), TOKENS),
     "the seed": (spec(seeds=(1,)), {step.replace("seed 0", "seed 1") for step in EVERYTHING - REAL}),
-    "the U-Net": (weights("sd", "unet/diffusion_pytorch_model"), EVERYTHING),
-    "the text encoder": (weights("sd", "text_encoder/model"), EVERYTHING),
+    "the U-Net": (weights("sd", "unet/diffusion_pytorch_model", "conv_in.weight"), EVERYTHING),
+    "the text encoder": (weights("sd", "text_encoder/model", "position_embedding.weight"), EVERYTHING),
     "the tokenizer": (setting("tokenizer/tokenizer_config.json", model_max_length=20), EVERYTHING),
     "the scheduler": (setting("scheduler/scheduler_config.json", beta_end=0.013), EVERYTHING),
     "the dtype": (spec(dtype="bfloat16"), EVERYTHING),
@@ -267,7 +267,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "sampling.images": (spec(sampling={"images": 4}), DRAWN),
     "sampling.guidance_scale": (spec(sampling={"guidance_scale": 3.0}), DRAWN),
     "sampling.eta": (spec(sampling={"eta": 0.5}), DRAWN),
-    "the extractor": (weights("clip", "open_clip_model"), MEASURED),
+    "the extractor": (weights("clip", "open_clip_model", "visual.conv1.weight"), MEASURED),
     "the metrics' source": (lambda world: world.patch.setattr(planning, "metrics_hash", lambda: "edited"), SCORES),
     "the full matrix": (spec(full_matrix=True), SCORES),
     "fewer tasks": (spec(tasks=(1,)), SCORES),
@@ -378,7 +378,7 @@ def test_a_model_exchanged_in_its_place_is_noticed_whatever_its_times(base: Worl
 
 def test_what_is_kept_is_what_a_run_from_nothing_makes(base: World, tmp_path: Path) -> None:
     world = base.copy(tmp_path)
-    for change in (pixel("mug"), option("ti++", rank=2), weights("clip", "open_clip_model")):
+    for change in (pixel("mug"), option("ti++", rank=2), weights("clip", "open_clip_model", "visual.conv1.weight")):
         change(world)
     kept = contents(world.home / "runs")
     world.made()

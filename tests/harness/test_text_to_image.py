@@ -168,7 +168,7 @@ def test_a_backbone_that_cannot_be_loaded_is_one_sentence(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="--backbone") as caught:
+    with pytest.raises(UsageError, match=r"--backbone|give another folder") as caught:
         TextToImage.load(source, torch.device("cpu"))
     assert "\n" not in str(caught.value)
 

@@ -270,6 +270,7 @@ def main(arguments: list[str]) -> int:
     for name, count in (("kills", 100), ("damage", 50), ("fills", 10), ("twins", 10), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=count)
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would the runs
     if given.fills and os.geteuid() != 0 and "TORTURED" not in os.environ:
         # only root may mount: become root of a namespace of our own
         again = [sys.executable, __file__, *arguments]
