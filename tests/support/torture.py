@@ -1,6 +1,7 @@
 """Does a results folder survive? Kills, damage, full disks and two runs at once, at random, on real processes.
 
 After each fault the same command runs again, and in the end every store must equal the undisturbed one, hash for hash.
+The libraries are imported once, and each run is forked from there, so that it starts at once and most faults hit work.
 Run by `nox -s torture`, or `python tests/support/torture.py --kills 100 --damage 50 --fills 10 --twins 10 --seed 0`.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -16,11 +18,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +30,10 @@ import numpy as np
 from PIL import Image
 from tiny_models import make_tiny_models
 
-BENCH = (sys.executable, "-c", "from harness.cli import main; main()")
 OPTIONS = ("--methods", "stamina,ti++", "--set", "steps=60", "--set", "batch_size=2", "--set", "sampling.steps=2",
            "--set", "sampling.images=3", "--output-dir", "runs", "--quiet")  # fmt: skip
-# often enough that a kill finds a training with a checkpoint
-ENVIRONMENT = {**os.environ, "STAMINA_BENCH_CHECKPOINT_SECONDS": "0.2", "COLUMNS": "200"}
+# checkpoints often enough that a kill finds a training with one
+os.environ |= {"STAMINA_BENCH_CHECKPOINT_SECONDS": "0.1", "COLUMNS": "200"}
 INTERRUPTED, CELLS_FAILED, USAGE = 130, 1, 2
 PATIENCE_S = 300
 MANIFEST = "manifest.json"
@@ -60,13 +60,61 @@ KILLS = (
 )
 
 
+class Process:
+    """A run, forked: the leader of a process group of its own. What it says goes to a file."""
+
+    def __init__(self, arguments: list[str], place: Path, said: Path) -> None:
+        self.said, self.returncode = said, None
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os._exit(_run(arguments, place, said))
+
+    def poll(self) -> int | None:
+        """Its exit code, or minus the signal that ended it; None while it lives."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long at most."""
+        deadline = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return self.returncode is not None
+
+
+def _run(arguments: list[str], place: Path, said: Path) -> int:
+    """The command line, in this process; its workers are forked, too."""
+    from harness.cli import main
+
+    os.setsid()
+    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.chdir(place)
+    fork = multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda method=None: fork  # type: ignore[assignment, misc]
+    sys.argv = ["stamina-bench", *arguments]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 1
+    try:
+        main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    return code
+
+
 class Subject:
     """A small run of two methods on two concepts, on tiny models, and what its store holds when nothing disturbs it."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.broken = threading.Event()  # one lane's failure ends the others
-        self.said: dict[int, Path] = {}  # process -> what it says
         self.models = make_tiny_models(home / "models")
         draw = np.random.default_rng(0)
         for concept in ("cat", "vase"):
@@ -87,16 +135,11 @@ class Subject:
         folder.mkdir()
         return folder
 
-    def start(self, place: Path, jobs: int = 2) -> subprocess.Popen[str]:
-        """The run's command, in a process group of its own; what it says goes to a file."""
+    def start(self, place: Path, jobs: int = 2) -> Process:
+        """The run's command."""
         arguments = ("run", self.home / "photos", "--backbone", self.models / "sd", "--extractor", self.models / "clip")
-        command = [*BENCH, *map(str, (*arguments, *OPTIONS, "--jobs", jobs))]
         with tempfile.NamedTemporaryFile("w", dir=self.home, prefix=f"{place.name}-", delete=False) as said:
-            process = subprocess.Popen(
-                command, cwd=place, env=ENVIRONMENT, stdout=said, stderr=said, text=True, start_new_session=True
-            )
-        self.said[process.pid] = Path(said.name)
-        return process
+            return Process([*map(str, arguments), *OPTIONS, "--jobs", str(jobs)], place, Path(said.name))
 
     def finish(self, place: Path, jobs: int = 2) -> None:
         """Run to the end, and expect success."""
@@ -104,18 +147,17 @@ class Subject:
         if code != 0:
             raise TortureError(f"{place}: the same command again ended with {code}:\n{said}")
 
-    def result(self, process: subprocess.Popen[str], place: Path) -> tuple[int, str]:
+    def result(self, process: Process, place: Path) -> tuple[int, str]:
         """How a run ended, and what it said; nobody of it may live on."""
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None or alive(process.pid):
-            if self.broken.is_set() or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise TortureError(f"{place}: the run, or a worker of it, did not end")
-            time.sleep(0.02)
-        code = process.returncode
-        said = self.said[process.pid].read_text(encoding="utf-8")
+                raise TortureError(f"{place}: the run, or a worker of it, did not end:\n{process.said.read_text()}")
+            time.sleep(0.01)
+        code, said = process.returncode, process.said.read_text(encoding="utf-8")
+        assert code is not None
         if "Traceback" in said:
             raise TortureError(f"{place}: a traceback:\n{said}")
         return code, said
@@ -156,10 +198,9 @@ def alive(group: int) -> bool:
 
 
 def workers(process: int) -> list[int]:
-    """The spawned workers of a run; none where the system does not tell."""
+    """The workers of a run; none where the system does not tell."""
     try:
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     except OSError:
         return []
 
@@ -174,10 +215,7 @@ def kills(subject: Subject, count: int, chance: random.Random) -> Counter[str]:
     while done.total() < count:
         kill, jobs = chance.choice(KILLS), chance.choice((1, 2))
         process = subject.start(place, jobs)
-        moment = chance.uniform(0, subject.seconds)
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
+        if not process.ends_within(chance.uniform(0, subject.seconds)):
             targets = workers(process.pid) if kill.whom == "worker" else [process.pid]
             if targets:
                 done[f"{kill.number.name} to {kill.whom}"] += 1
@@ -278,27 +316,42 @@ def main(arguments: list[str]) -> int:
         if subprocess.run([*namespace, "true"], check=False, capture_output=True).returncode == 0:
             os.execvpe("unshare", [*namespace, *again], {**os.environ, "TORTURED": "1"})
     started = time.monotonic()
+    import diffusers  # noqa: F401
+    import open_clip  # noqa: F401
+
+    import harness.cli
+    import harness.steps  # noqa: F401
+
     home = Path(tempfile.mkdtemp(prefix="torture-"))
     subject = Subject(home)
     print(f"undisturbed: {len(subject.expected) - 1} steps, {subject.bytes / 1e6:.1f} MB, {subject.seconds:.1f} s")
     lanes = [[(kills, given.kills)], [(damage, given.damage), (fills, given.fills), (twins, given.twins)]]
     lanes = [[(fault, count) for fault, count in lane if count] for lane in lanes]
 
-    def lane(index: int) -> None:
+    def lane(index: int) -> int:
         own = random.Random(f"{given.seed} {index}")
         try:
             for fault, count in lanes[index]:
                 done = fault(subject, count, own)
                 told = ", ".join(f"{n} {what}" for what, n in sorted(done.items()))
                 print(f"{fault.__name__}: {done.total()} ({told or 'none: no file system can be mounted'})", flush=True)
-        except BaseException as error:
-            if not subject.broken.is_set():
-                print(f"BROKEN {error}\nThe folders are kept in {home}.", flush=True)
-            subject.broken.set()
+        except TortureError as error:
+            print(f"BROKEN {error}\nThe folders are kept in {home}.", flush=True)
+            return 1
+        except BaseException:
+            traceback.print_exc()
+            return 1
+        return 0
 
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        list(pool.map(lane, range(len(lanes))))
-    if subject.broken.is_set():
+    processes = []
+    for index in range(len(lanes)):
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(lane(index))
+        processes.append(pid)
+    statuses = [os.waitpid(pid, 0)[1] for pid in processes]
+    if any(statuses):
         return 1
     shutil.rmtree(home)
     print(f"every store equals the undisturbed one, hash for hash; {time.monotonic() - started:.0f} s")
