@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -235,18 +236,19 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         UsageError: there is none, or it is damaged, of a newer version, or something else.
     """
-    again = f"make it with `stamina-bench verify --update --against {path}`"
+    again = f"make it with `{shlex.join(['stamina-bench', 'verify', '--update', '--against', str(path)])}`"
     restore = "take it from version control again, or delete it and " + again
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"There is no baseline {path}; {again}.") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({(error.strerror or str(error)).lower()}).") from None
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{path} cannot be read ({reason}); name a baseline's file with --against.") from None
     except ValueError as error:
         raise UsageError(f"{path} is damaged ({str(error).splitlines()[0]}); {restore}.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise UsageError(f"{path} is not a baseline of `verify`, which says its schema_version; name another file.")
     refuse_newer(path, version, SCHEMA_VERSION)
     try:

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.board import Board, Tally
+from harness.errors import presentable
 from harness.plan import Plan, Step
 from harness.store import Store
 
@@ -77,7 +78,7 @@ class PlainDisplay:
             self._printed = now
 
     def note(self, message: str) -> None:
-        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(presentable(message), markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         pass
@@ -109,10 +110,12 @@ class LiveDisplay:
         if self.board is not None:
             self.board.done(step)
         if self.bar is not None:
-            self.progress.update(self.bar, completed=share, description=f"[{self.done}/{self.total}] {step.label}")
+            self.progress.update(
+                self.bar, completed=share, description=presentable(f"[{self.done}/{self.total}] {step.label}")
+            )
 
     def note(self, message: str) -> None:
-        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(presentable(message), markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         self.live.stop()
@@ -135,7 +138,7 @@ class QuietDisplay:
         pass
 
     def note(self, message: str) -> None:
-        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(presentable(message), markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         pass

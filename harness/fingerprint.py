@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,16 @@ class Fingerprints:
         return digest
 
     def folder(self, folder: Path) -> str:
-        """One hash of all of a model folder's files that can change its output, by relative name and content."""
-        paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in IGNORED and p.name[0] != ".")
+        """One hash of all of a model folder's files that can change its output, by relative name and content.
+
+        What is hidden (a clone's or a download's own records) does not count, nor what is not loaded. Links are
+        followed.
+        """
+        paths: list[Path] = []
+        for place, folders, names in os.walk(folder, followlinks=True):
+            folders[:] = [name for name in folders if name[0] != "."]
+            paths += [Path(place, name) for name in names if name[0] != "."]
+        paths = sorted(p for p in paths if p.is_file() and p.suffix not in IGNORED)
         lines = [f"{p.relative_to(folder).as_posix()} {self.file(p.resolve())}" for p in paths]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -206,10 +206,12 @@ def run(
         display.stop()
         executor.close(kill=killed)
     for cell in plan.cells:
-        errors = [schedule.broken[key] for key in cell.steps if key in schedule.broken]
-        if errors or store.get(cell.score) is None:
-            outcome.errors[cell.score] = errors[0] if errors else "not finished"
-            outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]
-        else:
+        # a step that failed for another cell is no matter to one that has all that it was asked for
+        asked = [cell.score, *(key for key in cell.shown if key in schedule.by_key)]
+        if all(store.get(key) is not None for key in asked):
             outcome.done.append(cell)
+            continue
+        errors = [schedule.broken[key] for key in cell.steps if key in schedule.broken]
+        outcome.errors[cell.score] = errors[0] if errors else "not finished"
+        outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]
     return outcome

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from harness.errors import BenchError, ExitCode, UsageError
+from harness.errors import BenchError, ExitCode, UsageError, presentable
 
 EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
 
@@ -91,7 +91,7 @@ def print_tables(cells: Any) -> None:
 
 
 def note(text: str) -> None:
-    err.print(text, markup=False, soft_wrap=True)
+    err.print(presentable(text), markup=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -142,4 +142,4 @@ def _complain_of_usage(error: Exception, message: str) -> None:
 
 
 def _complain(message: str) -> None:
-    err.print(f"stamina-bench: {message}", markup=False, soft_wrap=True)
+    err.print(presentable(f"stamina-bench: {message}"), markup=False, soft_wrap=True)

@@ -200,6 +200,19 @@ def test_content_exchanged_behind_an_old_modification_time_is_seen(tmp_path: Pat
     assert Fingerprints(memo).file(file) != before
 
 
+def test_a_model_folder_is_hashed_through_links_and_without_hidden_folders(tmp_path: Path) -> None:
+    model, unet = tmp_path / "model", tmp_path / "elsewhere" / "unet"
+    unet.mkdir(parents=True)
+    (unet / "config.json").write_text("1")
+    (model / ".git").mkdir(parents=True)
+    (model / "unet").symlink_to(unet)
+    before = Fingerprints().folder(model)
+    (model / ".git" / "FETCH_HEAD").write_text("new")
+    assert Fingerprints().folder(model) == before
+    (unet / "config.json").write_text("2")
+    assert Fingerprints().folder(model) != before
+
+
 # -------------------------------------------------------------------------------------------------------- the clock
 
 
