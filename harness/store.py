@@ -119,6 +119,11 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def usual_mode(path: Path) -> None:
+    """Let a file be read as any new one: what writes safetensors keeps them to their owner."""
+    path.chmod(0o666 & ~_UMASK)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file in one step, durably; text as UTF-8."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -306,7 +311,7 @@ class Store:
         target = self.folder(key)
         files = sorted(p for p in temporary.rglob("*") if p.is_file())
         for path in files:
-            path.chmod(0o666 & ~_UMASK)
+            usual_mode(path)
             sync(path)
         listed = {str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in files}
         manifest: dict[str, Any] = {"key": key, "recipe": recipe, "facts": facts, "files": listed}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from harness.backbones.text_to_image import TextToImage, check_token
 from harness.errors import UsageError
-from harness.store import sync
+from harness.store import sync, usual_mode
 
 TABLE = "token_embedding.weight"
 
@@ -56,6 +56,8 @@ def export_pipeline(
         for name, text in (texts or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
         for path in temporary.rglob("*"):
+            if path.is_file():
+                usual_mode(path)
             sync(path)
         os.rename(temporary, folder)
         sync(folder.parent)

@@ -117,6 +117,7 @@ def test_a_lora_file_draws_the_same_on_the_base_model(runs: Path, tiny_models: P
     assert difference(by_diffusers(pipeline, PROMPT, [0, 1, 2]), ours) <= 1
     assert difference(without, ours) > 1
     assert "relative error" in (tmp_path / "out" / "README.md").read_text()
+    assert len({path.stat().st_mode for path in (tmp_path / "out").rglob("*.*")}) == 1  # readable as any file
     _, said = bench("export", runs, "-m", "stamina", "--as", "lora", "--rank", 1, "-o", tmp_path / "low")
     assert "rank 1 (it leaves out 0." in said
 
