@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.errors import UsageError, unknown
-from harness.fingerprint import Fingerprints, model_folder
+from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
@@ -101,7 +101,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     chosen = [t for t in tasks if spec.tasks is None or t.index in spec.tasks]
     store = Store(spec.output / "store")
     store.prepare()
-    fingerprints = Fingerprints(spec.output / "store" / "file-hashes.json")
+    fingerprints = Fingerprints(store.root / MEMO)
     device = tier.device if spec.device == "auto" else spec.device
     backbone = spec.backbone or tier.backbone
     folder = model_folder(backbone, offline=spec.offline)

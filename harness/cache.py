@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StoreError, UsageError
+from harness.fingerprint import MEMO
 from harness.recorded import parse_run_file
 from harness.store import MANIFEST
 
 KEY = re.compile(r"[0-9a-f]{64}")
 OWNED = re.compile(r"\.(?P<node>.+)-(?P<process>\d+)-[^-]*")  # of `Store.commit`: whose a temporary folder is
-MEMO = "file-hashes.json"
 UNREADABLE = "(unreadable)"  # the kind of a step whose manifest cannot be read
 
 Owner = Literal["living", "dead", "elsewhere"]

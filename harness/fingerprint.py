@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.store import hash_file, key_of, write_atomically
 
+MEMO = "file-hashes.json"  # in a store
 IGNORED = (".md", ".msgpack", ".onnx", ".bin", ".ckpt", ".pt", ".h5")
 
 

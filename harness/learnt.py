@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError, unknown
@@ -16,7 +15,7 @@ from harness.store import Entry, Store
 if TYPE_CHECKING:
     from harness.backbones.text_to_image import TextToImage
 
-WEIGHTS, TOKEN = "weights.safetensors", "token.safetensors"
+WEIGHTS, TOKEN = "weights.safetensors", "token.safetensors"  # of a training's or a merge's step
 
 
 @dataclass(frozen=True)
@@ -104,20 +103,19 @@ def learnt(cell: CellResult, after: int | None = None) -> Learnt:
     return Learnt(cell, after, tuple(cell.tasks[first:after]), states[-1], tuple(tokens[first:]), drawn[-1])
 
 
-def check_tokens(prompt: str, state: Learnt) -> list[str]:
-    """The custom tokens in a prompt, each known.
+def check_tokens(prompt: str, state: Learnt) -> None:
+    """Make sure that a prompt has custom tokens, each of them known.
 
     Raises:
         UsageError: one is not, or the prompt has none.
     """
-    found = list(dict.fromkeys(re.findall(r"<[^<>\s]+>", prompt)))
+    found = re.findall(r"<[^<>\s]+>", prompt)
     known = state.names()
     for token in found:
         if token not in known:
             raise unknown("token", token, known)
     if not found:
         raise UsageError(f"The prompt has no custom token; write one of {', '.join(known)}, as in 'a photo of a <v1>'.")
-    return found
 
 
 def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage:
@@ -134,14 +132,14 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
 
     from harness import registry
     from harness.backbones.text_to_image import TextToImage
-    from harness.fingerprint import Fingerprints, model_folder
+    from harness.fingerprint import MEMO, Fingerprints, model_folder
     from harness.recorded import read_spec
     from harness.steps import DTYPES
 
     spec: RunSpec | None = read_spec(state.cell.run_file) if state.cell.run_file is not None else None
     source = backbone or (spec.backbone if spec else None) or registry.tiers().get(state.cell.tier).backbone
     folder = model_folder(source, offline=True)
-    memo = state.cell.store / "file-hashes.json" if state.cell.store is not None else None
+    memo = state.cell.store / MEMO if state.cell.store is not None else None
     if Fingerprints(memo).folder(folder) != state.recipe["backbone"]:
         raise UsageError(f"The backbone '{source}' is not the one that the run adapted; name that with --backbone.")
     model = TextToImage.load(str(folder), torch.device(device), DTYPES[state.recipe["dtype"]])
@@ -164,14 +162,3 @@ def image_seeds(text: str) -> tuple[int, ...]:
     if re.fullmatch(r"\d+(,\d+)*", text):
         return tuple(map(int, text.split(",")))
     raise UsageError(f"--seeds '{text}' is neither a range such as 0-7 nor a list such as 0,3,5.")
-
-
-def folder_for(folder: Path) -> Path:
-    """A new or empty folder to write into.
-
-    Raises:
-        UsageError: it holds something.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists already; name a new folder with -o.")
-    return folder

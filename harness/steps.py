@@ -28,6 +28,7 @@ from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
 from harness.errors import BenchError, UsageError
 from harness.images import load_images, save_images
+from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.metrics.interference import Change, change
@@ -54,7 +55,7 @@ OUT_OF_MEMORY = (
     "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
     "else uses it, and run the same command again"
 )
-WEIGHTS, TOKEN, MEMORY, TRAINING = "weights.safetensors", "token.safetensors", "memory.safetensors", "training.json"
+MEMORY, TRAINING = "memory.safetensors", "training.json"
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from harness.backbones.text_to_image import TextToImage, check_token
 from harness.errors import UsageError
-from harness.store import sync, usual_mode
+from harness.new_folder import new_folder
 
 TABLE = "token_embedding.weight"
 
@@ -46,26 +45,10 @@ def export_pipeline(
         if embedding.shape != (model.token_dim,):
             raise ValueError(f"the embedding of '{token}' has shape {tuple(embedding.shape)}, not ({model.token_dim},)")
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists already; name a new folder to export to.")
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(folder) as temporary:
         _write(model, tokens, temporary)
         for name, text in (texts or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
-        for path in temporary.rglob("*"):
-            if path.is_file():
-                usual_mode(path)
-            sync(path)
-        os.rename(temporary, folder)
-        sync(folder.parent)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"{folder} cannot be written ({reason}); export to another place.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.backbones.text_to_image import TextToImage
-from harness.store import usual_mode
 
 LORA = "pytorch_lora_weights.safetensors"
 EXACT = 1e-6  # relative error at which a rank counts as enough: float32's own
@@ -56,16 +55,12 @@ def write_lora(model: TextToImage, rank: int | None, folder: Path) -> Factored:
         tensors[f"unet.{name}.lora_B.weight"] = up.contiguous()
         left, total, highest = left + rest, total + float(change.double().square().sum()), max(highest, len(down))
     save_file(tensors, str(folder / LORA), metadata={"format": "pt"})
-    usual_mode(folder / LORA)
     return Factored(highest, (left / total) ** 0.5 if total else 0.0)
 
 
-def write_tokens(tokens: Mapping[str, Tensor], folder: Path) -> list[Path]:
+def write_tokens(tokens: Mapping[str, Tensor], folder: Path) -> None:
     """One file for each custom token, as `load_textual_inversion` reads it: '<v1>' in v1.safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths: list[Path] = []
     for token, embedding in tokens.items():
-        paths.append(folder / f"{token.strip('<>')}.safetensors")
-        save_file({token: embedding.detach().float().cpu().contiguous()}, str(paths[-1]))
-        usual_mode(paths[-1])
-    return paths
+        path = folder / f"{token.strip('<>')}.safetensors"
+        save_file({token: embedding.detach().float().cpu().contiguous()}, str(path))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,12 +64,13 @@ def export_command(
     device: Device = "cpu",
 ) -> None:
     """Write what a method learnt as files that diffusers loads without anything of this project."""
-    from harness.learnt import folder_for, load
+    from harness.learnt import load
     from harness.model_card import model_card
+    from harness.new_folder import check_new, new_folder
 
     if rank is not None and form is Form.PIPELINE:
         raise UsageError("--rank is for --as lora; a pipeline has its weights whole.")
-    folder_for(folder)
+    check_new(folder)
     state = _state(runs, benchmark, method, seed, task)
     model = load(state, _device(device), backbone)
     embeddings = {token: model.token(token) for token in state.names()}
@@ -85,9 +84,7 @@ def export_command(
         return
     from harness.backbones.lora import write_lora, write_tokens
 
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(parents=True)
+    with new_folder(folder) as part:
         done = write_lora(model, rank, part)
         write_tokens(embeddings, part / "tokens")
         loading = _filled(
@@ -96,11 +93,6 @@ def export_command(
         )  # fmt: skip
         told = {"rank": str(done.rank), "relative error of the change of the weights": f"{done.error:.2g}"}
         (part / "README.md").write_text(model_card(state, loading, told), encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     note(f"{folder}: a LoRA file of rank {done.rank} (it leaves out {done.error:.2g} of the change of the weights) and "
          f"{len(embeddings)} token files.")  # fmt: skip
 
@@ -127,22 +119,24 @@ def generate_command(
 ) -> None:
     """Draw with what a method learnt: any prompt, several concepts in one, after any task."""
     from harness.images import save_images
-    from harness.learnt import check_tokens, folder_for, image_seeds, load
+    from harness.learnt import check_tokens, image_seeds, load
+    from harness.new_folder import check_new, new_folder
 
     numbers = image_seeds(seeds)
-    folder_for(folder)
+    check_new(folder)
     state = _state(runs, benchmark, method, seed, task)
     check_tokens(prompt, state)
     changes = {"steps": steps, "guidance_scale": guidance}
     sampling = state.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
     images = load(state, _device(device), backbone).generate(prompt, numbers, sampling)
-    save_images(images, folder)
     told = {
         "prompt": prompt, "seeds": numbers, "benchmark": state.cell.benchmark, "method": state.cell.label,
         "run_seed": state.cell.seed, "after_task": state.after,
         "sampling": sampling.model_dump(exclude={"images", "batch_size"}),
     }  # fmt: skip
-    (folder / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with new_folder(folder) as part:
+        save_images(images, part)
+        (part / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     note(f"{folder}: {len(images)} images of '{prompt}'.")
 
 
@@ -159,6 +153,6 @@ def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | No
 
 
 def _device(device: str) -> str:
-    from harness.api import detect_device
+    from harness.api import detect_device, device_slots
 
-    return device if ":" in device else detect_device(device)
+    return device_slots(device, detect_device(device))[0]

@@ -28,7 +28,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.errors import ExitCode, UsageError, presentable
+from harness.errors import ExitCode, UsageError
 
 
 @app.command("run", epilog=EPILOG)
@@ -164,7 +164,7 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     with suppress(OSError):  # on a full disk: what it says is said below, too
         record_failures(run_file, outcome.errors)
     for label, message in outcome.failed.items():
-        note(presentable(f"{label} did not finish: {message}"))
+        note(f"{label} did not finish: {message}")
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
 
 
