@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 LEVEL = 0.99  # of the bound on each side: one figure in a hundred crosses it, either way, if only the draws are new
 FLOOR = 1e-6  # of the mean, or absolute for means below 1: what counts as equal
 SCORES: tuple[Metric, ...] = ("a_mmd", "f_mmd", "learned_mmd", "kid")  # lower is better
-STATES: tuple[Metric, ...] = ("plasticity_distance", "n_param")  # neither way is better: none may move
+STATES: tuple[Metric, ...] = ("plasticity_distance", "mask_density", "n_param")  # neither way is better: none may move
 EXACT: tuple[Metric, ...] = ("n_param",)  # a count, which no seed moves
 METRICS = (*SCORES, *STATES)
 ONE_SEED = (
@@ -50,8 +50,8 @@ class Subset(Frozen):
 
     benchmark: str = "mixed50"
     tier: str = "mini"
-    limit: int | None = Field(4, ge=1)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    limit: int | None = Field(2, ge=1)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
     methods: Mapping[str, Mapping[str, Any]] = Field({"stamina": {}, "clora": {}, "ti++": {}}, min_length=1)
     sampling: Mapping[str, Any] = {}
     backbone: str | None = None
@@ -70,7 +70,7 @@ class Conditions(Frozen):
 
     backbone: str
     backbone_hash: str
-    extractor_hash: str  # the name, of an extractor that is no folder
+    extractor_hash: str
     tasks: str  # of their names, categories and images
     resolution: int
     device: str

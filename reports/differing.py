@@ -11,12 +11,15 @@ from reports.paired import Scored
 from reports.summary import join
 
 # What a protocol says of the measurement itself: figures under different ones are not comparable.
-MEASUREMENT = ("kernel", "estimators", "extractor", "images", "sampler")
+MEASUREMENT = ("kernel", "estimators", "extractor", "images", "prompt", "sampler")
+
+
+UNKNOWN = "not recorded"
 
 
 def _protocol(entry: Entry, name: str) -> str:
-    texts = dict.fromkeys(protocol.get(name, "not recorded") for protocol in entry.protocols)
-    return join(texts, " or ") or "not recorded"
+    texts = dict.fromkeys(protocol.get(name, UNKNOWN) for protocol in entry.protocols)
+    return join(texts, " or ") or UNKNOWN
 
 
 def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
@@ -45,7 +48,13 @@ def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
 
 def doubts(one: Entry, two: Entry, first: Mapping[int, Scored], second: Mapping[int, Scored]) -> list[str]:
     """Why the scores of the two were not measured in the same way; empty if nothing says so."""
-    found = [f"{name} differs" for name in MEASUREMENT if _protocol(one, name) != _protocol(two, name)]
+    found: list[str] = []
+    for name in MEASUREMENT:
+        texts = {_protocol(one, name), _protocol(two, name)}
+        if name == "prompt":  # not recorded by earlier versions, and the same in all of them
+            texts.discard(UNKNOWN)
+        if len(texts) > 1:
+            found.append(f"{name} differs")
     floors = [{seed: e.whole.get("noise_floor", {}).get(seed) for seed in e.whole.get("a_mmd", {})} for e in (one, two)]
     known = [(a, b) for seed, a in floors[0].items() if a is not None and (b := floors[1].get(seed)) is not None]
     other_floor = any(not math.isclose(a, b, rel_tol=1e-3) for a, b in known)  # other machines change less than that

@@ -35,9 +35,9 @@ def verify_command(
         typer.Option("--methods", "-m", help="With --update: comma-separated names (default stamina,clora,ti++)."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --update: only the first N tasks (default 4).", show_default=False)
+        int | None, typer.Option(min=1, help="With --update: only the first N tasks (default 2).", show_default=False)
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="With --update: two run seeds or more (default 0,1,2).")] = None,
+    seeds: Annotated[str | None, typer.Option(help="With --update: two run seeds or more (default 0 to 5).")] = None,
     tier: Annotated[str | None, typer.Option(help="With --update: scale (default mini).")] = None,
     changes: Annotated[
         list[str] | None,

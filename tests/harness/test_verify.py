@@ -382,7 +382,7 @@ def made(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     result = subprocess.run([*BENCH, *arguments], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stderr
-    assert "Self-test: each of 12 figures" in result.stderr
+    assert "Self-test: each of 13 figures" in result.stderr
     assert "three seeds" in result.stderr
     return folder
 
@@ -430,8 +430,10 @@ def test_the_baseline_that_the_command_makes(made: Path) -> None:
     assert found.subset.methods == {m: {"steps": 2, "batch_size": 2} for m in ("stamina", "ti++")}
     assert (found.subset.seeds, found.subset.limit) == ((0, 1), 2)
     figures = {(f.method, f.metric): f for f in found.figures}
-    assert {m for _, m in figures} == {"a_mmd", "f_mmd", "learned_mmd", "kid", "plasticity_distance", "n_param"}
-    assert len(figures) == 12
+    scored = {"a_mmd", "f_mmd", "learned_mmd", "kid", "plasticity_distance", "n_param"}
+    assert {m for name, m in figures if name == "ti++"} == scored
+    assert {m for name, m in figures if name == "stamina"} == scored | {"mask_density"}
+    assert len(figures) == 13
     assert figures["stamina", "a_mmd"].sd > 0
     assert figures["ti++", "f_mmd"].values == (0.0, 0.0)
     assert figures["ti++", "f_mmd"].rule == "floor"
@@ -443,11 +445,11 @@ def test_the_baseline_that_the_command_makes(made: Path) -> None:
 def test_unchanged_code_passes_with_every_figure_equal(command: Command) -> None:
     code, out, err = command("--against", "b.json", "--junit", "out/v.xml", "--self-test", "--strict")
     assert code == 0, err
-    assert out.splitlines()[-1] == "12 figures: 12 equal."
+    assert out.splitlines()[-1] == "13 figures: 13 equal."
     assert "Self-test" in err
     assert "Passed." in err
     (suite,) = ElementTree.parse("out/v.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("12", "0", "0")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("13", "0", "0")
     names = {(case.get("classname"), case.get("name")) for case in suite.findall("testcase")}
     assert ("mixed50.ti++", "f_mmd") in names
 
@@ -458,10 +460,10 @@ def test_a_perturbed_figure_fails_the_real_command_with_exit_code_3(made: Path) 
     result = subprocess.run([*BENCH, *arguments], cwd=made, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 3, result.stderr
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith(("stamina ", "ti++ "))]
-    assert len(rows) == 12
+    assert len(rows) == 13
     assert (rows[0][:2], rows[0][-1]) == (["stamina", "a_mmd"], "regression")
     assert {row[-1] for row in rows[1:]} == {"equal"}
-    assert result.stdout.splitlines()[-1] == "12 figures: 1 regression, 11 equal."
+    assert result.stdout.splitlines()[-1] == "13 figures: 1 regression, 12 equal."
     (failure,) = ElementTree.parse(made / "v.xml").getroot().iter("failure")
     assert failure.get("type") == "regression"
     assert "stamina a_mmd" in str(failure.text)
@@ -519,8 +521,8 @@ def test_cells_that_fail_are_exit_code_1(command: Command, made: Path, monkeypat
     monkeypatch.setattr("harness.cli.verify.make_pending", lambda *_: ExitCode.CELLS_FAILED)
     code, out, _ = command("--against", "b.json", "-o", "empty", "--junit", "f.xml")
     assert code == 1
-    assert out.splitlines()[-1] == "12 figures: 12 missing."
-    assert len(list(ElementTree.parse("f.xml").getroot().iter("error"))) == 12
+    assert out.splitlines()[-1] == "13 figures: 13 missing."
+    assert len(list(ElementTree.parse("f.xml").getroot().iter("error"))) == 13
     before = (made / "b.json").read_text(encoding="utf-8")
     code, _, err = command("--update", "--against", "b.json", "-o", "empty")
     assert code == 1
@@ -532,7 +534,7 @@ def test_update_runs_the_files_own_subset_again_and_says_what_moved(command: Com
     name = altered(made, "renew.json", lambda c: perturbed(c, "stamina", "a_mmd", -1.02))
     code, out, err = command("--update", "--against", name)
     assert code == 0, err
-    assert "1 regression, 11 equal" in out
+    assert "1 regression, 12 equal" in out
     assert (made / name).read_text(encoding="utf-8") == (made / "b.json").read_text(encoding="utf-8")
 
 
