@@ -7,9 +7,10 @@ from harness.spec import Sampling, Tier
 PAPER = Tier(
     name="paper",
     summary="Stable Diffusion 1.4, 512 px, a GPU",
-    backbone="CompVis/stable-diffusion-v1-4",
+    backbone="sd-1.4",
     extractor="ViT-B-32-quickgelu/openai",
     resolution=512,
     device="auto",
+    dtype="bfloat16",
     sampling=Sampling(images=50, steps=200, guidance_scale=6.0, eta=1.0, batch_size=10),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
+from harness.backbones.known import label, resolved
 from harness.errors import UsageError, unknown
-from harness.fingerprint import MEMO, Fingerprints, model_folder
+from harness.fingerprint import MEMO, Fingerprints, model_folder, reason
 from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
 from harness.runner import Progress, check
 from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, Task, Tier
-from harness.store import Store
-from harness.weights import check_extractor, check_parts, hub_weights
+from harness.store import Store, key_of
+from harness.weights import check_extractor, check_family, check_parts, hub_weights
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
@@ -37,18 +38,22 @@ class Prepared:
 
 
 def find_benchmark(name: str, tier: str) -> Benchmark:
-    """A registered benchmark, or a folder of the user's own photographs.
+    """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Raises:
-        UsageError: neither of both.
+        UsageError: none of them.
     """
     if name in registry.benchmarks().names() or ":" in name:
         return registry.benchmarks().get(name)
+    from harness.prepared import prepared_benchmark, prepared_names
+
+    if (prepared := prepared_benchmark(name, tier)) is not None:
+        return prepared
     if "/" in name or "\\" in name or name in (".", "..") or (name and Path(name).exists()):
         from harness.photo_benchmark import photo_benchmark
 
         return photo_benchmark(Path(name), tier)
-    plain = str(unknown("benchmark", name, registry.benchmarks().names()))
+    plain = str(unknown("benchmark", name, [*registry.benchmarks().names(), *prepared_names()]))
     raise UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
 
 
@@ -103,15 +108,20 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
     device = tier.device if spec.device == "auto" else spec.device
-    backbone = spec.backbone or tier.backbone
-    folder = model_folder(backbone, offline=spec.offline)
-    resolution = check_pipeline(folder, backbone)
+    kind = detect_device(device)
+    source = spec.backbone or tier.backbone
+    folder = model_folder(source, offline=spec.offline)
+    resolution = check_pipeline(folder, source)
+    backbone = resolved(source, folder)
+    if backbone != source:  # of the hub: the run's file says which commit
+        spec = spec.model_copy(update={"backbone": backbone})
     tier = tier.model_copy(update={"resolution": resolution, "extractor": spec.extractor or tier.extractor})
     setting = Setting(
-        tier=tier, sampling=_sampling(tier, spec), backbone=str(folder),
-        backbone_name=folder.name if Path(backbone).is_dir() else backbone, backbone_hash=fingerprints.folder(folder),
+        tier=tier, sampling=sampling_of(tier, spec), backbone=str(folder),
+        backbone_name=label(backbone), backbone_hash=fingerprints.folder(folder),
         extractor=tier.extractor, extractor_hash=_extractor_hash(tier.extractor, fingerprints, offline=spec.offline),
-        device_type=detect_device(device), dtype=spec.dtype or tier.dtype, offline=spec.offline,
+        device_type=kind, dtype=spec.dtype or ("float32" if kind == "cpu" else tier.dtype), offline=spec.offline,
+        compiled=spec.compile,
     )  # fmt: skip
     plan = Plan(setting)
     wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []
@@ -131,7 +141,12 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     return Prepared(spec, plan, store, check(plan, store))
 
 
-def _sampling(tier: Tier, spec: RunSpec) -> Sampling:
+def sampling_of(tier: Tier, spec: RunSpec) -> Sampling:
+    """The tier's sampling with the spec's changes.
+
+    Raises:
+        UsageError: an unknown option, or a value out of range.
+    """
     for option in spec.sampling:
         if option not in Sampling.model_fields:
             raise unknown("sampling option", option, Sampling.model_fields)
@@ -149,7 +164,8 @@ def check_pipeline(folder: Path, source: str) -> int:
     Raises:
         UsageError: the folder is not a whole Stable Diffusion pipeline in safetensors, or needs code of its own.
     """
-    needed = ["model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"]
+    check_family(folder, source)
+    needed = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
     missing = [name for name in needed if not (folder / name).exists()]
     if missing:
         parts = ", no ".join(missing)
@@ -172,46 +188,74 @@ def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
     Raises:
         UsageError: a category word is too long.
     """
-    path = folder / "tokenizer" / "tokenizer.json"
-    if not path.exists():
-        return
-    from tokenizers import Tokenizer
-
     try:
-        settings = json.loads((path.parent / "tokenizer_config.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / "tokenizer" / "tokenizer_config.json").read_text(encoding="utf-8"))
         length = int(settings["model_max_length"])
+        count = _token_counter(folder / "tokenizer")
     except (OSError, ValueError, KeyError, TypeError):
         return
-    tokenizer = Tokenizer.from_file(str(path))
     for task in tasks:
         # the custom token is one token, whatever it looks like to the tokenizer now
-        count = len(tokenizer.encode(prompt_for("a", task.category, True)).ids)
-        if count > length:
+        found = count(prompt_for("a", task.category, True))
+        if found > length:
             raise UsageError(
                 f"The category word '{task.category}' of '{task.name}' is too long for the backbone "
-                f"({count} of {length} tokens); put a shorter one into category.txt in its folder."
+                f"({found} of {length} tokens); put a shorter one into category.txt in its folder."
             )
+
+
+def _token_counter(folder: Path) -> Callable[[str], int]:
+    """How many tokens a text has, both ends included; without transformers, which takes seconds to import."""
+    from tokenizers import Tokenizer
+
+    if (folder / "tokenizer.json").exists():
+        whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return lambda text: len(whole.encode(text).ids)
+    from tokenizers.models import BPE
+    from tokenizers.normalizers import NFC, Lowercase, Sequence
+    from tokenizers.pre_tokenizers import ByteLevel, WhitespaceSplit
+    from tokenizers.pre_tokenizers import Sequence as Steps
+
+    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE. Categories are words of letters,
+    # which its splitting of contractions and digits does not touch.
+    vocabulary, merges = (str(folder / name) for name in ("vocab.json", "merges.txt"))
+    plain = Tokenizer(BPE.from_file(vocabulary, merges, end_of_word_suffix="</w>"))
+    plain.normalizer = Sequence([NFC(), Lowercase()])
+    plain.pre_tokenizer = Steps([WhitespaceSplit(), ByteLevel(add_prefix_space=False, use_regex=False)])
+    return lambda text: len(plain.encode(text).ids) + 2
 
 
 def _extractor_hash(source: str, fingerprints: Fingerprints, *, offline: bool) -> str:
     if Path(source).is_dir():
         check_extractor(Path(source), source)
         return fingerprints.folder(Path(source))
-    if offline:
-        cached_extractor(source)
-    return source
+    # one file of weights may serve two architectures, as OpenAI's does with and without quick GELU
+    return key_of({"model": source, "weights": fingerprints.file(cached_extractor(source, offline=offline).resolve())})
 
 
-def cached_extractor(source: str) -> Path:
-    """Where the local hub cache has the weights of an open_clip 'architecture/pretrained'.
+def cached_extractor(source: str, *, offline: bool = True) -> Path:
+    """The weights of an open_clip 'architecture/pretrained' in the local hub cache (fetched first if not `offline`).
 
     Raises:
-        UsageError: it has not, or not in safetensors.
+        UsageError: they are not there, cannot be downloaded, or are no safetensors.
     """
+    from huggingface_hub import hf_hub_download
+
     repository, file = hub_weights(source)
-    folder = model_folder(repository or source, offline=True, kind="extractor")
-    if not file or not (folder / file).is_file():
+    if not file:
         raise UsageError(
-            f"The extractor '{source}' has no weights in safetensors in the local hub cache; give a folder."
+            f"The extractor '{source}' is neither a folder nor 'architecture/pretrained' with weights in safetensors "
+            "that open_clip knows; give a folder, or ViT-B-32-quickgelu/openai."
         )
-    return folder
+    try:
+        return Path(hf_hub_download(repository, file, local_files_only=offline))
+    except Exception as error:
+        if not offline:
+            raise UsageError(
+                f"The extractor '{source}' cannot be downloaded in safetensors from {repository} ({reason(error)}); "
+                "check the network, or give a folder."
+            ) from error
+        raise UsageError(
+            f"The extractor '{source}' is not in the local hub cache; give a folder or allow downloads with "
+            f"--no-offline, or fetch it with `hf download {repository} {file}`; the mini tier needs none of this."
+        ) from error

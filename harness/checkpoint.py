@@ -81,15 +81,17 @@ class TrainingState:
     """What changes from step to step of one task's training, as tensors by name."""
 
     def __init__(
-        self, modules: Sequence[nn.Module], optimizer: torch.optim.Optimizer, generators: Sequence[torch.Generator]
-    ) -> None:
-        self.modules, self.optimizer, self.generators = modules, optimizer, generators
+        self, modules: Sequence[nn.Module], optimizer: torch.optim.Optimizer, generators: Sequence[torch.Generator],
+        scaler: torch.amp.GradScaler,
+    ) -> None:  # fmt: skip
+        self.modules, self.optimizer, self.generators, self.scaler = modules, optimizer, generators, scaler
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything, by names that are the same in every process."""
         found = {f"module.{i}.{k}": v for i, m in enumerate(self.modules) for k, v in m.state_dict().items()}
         for i, parameter in enumerate(self._parameters()):
             found |= {f"optimizer.{i}.{k}": v for k, v in self.optimizer.state[parameter].items()}
+        found |= {f"scaler.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self.scaler.state_dict().items()}
         return {**found, **{f"generator.{i}": g.get_state() for i, g in enumerate(self.generators)}}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -102,15 +104,19 @@ class TrainingState:
             kept = _under(tensors, f"module.{i}.")
             # buffers that a step fills are made anew by the next one
             module.load_state_dict({name: kept[name] for name in module.state_dict()})
+        fused = any(group["fused"] for group in self.optimizer.param_groups)
         for i, parameter in enumerate(self._parameters()):
             moments = _under(tensors, f"optimizer.{i}.")
             self.optimizer.state[parameter] = {
-                # AdamW counts steps on the CPU, and keeps its moments beside the parameter
-                k: v if v.dim() == 0 else v.to(parameter.device)
+                # AdamW keeps its moments beside the parameter, but counts steps on the CPU unless it is fused
+                k: v.to(parameter.device) if v.dim() or fused else v
                 for k, v in moments.items()
             }
         for i, generator in enumerate(self.generators):
             generator.set_state(tensors[f"generator.{i}"])
+        if self.scaler.is_enabled():
+            kept = _under(tensors, "scaler.")
+            self.scaler.load_state_dict({k: type(v)(kept[k].item()) for k, v in self.scaler.state_dict().items()})
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

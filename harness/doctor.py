@@ -8,17 +8,19 @@ import platform
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from harness import api, registry
+from harness.backbones.known import KNOWN, SHORT, is_folder, label, resolved
 from harness.errors import BenchError, UsageError, nearest, presentable
 from harness.fingerprint import model_folder
+from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
 from harness.runner import default_jobs, first_line
-from harness.spec import Benchmark, RunSpec
+from harness.spec import Benchmark, RunSpec, Task
 from harness.weights import check_extractor, check_weights
 
 State = Literal["ready", "note", "missing", "broken"]
@@ -160,7 +162,7 @@ def models(ready: dict[str, bool], backbone: str | None = None) -> Iterator[Find
     for name, tier in _load(registry.tiers(), "tier", found):
         needed = name == DEFAULT_TIER
         # a tier with a folder of its own ships it: a backbone from elsewhere stands in for what would be downloaded
-        source = tier.backbone if backbone is None or Path(tier.backbone).is_dir() else backbone
+        source = tier.backbone if backbone is None or is_folder(tier.backbone) else backbone
         lines = [_model(name, "backbone", source, _pipeline, needed)]
         if lines[0].state == "ready" or Path(tier.extractor).is_dir():
             lines.append(_model(name, "extractor", tier.extractor, _clip, needed))
@@ -172,11 +174,26 @@ def models(ready: dict[str, bool], backbone: str | None = None) -> Iterator[Find
     if DEFAULT_TIER not in ready and not any(f.fatal for f in found):
         found.append(_not_installed("tier", DEFAULT_TIER))
     yield from found
+    yield _known_backbones()
+
+
+def _known_backbones() -> Finding:
+    """Which of the backbones that have a name are in the local hub cache, whole."""
+    here: list[str] = []
+    for name in KNOWN:
+        with contextlib.suppress(Exception):  # whatever a damaged cache makes of it
+            api.check_pipeline(model_folder(name, offline=True), name)
+            here.append(name)
+    absent = [name for name in KNOWN if name not in here]
+    parts = [f"in the local hub cache: {', '.join(here)}"] * bool(here) + [f"not: {', '.join(absent)}"] * bool(absent)
+    detail = "; ".join(parts) if here else f"none of {', '.join(absent)} is in the local hub cache"
+    remedy = "" if here else "only for the paper tier: `run --tier paper --backbone NAME --no-offline` downloads one"
+    return Finding("model", "known backbones", "ready" if here else "note", detail, remedy)
 
 
 def _model(tier: str, kind: str, source: str, look: Callable[[str], str], needed: bool) -> Finding:
     name = f"{tier}: {kind}"
-    folder = Path(source).is_dir() or Path(source).is_absolute()
+    folder = is_folder(source) or Path(source).is_absolute()
     try:
         return Finding("model", name, "ready", look(source), needed=needed)
     except Exception as error:  # whatever a damaged file or a library makes of it
@@ -199,9 +216,10 @@ def _pipeline(source: str) -> str:
         UsageError: it cannot be used, or is not in the local hub cache.
     """
     folder = model_folder(source, offline=True)
-    pixels = api.check_pipeline(folder, _name(source))
-    where = "in the local hub cache" if not Path(source).is_dir() else "a folder"
-    return f"{_name(source)}, {pixels} px, {where}"
+    shown = label(resolved(source, folder))
+    pixels = api.check_pipeline(folder, shown)
+    where = "a folder" if is_folder(source) else f"commit {folder.name[:SHORT]} in the local hub cache"
+    return f"{shown}, {pixels} px, {where}"
 
 
 def _clip(source: str) -> str:
@@ -212,7 +230,7 @@ def _clip(source: str) -> str:
     """
     if Path(source).is_dir():
         return f"{_name(source)}, {check_extractor(Path(source), _name(source))} features, a folder"
-    check_weights(api.cached_extractor(source), source)
+    check_weights(api.cached_extractor(source).parent, source)
     return f"{source}, in the local hub cache"
 
 
@@ -241,6 +259,41 @@ def benchmarks(tiers: Mapping[str, bool]) -> Iterator[Finding]:
     for name, benchmark in loaded:
         for tier, ready in tiers.items():
             yield _at_tier(name, benchmark, tier, ready)
+    yield from prepared_benchmarks({name for name, _ in loaded})
+
+
+def prepared_benchmarks(others: Container[str] = ()) -> Iterator[Finding]:
+    """Benchmarks that the user prepared under a name of their own: whether their photographs are where they were."""
+    for name in prepared_names():
+        if name in others:
+            continue
+        title = f"{name}, any tier"
+        try:
+            own = prepared_benchmark(name, "any")
+            tasks = own.tasks("any") if own is not None else ()
+            yield Finding("benchmark", title, "ready", _counted(tasks))
+        except BenchError as error:
+            yield Finding("benchmark", title, "missing", *_halves(str(error)))
+
+
+def _counted(tasks: Sequence[Task]) -> str:
+    """How many tasks, and where their photographs lie if they were prepared.
+
+    Raises:
+        UsageError: a photograph is missing or changed.
+    """
+    prepared = [task.images for task in tasks if isinstance(task.images, PreparedImages)]
+    for images in prepared:
+        images.look()
+    places = dict.fromkeys(f"{images.origin.title} in {images.origin.root}" for images in prepared)
+    of = f", {sum(map(len, prepared))} images of {' and '.join(places)}" if prepared else ""
+    return f"{len(tasks)} tasks{of}"
+
+
+def _halves(sentence: str) -> tuple[str, str]:
+    """What is wrong, and the remedy."""
+    wrong, _, remedy = sentence.rpartition("; ")
+    return (wrong, remedy.rstrip(".")) if wrong else (sentence, "")
 
 
 def _at_tier(name: str, benchmark: Benchmark, tier: str, ready: bool) -> Finding:
@@ -249,17 +302,15 @@ def _at_tier(name: str, benchmark: Benchmark, tier: str, ready: bool) -> Finding
         remedy = f"use --tier {' or --tier '.join(benchmark.sources)}, or run a folder of photographs at this one"
         return Finding("benchmark", title, "note", "has no images at this tier", remedy)
     try:
-        count = len(benchmark.tasks(tier))
+        count = _counted(benchmark.tasks(tier))
     except BenchError as error:
-        return Finding("benchmark", title, "missing", str(error), needed=needed)
+        return Finding("benchmark", title, "missing", *_halves(str(error)), needed=needed)
     except Exception as error:  # a plug-in's code may raise anything
         detail = f"its tasks cannot be listed ({first_line(error)})"
         return Finding("benchmark", title, "broken", detail, "mend or uninstall it", needed)
     if not ready:
-        return Finding(
-            "benchmark", title, "missing", f"{count} tasks, but the tier's models are not ready", "see above"
-        )
-    return Finding("benchmark", title, "ready", f"{count} tasks", needed=needed)
+        return Finding("benchmark", title, "missing", f"{count}, but the tier's models are not ready", "see above")
+    return Finding("benchmark", title, "ready", count, needed=needed)
 
 
 def _load(plugins: registry.Registry[Any], kind: str, problems: list[Finding]) -> Iterator[tuple[str, Any]]:

@@ -1,51 +1,216 @@
-"""What a plan will cost, from what finished steps of the same kind cost on this machine, or from nominal figures."""
+"""What a plan will take: by finished steps where there are any, else by a count of FLOP and a device's rate.
+
+A finished step of the same kind and method, on the same backbone, device and precision, tells the seconds for a unit of
+work (an image in a training step, an image in a sampler's step). Of a kind that was measured with other methods only,
+the count is corrected by what their count was out by. Where nothing was measured the count stands as it is; at the mini
+tier's backbone, on a CPU, nominal seconds stand for it, so that a dry run need not import torch.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
+from typing import Any, Final
 
-from harness.api import Prepared
-from harness.plan import NOMINAL
+from harness.api import Prepared, device_slots
+from harness.backbones.blueprint import blueprint
+from harness.costs import SAMPLED, Costs, Work
+from harness.counts import counts_of, extractor_counts, is_nominal
+from harness.errors import unknown
+from harness.plan import NOMINAL, NOMINAL_WORK, Plan, Step
 from harness.runner import default_jobs
+from harness.spec import Frozen
 from harness.store import MANIFEST
+
+
+class Device(Frozen):
+    """A device's published peak, dense, in TFLOP/s: of half precision with float32 sums, and of float32 without TF32.
+
+    bfloat16: whether its matrix units have that, and not float16 alone.
+    """
+
+    title: str
+    half: float
+    float32: float
+    bfloat16: bool = True
+
+    def rate(self, dtype: str) -> float:
+        """FLOP/s at most."""
+        return 1e12 * (self.float32 if dtype == "float32" else self.half)
+
+
+# sources: docs/planning.md
+DEVICES: Final[Mapping[str, Device]] = {
+    "a100": Device(title="A100", half=312, float32=19.5),
+    "h100": Device(title="H100 SXM", half=989, float32=67),
+    "h200": Device(title="H200", half=989, float32=67),
+    "l40s": Device(title="L40S", half=362, float32=91.6),
+    "rtx-4090": Device(title="GeForce RTX 4090", half=165, float32=82.6),
+    "rtx-3090": Device(title="GeForce RTX 3090", half=71, float32=35.6),
+    "v100": Device(title="V100", half=125, float32=15.7, bfloat16=False),
+    "t4": Device(title="T4", half=65, float32=8.1, bfloat16=False),
+}
+CORE: Final = Device(title="one core of a 2025 server", half=0.05, float32=0.05)  # what it reaches, not its peak
+UTILISATION: Final = 0.4  # of the peak: an A100 sampling Stable Diffusion 1.5, compiled
+
+
+def device_named(name: str) -> Device:
+    """A device of the table.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in DEVICES:
+        raise unknown("--gpu", name, DEVICES)
+    return DEVICES[name]
+
+
+def units(kind: str, recipe: Mapping[str, Any]) -> float:
+    """How much of its work a step is: images times steps of training or of the sampler; 1 for other kinds."""
+    if kind == "train":
+        return float(recipe["options"]["steps"] * recipe["options"]["batch_size"])
+    if kind in SAMPLED:
+        return float(recipe["sampling"]["images"] * recipe["sampling"]["steps"])
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A step of a store: seconds, megabytes, and its recipe."""
+
+    kind: str
+    recipe: Mapping[str, Any]
+    seconds: float
+    megabytes: float
+
+
+def finished(store: Path, match: Mapping[str, str]) -> Iterator[Finished]:
+    """The steps of a store whose seconds are known, and whose recipes say nothing else than `match`."""
+    for path in (store / "steps").glob(f"*/*/{MANIFEST}"):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            recipe, seconds = manifest["recipe"], manifest["facts"].get("seconds")
+            size = sum(f["bytes"] for f in manifest["files"].values()) / 1e6
+            if seconds is not None and all(recipe.get(name, value) == value for name, value in match.items()):
+                yield Finished(recipe["kind"], recipe, float(seconds), size)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+@dataclass
+class Measured:
+    """Seconds a unit and megabytes, by kind and method, and by how much a kind's count was out."""
+
+    seconds: dict[tuple[str, str], float] = field(default_factory=dict)
+    megabytes: dict[tuple[str, str], float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, steps: Iterable[Finished]) -> Measured:
+        """Medians."""
+        seen: dict[tuple[str, str], list[Finished]] = defaultdict(list)
+        for step in steps:
+            seen[step.kind, step.recipe.get("method", "")].append(step)
+        return cls(
+            {key: median(s.seconds / units(s.kind, s.recipe) for s in found) for key, found in seen.items()},
+            {key: median(s.megabytes for s in found) for key, found in seen.items()},
+        )
+
+    def compare(self, steps: Iterable[Finished], costs: Costs, rate: float) -> None:
+        """Find how far off the count is, by kind."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for step in steps:
+            flop = costs.work(step.kind, step.recipe, sequential=True).flop
+            if flop > 0:
+                found[step.kind].append(step.seconds * rate / flop)
+        self.ratios = {kind: median(values) for kind, values in found.items()}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall seconds on `jobs` workers, disk space, and what the estimate rests on."""
+    """Wall seconds on `jobs` workers, disk space, what the estimate rests on, and seconds of each pending step."""
 
     seconds: float
     megabytes: float
     jobs: int
     basis: str
+    steps: Mapping[str, float]  # key -> seconds
 
 
-def estimate(prepared: Prepared) -> Cost:
-    """The pending steps' cost. The longest chain of trainings bounds the time from below, whatever the workers."""
-    seen: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    for path in (prepared.store.root / "steps").glob(f"*/*/{MANIFEST}"):
-        if path.parent.name.startswith("."):
-            continue
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        seconds = manifest["facts"].get("seconds")
-        if seconds is not None:
-            size = sum(f["bytes"] for f in manifest["files"].values()) / 1e6
-            recipe = manifest["recipe"]
-            seen[recipe["kind"], recipe.get("method", "")].append((seconds, size))
-    jobs = prepared.spec.jobs or default_jobs([prepared.plan.setting.device_type])
-    seconds = megabytes = 0.0
-    chains: dict[tuple[str, int], float] = defaultdict(float)
-    for step in prepared.progress.pending:
-        known = seen.get((step.kind, step.recipe.get("method", "")))
-        cost = (median(c[0] for c in known), median(c[1] for c in known)) if known else NOMINAL[step.kind]
-        seconds, megabytes = seconds + cost[0], megabytes + cost[1]
-        if step.kind == "train" and len(step.parents) > 1:
-            chains[step.recipe["method"], step.recipe["seed"]] += cost[0]
-    basis = "from finished steps in this store" if seen else "nominal, for the mini tier on a CPU"
-    return Cost(max(seconds / jobs, *chains.values(), 0.0) if chains else seconds / jobs, megabytes, jobs, basis)
+def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
+    """The pending steps' cost. The longest chain of steps bounds the time from below, whatever the workers.
+
+    Args:
+        cheaply: give None where it would take counting on a CPU, which imports torch and diffusers for it.
+    """
+    setting, pending = prepared.plan.setting, prepared.progress.pending
+    match = {
+        "backbone": setting.backbone_hash, "device": setting.device_type, "dtype": setting.dtype,
+        "extractor": setting.extractor_hash,
+    }  # fmt: skip
+    found = list(finished(prepared.store.root, match))
+    measured = Measured.of(found)
+    plan = blueprint(setting.backbone_name, folder=Path(setting.backbone))
+    counted = [step for step in pending if (step.kind, step.recipe.get("method", "")) not in measured.seconds]
+    nominal = setting.device_type == "cpu" and is_nominal(plan)
+    costs: Costs | None = None
+    device, utilisation = CORE, 1.0
+    if counted and not nominal:
+        if cheaply and setting.device_type == "cpu":
+            return None
+        width = "float32" if setting.dtype == "float32" else "half"
+        costs = Costs(counts_of(plan, setting.backbone_name, width), extractor_counts(setting.extractor), setting.dtype)
+        if setting.device_type == "cuda":
+            device, utilisation = _this_gpu(), UTILISATION
+        measured.compare(found, costs, device.rate(setting.dtype) * utilisation)
+    seconds: dict[str, float] = {}
+    megabytes = 0.0
+    for step in pending:
+        key = (step.kind, step.recipe.get("method", ""))
+        unit = units(step.kind, step.recipe)
+        if key in measured.seconds:
+            cost = (measured.seconds[key] * unit, measured.megabytes[key])
+        elif costs is None:
+            share = unit / NOMINAL_WORK.get(step.kind, 1.0)
+            cost = (NOMINAL[step.kind][0] * share, NOMINAL[step.kind][1])
+        else:
+            work = costs.of(step, prepared.plan)
+            cost = (in_seconds(step, work, device, setting.dtype, utilisation, measured), work.disk / 1e6)
+        seconds[step.key] = cost[0]
+        megabytes += cost[1]
+    jobs = prepared.spec.jobs or default_jobs(device_slots(prepared.spec.device, setting.device_type))
+    wall = max(sum(seconds.values()) / jobs, longest_chain(prepared.plan, seconds))
+    return Cost(wall, megabytes, jobs, _basis(measured, bool(counted), costs, device), seconds)
+
+
+def in_seconds(step: Step, work: Work, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:
+    """Seconds of a counted step; `measured` corrects the count of its kind."""
+    return work.flop / (device.rate(dtype) * utilisation) * measured.ratios.get(step.kind, 1.0)
+
+
+def longest_chain(plan: Plan, seconds: Mapping[str, float]) -> float:
+    """Seconds of the costliest chain of steps that wait for each other; those not in `seconds` take none."""
+    ends: dict[str, float] = {}
+    for key, step in plan.steps.items():  # parents come before children
+        ends[key] = seconds.get(key, 0.0) + max((ends[parent] for parent in step.parents), default=0.0)
+    return max(ends.values(), default=0.0)
+
+
+def _basis(measured: Measured, counted: bool, costs: Costs | None, device: Device) -> str:
+    parts = ["from finished steps in this store"] if measured.seconds else []
+    if counted:
+        parts.append("nominal, for the mini tier on a CPU" if costs is None else f"counted, on {device.title}")
+    return "; ".join(parts) or "nothing to do"
+
+
+def _this_gpu() -> Device:
+    import torch
+
+    name = torch.cuda.get_device_name(0).lower().replace(" ", "-") if torch.cuda.is_available() else ""
+    return next((device for key, device in DEVICES.items() if key in name), DEVICES["a100"])

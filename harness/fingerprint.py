@@ -8,10 +8,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from harness.backbones.known import KNOWN, NAMES, hub_place, is_folder
 from harness.errors import UsageError
 from harness.store import hash_file, key_of, write_atomically
+from harness.weights import INDEX, LOADED, is_loaded, single_file
 
 MEMO = "file-hashes.json"  # in a store
+# what a user fetches of a pipeline by hand: a little more than is loaded, in a line that can be read
+FETCHED = ("*.json", "*.txt", "text_encoder/model.safetensors", "*/diffusion_pytorch_model.safetensors")
 IGNORED = (".md", ".msgpack", ".onnx", ".bin", ".ckpt", ".pt", ".h5")
 
 
@@ -47,15 +51,18 @@ class Fingerprints:
     def folder(self, folder: Path) -> str:
         """One hash of all of a model folder's files that can change its output, by relative name and content.
 
-        What is hidden (a clone's or a download's own records) does not count, nor what is not loaded. Links are
-        followed.
+        What is hidden (a clone's or a download's own records) does not count, nor what is not loaded: of a pipeline,
+        anything but what `harness.weights.LOADED` names. Links are followed.
         """
         paths: list[Path] = []
         for place, folders, names in os.walk(folder, followlinks=True):
             folders[:] = [name for name in folders if name[0] != "."]
             paths += [Path(place, name) for name in names if name[0] != "."]
         paths = sorted(p for p in paths if p.is_file() and p.suffix not in IGNORED)
-        lines = [f"{p.relative_to(folder).as_posix()} {self.file(p.resolve())}" for p in paths]
+        named = [(p.relative_to(folder).as_posix(), p) for p in paths]
+        if (folder / INDEX).exists():
+            named = [(name, p) for name, p in named if is_loaded(name)]
+        lines = [f"{name} {self.file(p.resolve())}" for name, p in named]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def save(self) -> None:
@@ -64,22 +71,63 @@ class Fingerprints:
             write_atomically(self._path, json.dumps({"sha256": key_of(self._memo), "files": self._memo}))
 
 
-def model_folder(source: str, *, offline: bool, kind: str = "backbone") -> Path:
-    """A model's folder: itself, or a hub id's snapshot in the local cache (fetched first where `offline` is False).
+def model_folder(source: str, *, offline: bool) -> Path:
+    """A backbone's folder: itself, or its snapshot in the local hub cache (fetched first where `offline` is False).
+
+    Of a repository only what is loaded is fetched: no pickles, no variants, no safety checker.
+
+    Args:
+        source: a name of `known.KNOWN`, a folder, or a hub id, with '@REVISION' if it shall be another than main.
 
     Raises:
-        UsageError: neither a folder nor a model in the local hub cache.
+        UsageError: neither a folder nor a whole model in the local hub cache, or it cannot be downloaded.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path
+    if is_folder(source):
+        return Path(source).expanduser()
+    path, found = Path(source).expanduser(), hub_place(source)
+    if path.is_file() and source not in KNOWN:
+        raise UsageError(single_file(source))
+    if found is None:
+        raise UsageError(
+            f"The backbone '{source}' is neither a folder nor a hub id such as ID@REVISION; use {NAMES}, or give a "
+            "folder."
+        )
+    repository, revision = found
     from huggingface_hub import snapshot_download
 
     try:
-        patterns = ["*.json", "*.txt", "*.safetensors", "*.model"]
-        return Path(snapshot_download(source, local_files_only=offline, allow_patterns=patterns))
+        return Path(
+            snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=list(LOADED))
+        )
     except Exception as error:
-        remedy = " or allow downloads with --no-offline" if offline else ""
-        raise UsageError(
-            f"The {kind} '{source}' is neither a folder nor a model in the local hub cache; give a folder{remedy}."
-        ) from error
+        if not offline:
+            raise UsageError(
+                f"The backbone '{source}' cannot be downloaded ({reason(error)}); check its name and the network, or "
+                "give a folder."
+            ) from error
+        raise UsageError(_missing(source, repository, revision)) from error
+
+
+def _missing(source: str, repository: str, revision: str | None) -> str:
+    """What to fetch, where to put it, and that the mini tier needs nothing."""
+    known, folder = KNOWN.get(source), ""
+    size = f" ({known.gigabytes:g} GB, licence {known.licence})" if known else ""
+    if known and Path(source).is_dir():
+        folder = f" (./{source} for the one of that name)"
+    return (
+        f"The backbone '{source}' is neither a folder nor a model in the local hub cache; give a folder{folder} or "
+        f"allow downloads with --no-offline, or fetch it{size} with `{download_command(repository, revision)}`; the "
+        "mini tier needs none of this."
+    )
+
+
+def download_command(repository: str, revision: str | None) -> str:
+    """The shell command that fetches what is loaded of a pipeline, and no more, into the local hub cache."""
+    pinned = f" --revision {revision}" if revision else ""
+    patterns = " ".join(f"--include '{pattern}'" for pattern in FETCHED)
+    return f"hf download {repository}{pinned} {patterns}"
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, as part of a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

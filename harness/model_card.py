@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from harness.backbones.known import KNOWN
 from harness.errors import presentable
 from harness.learnt import Learnt, token_of
 
@@ -37,6 +38,10 @@ def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
         "pipeline_tag": "text-to-image",
         "tags": ["stable-diffusion", "continual-customization", cell.method],
     }
+    known = KNOWN.get(cell.backbone)
+    if known is not None:
+        head |= {"license": known.licence, "base_model": known.repository}
+    licence = f", {known.licence}" if known else ""
     facts = {
         "method": cell.label, "after task": f"{state.after} of {cell.tasks_total}", "benchmark": cell.title,
         "backbone": cell.backbone, "seed": str(cell.seed), **notes,
@@ -53,8 +58,8 @@ def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
         "| token | concept | category | prompt |", "|---|---|---|---|", *concepts, "",
         "## Consent", "", CONSENT, "",
         "## Licence", "",
-        f"The licence of the base model ({plain(cell.backbone)}) holds for these weights, and the terms of the "
-        "photographs for what was learnt from them.", "",
+        f"The licence of the base model ({plain(cell.backbone)}{licence}) holds for these weights, and the terms of "
+        "the photographs for what was learnt from them.", "",
         "## Citation", "", CITATION, "",
     ]  # fmt: skip
     return "\n".join(lines)

@@ -9,7 +9,8 @@ from torch import nn
 
 from harness import registry
 from harness.assignments import method_names
-from harness.backbones.adaptable import count_trained
+from harness.backbones.adaptable import count_trained, discard
+from harness.backbones.known import KNOWN
 from harness.errors import UsageError
 from harness.weights import check_unet
 
@@ -18,23 +19,24 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     """One record a method, and one for all K/V matrices: {method, parameters, unet_parameters, n_param}.
 
     Args:
-        backbone: 'sd-1.4' for the true architecture on the meta device, or a diffusers folder.
+        backbone: a known name ('sd-1.4') for its true architecture on the meta device, or a pipeline in a folder or in
+            the local hub cache.
         names: comma-separated method names, or 'all'.
 
     Raises:
         UsageError: an unknown method, or a backbone that cannot be loaded.
     """
-    from harness.backbones.sd14 import Architecture, sd14
+    from harness.backbones.sd14 import Architecture, architecture
 
-    check_unet(backbone)
-    if backbone == "sd-1.4":
-        model = sd14()
+    folder = check_unet(backbone)
+    if folder is None:
+        model = architecture(KNOWN[backbone].unet)
     else:
         from diffusers import UNet2DConditionModel
 
         try:
             unet = UNet2DConditionModel.from_pretrained(
-                backbone, subfolder="unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+                folder, subfolder="unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
             )
         except (OSError, ValueError) as error:
             raise UsageError(
@@ -49,9 +51,7 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
         method = plugin(plugin.options_class.for_tier("paper"))
         token = method.begin(model, torch.Generator().manual_seed(0))
         trained = count_trained(model, token)
-        for projection in model.projections.values():
-            if nn.utils.parametrize.is_parametrized(projection, "weight"):
-                nn.utils.parametrize.remove_parametrizations(projection, "weight", leave_parametrized=False)
+        discard(model.projections.values())
         rows.append({"method": name, "parameters": trained, "unet_parameters": total, "n_param": 100 * trained / total})
     entries = sum(p.weight.numel() for p in model.projections.values())
     rows.append(

@@ -18,7 +18,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,22 +135,27 @@ def load_image(path: Path, size: int) -> NDArray[np.uint8]:
     except OSError as error:
         raise _unreadable(path, error) from error
     with stream:
-        try:
-            Image.init()
-            with Image.open(stream, formats=[kind for kind in Image.ID if kind not in _NOT_PHOTOS]) as image:
-                _refuse_bomb(path, image)
-                image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
-                upright = _UPRIGHT.get(_orientation(image))
-                rgb = _to_rgb(image)
-            if upright is not None:
-                rgb = rgb.transpose(upright)
-            return np.array(_central_square(rgb).resize((size, size), Image.Resampling.LANCZOS))
-        except (UsageError, MemoryError):
-            raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_large(path) from error
-        except Exception as error:  # what decoders raise on damaged bytes is not limited to OSError
-            raise UsageError(f"{path} cannot be read as an image (truncated?); replace or remove it.") from error
+        return decode_image(stream, size, path)
+
+
+def decode_image(stream: BinaryIO, size: int, name: object) -> NDArray[np.uint8]:
+    """The photograph that an open file holds, as `load_image` returns it; errors call it `name`."""
+    try:
+        Image.init()
+        with Image.open(stream, formats=[kind for kind in Image.ID if kind not in _NOT_PHOTOS]) as image:
+            _refuse_bomb(name, image)
+            image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
+            upright = _UPRIGHT.get(_orientation(image))
+            rgb = _to_rgb(image)
+        if upright is not None:
+            rgb = rgb.transpose(upright)
+        return np.array(_central_square(rgb).resize((size, size), Image.Resampling.LANCZOS))
+    except (UsageError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name) from error
+    except Exception as error:  # what decoders raise on damaged bytes is not limited to OSError
+        raise UsageError(f"{name} cannot be read as an image (truncated?); replace or remove it.") from error
 
 
 def verify_concepts(concepts: Sequence[Concept]) -> None:
@@ -223,7 +228,7 @@ def _own_category(path: Path) -> str | None:
     if text is None:
         return None
     lines = text.splitlines()
-    return _category(lines[0] if lines else "", f"The first line of {path}")
+    return checked_category(lines[0] if lines else "", f"The first line of {path}")
 
 
 def _listed_categories(path: Path, concepts: Collection[str]) -> dict[str, str]:
@@ -247,14 +252,14 @@ def _listed_categories(path: Path, concepts: Collection[str]) -> dict[str, str]:
                 raise UsageError(f"{where} names '{name}', which is no folder beside it; {hint}")
             if name in categories:
                 raise UsageError(f"{where} names '{name}' a second time; remove one of the lines.")
-            categories[name] = _category(category, where)
+            categories[name] = checked_category(category, where)
     except csv.Error as error:
         raise UsageError(f"{path} cannot be read as CSV ({error}); correct or remove it.") from error
     return categories
 
 
-def _category(text: str, where: str) -> str:
-    """`text` with single spaces, if it is one to four words of letters and hyphens."""
+def checked_category(text: str, where: str) -> str:
+    """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
     category = " ".join(unicodedata.normalize("NFC", text).split())
     if not _CATEGORY.fullmatch(category):
         raise UsageError(f"{where} gives the category {text.strip()!r}; write one to four words of letters or hyphens.")
@@ -317,14 +322,14 @@ def _central_square(image: Image.Image) -> Image.Image:
     return image.crop((left, top, left + side, top + side))
 
 
-def _refuse_bomb(path: Path, image: Image.Image) -> None:
+def _refuse_bomb(name: object, image: Image.Image) -> None:
     """Refuse what Pillow only warns about.
 
     The size is compared here, not by turning the warning into an error: warning filters belong to all threads.
     """
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
-        raise _too_large(path)
+        raise _too_large(name)
 
 
 # Errors
@@ -339,9 +344,9 @@ def _require_file(path: Path) -> None:
         raise UsageError(f"{path} is not a file; give an image file.")
 
 
-def _too_large(path: Path) -> UsageError:
+def _too_large(name: object) -> UsageError:
     limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.1f} million"
-    return UsageError(f"{path} has more pixels than Pillow decodes safely ({limit}); save a smaller copy in its place.")
+    return UsageError(f"{name} has more pixels than Pillow decodes safely ({limit}); save a smaller copy in its place.")
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

@@ -29,7 +29,7 @@ from harness.store import key_of
 
 # Raise a step's version when its code changes what it writes.
 VERSIONS = {
-    "real": 1, "prior": 1, "train": 3, "merge": 2, "generate": 2, "compose": 1, "features": 1, "score": 2,
+    "real": 1, "prior": 1, "train": 3, "merge": 2, "generate": 2, "compose": 1, "features": 1, "score": 3,
 }  # fmt: skip
 
 # Nominal seconds and megabytes of a step at the mini tier, on one core of a 2025 server: for estimates only.
@@ -37,6 +37,7 @@ NOMINAL = {
     "real": (0.3, 0.3), "prior": (1.2, 0.3), "train": (3.8, 0.7), "merge": (0.5, 1.5), "generate": (1.2, 0.2),
     "compose": (0.6, 0.1), "features": (0.15, 0.05), "score": (0.5, 0.1),
 }  # fmt: skip
+NOMINAL_WORK = {"train": 240, "prior": 128, "generate": 128, "compose": 64}  # what they did: images times steps
 
 COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
 SCORING = ("mmd", "scores", "interference")  # modules of harness.metrics that a score is made with
@@ -130,12 +131,17 @@ class Setting:
     device_type: str
     dtype: str
     offline: bool = True
+    compiled: bool = False
 
     def changes(self) -> dict[str, Any]:
         """Sampling options and dtype that differ from the tier's."""
         usual = self.tier.sampling.model_dump()
         changed = {f"sampling.{k}": v for k, v in self.sampling.model_dump().items() if v != usual[k]}
-        return changed if self.dtype == self.tier.dtype else {**changed, "dtype": self.dtype}
+        return {
+            **changed,
+            **({} if self.dtype == self.tier.dtype else {"dtype": self.dtype}),
+            **({"compiled": True} if self.compiled else {}),
+        }
 
 
 @dataclass
@@ -166,7 +172,8 @@ class Plan:
 
     def _model(self) -> dict[str, Any]:
         s = self.setting
-        return {"backbone": s.backbone_hash, "device": s.device_type, "dtype": s.dtype}
+        made_by = {"backbone": s.backbone_hash, "device": s.device_type, "dtype": s.dtype}
+        return {**made_by, "compiled": True} if s.compiled else made_by  # compiled code rounds in ways of its own
 
     def _features(self, images: str, label: str, priority: tuple[int, ...]) -> str:
         s = self.setting

@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,16 +89,15 @@ def parse_age(text: str) -> float:
 def compared_concepts() -> frozenset[str]:
     """Fingerprints of the concepts of registered benchmarks on which nothing is tuned.
 
-    A benchmark that cannot be loaded is left out: its steps then stay.
+    A benchmark that cannot be loaded, or has no images at a tier, is left out there: its steps then stay.
     """
     concepts: dict[bool, set[str]] = {True: set(), False: set()}
     for name in registry.benchmarks().names():
-        try:
+        with suppress(Exception):  # a plugin's code may raise anything
             benchmark = registry.benchmarks().get(name)
-            tasks = [task for tier in benchmark.sources for task in benchmark.tasks(tier)]
-            concepts[benchmark.tuning].update(task.images.fingerprint() for task in tasks)
-        except Exception:  # a plugin's code may raise anything
-            continue
+            for tier in benchmark.sources:
+                with suppress(Exception):
+                    concepts[benchmark.tuning].update(t.images.fingerprint() for t in benchmark.tasks(tier))
     return frozenset(concepts[False] - concepts[True])
 
 

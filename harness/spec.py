@@ -77,7 +77,7 @@ class Tier(Frozen):
     extractor: str = Field(description="an open_clip folder, or 'architecture/pretrained'")
     resolution: int = Field(description="pixels along each side")
     device: str = "auto"
-    dtype: Dtype = "float32"
+    dtype: Dtype = Field("float32", description="on a GPU; on a CPU it is float32 unless a run says otherwise")
     sampling: Sampling = Sampling()
 
 
@@ -206,6 +206,7 @@ class RunSpec(Frozen):
     extractor: str | None = Field(None, description="an open_clip folder or 'architecture/pretrained'")
     device: str = "auto"
     dtype: Dtype | None = None
+    compile: bool = Field(False, description="the U-Net through torch.compile")
     tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
     order: int = Field(0, ge=0, description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")

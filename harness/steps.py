@@ -23,7 +23,7 @@ from safetensors.torch import save_file as save_tensors
 
 from harness import registry
 from harness.backbones.extractor import Extractor
-from harness.backbones.memory import out_of_memory
+from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
 from harness.errors import BenchError, UsageError
@@ -59,8 +59,8 @@ MEMORY, TRAINING = "memory.safetensors", "training.json"
 
 
 @lru_cache(maxsize=1)
-def _model(source: str, device: str, dtype: str, offline: bool) -> TextToImage:
-    return TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline)
+def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) -> TextToImage:
+    return TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled)
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,7 @@ def _extractor(source: str, device: str) -> Extractor:
 
 
 def _ready_model(setting: Setting, device: str) -> TextToImage:
-    model = _model(setting.backbone, device, setting.dtype, setting.offline)
+    model = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
     model.reset()
     return model
 
@@ -103,7 +103,7 @@ def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Pa
         raise UsageError(f"The images of '{task.name}' changed during the run; run the same command again.")
     model = _ready_model(setting, device)
     save_images(images, folder / "images")
-    save_images(model.decode_latents(model.encode_images(images)), folder / "reconstructed")
+    save_images(model.decode_latents(model.posterior(images).mean), folder / "reconstructed")
     return {}
 
 
@@ -121,8 +121,8 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
         _load_memory(method, store.open(earlier))
     images = load_images(store.open(step.parents[0]).folder / "images")
     lesson = Lesson(
-        model, images, model.encode_images(images), task.token, task.category, method.options.category_word,
-        prior=model.encode_images(load_images(store.open(prior).folder / "images")) if prior is not None else None,
+        model, images, model.posterior(images), task.token, task.category, method.options.category_word,
+        prior=model.posterior(load_images(store.open(prior).folder / "images")) if prior is not None else None,
     )  # fmt: skip
     before = model.weights()
     checkpoint = Checkpoint(store.checkpoint(step.key))
@@ -268,6 +268,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
         "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
+        "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
     _write_json(folder / "figures.json", {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
@@ -314,6 +315,7 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
         if store.get(step.key) is not None:  # another process was faster
             return 0.0
         started = time.perf_counter()
+        forget_peak(device)
         facts: dict[str, Any] = {
             "device": device,
             "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "open_clip_torch")},
@@ -325,6 +327,6 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
                 if out_of_memory(error):
                     raise BenchError(OUT_OF_MEMORY.format(device=device)) from error
                 raise
-            facts["seconds"] = round(time.perf_counter() - started, 3)
+            facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
     Checkpoint(store.checkpoint(step.key)).clear()
     return float(facts["seconds"])

@@ -58,10 +58,13 @@ def train_task(
         {"params": [p for a in adapters for p in a.parameters()], "lr": o.learning_rate},
         {"params": list(module.parameters()), "lr": o.token_learning_rate},
     ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, foreach=True)
+    kind = {"fused": True} if model.device.type == "cuda" else {"foreach": True}
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, **kind)  # type: ignore[arg-type]
+    # gradients that pass through float16 vanish unless the loss is scaled up; bfloat16 has float32's range
+    scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     trained_count = count_trained(model, module)
-    state = TrainingState([*adapters, module], optimizer, (generator, initial))
+    state = TrainingState([*adapters, module], optimizer, (generator, initial), scaler)
     first, losses, spent = _resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
@@ -72,9 +75,11 @@ def train_task(
         penalties = method.penalties()
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(trained, o.max_grad_norm, foreach=True)
-        optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
             _check_finite(losses[-1], lesson.token)

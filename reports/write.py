@@ -9,6 +9,7 @@ from typing import cast
 from harness.errors import UsageError
 from harness.results import CellResult, Unfinished
 from reports import paper, sheets
+from reports.attribution import attribution_files
 from reports.figures.save import drawing
 from reports.figures.style import Kind
 from reports.files import write_atomically
@@ -40,7 +41,7 @@ def write_report(
         differences; spread over task orders), as .tex and .md where the cells allow them; macros.tex (a macro for
         each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see `reports.figures`, as .png and
         .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see `reports.page`, which shows figures/*.png
-        and so brings them along.
+        and so brings them along. With grids or the page, attribution/: whom real photographs are owed to.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.
@@ -51,11 +52,14 @@ def write_report(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shown = [kind for kind in ("png", "pdf") if kind in kinds or (kind == "png" and "html" in kinds)]
+        owed = attribution_files(cells) if {"html", "png"}.intersection(kinds) else {}  # it goes where real images go
+        for name in owed:
+            (folder / name).parent.mkdir(exist_ok=True)
         with drawing(cells if shown else (), folder / "figures", cast(list[Kind], shown)) as drawn:
             written = [
                 # A name from the file system may hold bytes that are no UTF-8; they must not stop the report.
                 write_atomically(folder / name, text.encode("utf-8", "replace"))
-                for name, text in _texts(cells, kinds).items()
+                for name, text in {**_texts(cells, kinds), **owed}.items()
             ]
             if "png" in kinds:
                 written += save_pictures(cells, folder / "grids")

@@ -26,6 +26,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _no_prepared_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What someone has prepared on this machine shall not decide whether a test passes."""
+    monkeypatch.setenv("STAMINA_BENCH_DATA_DIR", str(tmp_path_factory.getbasetemp() / "nothing-prepared"))
+
+
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny models, made once a session."""

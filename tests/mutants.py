@@ -56,7 +56,7 @@ MUTANTS = (
     # class images and augmentation
     Mutant("methods/parts/prior.py", "[weight / count]", "[1 / count]", PRIOR),
     Mutant("methods/parts/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
-    Mutant("methods/parts/augmentation.py", "image = image[:, ::-1]", "image = image[::-1]", PRIOR),
+    Mutant("methods/parts/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
     Mutant("harness/lesson.py", "/ counted.sum(dim=(1, 2, 3))", "/ counted[0].numel()", PRIOR),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),

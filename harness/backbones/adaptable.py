@@ -7,11 +7,32 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.functional import linear
+
+
+class Projection(nn.Linear):
+    """A key or value projection: computes with W + residual while an adapter is attached, with W otherwise.
+
+    `weight` stays W_{t-1} until the adapter is folded. The sum is a plain tensor, made outside the forward pass: to a
+    compiled U-Net it is an input, so that one graph serves every task and method. It computes in the weight's own
+    precision, float32, and answers in the input's: bfloat16 would round small residuals away.
+    """
+
+    adapter: tuple[Adapter, ...] = ()  # in a tuple, so that it is no part of this module's own state
+    adapted: Tensor | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., D2) to (..., D1)."""
+        weight = self.adapted
+        if weight is None:
+            for adapter in self.adapter:
+                adapter.refresh()
+            weight = self.weight if self.adapted is None else self.adapted
+        return linear(input.to(weight.dtype), weight, self.bias).to(input.dtype)
 
 
 class Adapter(nn.Module):
-    """A residual on one projection: forward(W) = W + residual(), W (D1, D2), as a parametrization of its weight.
+    """A residual on one projection: forward(W) = W + residual(), W (D1, D2).
 
     Subclasses implement `compute`. The residual is computed once a training step, by `refresh`, and reused by the
     forward pass and by the penalties, so that both see the same noise.
@@ -20,14 +41,17 @@ class Adapter(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._residual: Tensor | None = None
+        self._projection: tuple[Projection, ...] = ()
 
     def compute(self) -> Tensor:
         """The residual, (D1, D2); in training mode it may draw noise, in eval mode it must not."""
         raise NotImplementedError
 
     def refresh(self) -> None:
-        """Compute the residual anew."""
+        """Compute the residual anew, and with it the weight that its projection computes with."""
         self._residual = self.compute()
+        for projection in self._projection:
+            projection.adapted = self(projection.weight)
 
     def residual(self) -> Tensor:
         """The current residual, (D1, D2)."""
@@ -68,26 +92,41 @@ class Adaptable(Protocol):
 
 
 def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter]) -> dict[str, Adapter]:
-    """Put a new adapter on every projection, as a parametrization of its weight; returns name -> adapter."""
+    """Put a new adapter on every projection; returns name -> adapter.
+
+    A projection of class `nn.Linear` becomes a `Projection`, in place and for good.
+
+    Raises:
+        RuntimeError: there are adapters already, or a projection is of another class.
+    """
     if attached(model.projections.values()):
         raise RuntimeError("the projections have adapters already; fold them before attaching new ones")
     adapters: dict[str, Adapter] = {}
     for name, projection in model.projections.items():
+        adaptable(projection)
         adapters[name] = make(name, projection)
         projection.weight.requires_grad_(False)
-        # `unsafe` skips a trial forward: the residual is computed when training starts, not before
-        parametrize.register_parametrization(projection, "weight", adapters[name], unsafe=True)
+        projection.adapter, adapters[name]._projection = (adapters[name],), (projection,)  # type: ignore[assignment]
     return adapters
+
+
+def adaptable(projection: nn.Linear) -> Projection:
+    """The same projection, as one that takes an adapter.
+
+    Raises:
+        RuntimeError: its class computes in a way of its own.
+    """
+    if type(projection) is nn.Linear:
+        projection.__class__ = Projection
+        discard([projection])  # a compiled U-Net is told from another by what its modules have, too
+    if not isinstance(projection, Projection):
+        raise RuntimeError(f"a projection is a {type(projection).__name__}, not an nn.Linear; it cannot be adapted")
+    return projection
 
 
 def attached(projections: Iterable[nn.Linear]) -> list[Adapter]:
     """The adapters that are on these projections now."""
-    found: list[Adapter] = []
-    for projection in projections:
-        if parametrize.is_parametrized(projection, "weight"):
-            chain = projection.parametrizations["weight"]  # type: ignore[index]
-            found += [module for module in chain if isinstance(module, Adapter)]
-    return found
+    return [adapter for each in projections if isinstance(each, Projection) for adapter in each.adapter]
 
 
 def fold(projections: Iterable[nn.Linear]) -> None:
@@ -97,8 +136,17 @@ def fold(projections: Iterable[nn.Linear]) -> None:
             adapter.eval()
             with torch.no_grad():
                 adapter.refresh()
-            parametrize.remove_parametrizations(projection, "weight", leave_parametrized=True)
-            projection.weight.requires_grad_(False)
+                projection.weight.copy_(adapter(projection.weight))
+        discard([projection])
+
+
+def discard(projections: Iterable[nn.Linear]) -> None:
+    """Remove the adapters, and with them what they learnt."""
+    for projection in projections:
+        for adapter in attached([projection]):
+            adapter._projection = ()
+        if isinstance(projection, Projection):
+            projection.adapter, projection.adapted = (), None
 
 
 def count_trained(model: Adaptable, token: nn.Module) -> int:

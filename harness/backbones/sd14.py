@@ -1,20 +1,14 @@
-"""The true architecture of Stable Diffusion 1.4's U-Net, on the meta device: to count parameters without weights."""
+"""The true architecture of Stable Diffusion's U-Nets, on the meta device: to count parameters without weights."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-UNET: Final[dict[str, Any]] = {
-    "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": (320, 640, 1280, 1280),
-    "center_input_sample": False,
-    "cross_attention_dim": 768, "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-    "downsample_padding": 1, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4, "layers_per_block": 2,
-    "mid_block_scale_factor": 1, "norm_eps": 1e-5, "norm_num_groups": 32, "out_channels": 4, "sample_size": 64,
-    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-}  # fmt: skip
+from harness.backbones.blueprint import UNET
 
 
 class Architecture:
@@ -47,8 +41,13 @@ class Architecture:
 
 def sd14() -> Architecture:
     """Stable Diffusion 1.4: 859,520,964 parameters, 32 K/V matrices with 19,169,280 entries."""
+    return architecture({})
+
+
+def architecture(changes: Mapping[str, Any]) -> Architecture:
+    """A U-Net with these changes from Stable Diffusion 1.4's configuration."""
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**UNET)
-    return Architecture(unet, token_dim=768)
+        unet = UNet2DConditionModel(**{**UNET, **changes})
+    return Architecture(unet, token_dim=int({**UNET, **changes}["cross_attention_dim"]))

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, attached, fold
+from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, fold
 from harness.backbones.memory import out_of_memory, release
+from harness.backbones.posterior import Posterior
 from harness.errors import UsageError
 from harness.spec import Sampling
 from harness.weights import check_parts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
 ADAPTED = ("attn2.to_k", "attn2.to_v")  # the cross-attention's key and value projections, 32 in SD 1.x
+PIXELS_AT_ONCE = 2**20  # that the VAE sees: four images of 512 px
 
 
 class TextToImage:
@@ -33,7 +35,9 @@ class TextToImage:
     W_{t-1} - W_init. Custom tokens live beside the embedding table, whose rows are never touched.
     """
 
-    def __init__(self, pipeline: StableDiffusionPipeline, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, pipeline: StableDiffusionPipeline, device: torch.device, dtype: torch.dtype, *, compiled: bool = False
+    ) -> None:
         from diffusers import DDIMScheduler
 
         self.pipeline = pipeline
@@ -51,18 +55,26 @@ class TextToImage:
         for part in (self.unet, self.vae, self.text_encoder):
             part.to(device=device, dtype=dtype)
             part.requires_grad_(False).eval()
-        self.projections: dict[str, nn.Linear] = {
-            name: module
+        self.projections: dict[str, Projection] = {
+            name: adaptable(module)
             for name, module in self.unet.named_modules()
             if name.endswith(ADAPTED) and isinstance(module, nn.Linear)
         }
         if not self.projections:
             raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
-        if dtype is not torch.float32:
-            self._keep_projections_in_float32()
+        for projection in self.projections.values():
+            projection.float()  # what is trained and stacked over tasks
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            for part in (self.unet, self.vae):
+                part.to(memory_format=torch.channels_last)
+        if compiled:
+            # shapes are few: a training batch, a sampling batch, the last sampling batch
+            self.unet.compile(dynamic=False)
         self.initial = {name: p.weight.detach().clone() for name, p in self.projections.items()}
         self._tokens: dict[int, Tensor] = {}
         self._token_ids: dict[str, int] = {}
+        self._prompt_ids: dict[str, Tensor] = {}
         embedding = cast(nn.Embedding, self.text_encoder.get_input_embeddings())  # type: ignore[operator]
         self._vocabulary = embedding.num_embeddings
         self._embedding = embedding
@@ -76,9 +88,13 @@ class TextToImage:
 
     @classmethod
     def load(
-        cls, source: str, device: torch.device, dtype: torch.dtype = torch.float32, *, offline: bool = True
-    ) -> TextToImage:
+        cls, source: str, device: torch.device, dtype: torch.dtype = torch.float32, *, offline: bool = True,
+        compiled: bool = False,
+    ) -> TextToImage:  # fmt: skip
         """Load a pipeline from a folder, or from the hub (only its local cache when `offline`).
+
+        Args:
+            dtype: of everything but the projections, which stay in float32. compiled: U-Net through `torch.compile`.
 
         Raises:
             UsageError: no such folder or cached model, or it is not a Stable Diffusion pipeline in safetensors.
@@ -108,29 +124,13 @@ class TextToImage:
                 f"Backbone '{source}' cannot be loaded as a Stable Diffusion pipeline with safetensors ({first}); "
                 f"give {where} with --backbone{' or allow downloads with --no-offline' if offline else ''}."
             ) from error
-        return cls(pipeline, device, dtype)
-
-    def _keep_projections_in_float32(self) -> None:
-        """What is trained and stacked over tasks stays in float32: bfloat16 would round small residuals away."""
-
-        def widen(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return (arguments[0].float(), *arguments[1:])
-
-        def narrow(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            return output.to(self.dtype)
-
-        for projection in self.projections.values():
-            projection.float()
-            projection.register_forward_pre_hook(widen)
-            projection.register_forward_hook(narrow)
+        return cls(pipeline, device, dtype, compiled=compiled)
 
     # --- projections -------------------------------------------------------------------------------------------------
 
     def change(self, name: str) -> Tensor:
         """W - W_init of one projection, (D1, D2), as folded so far."""
-        projection = self.projections[name]
-        weight = projection.parametrizations["weight"].original if attached([projection]) else projection.weight  # type: ignore[index,union-attr]
-        return cast(Tensor, weight).detach() - self.initial[name]
+        return self.projections[name].weight.detach() - self.initial[name]
 
     def adapters(self) -> list[Adapter]:
         """The adapters attached now."""
@@ -193,6 +193,7 @@ class TextToImage:
             return self._token_ids[token]
         check_token(token)
         self.tokenizer.add_tokens([token])
+        self._prompt_ids.clear()  # prompts that hold it are other ids now
         ids = self.tokenizer(token, add_special_tokens=False).input_ids
         if len(ids) != 1 or ids[0] < self._vocabulary:
             raise UsageError(f"The tokenizer splits the custom token '{token}' or knows it already; use another name.")
@@ -223,12 +224,18 @@ class TextToImage:
         Raises:
             UsageError: a prompt is too long for the tokenizer, so that words would be lost without a word.
         """
-        length = self.tokenizer.model_max_length
-        encoded = self.tokenizer(list(prompts), padding="max_length", max_length=length, return_tensors="pt")
-        if encoded.input_ids.shape[1] > length:
-            raise UsageError(f"A prompt is longer than the {length} tokens that the backbone reads: {prompts[0]!r}.")
-        features: Tensor = self.text_encoder(encoded.input_ids.to(self.device))[0]
+        features: Tensor = self.text_encoder(torch.cat([self._ids_of(prompt) for prompt in prompts]))[0]
         return features
+
+    def _ids_of(self, prompt: str) -> Tensor:
+        """(1, length) token ids on the device; kept, as a training asks for the same prompts at every step."""
+        if prompt not in self._prompt_ids:
+            length = self.tokenizer.model_max_length
+            ids = self.tokenizer(prompt, padding="max_length", max_length=length, return_tensors="pt").input_ids
+            if ids.shape[1] > length:
+                raise UsageError(f"A prompt is longer than the {length} tokens that the backbone reads: {prompt!r}.")
+            self._prompt_ids[prompt] = ids.to(self.device)
+        return self._prompt_ids[prompt]
 
     # --- images ------------------------------------------------------------------------------------------------------
 
@@ -244,46 +251,69 @@ class TextToImage:
         return self.latent_shape[1] * int(self.pipeline.vae_scale_factor)
 
     @torch.no_grad()
-    def encode_images(self, images: NDArray[np.uint8]) -> Tensor:
-        """(n, c, h, w) scaled latents of (n, size, size, 3) uint8 images: the mode, without noise."""
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device, self.dtype) / 127.5 - 1
-        parts: list[Tensor] = []
-        for batch in pixels.split(16):
-            encoded: Any = self.vae.encode(batch)  # type: ignore[operator]
-            parts.append(encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode())
-        return torch.cat(parts) * self._scaling_factor
+    def posterior(self, images: NDArray[np.uint8] | Tensor) -> Posterior:
+        """What the VAE makes of (n, size, size, 3) uint8 images, or of a (n, 3, size, size) uint8 tensor."""
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2) if isinstance(images, np.ndarray) else images
+        means: list[Tensor] = []
+        spreads: list[Tensor] = []
+        for batch in pixels.split(self._at_once(pixels.shape[-1])):
+            scaled = (batch.to(self.device).float() / 127.5 - 1).to(self.dtype)
+            encoded: Any = self.vae.encode(scaled)  # type: ignore[operator]
+            if hasattr(encoded, "latents"):  # AutoencoderTiny's have no spread
+                means.append(encoded.latents.float() * self._scaling_factor)
+            else:
+                means.append(encoded.latent_dist.mean.float() * self._scaling_factor)
+                spreads.append(encoded.latent_dist.std.float() * self._scaling_factor)
+        return Posterior(torch.cat(means), torch.cat(spreads) if spreads else None)
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8 images of scaled latents."""
-        scaled = latents.to(self.device, self.dtype) / self._scaling_factor
-        decoded = torch.cat([self.vae.decode(batch).sample for batch in scaled.split(16)])  # type: ignore[operator]
+        scaled = (latents.to(self.device).float() / self._scaling_factor).to(self.dtype)
+        parts = scaled.split(self._at_once(self.resolution))
+        decoded = torch.cat([self.vae.decode(batch).sample for batch in parts])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)
+
+    @staticmethod
+    def _at_once(size: int) -> int:
+        return max(1, PIXELS_AT_ONCE // size**2)
 
     def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
         scheduler: Any = self.pipeline.scheduler
         noisy = scheduler.add_noise(latents, noise, times)
-        predicted: Tensor = self.unet(noisy, times, text).sample
+        predicted: Tensor = self.unet(noisy.to(self.dtype), times, text).sample
         if scheduler.config.prediction_type == "v_prediction":
             noise = scheduler.get_velocity(latents, noise, times)
         return (predicted.float() - noise.float()).square()
 
     @torch.no_grad()
-    def generate(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
+    def generate(self, prompts: str | Sequence[str], seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
         """One image a seed, (n, size, size, 3) uint8. Each image's noise is its own seed's, whatever the batch.
 
         Where the memory does not hold a batch it is halved, down to one image; `batch_limit` then says so.
+
+        Args:
+            prompts: one for all, or one for each seed; batches run across prompts.
+
+        Raises:
+            ValueError: prompts and seeds differ in number. UsageError: a prompt is too long.
         """
-        text = self.encode_prompts([prompt])
+        each = [prompts] * len(seeds) if isinstance(prompts, str) else list(prompts)
+        if len(each) != len(seeds):
+            raise ValueError(f"{len(each)} prompts for {len(seeds)} seeds; give one for all, or one for each")
+        distinct = list(dict.fromkeys(each))
+        text = torch.cat([self.encode_prompts([prompt]) for prompt in distinct])  # as if each were asked for alone
+        rows = torch.tensor([distinct.index(prompt) for prompt in each], device=self.device)
         empty = self.encode_prompts([""])
         batches: list[NDArray[np.uint8]] = []
-        left = list(seeds)
-        while left:
-            size = min(sampling.batch_size, self.batch_limit or sampling.batch_size, len(left))
+        done = 0
+        while done < len(seeds):
+            size = min(sampling.batch_size, self.batch_limit or sampling.batch_size, len(seeds) - done)
+            part = slice(done, done + size)
             try:
-                batches.append(self._sample(text, empty, left[:size], sampling))
-                left = left[size:]
+                batches.append(self._sample(text[rows[part]], empty, seeds[part], sampling))
+                done += size
                 continue
             except (RuntimeError, MemoryError) as error:
                 if size == 1 or not out_of_memory(error):
@@ -295,13 +325,13 @@ class TextToImage:
 
     def _sample(self, text: Tensor, empty: Tensor, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
         output: Any = self.pipeline(
-            prompt_embeds=text.expand(len(seeds), -1, -1),
+            prompt_embeds=text,
             negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
             generator=[torch.Generator().manual_seed(seed) for seed in seeds],
             num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
-            output_type="pt",
+            output_type="latent",
         )  # fmt: skip
-        return to_uint8(output.images)
+        return self.decode_latents(output.images)
 
 
 def check_token(token: str) -> None:

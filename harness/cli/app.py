@@ -27,7 +27,10 @@ out = Console(highlight=False, emoji=False)
 # options that several commands have
 Backbone = Annotated[
     str | None,
-    typer.Option(help="A Stable Diffusion folder or hub id, instead of the tier's.", envvar="STAMINA_BENCH_BACKBONE"),
+    typer.Option(
+        help="sd-1.4, sd-1.5, sd-2.1, a Stable Diffusion folder or a hub id (ID@REVISION), instead of the tier's.",
+        envvar="STAMINA_BENCH_BACKBONE",
+    ),
 ]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
@@ -100,6 +103,7 @@ def main() -> None:
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
     code: Any = ExitCode.INTERRUPTED
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
     try:
         code = app(standalone_mode=False)

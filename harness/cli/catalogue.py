@@ -42,7 +42,7 @@ def show_command(
     method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
     tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
     backbone: Annotated[
-        str, typer.Option(help="Where to count parameters: sd-1.4 (its true architecture), or a pipeline folder.")
+        str, typer.Option(help="Where to count parameters: sd-1.4, sd-2.1 (true architectures), or a pipeline.")
     ] = "sd-1.4",
     params: Annotated[
         bool, typer.Option("--params/--no-params", help="Count the parameters that a task trains; needs torch.")
@@ -70,7 +70,7 @@ def show_command(
 @app.command("params", epilog=EPILOG)
 def params_command(
     backbone: Annotated[
-        str, typer.Option(help="sd-1.4 (its true architecture, without weights), or a pipeline folder.")
+        str, typer.Option(help="sd-1.4, sd-2.1 (true architectures, without weights), or a pipeline.")
     ] = "sd-1.4",
     methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -30,7 +30,7 @@ pipeline({prompt}).images[0]
 """
 ADAPTER = """from diffusers import StableDiffusionPipeline
 
-pipeline = StableDiffusionPipeline.from_pretrained({backbone}, use_safetensors=True)
+pipeline = StableDiffusionPipeline.from_pretrained({backbone}, revision={revision}, use_safetensors=True)
 pipeline.load_lora_weights({folder}, weight_name="pytorch_lora_weights.safetensors")
 for token in {tokens}:
     pipeline.load_textual_inversion({tokens_folder}, weight_name=f"{{token}}.safetensors", token=f"<{{token}}>")
@@ -89,7 +89,7 @@ def export_command(
         write_tokens(embeddings, part / "tokens")
         loading = _filled(
             ADAPTER, folder=folder.name, prompt=prompt, tokens=[token.strip("<>") for token in embeddings],
-            tokens_folder=f"{folder.name}/tokens", backbone=state.cell.backbone,
+            tokens_folder=f"{folder.name}/tokens", **_base(state),
         )  # fmt: skip
         told = {"rank": str(done.rank), "relative error of the change of the weights": f"{done.error:.2g}"}
         (part / "README.md").write_text(model_card(state, loading, told), encoding="utf-8")
@@ -100,10 +100,15 @@ def export_command(
 @app.command("generate", epilog=EPILOG)
 def generate_command(
     runs: Runs = Path("runs"),
-    prompt: Annotated[
-        str,
-        typer.Option("--prompt", "-p", help="With custom tokens, <v3> for the concept of task 3.", show_default=False),
-    ] = "",
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompt",
+            "-p",
+            show_default=False,
+            help="With custom tokens, <v3> for the concept of task 3; may be repeated.",
+        ),
+    ] = None,
     folder: Annotated[Path, typer.Option("--output", "-o", help="New folder to write.")] = Path("images"),
     benchmark: Benchmark = None,
     method: MethodName = None,
@@ -117,7 +122,7 @@ def generate_command(
     backbone: Source = None,
     device: Device = "auto",
 ) -> None:
-    """Draw with what a method learnt: any prompt, several concepts in one, after any task."""
+    """Draw with what a method learnt: any prompts, several concepts in one, after any task."""
     from harness.images import save_images
     from harness.learnt import check_tokens, image_seeds, load
     from harness.new_folder import check_new, new_folder
@@ -125,24 +130,39 @@ def generate_command(
     numbers = image_seeds(seeds)
     check_new(folder)
     state = _state(runs, benchmark, method, seed, task)
-    check_tokens(prompt, state)
+    wanted = prompts or [""]
+    for prompt in wanted:
+        check_tokens(prompt, state)
     changes = {"steps": steps, "guidance_scale": guidance}
     sampling = state.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
-    images = load(state, _device(device), backbone).generate(prompt, numbers, sampling)
+    each = [prompt for prompt in wanted for _ in numbers]  # batches run across prompts
+    images = load(state, _device(device), backbone).generate(each, numbers * len(wanted), sampling)
     told = {
-        "prompt": prompt, "seeds": numbers, "benchmark": state.cell.benchmark, "method": state.cell.label,
+        "prompts": wanted, "seeds": numbers, "benchmark": state.cell.benchmark, "method": state.cell.label,
         "run_seed": state.cell.seed, "after_task": state.after,
         "sampling": sampling.model_dump(exclude={"images", "batch_size"}),
     }  # fmt: skip
     with new_folder(folder) as part:
-        save_images(images, part)
+        for place in range(len(wanted)):
+            own = images[place * len(numbers) : (place + 1) * len(numbers)]
+            save_images(own, part if len(wanted) == 1 else part / f"prompt-{place + 1}")
         (part / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    note(f"{folder}: {len(images)} images of '{prompt}'.")
+    note(f"{folder}: {len(images)} images of {' and of '.join(repr(prompt) for prompt in wanted)}.")
 
 
 def _filled(template: str, **values: Any) -> str:
     """Python with these values as literals: no name can end its quotes."""
     return template.format(**{name: json.dumps(value, ensure_ascii=False) for name, value in values.items()})
+
+
+def _base(state: Any) -> dict[str, str]:
+    """Where plain diffusers has the run's backbone from: a hub id and its commit, or a folder's name."""
+    from harness.backbones.known import hub_place, is_folder
+    from harness.recorded import read_spec
+
+    source = read_spec(state.cell.run_file).backbone or state.cell.backbone
+    repository, revision = (None if is_folder(source) else hub_place(source)) or (state.cell.backbone, None)
+    return {"backbone": repository, "revision": revision or "main"}
 
 
 def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None) -> Any:

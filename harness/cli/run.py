@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,9 @@ def run_command(
     dtype: Annotated[
         str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
     ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="The U-Net through torch.compile: pays on a GPU, over many tasks.")
+    ] = False,
     output: Output = Path("runs"),
     changes: Annotated[
         list[str] | None,
@@ -110,7 +114,8 @@ def run_command(
         chosen = parse_tasks(tasks, total)
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
-        extractor=extractor, device=device, dtype=dtype, tasks=chosen, order=order, full_matrix=full_matrix,
+        extractor=extractor, device=device, dtype=dtype, compile=compile, tasks=chosen, order=order,
+        full_matrix=full_matrix,
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     if dry_run:
@@ -121,9 +126,11 @@ def run_command(
 
 def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
     """Make what is pending of a prepared run, and print its tables."""
+    from harness.attribution import keep_attribution
     from harness.recorded import read_cells, record
 
     run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
+    keep_attribution(output, prepared.plan.cells)
     code = ExitCode.DONE
     if prepared.progress.pending:
         code = make_pending(prepared, run_file, quiet)
@@ -150,6 +157,7 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     from harness.executors.local import LocalExecutor
     from harness.recorded import record_failures
     from harness.runner import default_jobs, run
+    from harness.taken import beforehand, keep, sentence
 
     setting, spec = prepared.plan.setting, prepared.spec
     slots = api.device_slots(spec.device, setting.device_type)
@@ -157,10 +165,15 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     prepared.store.sweep()
     display = make_display(err, quiet=quiet)
     prepared.store.damaged = display.note
+    cost, started = beforehand(prepared), time.monotonic()
     try:
         outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
     except KeyboardInterrupt:
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
+    finally:
+        taken = keep(prepared, cost, time.monotonic() - started, run_file) if cost is not None else None
+    if taken is not None and not quiet and (said := sentence(taken)):
+        note(said)
     with suppress(OSError):  # on a full disk: what it says is said below, too
         record_failures(run_file, outcome.errors)
     for label, message in outcome.failed.items():
@@ -180,8 +193,8 @@ def _print_plan(prepared: Any) -> None:
         table.add_row(kind, *map(str, counts))
     out.print(table)
     cost = estimate(prepared)
+    assert cost is not None  # unless asked for cheaply
     setting = plan.setting
     out.print(f"backbone {setting.backbone_name}, {setting.device_type}, {setting.dtype}", markup=False)
-    out.print(
-        f"about {cost.seconds / 60:.1f} min on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})"
-    )
+    took = f"{cost.seconds / 60:.1f} min" if cost.seconds < 5400 else f"{cost.seconds / 3600:.1f} h"
+    out.print(f"about {took} on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})", soft_wrap=True)

@@ -40,7 +40,8 @@ def diagonal_fisher(lesson: Lesson, count: int, batch_size: int, generator: torc
     try:
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
-            losses = lesson.losses(lesson.plain(size, generator), generator)
+            with torch.compiler.set_stance("force_eager"):  # hooks would make a compiled U-Net compile for each task
+                losses = lesson.losses(lesson.plain(size, generator), generator)
             gradients = torch.autograd.grad(losses.sum(), list(probes.values()))
             for name, gradient in zip(probes, gradients, strict=True):
                 each = torch.einsum("blo,bli->boi", gradient.float(), inputs[name])

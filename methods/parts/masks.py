@@ -8,14 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from harness.draws import uniform
+
 MaskInput = Literal["identity", "ones"]
 MaskKind = Literal["gumbel", "sigmoid"]
 
 
 def gumbel_noise(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Draws of Gumbel(0, 1): -log(-log U), from the given (CPU) generator."""
-    uniform = torch.rand(shape, generator=generator).clamp_(1e-20, 1 - 1e-7)
-    return (-(-uniform.log()).log()).to(like)
+    """Draws of Gumbel(0, 1): -log(-log U), on the device of `like`, from the given (CPU) generator."""
+    u = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7)
+    return (-(-u.log()).log()).to(like)
 
 
 def hard_concrete(logits: Tensor, tau: float, generator: torch.Generator) -> Tensor:

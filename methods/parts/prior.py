@@ -23,7 +23,7 @@ def with_prior(own: Batch, lesson: Lesson, weight: float, generator: torch.Gener
     if mask is not None:
         mask = torch.cat([mask, torch.ones_like(mask)])
     return Batch(
-        torch.cat([own.latents, lesson.prior[chosen.to(lesson.prior.device)]]),
+        torch.cat([own.latents, lesson.prior.draw(chosen, generator)]),
         (*prompts, *[class_prompt(lesson.category)] * count),
         mask=mask,
         share=torch.tensor([1 / count] * count + [weight / count] * count),

@@ -107,7 +107,8 @@ TABLE = (
     Row("a method twice", "run mixed50 -m ti++,ti++", "'ti++,ti++'", "name each once"),
     Row("all methods and one more", "run mixed50 -m all,ti++", "'all,ti++'", "'all' alone"),
     Row("a misspelt tier", f"{RUN} --tier mni", "'mni'", "did you mean mini"),
-    Row("a tier that a benchmark lacks", f"{RUN} --tier paper", "'mixed50' has no tier 'paper'", "use --tier mini"),
+    Row("a tier that it lacks", "run tuning6 -m ti++ --tier paper", "'tuning6' has no tier 'paper'", "use --tier mini"),
+    Row("photographs not prepared", f"{RUN} --tier paper", "'mixed50' needs photographs", "data prepare mixed50"),
     # methods of the user's own
     Row("a module that is missing", "run mixed50 -m own_none:X", "own_none:X", "fix or uninstall it"),
     Row("a class that is missing", "show methods.lora:X", "no attribute 'X'", "fix or uninstall it"),

@@ -80,6 +80,7 @@ def test_params_of_the_true_architecture() -> None:
     [
         [], ["run"], ["resume"], ["score"], ["report"], ["compare"], ["list"], ["show"], ["params"], ["tune"],
         ["cache"], ["cache", "info"], ["cache", "verify"], ["cache", "prune"], ["doctor"],
+        ["data", "prepare"],
     ],
 )  # fmt: skip
 def test_help_answers_without_torch(command: list[str]) -> None:

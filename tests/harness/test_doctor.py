@@ -226,7 +226,7 @@ def test_a_benchmark_is_ready_where_its_images_and_the_tiers_models_are(monkeypa
     found = lines(doctor.benchmarks({"mini": True, "paper": True}))
     assert found["ours, mini"].state == "ready"
     assert (found["ours, paper"].state, found["ours, paper"].fatal) == ("missing", False)
-    assert "put them into DIR" in found["ours, paper"].detail
+    assert "put them into DIR" in found["ours, paper"].remedy
     assert found["odd, mini"].fatal
     assert "oops" in found["odd, mini"].detail
     assert found["odd, paper"].state == "note"

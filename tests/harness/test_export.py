@@ -100,7 +100,19 @@ def test_a_pipeline_draws_what_generate_draws(runs: Path, tmp_path: Path, method
     ours = drawn(runs, tmp_path / "images", "-m", method, "-p", PROMPT)
     assert difference(by_diffusers(load(tmp_path / "out"), PROMPT, [0, 1, 2]), ours) <= 1
     told = json.loads((tmp_path / "images" / "prompt.json").read_text())
-    assert (told["prompt"], told["seeds"], told["after_task"]) == (PROMPT, [0, 1, 2], 2)
+    assert (told["prompts"], told["seeds"], told["after_task"]) == ([PROMPT], [0, 1, 2], 2)
+
+
+def test_several_prompts_share_batches_and_have_a_folder_each(runs: Path, tmp_path: Path) -> None:
+    other = "a photo of a <v1>"
+    alone = [drawn(runs, tmp_path / f"{i}", "-m", "stamina", "-p", p) for i, p in enumerate((PROMPT, other))]
+    two = ("-m", "stamina", "-p", PROMPT, "-p", other, "--seeds", "0-2", "--guidance", 6.0, "--device", "cpu")
+    code, said = bench("generate", runs, *two, "-o", tmp_path / "out")
+    assert code == 0, said
+    for number, images in enumerate(alone, 1):
+        assert difference(load_images(tmp_path / "out" / f"prompt-{number}"), images) <= 1
+    assert json.loads((tmp_path / "out" / "prompt.json").read_text())["prompts"] == [PROMPT, other]
+    refused(bench("generate", runs, "-m", "stamina", "-p", PROMPT, "-p", "a <v7>", "-o", tmp_path / "no"), "<v7>")
 
 
 def test_a_lora_file_draws_the_same_on_the_base_model(runs: Path, tiny_models: Path, tmp_path: Path) -> None:

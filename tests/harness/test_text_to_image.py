@@ -33,7 +33,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint
 def teach(model: TextToImage, method: Method[Any]) -> TrainedTask:
     """One task of random images, seed 0."""
     lesson = Lesson(
-        model, IMAGES, model.encode_images(IMAGES), "<v1>", "person", method.options.category_word
+        model, IMAGES, model.posterior(IMAGES), "<v1>", "person", method.options.category_word
     )  # fmt: skip
     return train_task(method, lesson, 0, "concept")
 
@@ -78,7 +78,7 @@ def test_training_does_not_depend_on_the_global_random_state(model: TextToImage)
 
 def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: Path) -> None:
     model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"), torch.bfloat16)
-    assert model.encode_images(IMAGES).dtype is torch.bfloat16
+    assert model.posterior(IMAGES).mean.dtype is torch.float32
     done = teach(model, Stamina(Stamina.options_class(steps=3)))
     assert {w.dtype for w in model.weights().values()} == {torch.float32}
     assert 0 < done.measures["residual_norm"] < float("inf")
@@ -168,7 +168,7 @@ def test_a_backbone_that_cannot_be_loaded_is_one_sentence(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"--backbone|give another folder") as caught:
+    with pytest.raises(UsageError, match=r"--backbone|give a whole one") as caught:
         TextToImage.load(source, torch.device("cpu"))
     assert "\n" not in str(caught.value)
 

@@ -28,7 +28,7 @@ class Broken(Exception):
 def lesson(model: TextToImage, break_at: int | None = None) -> Lesson:
     """A concept; its loss raises at the step of that number, counted over this process."""
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-    made = Lesson(model, images, model.encode_images(images), "<v1>", "person", True)
+    made = Lesson(model, images, model.posterior(images), "<v1>", "person", True)
     if break_at is not None:
         whole, seen = made.loss, 0
 

@@ -1,8 +1,8 @@
 """Files of every version: old ones are read, newer and damaged ones are refused, and schemas say what is in them.
 
-`tests/fixtures/results/v1` to `v4` are what the code of each version left of two methods on two tasks with the tiny
-models (at the commits 14ae2eb, 1c41eb1 and 4ee374e, and when version 4 was made): run files and the small JSON files of
-scores and trainings, without images, features and weights.
+`tests/fixtures/results/v1` to `v5` are what the code of each version left of two methods on two tasks with the tiny
+models (at the commits 14ae2eb, 1c41eb1 and 4ee374e, and when versions 4 and 5 were made): run files and the small JSON
+files of scores and trainings, without images, features and weights.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_an_old_run_is_planned_by_what_it_was_asked_for(old: Path) -> None:
     result = CliRunner().invoke(app, ["score", str(old)])
     assert f"Left out: {run_file(old).name} lacks images or weights" in result.stderr
     assert isinstance(result.exception, UsageError)
-    compared = CliRunner().invoke(app, ["compare", str(old), str(FIXTURES / "v4")])
+    compared = CliRunner().invoke(app, ["compare", str(old), str(FIXTURES / f"v{VERSION}")])
     assert compared.exit_code == 0
     assert "ti++ [batch_size=2, steps=3]" in compared.stdout
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import registry
+from harness.backbones.posterior import Posterior
 from harness.backbones.text_to_image import TextToImage
 from harness.lesson import Lesson
 from harness.method import Method
@@ -60,7 +61,7 @@ def test_every_registered_method_is_here() -> None:
 def test_prompt(name: str) -> None:
     """'a photo of a V* X', X removed for C-LoRA and STAMINA."""
     word = made(name).options.category_word
-    lesson = Lesson(cast(TextToImage, None), np.zeros((1, 1)), torch.zeros(1), "<v3>", "waterfall", word)
+    lesson = Lesson(cast(TextToImage, None), np.zeros((1, 1)), Posterior(torch.zeros(1)), "<v3>", "waterfall", word)
     assert lesson.prompt == ("a photo of a <v3> waterfall" if name in WITH_CATEGORY else "a photo of a <v3>")
 
 

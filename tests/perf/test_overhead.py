@@ -31,14 +31,14 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
     torch.set_num_threads(1)
     model = TextToImage.load(MINI.backbone, torch.device("cpu"))
     images = ProceduralImages("person", "tuning", 0).load(64)
-    latents = model.encode_images(images)
+    latents = model.posterior(images)
     text = model.encode_prompts(["a photo of a person"]).expand(4, -1, -1).detach().requires_grad_(True)
     times = torch.tensor([1, 300, 600, 900])
 
     def floor() -> None:
         for projection in model.projections.values():
             projection.weight.requires_grad_(True)
-        model.denoising_errors(latents[:4], torch.randn_like(latents[:4]), times, text).mean().backward()
+        model.denoising_errors(latents.mean[:4], torch.randn_like(latents.mean[:4]), times, text).mean().backward()
 
     base = seconds(floor, 15)
     model.unet.requires_grad_(False)

@@ -48,8 +48,8 @@ def lesson(tiny_models: Path) -> Lesson:
     model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"))
     model.set_token("<v1>", 0.5 * torch.randn(model.token_dim, generator=generator(1)))
     images = noise_images(0, 3)
-    prior = model.encode_images(noise_images(1, 5))
-    return Lesson(model, images, model.encode_images(images), "<v1>", "person", True, prior=prior)
+    prior = model.posterior(noise_images(1, 5))
+    return Lesson(model, images, model.posterior(images), "<v1>", "person", True, prior=prior)
 
 
 def squared_errors(lesson: Lesson, latent: Tensor, prompt: str, time: int, noise: Tensor) -> Tensor:
@@ -96,7 +96,8 @@ def test_class_images_are_drawn_from_the_prior_with_replacement(lesson: Lesson) 
     assert lesson.prior is not None
     assert torch.equal(batch.latents[:64], own.latents)
     seen = Counter(
-        next(k for k, image in enumerate(lesson.prior) if torch.equal(image, latent)) for latent in batch.latents[64:]
+        next(k for k, image in enumerate(lesson.prior.mean) if torch.equal(image, latent))
+        for latent in batch.latents[64:]
     )
     assert set(seen) == set(range(5))
     again = with_prior(own, lesson, 1.0, generator(3))
@@ -106,7 +107,7 @@ def test_class_images_are_drawn_from_the_prior_with_replacement(lesson: Lesson) 
 
 def test_prompts_and_masks_of_own_images_stay_with_them(lesson: Lesson) -> None:
     mask = (torch.rand(2, 1, 8, 8, generator=generator(1)) < 0.5).float()
-    own = Batch(lesson.latents[:2], ("a far away " + OWN[2:], OWN), mask=mask)
+    own = Batch(lesson.latents.mean[:2], ("a far away " + OWN[2:], OWN), mask=mask)
     batch = with_prior(own, lesson, 0.5, generator(3))
     assert batch.prompts == ("a far away photo of a <v1> person", OWN, CLASS, CLASS)
     assert batch.mask is not None
@@ -137,7 +138,7 @@ def test_custom_diffusions_batches(lesson: Lesson, prior: int, augment: bool) ->
 def test_masked_loss_by_hand(lesson: Lesson) -> None:
     mask = torch.zeros(3, 1, 8, 8)
     mask[0, :, 2:5, 1:7], mask[1], mask[2, :, 3, 3] = 1, 1, 1
-    batch = Batch(lesson.latents, (OWN, "a far away photo of a <v1> person", CLASS), mask=mask)
+    batch = Batch(lesson.latents.mean, (OWN, "a far away photo of a <v1> person", CLASS), mask=mask)
     expected = []
     for k, (latent, time, noise) in enumerate(draws(batch, 6)):
         errors = squared_errors(lesson, latent, batch.prompts[k], time, noise)
@@ -151,7 +152,7 @@ def test_masked_loss_by_hand(lesson: Lesson) -> None:
 def test_masked_loss_does_not_see_errors_outside(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = torch.zeros(2, 1, 8, 8)
     mask[:, :, 2:5, 2:5] = 1
-    batch = Batch(lesson.latents[:2], (OWN,), mask=mask)
+    batch = Batch(lesson.latents.mean[:2], (OWN,), mask=mask)
     losses = []
     for outside in (0.0, 1e6):
         errors = torch.where(mask > 0, 3.0, outside).expand(2, 4, 8, 8)
@@ -165,8 +166,9 @@ def test_masked_loss_does_not_see_errors_outside(lesson: Lesson, monkeypatch: py
 
 def many(image: Image, cells: int, count: int, seed: int = 0) -> list[tuple[Image, NDArray[np.bool_], str]]:
     random = generator(seed)
-    found = [rescale(image, cells, random) for _ in range(count)]
-    return [(changed, mask.numpy() > 0, words) for changed, mask, words in found]
+    pixels = torch.from_numpy(image).permute(2, 0, 1)
+    found = [rescale(pixels, cells, random) for _ in range(count)]
+    return [(changed.permute(1, 2, 0).numpy(), mask.numpy() > 0, words) for changed, mask, words in found]
 
 
 def test_how_often_each_kind_comes() -> None:
@@ -280,9 +282,9 @@ def test_mask_covers_whole_cells_within_the_square(seed: int, cells: int, factor
 
 
 def test_augmented_batch(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[Image, Tensor, str]] = []
+    made: list[tuple[Tensor, Tensor, str]] = []
 
-    def watched(*arguments: Any) -> tuple[Image, Tensor, str]:
+    def watched(*arguments: Any) -> tuple[Tensor, Tensor, str]:
         made.append(rescale(*arguments))
         return made[-1]
 
@@ -294,8 +296,8 @@ def test_augmented_batch(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "a " in words
     assert words & set(FAR)
     assert words & set(NEAR)
-    expected = lesson.model.encode_images(np.stack([image for image, _, _ in made]))
-    torch.testing.assert_close(batch.latents, expected)
+    expected = lesson.model.posterior(np.stack([image.permute(1, 2, 0).numpy() for image, _, _ in made]))
+    torch.testing.assert_close(batch.latents, expected.mean)
     assert batch.mask is not None
     assert batch.mask.shape == (12, 1, 8, 8)
     assert torch.equal(batch.mask[:, 0], torch.stack([mask for _, mask, _ in made]))

@@ -86,8 +86,8 @@ class Course:
         draw = np.random.default_rng(number)
         images, prior = (draw.integers(0, 256, (4, 16, 16, 3), dtype=np.uint8) for _ in range(2))
         lesson = Lesson(
-            model, images, model.encode_images(images), token, category, self.options.category_word,
-            prior=model.encode_images(prior) if learner.prior_images() else None,
+            model, images, model.posterior(images), token, category, self.options.category_word,
+            prior=model.posterior(prior) if learner.prior_images() else None,
         )  # fmt: skip
         with _adapters_kept(model) as adapters:
             done = train_task(learner, lesson, 0, f"concept {number}")

@@ -1,0 +1,266 @@
+"""`stamina-bench data`: benchmarks from photographs on this machine. Nothing is copied or downloaded by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.cli.app import EPILOG, Offline, app, err, note, out
+from harness.errors import ExitCode, UsageError, presentable, unknown
+
+T = TypeVar("T")
+
+CONSENT = (
+    "These are photographs of people: personalising a model on someone's face without their consent does harm. Use "
+    "them within their terms and for research only, and publish no model or image of a person who has not agreed."
+)
+
+data = typer.Typer(
+    no_args_is_help=True, epilog=EPILOG, help="Prepare benchmarks from data sets on this machine, which are only read."
+)
+app.add_typer(data, name="data")
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", "-o", envvar="STAMINA_BENCH_DATA_DIR",
+        help="Folder of the manifests; default $XDG_DATA_HOME/stamina-bench or ~/.local/share/stamina-bench.",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@data.command("prepare", epilog=EPILOG)
+def prepare_command(
+    name: Annotated[str, typer.Argument(help="A benchmark that `data list` names, or with --hf a name of your own.")],
+    celeba_hq: Annotated[Path | None, typer.Option("--celeba-hq", help="Folder that holds CelebA-HQ-img.")] = None,
+    gldv2: Annotated[Path | None, typer.Option("--gldv2", help="Folder of the train set of GLDv2.")] = None,
+    people: Annotated[
+        Path | None, typer.Option(help="Use these people: a file with one CelebA identity per line, or a manifest.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Use these landmarks: a file with one landmark_id per line, or a manifest.")
+    ] = None,
+    hf: Annotated[
+        str | None,
+        typer.Option(help="By Hugging Face datasets: a folder of images or Parquet files, or a hub id."),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="With --hf: commit, tag or branch of a hub id.")] = None,
+    split: Annotated[str, typer.Option(help="With --hf: the split to use.")] = "train",
+    concept_column: Annotated[str, typer.Option(help="With --hf: the column that names the concept.")] = "label",
+    image_column: Annotated[str, typer.Option(help="With --hf: the column that holds the image.")] = "image",
+    category_column: Annotated[
+        str | None, typer.Option(help="With --hf: the column that holds the category word.")
+    ] = None,
+    category: Annotated[str | None, typer.Option(help="With --hf: one category word for all concepts.")] = None,
+    concepts: Annotated[int | None, typer.Option(min=1, help="With --hf: draw so many; default all.")] = None,
+    min_images: Annotated[
+        int | None, typer.Option(min=2, help="Draw among concepts with so many; default 15, with --hf 2.")
+    ] = None,
+    images_per_concept: Annotated[
+        int | None, typer.Option(min=2, help="Draw so many of each; default 15, with --hf all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    offline: Offline = True,
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Choose concepts and images, check every one, and write a small manifest; `run NAME` then uses it.
+
+    The data set is only read, and nothing of it is copied. Sources, terms and formats: docs/data.md.
+    """
+    from harness import photo_sets, registry
+    from harness.prepared import PreparedTasks, checked_name, write_manifest
+
+    checked_name(name)
+    registered = registry.benchmarks().get(name) if name in registry.benchmarks().names() else None
+    roots = {key: root for key, root in (("celeba-hq", celeba_hq), ("gldv2", gldv2)) if root is not None}
+    if hf is not None:
+        if registered is not None:
+            raise UsageError(f"'{name}' is a registered benchmark, which --hf cannot fill; choose another name.")
+        if roots or people or landmarks:
+            raise UsageError("--hf goes without --celeba-hq, --gldv2, --people and --landmarks; give one source.")
+        if category is not None and category_column is not None:
+            raise UsageError("Give --category or --category-column, not both.")
+        from harness.hub_tables import Columns, prepare_table
+
+        manifest = prepare_table(
+            name, hf, Columns(concept_column, image_column, category, category_column),
+            photo_sets.Draw(seed=seed, min_images=min_images or 2, images_per_concept=2),
+            split=split, revision=revision, concepts=concepts, images_per_concept=images_per_concept, offline=offline,
+            watch=_watch,
+        )  # fmt: skip
+    else:
+        tasks = _preparable().get(name)
+        if tasks is None:
+            raise _no_such(name, registered is not None)
+        assert isinstance(tasks, PreparedTasks)
+        lists = {"people": people, "landmarks": landmarks}
+        _check_sources(name, tasks, roots, lists)
+        least = photo_sets.MIN_IMAGES if min_images is None else min_images
+        draw = photo_sets.Draw(
+            seed=seed, min_images=least,
+            images_per_concept=min(least, photo_sets.IMAGES_PER_CONCEPT) if images_per_concept is None
+            else images_per_concept,
+        )  # fmt: skip
+        given = {
+            part.photo_set.key: path
+            for part in tasks.parts
+            if (path := lists.get(part.photo_set.list_option)) is not None
+        }
+        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, _watch)
+    path = write_manifest(manifest, folder)
+    _tell(manifest, path, folder, as_json)
+
+
+@data.command("list", epilog=EPILOG)
+def list_command(folder: Folder = None, as_json: Json = False) -> None:
+    """List what is prepared and what could be: where its data set is to be had, and under which terms."""
+    from harness.prepared import data_folder, manifest_path, prepared_names, read_manifest
+
+    place, waiting = data_folder(folder), _preparable()
+    rows: list[dict[str, Any]] = []
+    for name in [*waiting, *(name for name in prepared_names(folder) if name not in waiting)]:
+        row: dict[str, Any] = {"name": name, "state": "missing", "concepts": 0, "images": 0, "origins": []}
+        try:
+            manifest = read_manifest(name, folder)
+        except UsageError as error:
+            row |= {"state": "damaged", "remedy": str(error)}
+            manifest = None
+        if manifest is not None:
+            row |= {
+                "state": "prepared", "concepts": len(manifest.tasks), "images": manifest.images,
+                "origins": [origin.model_dump(exclude={"table"}) for origin in manifest.origins.values()],
+                "manifest": str(manifest_path(name, folder)),
+            }  # fmt: skip
+        elif row["state"] == "missing":
+            row |= {
+                "remedy": waiting[name].command(),
+                "origins": [
+                    {key: getattr(part.photo_set, key) for key in ("title", "obtain", "terms", "people")}
+                    for part in waiting[name].parts
+                ],
+            }
+        rows.append(row)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(place), "benchmarks": rows}, indent=1, ensure_ascii=False))
+        return
+    table = RichTable("benchmark", "", "concepts", "images", "")
+    for column in table.columns:
+        column.overflow = "fold"
+    wanted: dict[str, str] = {}
+    for row in rows:
+        about = [f"{of['title']}: {of['root']}" for of in row["origins"] if "root" in of]
+        about += [f"-> {row['remedy']}"] if "remedy" in row else []
+        wanted |= {of["title"]: f"{of['obtain']} (terms: {of['terms']})" for of in row["origins"] if "root" not in of}
+        counts = (str(row["concepts"]), str(row["images"])) if row["state"] == "prepared" else ("", "")
+        table.add_row(*map(Text, (row["name"], row["state"], *counts, presentable_lines(about))))
+    out.print(table)
+    for title, obtain in wanted.items():
+        out.print(f"{title} is to be had: {obtain}.", markup=False, soft_wrap=True)
+    out.print(f"Manifests are in {place}.", markup=False, soft_wrap=True)
+
+
+@data.command("check", epilog=EPILOG)
+def check_command(
+    name: Annotated[str, typer.Argument(help="A prepared benchmark.")], folder: Folder = None, as_json: Json = False
+) -> None:
+    """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed."""
+    from harness.prepared import PreparedImages, prepared_names, read_manifest, tasks_of
+
+    manifest = read_manifest(name, folder)
+    if manifest is None:
+        raise unknown("prepared benchmark", name, prepared_names(folder))
+    verdicts = (
+        verdict
+        for task in tasks_of(manifest)
+        if isinstance(task.images, PreparedImages)
+        for verdict in task.images.verify()
+    )
+    wrong = [str(verdict) for verdict in _watch(verdicts, "hashing", manifest.images) if verdict is not None]
+    if as_json:
+        result = {"name": name, "images": manifest.images, "whole": manifest.images - len(wrong), "found": wrong}
+        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        for text in wrong:
+            note(text)
+        whole = manifest.images - len(wrong)
+        out.print(f"{whole} of {manifest.images} images of {name} are as they were prepared.", markup=False)
+    raise typer.Exit(int(ExitCode.CELLS_FAILED if wrong else ExitCode.DONE))
+
+
+def presentable_lines(lines: Iterable[str]) -> str:
+    """Lines of a table's cell, each as a terminal may show it."""
+    return "\n".join(map(presentable, lines))
+
+
+def _watch(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """A progress bar on a terminal, gone when it is done; nothing elsewhere."""
+    from rich.progress import track
+
+    return track(items, label, total=total, console=err, transient=True, disable=not err.is_terminal)
+
+
+def _preparable() -> dict[str, Any]:
+    """The registered benchmarks that are prepared from data sets: name -> their PreparedTasks."""
+    from harness import registry
+    from harness.prepared import PreparedTasks
+
+    found: dict[str, Any] = {}
+    for name in registry.benchmarks().names():
+        for source in registry.benchmarks().get(name).sources.values():
+            if isinstance(source, PreparedTasks) and source.parts:
+                found[name] = source
+    return found
+
+
+def _no_such(name: str, registered: bool) -> UsageError:
+    if registered:
+        return UsageError(f"'{name}' is not prepared from photographs; name one of {', '.join(_preparable())}.")
+    plain = str(unknown("benchmark", name, _preparable()))
+    return UsageError(plain.rstrip("?.") + ", or add --hf FOLDER_OR_ID for one of your own.")
+
+
+def _check_sources(name: str, tasks: Any, roots: dict[str, Path], lists: dict[str, Path | None]) -> None:
+    """Every data set that it is prepared from is named, and none besides."""
+    for part in tasks.parts:
+        of = part.photo_set
+        if of.key not in roots:
+            raise UsageError(
+                f"'{name}' takes {of.title}; name its folder with --{of.key} DIR (to be had: {of.obtain}; terms: "
+                f"{of.terms})."
+            )
+    keys = {part.photo_set.key for part in tasks.parts}
+    known = {part.photo_set.list_option for part in tasks.parts}
+    extra = [key for key in roots if key not in keys]
+    extra += [key for key, path in lists.items() if path is not None and key not in known]
+    if extra:
+        raise UsageError(f"'{name}' takes no --{extra[0]}; leave it out.")
+
+
+def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None:
+    """What was prepared, under which terms, and what to do with it."""
+    from harness.prepared import VARIABLE, data_folder
+
+    small = sum(min(photo.width, photo.height) < 512 for task in manifest.tasks for photo in task.images)
+    for origin in manifest.origins.values():
+        note(f"{origin.title}: {origin.drawn}. Terms: {origin.terms}.")
+    if any(origin.people for origin in manifest.origins.values()):
+        note(CONSENT)
+    if small:
+        note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
+    if data_folder(folder).resolve() != data_folder().resolve():
+        note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")
+    if as_json:
+        ids = [{"id": task.id, "name": task.name, "images": len(task.images)} for task in manifest.tasks]
+        result = {"name": manifest.name, "manifest": str(path), "images": manifest.images, "tasks": ids}
+        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        text = f"{manifest.name}: {len(manifest.tasks)} concepts, {manifest.images} images; manifest: {path}"
+        out.print(text, markup=False, soft_wrap=True)

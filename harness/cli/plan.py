@@ -1,0 +1,129 @@
+"""`stamina-bench plan`: what a run would take, on a machine that has nothing of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.cli.app import EPILOG, Backbone, Seeds, app, known_tier, out, parse_seeds
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.forecast import Forecast
+
+
+@app.command("plan", epilog=EPILOG)
+def plan_command(
+    benchmark: Annotated[
+        str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")
+    ],
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
+    ] = "all",
+    tier: Annotated[str, typer.Option(help="Scale whose options to count.", envvar="STAMINA_BENCH_TIER")] = "paper",
+    seeds: Seeds = "0",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N tasks.")] = None,
+    full_matrix: Annotated[
+        bool, typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets.")
+    ] = False,
+    backbone: Backbone = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="An open_clip folder or 'architecture/pretrained', instead of the tier's.")
+    ] = None,
+    gpu: Annotated[
+        str, typer.Option(help="Device to count for: a100, h100, h200, l40s, rtx-4090, rtx-3090, v100 or t4.")
+    ] = "a100",
+    utilisation: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of the device's peak that is reached.")
+    ] = 0.4,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated."
+        ),
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="Results folder whose finished steps on a GPU correct the count; only read.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Estimate GPU hours, disk and memory of a run; needs no weights, no images, no GPU, and writes nothing."""
+    from harness import api
+    from harness.assignments import method_specs, sampling_changes
+    from harness.estimate import device_named
+    from harness.forecast import forecast, tasks_of
+    from harness.spec import RunSpec
+    from harness.taken import attempts
+
+    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
+        raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
+    if measured is not None and not (measured / "store").is_dir():
+        raise UsageError(f"--measured {measured} holds no store; name the folder given to `run` with --output-dir.")
+    listed = list(changes or [])
+    device, seed_values = device_named(gpu), parse_seeds(seeds)
+    found = api.find_benchmark(benchmark, known_tier(tier))
+    total = len(tasks_of(found, tier)[0])
+    spec = RunSpec(
+        benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
+        extractor=extractor, dtype=dtype, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
+        full_matrix=full_matrix, sampling=sampling_changes(listed),
+    )  # fmt: skip
+    made = forecast(spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None)
+    if as_json:
+        taken = {"taken": attempts(measured)} if measured is not None else {}
+        typer.echo(json.dumps({**made.model_dump(mode="json"), **taken}, indent=1, ensure_ascii=False))
+    else:
+        _print(made)
+
+
+def _print(made: Forecast) -> None:
+    table = RichTable(
+        title=Text(
+            f"{made.benchmark}, tier {made.tier}: {made.backbone} at {made.resolution} px in {made.dtype}, on one "
+            f"{made.device}"
+        ),
+        title_justify="left",
+    )
+    columns = ("method", "N_param %", "train h", "sample h", "GPU h", "disk GB", "memory GB", "card")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
+    for row in made.methods:
+        t, card = row.total, next((size for size, fits in row.fits.items() if fits), None)
+        table.add_row(
+            Text(row.method), f"{row.n_param:.2f}", hours(t.train_hours), hours(t.sampling_hours), hours(t.gpu_hours),
+            f"{t.disk_bytes / 1e9:.1f}", f"{row.memory_bytes / 2**30:.1f}",
+            f"{card} GB" if card else f"over {max(row.fits)} GB",
+        )  # fmt: skip
+    t = made.total
+    if len(made.methods) > 1:
+        table.add_section()
+        table.add_row(
+            "all", "", hours(t.train_hours), hours(t.sampling_hours), hours(t.gpu_hours),
+            f"{t.disk_bytes / 1e9:.1f}", "", "",
+        )  # fmt: skip
+    out.print(table)
+    least, most = made.images_per_task
+    images = f"{least} images" if least == most else f"{least} to {most} images"
+    lines = [
+        f"{made.cells} cells of {made.tasks} tasks ({images} each), {t.steps} steps, those that methods share "
+        f"counted once: {hours(t.gpu_hours)} GPU hours; {hours(made.longest_chain_hours)} h at least, whatever the "
+        "number of GPUs (the longest chain of steps).",
+        f"Hours: {made.basis}, at {100 * made.utilisation:.0f} % of the {made.device}'s peak. Memory: by count; the "
+        "card is the smallest of 8, 12, 16, 24, 40 and 80 GB with 1.5 GB to spare. What is counted: docs/planning.md.",
+        *made.notes,
+    ]
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def hours(value: float) -> str:
+    """Two digits after the point where they say something."""
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
