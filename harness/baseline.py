@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from harness.errors import BenchError, UsageError
 from harness.migrations import refuse_newer
@@ -177,7 +177,7 @@ def tolerance(metric: Metric, values: Sequence[float]) -> tuple[float, str]:
     n, least = len(values), floor(statistics.fmean(values))
     if metric in EXACT:
         return _rounded(least), "exact"
-    reach = float(student_t.ppf(LEVEL, n - 1)) * statistics.stdev(values) * math.sqrt(2 / n)
+    reach = float(stdtrit(n - 1, LEVEL)) * statistics.stdev(values) * math.sqrt(2 / n)
     return (_rounded(reach), "spread") if reach > least else (_rounded(least), "floor")
 
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 Array = NDArray[np.floating]
 Estimator = Literal["v", "u", "u-paired"]
@@ -102,7 +102,7 @@ def jackknife(x: Array, y: Array, estimator: Estimator, *, paired: bool = False)
         left_out.append(_combine(kxx[side][:, side], kyy[keep][:, keep], kxy[side][:, keep], estimator))
     spread = np.asarray(left_out) - np.mean(left_out)
     error = float(np.sqrt((n - 1) / n * np.sum(spread**2)))
-    half = float(student_t.ppf(0.975, n - 1)) * error
+    half = float(stdtrit(n - 1, 0.975)) * error
     return Estimate(value, value - half, value + half, error, n)
 
 
@@ -111,7 +111,7 @@ def mean_of(estimates: list[Estimate]) -> Estimate:
     value = float(np.mean([e.value for e in estimates]))
     error = float(np.sqrt(np.sum([e.error**2 for e in estimates])) / len(estimates))
     freedom = sum(e.n - 1 for e in estimates)
-    half = float(student_t.ppf(0.975, max(1, freedom))) * error if np.isfinite(error) else float("inf")
+    half = float(stdtrit(max(1, freedom), 0.975)) * error if np.isfinite(error) else float("inf")
     return Estimate(value, value - half, value + half, error, len(estimates))
 
 

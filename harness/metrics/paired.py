@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from harness.metrics.mmd import Array, Estimate, polynomial_kernel
 
@@ -74,7 +74,7 @@ def difference(first: LeaveOneOut, second: LeaveOneOut) -> Estimate:
     if len(first.without) != len(second.without):
         raise ValueError("pairs need sets of equal size")
     value, error, freedom = first.value - second.value, _error(first, second), len(first.without) - 1
-    half = float(student_t.ppf(0.975, freedom)) * error
+    half = float(stdtrit(freedom, 0.975)) * error
     return Estimate(value, value - half, value + half, error, freedom + 1)
 
 
@@ -106,5 +106,5 @@ def mean_difference(first: Sequence[Sequence[LeaveOneOut]], second: Sequence[Seq
     value = float(np.mean([a.value - b.value for a, b in pairs]))
     error = float(np.sqrt(np.sum(np.square([_error(a, b) for a, b in pairs])))) / len(pairs)
     freedom = sum(len(a.without) - 1 for a, _ in pairs)
-    half = float(student_t.ppf(0.975, freedom)) * error
+    half = float(stdtrit(freedom, 0.975)) * error
     return Estimate(value, value - half, value + half, error, len(pairs))

@@ -42,7 +42,8 @@ def test_plain_diffusers_loads_the_pipeline() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_autoencoder_keeps_28_db_on_unseen_identities(kind: Kind, model: TextToImage) -> None:
-    assert quality.psnr(model.vae, kind) >= 28.0  # type: ignore[arg-type]
+    """The card's measurement on fewer images."""
+    assert quality.psnr(model.vae, kind, count=120) >= 28.0  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -159,7 +159,7 @@ def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
     killed.mkdir()
     assert bench(*arguments, cwd=whole).returncode == 0
     kills = 0
-    for steps in (1, 5, 9, 13, 17):  # kill when so many steps are committed
+    for steps in (3, 11):  # kill when so many steps are committed; the torture test kills at random, and more often
         process = subprocess.Popen(
             [*BENCH, *map(str, arguments)], cwd=killed, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -169,7 +169,7 @@ def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
             process.send_signal(signal.SIGKILL)
             kills += 1
         process.wait()
-    assert kills >= 4
+    assert kills == 2
     final = bench(*arguments, cwd=killed)
     assert final.returncode == 0, final.stderr
     assert rows_of(killed) == rows_of(whole)

@@ -44,9 +44,9 @@ def embed(clip: CLIP, images: Tensor) -> NDArray[np.float64]:
     return torch.cat([clip.encode_image((b - mean) / std) for b in rounded.split(50)]).double().numpy()
 
 
-def psnr(vae: AutoencoderTiny, kind: Kind) -> float:
-    """Mean over unseen images of the reconstruction's PSNR, dB."""
-    _, _, images = draw(kind, "probe", 500, 11)
+def psnr(vae: AutoencoderTiny, kind: Kind, count: int = 500) -> float:
+    """Mean over `count` unseen images of the reconstruction's PSNR, dB."""
+    _, _, images = draw(kind, "probe", count, 11)
     error = (reconstruct(vae, images) - images).square().mean(dim=(1, 2, 3))
     return float((-10 * torch.log10(error)).mean())
 
