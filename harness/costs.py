@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.backbones.blueprint import PIXELS_AT_ONCE
 from harness.counts import Counts, ExtractorCounts
 from harness.plan import Plan, Step
 from harness.spec import Frozen, Sampling
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from harness.footprint import Footprint
 
 FLOAT: Final = 4
-PIXELS_AT_ONCE: Final = 2**20  # that the VAE sees, as in `harness.backbones.text_to_image`
 FEATURES_AT_ONCE: Final = 32
 PNG: Final = 0.65  # of an image's bytes: photographs, lightly compressed
 PNG_HEAD: Final = 100

@@ -12,6 +12,8 @@ from harness.errors import UsageError
 from harness.spec import Frozen
 from harness.store import key_of
 
+PIXELS_AT_ONCE: Final = 2**20  # that the VAE sees: four images of 512 px
+
 # Stable Diffusion 1.4, as its repository's config.json files have it
 UNET: Final[dict[str, Any]] = {
     "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": (320, 640, 1280, 1280),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, fold
+from harness.backbones.blueprint import PIXELS_AT_ONCE
 from harness.backbones.memory import out_of_memory, release
 from harness.backbones.posterior import Posterior
 from harness.errors import UsageError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
 ADAPTED = ("attn2.to_k", "attn2.to_v")  # the cross-attention's key and value projections, 32 in SD 1.x
-PIXELS_AT_ONCE = 2**20  # that the VAE sees: four images of 512 px
 
 
 class TextToImage:
