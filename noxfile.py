@@ -35,7 +35,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def perf(session: nox.Session) -> None:
-    """Ratios within one run: what the harness costs above the U-Net's own forward and backward passes."""
+    """Ratios within one run: the harness against the U-Net's own passes, and against diffusers' example scripts."""
     session.install(*INSTALL, ".[test]")
     session.run("pytest", "-o", "addopts=--import-mode=importlib", "tests/perf", "-s", *session.posargs)
 

@@ -51,7 +51,7 @@ class Subset(Frozen):
     benchmark: str = "mixed50"
     tier: str = "mini"
     limit: int | None = Field(2, ge=1)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     methods: Mapping[str, Mapping[str, Any]] = Field({"stamina": {}, "clora": {}, "ti++": {}}, min_length=1)
     sampling: Mapping[str, Any] = {}
     backbone: str | None = None

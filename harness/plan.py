@@ -294,7 +294,7 @@ class Plan:
             key = add("compose", recipe, parents, work, f"{name} seed {seed}: {prompts[1]}", (3, last, order, last + 1))
             return Composed(prompts[1], pair, key)
 
-        compositions = tuple(composed(pair) for pair in pairs(last))
+        compositions = tuple(composed(pair) for pair in pairs(last)) if benchmark.composition else ()
         score = add(
             "score",
             {

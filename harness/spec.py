@@ -101,7 +101,8 @@ class Benchmark(Frozen):
     citation: str = ""
     tuning: bool = Field(False, description="options may be chosen on it, as no results are compared on it")
     composition: str = Field(
-        "a photo of {0} next to {1}", description="a prompt with two concepts, drawn after the last task"
+        "a photo of {0} next to {1}",
+        description="a prompt with two concepts, drawn after the last task; empty for none",
     )
     order: int = Field(0, ge=0, description="0: its own order of tasks; k: the k-th shuffled one")
     base: str = Field("", description="its name without the order")

@@ -37,7 +37,7 @@ def verify_command(
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --update: only the first N tasks (default 2).", show_default=False)
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="With --update: two run seeds or more (default 0 to 5).")] = None,
+    seeds: Annotated[str | None, typer.Option(help="With --update: two run seeds or more (default 0 to 4).")] = None,
     tier: Annotated[str | None, typer.Option(help="With --update: scale (default mini).")] = None,
     changes: Annotated[
         list[str] | None,
@@ -213,7 +213,7 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
         tasks=tuple(range(1, min(subset.limit, total) + 1)) if subset.limit else None,
         **{**settings, **places},
     )  # fmt: skip
-    return api.prepare(spec, found)
+    return api.prepare(spec, found.model_copy(update={"composition": ""}))  # no figure is of two concepts in one image
 
 
 def _measure(prepared: Any, quiet: bool) -> tuple[ExitCode, list[Any]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import in_process
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -61,14 +61,6 @@ def text_of(card: MethodCard, width: int = 160) -> str:
 
 def options(name: str, tier: str) -> dict[str, Any]:
     return {option.name: option.default for option in method_card(name, tier).options}
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from harness.cli import main; main()"
-    env = {**os.environ, "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=env, check=False
-    )
 
 
 @pytest.fixture
@@ -219,14 +211,14 @@ def test_a_damaged_record_is_one_sentence(record: Path) -> None:
 
 
 def test_the_command_prints_the_card_and_then_the_parameters() -> None:
-    result = bench("show", "stamina", "--tier", "paper")
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
+    out, err = io.StringIO(), io.StringIO()
+    assert in_process.call(out, err, "show", "stamina", "--tier", "paper") == 0
+    lines = out.getvalue().splitlines()
     assert lines[0].split() == ["method", "stamina"]
     assert lines[-1] == (
         "N_param on sd-1.4: 0.19 % (1,635,984 of 859,520,964 parameters), with the paper tier's options"
     )
-    assert result.stderr.strip() in ("", "Counting parameters on sd-1.4; --no-params leaves it out.")
+    assert err.getvalue().strip() in ("", "Counting parameters on sd-1.4; --no-params leaves it out.")
 
 
 def test_json_parses_and_counts(tiny_models: Path) -> None:

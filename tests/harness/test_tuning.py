@@ -358,7 +358,7 @@ FAST = ["--set", "steps=2", "--set", "batch_size=2", "--set", "sampling.steps=2"
 
 
 BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONPATH": "."}
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONPATH": ".", "STAMINA_BENCH_JOBS": "1"}
 
 
 def bench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

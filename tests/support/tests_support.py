@@ -13,8 +13,9 @@ class InlineExecutor:
 
     jobs = 1
 
-    def __init__(self, setting: Setting, root: Path, fail_at: int | None = None) -> None:
-        self.setting, self.root, self.fail_at, self.ran = setting, root, fail_at, list[str]()
+    def __init__(self, setting: Setting, root: Path, fail_at: int | None = None, device: str = "cpu") -> None:
+        self.setting, self.root, self.fail_at, self.device = setting, root, fail_at, device
+        self.ran: list[str] = []
 
     def submit(self, step: Step) -> Future[float]:
         from harness.steps import execute
@@ -25,7 +26,7 @@ class InlineExecutor:
                 self.ran.append("failure")
                 raise RuntimeError("made to fail")
             self.ran.append(step.kind)
-            future.set_result(execute(step, self.setting, self.root, "cpu"))
+            future.set_result(execute(step, self.setting, self.root, self.device))
         except Exception as error:
             future.set_exception(error)
         return future
