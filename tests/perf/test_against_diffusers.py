@@ -268,8 +268,8 @@ def small() -> Setting:
 def scaled() -> Setting:
     """An AutoencoderKL beside a U-Net in Stable Diffusion's proportions, so that caching gains what it does there.
 
-    By count an image's encoding is 0.67 of a K/V training step at full size, and about 0.7 here; see the GFLOP column. In
-    time it is less, about 0.45 at 128 px and 0.3 at 96, as small U-Nets run less well on a CPU than small VAEs.
+    By count an image's encoding is 0.67 of a K/V training step at full size, and about 0.7 here; see the GFLOP column.
+    In time it is less, about 0.45 at 128 px and 0.3 at 96, as small U-Nets run less well on a CPU than small VAEs.
     """
     torch.set_num_threads(1)
     return sd14("SD 1.4 / 4, 128 px, CPU", CPU, torch.float32, mini_tokenizer, size=128, narrower=4)
