@@ -28,12 +28,12 @@ from harness.runner import run
 from harness.spec import MethodSpec, RunSpec
 from reports.write import write_report
 
-METHODS, SEEDS, TASKS = ("stamina", "ti++"), (0, 1), 3
+METHODS, SEEDS, TASKS = ("stamina", "clora", "ti++"), (0, 1), 3
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run of two methods and two seeds on the embedded models, and its report."""
+    """A small run of three methods and two seeds on the embedded models, and its report."""
     output = tmp_path_factory.mktemp("trace") / "runs"
     spec = RunSpec(
         benchmark="mixed50",
