@@ -4,7 +4,7 @@
 
 Four stages (vae, clip, vision, unet), each resumable: killed and started again, it goes on from its last minute. The
 result is an ordinary open_clip folder, an ordinary Stable Diffusion folder and a model card with the measured quality.
-
+The classifier (vit) is apart from these: an ordinary timm folder, last, or alone with `--stage vit`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks.mini.pretrain.tokenizer import build_tokenizer
 from benchmarks.mini.pretrain.unet import train_unet
 from benchmarks.mini.pretrain.vae import train_vae
 from benchmarks.mini.pretrain.vision import train_vision
+from benchmarks.mini.pretrain.vit import make as make_vit
 
 CLIP_FOLDER, PIPELINE_FOLDER = "clip-mini", "stable-diffusion-mini"
 
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the finished checkpoints")
     parser.add_argument("--work", type=Path, default=Path(".pretrain"), help="folder for training state (.pretrain)")
     parser.add_argument(
-        "--stage", choices=["vae", "clip", "vision", "unet", "all"], default="all", help="stop after this stage"
+        "--stage", choices=["vae", "clip", "vision", "unet", "vit", "all"], default="all", help="stop after this stage"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
@@ -45,6 +46,9 @@ def main() -> None:
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
 
+    if arguments.stage == "vit":
+        make_vit(arguments.out, work)
+        return
     tokenizer = build_tokenizer(work / "tokenizer")
     if arguments.stage in ("vae", "unet", "all"):
         vae = train_vae(work, device)
@@ -66,6 +70,8 @@ def main() -> None:
     measured = measure(arguments.out)
     (arguments.out / "quality.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     write_card(arguments.out, measured)
+    if arguments.stage == "all":
+        make_vit(arguments.out, work)
     console.print(f"wrote {arguments.out}")
 
 
