@@ -13,4 +13,5 @@ PAPER = Tier(
     device="auto",
     dtype="bfloat16",
     sampling=Sampling(images=50, steps=200, guidance_scale=6.0, eta=1.0, batch_size=10),
+    classifier="timm/vit_base_patch16_224.augreg_in21k_ft_in1k",
 )

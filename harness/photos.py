@@ -72,15 +72,9 @@ def read_concepts(folder: Path) -> list[Concept]:
     Raises `UsageError` if the folder is missing, not a folder, unreadable or without concepts, if a concept has
     fewer than two images, or if a category is malformed or given to a folder that is not there.
     """
-    kind = _kind(folder)
-    if kind == "missing":
-        raise UsageError(f"The photo folder {folder} does not exist; check the path.")
-    if kind != "folder":
-        raise UsageError(f"{folder} is not a folder; give the folder that holds one sub-folder per concept.")
-    extensions = _image_extensions()
-    found = {entry: _images(entry, extensions) for entry in _children(folder) if _kind(entry) == "folder"}
+    found = images_by_folder(folder, "concept")
     if not any(found.values()):
-        if _images(folder, extensions):
+        if images_in(folder):
             raise UsageError(f"{folder} holds images but no sub-folder of them; move them into one per concept.")
         raise UsageError(f"{folder} has no sub-folder with images; put each concept's images into a sub-folder of it.")
     for concept, images in found.items():
@@ -103,6 +97,26 @@ def read_concepts(folder: Path) -> list[Concept]:
         )
         for concept, images in found.items()
     ]
+
+
+def images_by_folder(folder: Path, each: str) -> dict[Path, tuple[Path, ...]]:
+    """The images in each sub-folder of `folder`, all in natural order; a sub-folder may have none.
+
+    What is hidden or no image by its extension is left out, as in `read_concepts`. `each`: what a sub-folder holds.
+    Raises `UsageError` if the folder is missing, not a folder or unreadable.
+    """
+    kind = _kind(folder)
+    if kind == "missing":
+        raise UsageError(f"The photo folder {folder} does not exist; check the path.")
+    if kind != "folder":
+        raise UsageError(f"{folder} is not a folder; give the folder that holds one sub-folder per {each}.")
+    extensions = _image_extensions()
+    return {entry: _images(entry, extensions) for entry in _children(folder) if _kind(entry) == "folder"}
+
+
+def images_in(folder: Path) -> tuple[Path, ...]:
+    """The images directly in `folder`, in natural order."""
+    return _images(folder, _image_extensions())
 
 
 def category_of_name(name: str) -> str:
@@ -140,16 +154,32 @@ def load_image(path: Path, size: int) -> NDArray[np.uint8]:
 
 def decode_image(stream: BinaryIO, size: int, name: object) -> NDArray[np.uint8]:
     """The photograph that an open file holds, as `load_image` returns it; errors call it `name`."""
+    square = _central_square(_decoded(stream, name))
+    return np.array(square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def decode_whole(stream: BinaryIO, name: object) -> NDArray[np.uint8]:
+    """The same photograph uncropped at its own size, (h, w, 3) uint8; errors as of `load_image`."""
+    return np.array(_decoded(stream, name))
+
+
+def check_image(stream: BinaryIO, name: object) -> None:
+    """Decode the photograph that an open file holds, a JPEG at an eighth of its size; errors as of `load_image`."""
+    _decoded(stream, name, coarse=True)
+
+
+def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> Image.Image:
+    """The photograph that an open file holds: upright, RGB, at its own size (`coarse`: of a JPEG, the nearest to 8)."""
     try:
         Image.init()
         with Image.open(stream, formats=[kind for kind in Image.ID if kind not in _NOT_PHOTOS]) as image:
             _refuse_bomb(name, image)
+            if coarse:
+                image.draft(None, (8, 8))
             image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
             upright = _UPRIGHT.get(_orientation(image))
             rgb = _to_rgb(image)
-        if upright is not None:
-            rgb = rgb.transpose(upright)
-        return np.array(_central_square(rgb).resize((size, size), Image.Resampling.LANCZOS))
+        return rgb if upright is None else rgb.transpose(upright)
     except (UsageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

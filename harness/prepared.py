@@ -32,7 +32,7 @@ SCHEMA = 1
 VARIABLE = "STAMINA_BENCH_DATA_DIR"
 
 
-def _confined(path: str) -> str:
+def confined(path: str) -> str:
     """A relative path with '/' that stays in its folder, on any system."""
     for kind in (PurePosixPath, PureWindowsPath):
         if kind(path).anchor or ".." in kind(path).parts or not kind(path).parts:
@@ -66,7 +66,7 @@ class Photo(Frozen):
         if (self.row is None) == (not self.path):
             raise ValueError("a photograph has either a path or a row")
         if self.path:
-            _confined(self.path)
+            confined(self.path)
         return self
 
 
@@ -76,7 +76,7 @@ class DataFile(Frozen):
     path: str
     bytes: int = Field(ge=0)
 
-    _stays = field_validator("path")(_confined)
+    _stays = field_validator("path")(confined)
 
 
 class Table(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.spec import Sampling, Tier
+from harness.spec import Recognition, Sampling, Tier
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
@@ -16,4 +16,6 @@ MINI = Tier(
     resolution=64,
     device="cpu",
     sampling=Sampling(images=16, steps=8, guidance_scale=2.0, eta=0.0, batch_size=16),
+    classifier=str(CHECKPOINTS / "vit-mini"),
+    recognition=Recognition(resolution=64, resize=64, min_crop=0.5, normalise=True, batch_size=48),
 )

@@ -41,6 +41,12 @@ def prepare_command(
     name: Annotated[str, typer.Argument(help="A benchmark that `data list` names, or with --hf a name of your own.")],
     celeba_hq: Annotated[Path | None, typer.Option("--celeba-hq", help="Folder that holds CelebA-HQ-img.")] = None,
     gldv2: Annotated[Path | None, typer.Option("--gldv2", help="Folder of the train set of GLDv2.")] = None,
+    imagenet_r: Annotated[
+        Path | None, typer.Option("--imagenet-r", help="Folder that holds ImageNet-R's n01443537 and so on.")
+    ] = None,
+    split_lists: Annotated[
+        Path | None, typer.Option(help="Folder of the published split's lists; default: in or beside the data set's.")
+    ] = None,
     people: Annotated[
         Path | None, typer.Option(help="Use these people: a file with one CelebA identity per line, or a manifest.")
     ] = None,
@@ -80,12 +86,25 @@ def prepare_command(
 
     checked_name(name)
     registered = registry.benchmarks().get(name) if name in registry.benchmarks().names() else None
-    roots = {key: root for key, root in (("celeba-hq", celeba_hq), ("gldv2", gldv2)) if root is not None}
+    given_roots = (("celeba-hq", celeba_hq), ("gldv2", gldv2), ("imagenet-r", imagenet_r))
+    roots = {key: root for key, root in given_roots if root is not None}
+    if name in _preparable_classes() and hf is None:
+        others = {
+            "people": people, "landmarks": landmarks, "min-images": min_images,
+            "images-per-concept": images_per_concept, "seed": seed or None,
+        }  # fmt: skip
+        not_its = [option for option, value in others.items() if value is not None]
+        _prepare_classes(name, roots, split_lists, not_its, folder, as_json)
+        return
+    if split_lists is not None:
+        raise UsageError(f"'{name}' takes no --split-lists; leave it out.")
     if hf is not None:
         if registered is not None:
             raise UsageError(f"'{name}' is a registered benchmark, which --hf cannot fill; choose another name.")
         if roots or people or landmarks:
-            raise UsageError("--hf goes without --celeba-hq, --gldv2, --people and --landmarks; give one source.")
+            raise UsageError(
+                "--hf goes without --celeba-hq, --gldv2, --imagenet-r, --people and --landmarks; give one source."
+            )
         if category is not None and category_column is not None:
             raise UsageError("Give --category or --category-column, not both.")
         from harness.hub_tables import Columns, prepare_table
@@ -148,10 +167,11 @@ def list_command(folder: Folder = None, as_json: Json = False) -> None:
                 ],
             }
         rows.append(row)
+    rows += [_class_row(name, source, folder) for name, source in _preparable_classes().items()]
     if as_json:
         typer.echo(json.dumps({"folder": str(place), "benchmarks": rows}, indent=1, ensure_ascii=False))
         return
-    table = RichTable("benchmark", "", "concepts", "images", "")
+    table = RichTable("benchmark", "", "concepts or classes", "images", "")
     for column in table.columns:
         column.overflow = "fold"
     wanted: dict[str, str] = {}
@@ -172,17 +192,23 @@ def check_command(
     name: Annotated[str, typer.Argument(help="A prepared benchmark.")], folder: Folder = None, as_json: Json = False
 ) -> None:
     """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed."""
+    from harness.class_prepared import ClassManifest, read_class_manifest
     from harness.prepared import PreparedImages, prepared_names, read_manifest, tasks_of
 
-    manifest = read_manifest(name, folder)
+    classes = read_class_manifest(name, folder) if name in _preparable_classes() else None
+    manifest = classes or read_manifest(name, folder)
     if manifest is None:
         raise unknown("prepared benchmark", name, prepared_names(folder))
-    verdicts = (
-        verdict
-        for task in tasks_of(manifest)
-        if isinstance(task.images, PreparedImages)
-        for verdict in task.images.verify()
-    )
+    verdicts: Iterable[UsageError | None]
+    if isinstance(manifest, ClassManifest):
+        verdicts = manifest.verify()
+    else:
+        verdicts = (
+            verdict
+            for task in tasks_of(manifest)
+            if isinstance(task.images, PreparedImages)
+            for verdict in task.images.verify()
+        )
     wrong = [str(verdict) for verdict in _watch(verdicts, "hashing", manifest.images) if verdict is not None]
     if as_json:
         result = {"name": name, "images": manifest.images, "whole": manifest.images - len(wrong), "found": wrong}
@@ -220,10 +246,76 @@ def _preparable() -> dict[str, Any]:
     return found
 
 
+def _preparable_classes() -> dict[str, Any]:
+    """The registered classification benchmarks that are prepared from a data set: name -> their PreparedClasses."""
+    from harness import registry
+    from harness.class_prepared import PreparedClasses
+
+    return {
+        name: source
+        for name in registry.benchmarks().names()
+        for source in registry.benchmarks().get(name).sources.values()
+        if isinstance(source, PreparedClasses)
+    }
+
+
+def _prepare_classes(
+    name: str, roots: dict[str, Path], split_lists: Path | None, others: list[str], folder: Path | None, as_json: bool
+) -> None:
+    """`prepare` for a classification benchmark; `others` are options given that it does not take."""
+    from harness.class_prepared import prepare_classes, write_class_manifest
+    from harness.prepared import VARIABLE, data_folder
+
+    source = _preparable_classes()[name]
+    if source.of.key not in roots:
+        raise UsageError(
+            f"'{name}' takes {source.of.title}; name its folder with --{source.of.key} DIR (to be had: "
+            f"{source.of.obtain}; terms: {source.of.terms})."
+        )
+    extra = [*(key for key in roots if key != source.of.key), *others]
+    if extra:
+        raise UsageError(f"'{name}' takes no --{extra[0]}; leave it out.")
+    manifest = prepare_classes(source, roots[source.of.key], split_lists, _watch)
+    path = write_class_manifest(manifest, folder)
+    note(f"{manifest.title}: {manifest.note or manifest.split}. Terms: {manifest.terms}.")
+    if data_folder(folder).resolve() != data_folder().resolve():
+        note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")
+    train, test = (sum(len(getattr(one, split)) for one in manifest.classes) for split in ("train", "test"))
+    if as_json:
+        result = {
+            "name": name, "manifest": str(path), "images": manifest.images, "train": train, "test": test,
+            "classes": [one.name for one in manifest.classes], "note": manifest.note,
+        }  # fmt: skip
+        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        text = f"{name}: {len(manifest.classes)} classes, {train} images to train, {test} to test; manifest: {path}"
+        out.print(text, markup=False, soft_wrap=True)
+
+
+def _class_row(name: str, source: Any, folder: Path | None) -> dict[str, Any]:
+    """A classification benchmark's row of `list`."""
+    from harness.class_prepared import manifest_path, read_class_manifest
+
+    row: dict[str, Any] = {"name": name, "state": "missing", "concepts": 0, "images": 0, "origins": []}
+    try:
+        manifest = read_class_manifest(name, folder)
+    except UsageError as error:
+        return row | {"state": "damaged", "remedy": str(error)}
+    if manifest is not None:
+        return row | {
+            "state": "prepared", "concepts": len(manifest.classes), "images": manifest.images,
+            "origins": [manifest.model_dump(include={"title", "root", "terms", "citation", "split", "note"})],
+            "manifest": str(manifest_path(name, folder)),
+        }  # fmt: skip
+    about = {key: getattr(source.of, key) for key in ("title", "obtain", "terms")}
+    return row | {"remedy": source.command(), "origins": [about | {"people": False}]}
+
+
 def _no_such(name: str, registered: bool) -> UsageError:
+    known = [*_preparable(), *_preparable_classes()]
     if registered:
-        return UsageError(f"'{name}' is not prepared from photographs; name one of {', '.join(_preparable())}.")
-    plain = str(unknown("benchmark", name, _preparable()))
+        return UsageError(f"'{name}' is not prepared from photographs; name one of {', '.join(known)}.")
+    plain = str(unknown("benchmark", name, known))
     return UsageError(plain.rstrip("?.") + ", or add --hf FOLDER_OR_ID for one of your own.")
 
 

@@ -338,6 +338,7 @@ def test_the_list_says_what_is_prepared_and_where_to_get_the_rest(celebahq20: Pa
     rows = {row["name"]: row for row in answer["benchmarks"]}
     assert {name: row["state"] for name, row in rows.items()} == {
         "celebahq20": "prepared", "landmarks20": "missing", "mixed50": "missing", "broken": "damaged",
+        "imagenet-r20": "missing",
     }  # fmt: skip
     assert (rows["celebahq20"]["concepts"], rows["celebahq20"]["images"]) == (20, 60)
     assert rows["celebahq20"]["origins"][0]["root"] == str(celebahq20)

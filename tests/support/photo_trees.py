@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -85,6 +85,36 @@ def make_gldv2(
     for table, lines in tables.items():
         (root / metadata / table).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
+
+
+def wnid(number: int) -> str:
+    """A class's folder in ImageNet-R."""
+    return f"n{1440000 + 37 * number:08d}"
+
+
+def make_imagenet_r(root: Path, classes: int, images: int = 3, lists: bool = True) -> Path:
+    """ImageNet-R in small, in `root/imagenet-r`; the split's lists beside it, with labels against the folders' order.
+
+    Of each class, the last image is for testing.
+    """
+    listed: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
+    for number in range(classes):
+        folder = root / "imagenet-r" / wnid(number)
+        folder.mkdir(parents=True)
+        for k in range(images):
+            (folder / f"art_{k}.jpg").write_bytes(picture(1000 * number + k, 12, 10))
+            split = "test" if k == images - 1 else "train"
+            listed[split].append((f"data/imagenet-r/{folder.name}/art_{k}.jpg", classes - 1 - number))
+    if lists:
+        for split, entries in listed.items():
+            write_list(root / f"imagenet-r_{split}.yaml", entries)
+    return root / "imagenet-r"
+
+
+def write_list(path: Path, entries: Sequence[tuple[str, int]]) -> None:
+    """A list of the published split's form."""
+    lines = ["data:", *(f"- {image}" for image, _ in entries), "targets:", *(f"- {label}" for _, label in entries)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def state(root: Path) -> dict[str, tuple[int, bytes]]:
