@@ -2,10 +2,12 @@
 
 The room reads `harness.results`, and the files of the store that it names; it never imports torch. Its public face:
 
-- `reports.tables`: tables by (benchmark, tier, backbone, tasks run) and their renderers
+- `reports.tables`: tables by (benchmark, setting, tier, backbone, tasks run) and their renderers
 - `reports.macros`: a LaTeX macro for each of their figures; `reports.frame`: the tidy frame, its JSON and CSV
-- `reports.paper`: the paper's tables with our figures beside the published ones, by KID, and training times
-- `reports.paired`, `reports.orders`: paired differences between methods; spread over orders of the tasks
+- `reports.paper`: the paper's tables with our figures beside the published ones, by KID, and training times; in
+  `reports.accuracies` its classification comparison
+- `reports.paired`, `reports.paired_orders`, `reports.orders`: paired differences between methods, over images or over
+  class orders; spread over orders of the tasks
 - `reports.figures`, `reports.pictures`: figures, and picture grids
 - `reports.page`: the page to explore
 - `reports.write`: all of it into one folder

@@ -16,12 +16,12 @@ from typing import get_args
 
 from harness.metrics.paired import Form
 from harness.results import CellResult, Metric
-from reports.columns import FIGURES
+from reports.columns import FIGURES, HIGHER, UNITS, every
 from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
 from reports.differing import differing, doubts, equal
 from reports.entries import Entry, from_cells, from_reference
-from reports.measured import UNITS
 from reports.paired import IMAGES, MEANING, SEEDS, TASKS, Real, Scored, compared, score
+from reports.paired_orders import OVER_ORDERS
 from reports.sheets import Grid, Sheet
 from reports.sheets import to_markdown as sheets_to_markdown
 from reports.sheets import to_text as sheets_to_text
@@ -30,16 +30,21 @@ from reports.wording import bounds, mean_and_spread, signed
 
 __all__ = ["Change", "Comparison", "Entry", "compare", "compare_entries", "from_cells", "from_reference"]
 
-# Lower is better in these; of the others a report says only what changed.
-SCORES: tuple[Metric, ...] = (
+# Lower is better in these, but for those of HIGHER; of the others a report says only what changed.
+_OF_IMAGES: tuple[Metric, ...] = (
     "a_mmd", "a_mmd_unbiased", "f_mmd", "f_mmd_unbiased", "kid", "f_kid", "learned_mmd",
 )  # fmt: skip
-# Whose figure of the whole cell is the mean of its tasks', so that differences by task say something of it.
-BY_TASK: frozenset[Metric] = frozenset((*SCORES, "residual_norm", "mask_density", "train_seconds"))
+SCORES: tuple[Metric, ...] = (
+    *_OF_IMAGES, "a_n", "a_n_mean", "forgetting_max", "forgetting_step", "learned_accuracy",
+)  # fmt: skip
+# Whose figure of the whole cell is the mean of its tasks', so that differences by task say something of it. Not the
+# scores of classification: its tasks are of other classes under each seed.
+BY_TASK: frozenset[Metric] = frozenset((*_OF_IMAGES, "residual_norm", "mask_density", "train_seconds"))
 FROM_IMAGES: Mapping[Metric, Form] = {"a_mmd": "v", "a_mmd_unbiased": "u"}
-ORDER: tuple[Metric, ...] = (*dict.fromkeys((*(c.metric for c in FIGURES), *get_args(Metric))),)
-TITLES = {column.metric: column.title for column in FIGURES}
-DIGITS = {column.metric: column.digits for column in FIGURES}
+_COLUMNS = every(FIGURES)
+ORDER: tuple[Metric, ...] = (*dict.fromkeys((*(c.metric for c in _COLUMNS), *get_args(Metric))),)
+TITLES = {column.metric: column.title for column in _COLUMNS}
+DIGITS = {column.metric: column.digits for column in _COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Change:
         if not clear:
             return "no clear change"
         better, worse = ("better", "worse") if self.metric in SCORES else ("lower", "higher")
-        word = better if self.difference < 0 else worse
+        word = better if (self.difference < 0) != (self.metric in HIGHER) else worse
         return word if len(clear) == len(self.intervals) else f"{word} ({join(clear, '; ')})"
 
 
@@ -205,7 +210,7 @@ def _matched(
     """Pairs of the same backbone first; then those that only the backbone tells apart, where that is clear."""
 
     def key(entry: Entry) -> tuple[object, ...]:
-        return (entry.benchmark, entry.tier, entry.label, entry.tasks, entry.tasks_total)
+        return (entry.benchmark, entry.setting, entry.tier, entry.label, entry.tasks, entry.tasks_total)
 
     pairs: list[tuple[int, int]] = []
     for backbone in (True, False):
@@ -264,11 +269,11 @@ def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> She
         f"{join(names, ' and ')}: mean ± sample standard deviation over the run seeds that both have ({NO_SPREAD} "
         "where there is one only; over their own seeds where they share none, and then without intervals). The "
         "difference is paired: run seed by run seed, and within it task by task.",
-        *MEANING,
-        "Verdict: of scores, for which lower is better, 'better' or 'worse' if every interval given leaves zero out, "
-        "and with some in brackets if only those do; 'no clear change' if all hold zero; 'open' without any interval; "
-        "'equal' to five digits. Of other figures 'lower' or 'higher'. Nothing is corrected for the number of "
-        "comparisons, and times compare only within one machine.",
+        *(MEANING if any(change.metric in _OF_IMAGES for change in changes) else (OVER_ORDERS,)),
+        "Verdict: of scores, for which lower is better but for accuracy, 'better' or 'worse' if every interval given "
+        "leaves zero out, and with some in brackets if only those do; 'no clear change' if all hold zero; 'open' "
+        "without any interval; 'equal' to five digits. Of other figures 'lower' or 'higher'. Nothing is corrected for "
+        "the number of comparisons, and times compare only within one machine.",
     )
     return Sheet(title=title, caption="", grids=tuple(grids), notes=notes)
 

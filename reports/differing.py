@@ -11,7 +11,10 @@ from reports.paired import Scored
 from reports.summary import join
 
 # What a protocol says of the measurement itself: figures under different ones are not comparable.
-MEASUREMENT = ("kernel", "estimators", "extractor", "images", "prompt", "sampler")
+MEASUREMENT = (
+    "kernel", "estimators", "extractor", "images", "prompt", "sampler",
+    "accuracy", "class order", "test images", "pixels", "split",
+)  # fmt: skip
 
 
 UNKNOWN = "not recorded"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import convert
-from reports.measured import UNITS
+from harness.spec import SettingName
+from reports.columns import printed
 from reports.reference import read_protocol, read_reference
 from reports.summary import by_label, groups, is_partial, ranges
 
@@ -38,6 +38,7 @@ class Entry:
     whole: Mapping[Metric, Mapping[int, float]]
     curves: Mapping[Metric, Mapping[int, list[float]]]
     cells: Mapping[int, CellResult] = field(default_factory=dict)
+    setting: SettingName = "customization"
 
     @property
     def name(self) -> str:
@@ -64,7 +65,7 @@ def from_reference(folder: Path) -> list[Entry]:
         Entry(
             name, reference.tier, record.backbone, label, method.method, tuple(range(1, record.tasks + 1)),
             record.tasks, False, method.options, method.variant, [{**record.protocol, **method.protocol}],
-            *_figures(rows[name, label]),
+            *_figures(rows[name, label]), setting=record.setting,
         )
         for name, record in sorted(reference.benchmarks.items())
         for label, method in record.methods.items()
@@ -81,7 +82,7 @@ def _of_cells(label: str, cells: Sequence[CellResult]) -> Entry:
         first.benchmark, first.tier, first.backbone, label, first.method,
         tuple(sorted(task.index for task in first.tasks)), first.tasks_total, is_partial(first), first.options,
         first.variant, protocols, *_figures([row for cell in cells for row in cell.rows]),
-        cells={cell.seed: cell for cell in cells},
+        cells={cell.seed: cell for cell in cells}, setting=first.setting,
     )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def _figures(rows: Iterable[Row]) -> tuple[_Whole, _Curves]:
     found: dict[Metric, dict[int, dict[int | None, float]]] = {}
     for row in rows:
         if not row.detail and math.isfinite(row.value):
-            value = convert(row.value, row.unit, UNITS.get(row.metric, row.unit))
+            value = printed(row.value, row.unit, row.metric)
             found.setdefault(row.metric, {}).setdefault(row.seed, {})[row.task] = value
     whole: _Whole = {}
     curves: _Curves = {}

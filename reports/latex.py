@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from harness.results import Metric
-from reports.columns import COLUMNS, Column
+from reports.columns import DOWN, UP, Column
 from reports.files import slug
 from reports.published import Published
-from reports.summary import MISSING, Line, Table, number, ranges
+from reports.summary import MISSING, Line, Table, ranges
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -22,9 +22,10 @@ _SPECIAL = {
     # another font encoding than the default.)
     "[": "{[}", "]": "{]}", "`": "`{}", "'": "'{}", '"': "''", "\0": "{}",
     "±": r"$\pm$", "—": "---", "–": "--", "×": r"$\times$", "·": r"$\cdot$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$",
-    "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$", "↓": r"$\downarrow$", "α": r"$\alpha$", "β": r"$\beta$",
-    "γ": r"$\gamma$", "λ": r"$\lambda$", "μ": r"$\mu$", "µ": r"$\mu$", "σ": r"$\sigma$", "τ": r"$\tau$",
-    "…": r"\ldots{}", "‘": "`", "’": "'", "“": "``", "”": "''", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}",
+    "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$", "↓": r"$\downarrow$", "↑": r"$\uparrow$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "λ": r"$\lambda$", "μ": r"$\mu$", "µ": r"$\mu$",
+    "σ": r"$\sigma$", "τ": r"$\tau$", "…": r"\ldots{}",
+    "‘": "`", "’": "'", "“": "``", "”": "''", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}",
     "ø": r"\o{}", "Ø": r"\O{}", "å": r"\aa{}", "Å": r"\AA{}",
 }  # fmt: skip
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0327": "c", "\u030c": "v"}
@@ -38,6 +39,7 @@ _PREAMBLE = r"""\documentclass[10pt]{article}
 \begin{document}
 """
 BOLD, UNDERLINED = r"\mathbf", r"\underline"
+ARROWS = {DOWN: r"\downarrow", UP: r"\uparrow"}
 
 
 def escape(text: str) -> str:
@@ -66,31 +68,35 @@ def prose(plain: str) -> str:
     text = escape(plain)
     text = re.sub(r"\b([AF])\\_(mmd|KID)\b", r"$\1_\\mathrm{\2}$", text)
     text = re.sub(r"\bN\\_param\b", r"$N_\\mathrm{param}$", text)
-    text = text.replace(r"x10\textasciicircum{}3", r"$\times 10^3$").replace(r" $\downarrow$", r" ($\downarrow$)")
+    text = re.sub(r"\bA\\_1\.\.A\\_N\b", r"$A_1,\\ldots,A_N$", text)
+    text = re.sub(r"\b([Aa])\\_(?:\\\{(\w(?:-1)?,\w)\\\}|([nN]))(?!\w)", r"$\1_{\2\3}$", text)
+    text = text.replace(r"x10\textasciicircum{}3", r"$\times 10^3$")
+    text = re.sub(r" \$(\\(?:down|up)arrow)\$(?=$)", r" ($\1$)", text)
     return re.sub(r"(?<![\w.)-])-(?=\d)", "$-$", text)  # a minus sign, not the hyphen of 'mini-64' or '1-3'
 
 
 def to_latex(table: Table) -> str:
     r"""A complete `table` environment; needs `\usepackage{booktabs}`. Ends with a newline."""
-    best = {column.metric: table.best(column) for column in COLUMNS}
-    second = {column.metric: table.second(column) for column in COLUMNS}
+    columns = table.columns
+    best = {column.metric: table.best(column) for column in columns}
+    second = {column.metric: table.second(column) for column in columns}
     lines = [
         r"\begin{table}[tbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}\setlength{\belowcaptionskip}{4pt}",
         rf"\caption{{{escape(table.caption)}.}}",
         rf"\label{{tab:{_label(table)}}}",
-        rf"\begin{{tabular}}{{p{{3.3cm}}{'r' * len(COLUMNS)}}}",  # long labels wrap
+        rf"\begin{{tabular}}{{p{{3.3cm}}{'r' * len(columns)}}}",  # long labels wrap
         r"\toprule",
-        _row(["Method", *(column.latex[0] + r" ($\downarrow$)" for column in COLUMNS)]),
-        _row(["", *(column.latex[1] for column in COLUMNS)]),
+        _row(["Method", *(f"{column.latex[0]} (${ARROWS[column.arrow]}$)" for column in columns)]),
+        _row(["", *(column.latex[1] for column in columns)]),
         r"\midrule",
     ]
     for line in table.lines:
-        marks = {c.metric: BOLD for c in COLUMNS if line.label in best[c.metric]}
-        marks |= {c.metric: UNDERLINED for c in COLUMNS if line.label in second[c.metric]}
-        lines += _line(line, marks)
+        marks = {c.metric: BOLD for c in columns if line.label in best[c.metric]}
+        marks |= {c.metric: UNDERLINED for c in columns if line.label in second[c.metric]}
+        lines += _line(line, columns, marks)
     if table.published is not None:
-        lines += _published(table.published)
+        lines += _published(table.published, columns)
     notes = table.notes()
     if table.published is not None:
         notes.insert(0, table.published.caution(table.tier))
@@ -117,10 +123,10 @@ def document(floats: Sequence[str]) -> str:
     return f"{_PREAMBLE}{body}\\end{{document}}\n"
 
 
-def _line(line: Line, marks: Mapping[Metric, str]) -> list[str]:
+def _line(line: Line, columns: Sequence[Column], marks: Mapping[Metric, str]) -> list[str]:
     """The line of a method and, where there are intervals, a second one that holds them in small print."""
-    rows = [_row([rf"\raggedright {escape(line.label)}", *(_cell(line, c, marks.get(c.metric, "")) for c in COLUMNS)])]
-    intervals = [line.figures[c.metric].interval(c) if c.metric in line.figures else "" for c in COLUMNS]
+    rows = [_row([rf"\raggedright {escape(line.label)}", *(_cell(line, c, marks.get(c.metric, "")) for c in columns)])]
+    intervals = [line.figures[c.metric].interval(c) if c.metric in line.figures else "" for c in columns]
     if any(intervals):
         rows.append(_row(["", *(rf"{{\scriptsize ${text}$}}" if text else "" for text in intervals)]))
     return rows
@@ -135,21 +141,22 @@ def _cell(line: Line, column: Column, mark: str) -> str:
     return (rf"${mark}{{{value}}}$" if mark else f"${value}$") + rf" $\pm$ {escape(spread)}"
 
 
-def _published(block: Published) -> list[str]:
-    span = len(COLUMNS) + 1
+def _published(block: Published, columns: Sequence[Column]) -> list[str]:
+    span = len(columns) + 1
     return [
         r"\midrule",
-        rf"\multicolumn{{{span}}}{{l}}{{\textit{{paper ({escape(block.setting)})}}}}\\",
+        rf"\multicolumn{{{span}}}{{l}}{{\textit{{{block.whose} ({escape(block.setting)})}}}}\\",
         r"\midrule",
         *(
-            _row([rf"\raggedright {escape(name)}", *(_value(row, column) for column in COLUMNS)])
-            for name, row in block.rows.items()
+            _row([rf"\raggedright {escape(name)}", *(_value(block, name, column) for column in columns)])
+            for name in block.rows
         ),
     ]
 
 
-def _value(row: Mapping[str, float], column: Column) -> str:
-    return f"${number(row[column.metric], column.digits)}$" if column.metric in row else ""
+def _value(block: Published, name: str, column: Column) -> str:
+    value, _, spread = (block.text(name, column.metric, column.digits) or "").partition(" ± ")
+    return (f"${value}$" if value else "") + (rf" $\pm$ {spread}" if spread else "")
 
 
 def _row(cells: Sequence[str]) -> str:

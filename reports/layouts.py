@@ -54,8 +54,8 @@ def extras(layout: Layout, ours: Measured) -> tuple[str, ...]:
     return tuple(name for name in ours.methods(layout.benchmark) if name not in in_paper)
 
 
-def seeds_note(seeds: Mapping[str, Sequence[int]]) -> str:
-    """What the spread is of, and the run seeds of each method, by label."""
+def seeds_note(seeds: Mapping[str, Sequence[int]], how: str = f"mean over run seeds. {SPREAD}") -> str:
+    """What the mean and the spread are over, and the run seeds of each method, by label."""
     users: dict[tuple[int, ...], list[str]] = {}
     for method, found in seeds.items():
         if found:
@@ -64,4 +64,4 @@ def seeds_note(seeds: Mapping[str, Sequence[int]]) -> str:
         text = join(next(iter(users)), ", ")
     else:
         text = "; ".join(f"{join(found, ', ')} ({', '.join(methods)})" for found, methods in users.items())
-    return f"Ours: mean over run seeds. {SPREAD} Run seeds: {text}."
+    return f"Ours: {how} Run seeds: {text}."

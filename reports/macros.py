@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.columns import FIGURES, Column
+from reports.columns import FIGURES, Column, every
 from reports.published import Published, published_for
 from reports.summary import FLOORS, Figure, Table, join, number, ranges
 
@@ -20,13 +20,15 @@ _HEADER = r"""% Every figure of the results tables, for prose that must not go s
 %   \benchfigure[spread]{mixed50}{stamina}{a_mmd}          sample standard deviation over seeds; a dash with one seed
 %   \benchfigure[low]{...}{...}{...} and [high]            the bounds of the figure's own 95 % interval, or a dash
 %   \benchfigure[n]{...}{...}{...} and [seeds]             what it averages over; the number of seeds
-%   \benchfigure[paper]{mixed50}{stamina}{a_mmd}           the paper's figure of it
+%   \benchfigure[paper]{mixed50}{stamina}{a_mmd}           the published figure of it
+%   \benchfigure[paper spread]{...}{...}{...}             its spread, where that is published
+%   \benchfigure{imagenet-r20}{stamina}{a_n}              A_N; a_n_mean: the mean of A_1, ..., A_N
 %   \benchfigure{mixed50}{}{noise_floor}                   a floor, of no method
 %   \benchraw{mean}{mixed50}{stamina}{a_mmd}               the same without checks, expandable (for \num, \ifdim, ...)
 %
 % Methods and metrics are named as in the results files, with '+', '-', digits and brackets as they are; of the
 % characters that LaTeX could not read (\ { } # % ^) each is a '/'. Units are those of the tables: MMD and KID x 10^3,
-% N_param in %, times in s. An unknown name is an error, and prints ??.
+% N_param, accuracy and forgetting in %, times in s. An unknown name is an error, and prints ??.
 %
 % A table's full name is benchmark@tier/backbone, and of a partial one benchmark@tier/backbone:tasks. The benchmark
 % alone names its full table where there is only one; where there are several, and for partial ones, give the full name,
@@ -53,6 +55,7 @@ _INTERFACE = r"""\makeatletter
 \newcommand*\benchalias[2]{\expandafter\def\csname bench@alias@\detokenize{#1}\endcsname{\detokenize{#2}}}
 \newcommand*\bench@put[5]{\expandafter\def\csname\bench@key{#4}{#1}{#2}{#3}\endcsname{#5}}
 \newcommand*\bench@paper[4]{\bench@put{#1}{#2}{#3}{paper}{#4}}% benchmark, method, metric; figure
+\newcommand*\bench@paperspread[4]{\bench@put{#1}{#2}{#3}{paper spread}{#4}}
 \newcommand*\bench@set[9]{% table, method, metric; mean, spread, low, high, n, seeds
   \bench@put{#1}{#2}{#3}{mean}{#4}\bench@put{#1}{#2}{#3}{spread}{#5}\bench@put{#1}{#2}{#3}{low}{#6}%
   \bench@put{#1}{#2}{#3}{high}{#7}\bench@put{#1}{#2}{#3}{n}{#8}\bench@put{#1}{#2}{#3}{seeds}{#9}}
@@ -66,9 +69,8 @@ def to_macros(tables: Sequence[Table]) -> str:
     for name, table in zip(names, tables, strict=True):
         lines.append(f"% {_word(table.caption)}")
         for line in table.lines:
-            lines += _figures(
-                name, line.label, ((c, line.figures[c.metric]) for c in FIGURES if c.metric in line.figures)
-            )
+            found = ((c, line.figures[c.metric]) for c in FIGURES[table.setting] if c.metric in line.figures)
+            lines += _figures(name, line.label, found)
         lines += _figures(name, "", ((_FLOOR[metric], floor) for metric, floor in table.floors.items()))
     aliases: list[str] = []
     published: list[str] = []
@@ -111,10 +113,11 @@ def _figures(table: str, label: str, figures: Iterable[tuple[Column, Figure]]) -
 
 
 def _published(benchmark: str, block: Published) -> list[str]:
-    digits: dict[str, int] = {column.metric: column.digits for column in FIGURES}
+    digits: dict[str, int] = {column.metric: column.digits for column in every(FIGURES)}
     return [
-        rf"\bench@paper{{{_word(benchmark)}}}{{{_word(method)}}}{{{metric}}}{{{number(value, digits[metric])}}}"
-        for method, row in block.rows.items()
+        rf"\bench@{command}{{{_word(benchmark)}}}{{{_word(method)}}}{{{metric}}}{{{number(value, digits[metric])}}}"
+        for command, rows in (("paper", block.rows), ("paperspread", block.spreads))
+        for method, row in rows.items()
         for metric, value in row.items()
     ]
 

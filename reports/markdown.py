@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import presentable
-from reports.columns import COLUMNS, Column
+from reports.columns import Column
 from reports.published import Published
-from reports.summary import MISSING, Line, Table, number
+from reports.summary import MISSING, Line, Table
 
 # Escaped wherever they may start markup; '|' would split a cell, '$' starts mathematics on GitHub.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")
@@ -22,18 +22,19 @@ def escape(text: str) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A heading, the table, the paper's block where there is one, and the notes; ends with a newline."""
+    """A heading, the table, the published block where there is one, and the notes; ends with a newline."""
+    columns = table.columns
     marks = {
         column.metric: dict.fromkeys(table.best(column), BOLD) | dict.fromkeys(table.second(column), SECOND)
-        for column in COLUMNS
+        for column in columns
     }
     rows = [
-        [escape(line.label), *(_cell(line, column, marks[column.metric].get(line.label, "{}")) for column in COLUMNS)]
+        [escape(line.label), *(_cell(line, column, marks[column.metric].get(line.label, "{}")) for column in columns)]
         for line in table.lines
     ]
-    parts = [f"### {escape(table.caption)}", grid(["method", *(column.heading for column in COLUMNS)], rows)]
+    parts = [f"### {escape(table.caption)}", grid(["method", *(column.heading for column in columns)], rows)]
     if table.published is not None:
-        parts += _published(table.published, table.tier)
+        parts += _published(table.published, table)
     parts.append("\n".join(f"- {escape(note)}" for note in table.notes()))
     return "\n\n".join(parts) + "\n"
 
@@ -45,16 +46,13 @@ def _cell(line: Line, column: Column, mark: str) -> str:
     return f"{mark.format(figure.text(column))} {figure.interval(column)}".strip()
 
 
-def _published(block: Published, tier: str) -> list[str]:
-    columns = [column for column in COLUMNS if any(column.metric in row for row in block.rows.values())]
-    rows = [
-        [escape(name), *(number(row[c.metric], c.digits) if c.metric in row else MISSING for c in columns)]
-        for name, row in block.rows.items()
-    ]
+def _published(block: Published, table: Table) -> list[str]:
+    columns = [column for column in table.columns if any(column.metric in row for row in block.rows.values())]
+    rows = [[escape(name), *(block.text(name, c.metric, c.digits) or MISSING for c in columns)] for name in block.rows]
     return [
-        f"**paper ({block.setting})**",
+        f"**{block.whose} ({block.setting})**",
         grid(["method", *(column.heading for column in columns)], rows),
-        escape(block.caution(tier)),
+        escape(block.caution(table.tier)),
     ]
 
 

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import FIGURES, convert
+from reports.columns import printed
 from reports.summary import by_label, groups, is_partial
 
-UNITS = {column.metric: column.unit for column in FIGURES}
 Protocols = Mapping[tuple[str, str, str], Mapping[str, Sequence[Mapping[str, str]]]]
 """(benchmark, tier, backbone) -> label -> the protocols of its cells."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured at one tier with one backbone; only full figures, in the units of `reports.columns.FIGURES`."""
+    """What was measured at one tier with one backbone; only full figures, in the units of `reports.columns.UNITS`."""
 
     tier: str
     backbone: str
@@ -50,7 +49,7 @@ def measured(rows: Iterable[Row]) -> list[Measured]:
         if not row.partial and not row.detail and math.isfinite(row.value):
             group = groups.setdefault((row.tier, row.backbone), {})
             seeds = group.setdefault((row.benchmark, row.method, row.metric), {})
-            seeds.setdefault(row.seed, {})[row.task] = convert(row.value, row.unit, UNITS.get(row.metric, row.unit))
+            seeds.setdefault(row.seed, {})[row.task] = printed(row.value, row.unit, row.metric)
     return [Measured(tier, backbone, values) for (tier, backbone), values in groups.items()]
 
 

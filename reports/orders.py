@@ -56,7 +56,7 @@ def _sheet(base: str, tier: str, backbone: str, cells: Sequence[CellResult]) -> 
 
 
 def _grid(metric: Metric, values: Mapping[str, Mapping[int, Sequence[float]]], orders: Sequence[int]) -> Grid:
-    title = next(column.title for column in FIGURES if column.metric == metric)
+    title = next(column.title for column in FIGURES["customization"] if column.metric == metric)
     rows: list[tuple[float, tuple[str, ...]]] = []
     for label, found in values.items():
         if len(found) < 2:

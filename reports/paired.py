@@ -261,8 +261,11 @@ def _sheet(group: Pairs, reference: str) -> Sheet:
     )
 
 
-def pairwise_csv(pairs: Iterable[Pairs]) -> str:
-    """Every pair of methods of every group, first less second, in both estimates; not rounded, x 10^3."""
+def pairwise_csv(pairs: Iterable[Pairs], more: Iterable[Sequence[object]] = ()) -> str:
+    """Every pair of methods of every group, first less second, in both estimates; not rounded, x 10^3.
+
+    `more`: further lines of the same fields, in their own units; None is an empty field.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_FIELDS)
@@ -276,4 +279,5 @@ def pairwise_csv(pairs: Iterable[Pairs]) -> str:
                     size = len(group.scored[first][found.shared[0]].values["v"][0].without)
                     counts = (size, found.tasks.n, join(found.shared, " "), "1e-3")
                     writer.writerow((*common, metric, first, second, found.value, *limits, *counts))
+    writer.writerows(more)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""The paper's Tables 1a, 1b, 2a, 2b and 3 with our figures beside the published ones, and how far they agree."""
+"""The paper's Tables 1a, 1b, 2a, 2b, 3 and Figure 6 with our figures beside published ones, and how far they agree."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import UsageError
 from harness.results import Metric, Row
+from reports.accuracies import accuracy_sheets
 from reports.checks import three_checks
 from reports.columns import DOWN
 from reports.comparison import Interval, agreement, over_seeds, paired, paired_over_tasks
 from reports.kid import kid_sheets
 from reports.layouts import BELOW, BOUND, FULL, LAYOUTS, NOT_RUN, Layout, extras, seeds_note
 from reports.measured import Measured, Protocols, measured
-from reports.published import Published, published_table
+from reports.published import Published, published_benchmarks, published_table
 from reports.sheets import Grid, Sheet, ranked
 from reports.sheets import to_latex as sheets_to_latex
 from reports.sheets import to_markdown as sheets_to_markdown
@@ -27,9 +28,9 @@ NAMES: Mapping[Metric, str] = {"a_mmd": "A_mmd", "f_mmd": "F_mmd"}
 
 
 def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> list[Sheet]:
-    """Those of the five tables that the rows allow; none if no table can be made.
+    """Those of the five tables that the rows allow, and of classification one; none if no table can be made.
 
-    After them come the three checks, the same tables by KID, and the times of training, where the rows have them.
+    After the five come the three checks, the same tables by KID, and the times of training, where the rows have them.
 
     Args:
         rows: tidy rows. Partial ones never enter; several tiers and backbones get tables of their own.
@@ -41,6 +42,7 @@ def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> lis
         if tables:
             benchmarks = list(dict.fromkeys(layout.benchmark for layout in LAYOUTS))
             sheets += [*tables, three_checks(ours, benchmarks), *kid_sheets(ours), *time_sheets(ours, benchmarks)]
+        sheets += accuracy_sheets(ours, protocols or {})
     return sheets
 
 
@@ -66,7 +68,7 @@ def to_latex(sheets: Sequence[Sheet]) -> str:
 
 def _refuse_none(sheets: Sequence[Sheet]) -> None:
     if not sheets:
-        names = join(dict.fromkeys(layout.benchmark for layout in LAYOUTS), ", ")
+        names = join(published_benchmarks(), ", ")
         raise UsageError(f"None of the paper's tables can be made: they need full cells of {names}, without --limit.")
 
 

@@ -8,18 +8,18 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from harness.errors import presentable
-from reports.columns import COLUMNS, DOWN, FIGURES, MORE, Column
-from reports.summary import FLOORS, MISSING, NO_SPREAD, Figure, Line, Table, join, ranges
+from reports.columns import COLUMNS, FIGURES, MORE, Column, every
+from reports.summary import FLOORS, MISSING, NO_SPREAD, UNITS_NOTE, Figure, Line, Table, join, ranges
 
 WIDTH = 100
 MIN_LABEL = 12
 GAP = "  "
 PARTS = ("mean", "sd", "low", "high", "n")
-GROUP = ("benchmark", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
+GROUP = ("benchmark", "setting", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
 FIELDS = (
     *GROUP,
-    *(f"{c.metric}_{part}" for c in COLUMNS for part in (*PARTS, "rank")),
-    *(f"{c.metric}_{part}" for c in MORE for part in PARTS),
+    *(f"{c.metric}_{part}" for c in every(COLUMNS) for part in (*PARTS, "rank")),
+    *(f"{c.metric}_{part}" for c in every(MORE) for part in PARTS),
     *FLOORS,
     "units",
     "protocol",
@@ -32,11 +32,11 @@ def to_csv(table: Table) -> str:
 
 
 def stack_csv(tables: Iterable[Table]) -> str:
-    """All tables under one header, told apart by their first columns (benchmark, tier, backbone, partial, tasks).
+    """All tables under one header, told apart by their first columns, from benchmark to tasks.
 
     Figures are not rounded, and stand in the units of the printed tables (`units`). A missing figure is an empty field;
     the standard deviation of a single seed is an em dash. `_sd`, `_low`, `_high`: see `Figure`. `_rank`: the place by
-    the printed mean, 1 the lowest (best).
+    the printed mean, 1 the best. Tables of both settings share the header, each leaving the other's fields empty.
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
@@ -48,8 +48,8 @@ def stack_csv(tables: Iterable[Table]) -> str:
 
 def to_text(table: Table) -> str:
     """A compact table for terminals of 100 columns; long labels end in an ellipsis. Ends with a newline."""
-    columns = [column for column in COLUMNS if column.compact]
-    rows = [["seeds", *(f"{column.short} {DOWN}" for column in columns)]]
+    columns = [column for column in table.columns if column.compact]
+    rows = [["seeds", *(f"{column.short} {column.arrow}" for column in columns)]]
     marks = [_marks(table, column) for column in columns]
     for line in table.lines:
         cells = [_cell(line, column, mark) for column, mark in zip(columns, marks, strict=True)]
@@ -63,7 +63,7 @@ def to_text(table: Table) -> str:
         for label, row in zip(labels, rows, strict=True)
     ]
     lines.insert(1, GAP.join("-" * width for width in (widest, *widths)))
-    notes = ["A_mmd, F_mmd and KID x10^3.", *table.notes(compact=True)]
+    notes = [UNITS_NOTE[table.setting], *table.notes(compact=True)]
     return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
 
 
@@ -81,15 +81,16 @@ def _cell(line: Line, column: Column, marks: Mapping[str, str]) -> str:
 def _records(table: Table) -> Iterable[dict[str, object]]:
     common: dict[str, object] = {
         "benchmark": table.benchmark,
+        "setting": table.setting,
         "tier": table.tier,
         "backbone": table.backbone,
         "partial": str(table.partial).lower(),
         "tasks": ranges(table.tasks),
         "tasks_total": table.tasks_total,
-        "units": "; ".join(f"{column.metric} {column.unit}" for column in FIGURES),
+        "units": "; ".join(f"{column.metric} {column.unit}" for column in FIGURES[table.setting]),
         "protocol": "; ".join(f"{name}: {text}" for name, text in table.protocol),
     }
-    ranks = {column.metric: table.ranks(column) for column in COLUMNS}
+    ranks = {column.metric: table.ranks(column) for column in table.columns}
     common |= {metric: table.floors[metric].mean for metric in FLOORS if metric in table.floors}
     for line in table.lines:
         record = common | {"method": line.label, "seeds": join(line.seeds, " ")}

@@ -2,7 +2,8 @@
 
 A folder holds one tier: `protocol.json` with each benchmark's protocol, methods, options and seeds, and
 `<benchmark>.csv` with the rows of `harness.results.Row`, less what is the same in all of them (benchmark, tier,
-backbone: in protocol.json; no row is partial) and less the figures of single layers. Six significant digits, sorted, so
+backbone: in protocol.json; no row is partial) and less the figures of single layers and, of
+matrices, those of (i, j). Six significant digits, sorted, so
 that the same results always give the same bytes.
 """
 
@@ -18,7 +19,7 @@ from typing import Any, get_args
 from harness.errors import UsageError
 from harness.migrations import refuse_newer
 from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
-from harness.spec import Frozen
+from harness.spec import Frozen, SettingName
 from reports.files import slug, write_atomically
 from reports.measured import Protocols
 from reports.summary import is_partial, join
@@ -39,8 +40,12 @@ class MethodRecord(Frozen):
 
 
 class BenchmarkRecord(Frozen):
-    """One benchmark: what all its methods share, and the methods by their labels."""
+    """One benchmark: what all its methods share, and the methods by their labels.
 
+    Files from before there was a second setting do not name theirs.
+    """
+
+    setting: SettingName = "customization"
     title: str
     backbone: str
     tasks: int
@@ -169,9 +174,13 @@ def _refuse_partial(cells: Sequence[CellResult]) -> None:
 def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows, folder: Path) -> BenchmarkRecord:
     """The benchmark's new record; puts the cells' rows into `rows`, and takes superseded ones out."""
     last = cells[-1]
-    kinds = {(c.backbone, c.tasks_total) for c in cells} | ({(old.backbone, old.tasks)} if old else set())
+    kinds = {(c.setting, c.backbone, c.tasks_total) for c in cells}
+    if old is not None:
+        kinds.add((old.setting, old.backbone, old.tasks))
     if len(kinds) > 1:
-        raise UsageError(f"{folder} can hold one backbone and one length of {last.benchmark}, not several.")
+        raise UsageError(
+            f"{folder} can hold one setting, one backbone and one length of {last.benchmark}, not several."
+        )
     methods: dict[str, tuple[MethodRecord, Mapping[str, str]]] = {}
     if old is not None:
         methods = {label: (m, {**old.protocol, **m.protocol}) for label, m in old.methods.items()}
@@ -202,7 +211,7 @@ def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows
             ]
     shared = set.intersection(*(set(protocol.items()) for _, protocol in methods.values()))
     return BenchmarkRecord(
-        title=last.title, backbone=last.backbone, tasks=last.tasks_total, protocol=dict(shared),
+        setting=last.setting, title=last.title, backbone=last.backbone, tasks=last.tasks_total, protocol=dict(shared),
         methods={
             label: record.model_copy(update={"protocol": dict(set(protocol.items()) - shared)})
             for label, (record, protocol) in methods.items()

@@ -1,19 +1,21 @@
 """Sheets: a caption, grids of plain text and sentences, and how they print as Markdown, LaTeX and plain text.
 
 For what is not a results table of one shape: the paper's tables beside ours, differences, comparisons. All text is
-plain; `A_mmd`, `F_mmd`, `F_KID`, `N_param`, `x10^3` and the arrow of a heading become mathematics in LaTeX.
+plain; `A_mmd`, `F_mmd`, `F_KID`, `A_N`, `a_{i,j}`, `N_param`, `x10^3` and the arrow of a heading become mathematics in
+LaTeX.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import presentable
 from reports import latex, markdown
-from reports.columns import DOWN
+from reports.columns import DOWN, UP
 from reports.files import slug
 from reports.latex import prose
 from reports.plain import GAP, WIDTH
@@ -49,6 +51,8 @@ class Sheet:
 def ranked(grid: Grid, *columns: int) -> Grid:
     """The grid with the lowest number of each of these columns marked as best and the next as second.
 
+    Of a column whose heading has an arrow upwards it is the highest.
+
     A cell's number is its first word, as printed; equal ones are marked alike. Words are no numbers. Nothing is best
     among fewer than two, nor second among fewer than three.
     """
@@ -57,7 +61,8 @@ def ranked(grid: Grid, *columns: int) -> Grid:
         found = {
             i: value for i, row in enumerate((*grid.rows, *grid.below)) if (value := _number(row[column])) is not None
         }
-        for fewest, value, positions in zip((2, 3), sorted(set(found.values())), marks, strict=False):
+        values = sorted(set(found.values()), reverse=UP in grid.head[column])
+        for fewest, value, positions in zip((2, 3), values, marks, strict=False):
             if len(found) >= fewest:
                 positions.update((i, column) for i, other in found.items() if other == value)
     return replace(grid, best=frozenset(marks[0]), second=frozenset(marks[1]))
@@ -203,7 +208,7 @@ def _wrapped(plain: str) -> str:
 
 def _two_lines(plain: str) -> tuple[str, str]:
     """A long text cut in two of about the same length; a short one stays whole, on the second line."""
-    words = plain.replace(f" {DOWN}", f"\0{DOWN}").split()  # the arrow stays beside its word
+    words = re.sub(f" (?=[{DOWN}{UP}])", "\0", plain).split()  # the arrow stays beside its word
     if len(plain) <= 12 or len(words) < 2:
         return "", plain
     cut = min(range(1, len(words)), key=lambda i: max(len(" ".join(words[:i])), len(" ".join(words[i:]))))

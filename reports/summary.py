@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import COLUMNS, FIGURES, Column, convert
+from harness.spec import SettingName
+from reports.columns import COLUMNS, DOWN, FIGURES, UP, Column, convert
 from reports.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
@@ -22,16 +23,38 @@ SPREAD = (
     f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
     "one seed only."
 )
-LEGEND = (
-    "A_mmd: mean over tasks of the MMD score x10^3 between real and generated images after training on all tasks; "
-    "F_mmd: mean forgetting, between images just after a task and after all; N_param: parameters trained in a task, in "
-    "% of the U-Net; KID: A_mmd by the unbiased estimate in random subsets."
-)
-INTERVAL = (
-    "Brackets: 95 % interval of one seed's figure, both bounds averaged over the seeds. It is made by leaving out one "
-    "generated image at a time (jackknife, t; in F_mmd one pair of images), with concepts, real images and trained "
-    "models held fixed: what other noise in sampling alone would change."
-)
+ALL_DOWN = "Lower is better in every column"
+SPREAD_OF: Mapping[SettingName, str] = {
+    "customization": f"Mean over run seeds. {SPREAD}",
+    "classification": "Mean over class orders: the run seed draws the order of the classes with all else that is "
+    "random, seed 0 keeps the benchmark's own order. ±: sample standard deviation (n - 1) of the whole benchmark's "
+    f"figure over class orders; {NO_SPREAD} where there is one only.",
+}
+LEGEND: Mapping[SettingName, str] = {
+    "customization": "A_mmd: mean over tasks of the MMD score x10^3 between real and generated images after training "
+    "on all tasks; F_mmd: mean forgetting, between images just after a task and after all; N_param: parameters trained "
+    "in a task, in % of the U-Net; KID: A_mmd by the unbiased estimate in random subsets.",
+    "classification": "a_{i,j}: accuracy on the test images of task j after learning task i, the prediction being the "
+    "highest logit of all classes seen so far. A_n: mean of a_{n,j} over the tasks j <= n. Two readings of 'average "
+    "accuracy' are in use: A_N, after the last task, and the mean of A_1..A_N. So are two of 'forgetting': max, the "
+    "highest a_{i,j} before the last task less the final a_{N,j}, mean over the tasks j < N (below zero where they "
+    "only rose); step, what learning a task n > 1 cost the earlier ones, the mean of a_{n-1,j} - a_{n,j} over j < n, "
+    "mean over n. Learned accuracy: mean of a_{j,j}. N_param: parameters trained in a task, in % of the ViT. "
+    f"{MISSING}: not defined; a method that learns all classes at once has A_N only.",
+}
+UNITS_NOTE: Mapping[SettingName, str] = {
+    "customization": "A_mmd, F_mmd and KID x10^3.",
+    "classification": "A_N, A_n: accuracy in %, of the last task and as a mean over n. F: forgetting in points of %, "
+    "from the highest (max) and from task to task (step).",
+}
+INTERVAL: Mapping[SettingName, str] = {
+    "customization": "Brackets: 95 % interval of one seed's figure, both bounds averaged over the seeds. It is made by "
+    "leaving out one generated image at a time (jackknife, t; in F_mmd one pair of images), with concepts, real images "
+    "and trained models held fixed: what other noise in sampling alone would change.",
+    "classification": "Brackets: 95 % interval of one class order's figure, both bounds averaged over the class "
+    "orders: each task's test images as drawn at random (normal approximation), the trained models held fixed. What "
+    "other test images alone would change.",
+}
 
 
 @dataclass(frozen=True)
@@ -77,13 +100,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """The methods of one (benchmark, tier, backbone, tasks run), partial ones apart from full ones.
+    """The methods of one (benchmark, setting, tier, backbone, tasks run), partial ones apart from full ones.
 
     `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
     (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells.
     """
 
     benchmark: str
+    setting: SettingName
     title: str
     tier: str
     backbone: str
@@ -93,6 +117,11 @@ class Table:
     lines: tuple[Line, ...]
     protocol: tuple[tuple[str, str], ...]
     floors: Mapping[Metric, Figure]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Those of the setting."""
+        return COLUMNS[self.setting]
 
     @property
     def scope(self) -> str:
@@ -108,43 +137,47 @@ class Table:
 
     @property
     def published(self) -> Published | None:
-        """The paper's figures for this benchmark; never beside a partial table."""
+        """The published figures for this benchmark; never beside a partial table."""
         return None if self.partial else published_for(self.benchmark, {line.method for line in self.lines})
 
     def ranks(self, column: Column) -> dict[str, int]:
-        """Label -> its place by the printed mean, 1 the lowest; equal means share a place, none stays empty."""
+        """Label -> its place by the printed mean, 1 the best; equal means share a place, none stays empty."""
         printed = {
             line.label: float(number(line.figures[column.metric].mean, column.digits))
             for line in self.lines
             if column.metric in line.figures
         }
-        places = {mean: place for place, mean in enumerate(sorted(set(printed.values())), 1)}
+        places = {mean: place for place, mean in enumerate(sorted(set(printed.values()), reverse=column.higher), 1)}
         return {label: places[mean] for label, mean in printed.items()}
 
     def best(self, column: Column) -> set[str]:
-        """The labels of the lines with the lowest printed mean; none where there is nothing to compare."""
+        """The labels of the lines with the best printed mean; none where there is nothing to compare."""
         ranks = self.ranks(column)
         return set() if len(ranks) < 2 else {label for label, place in ranks.items() if place == 1}
 
     def second(self, column: Column) -> set[str]:
-        """The labels of the lines with the printed mean next to the lowest; none where fewer than three compare."""
+        """The labels of the lines with the printed mean next to the best; none where fewer than three compare."""
         ranks = self.ranks(column)
         return set() if len(ranks) < 3 else {label for label, place in ranks.items() if place == 2}
 
     def notes(self, compact: bool = False) -> list[str]:
         """The sentences under the table: spread, order, floors, n and protocol; `compact` has no intervals."""
+        shown = [column for column in self.columns if column.compact or not compact]
+        both = any(column.higher for column in shown)
+        way = f"Higher is better in columns with {UP}, lower in those with {DOWN}" if both else ALL_DOWN
+        best, next_best = ("best", "second best") if both else ("lowest", "second lowest")
         marks = (
-            "'*' marks the lowest, '+' the second lowest" if compact else "Bold marks the lowest, underlined the next"
+            f"'*' marks the {best}, '+' the {next_best}" if compact else f"Bold marks the {best}, underlined the next"
         )
         notes = [
-            f"Mean over run seeds. {SPREAD} Run seeds: {self._seeds()}.",
-            f"Lower is better in every column. {marks} mean as printed, and claims no significance.",
+            f"{SPREAD_OF[self.setting]} Run seeds: {self._seeds()}.",
+            f"{way}. {marks} mean as printed, and claims no significance.",
         ]
         if not compact:
-            notes.append(LEGEND)
-        shown = [column for column in COLUMNS if column.compact or not compact]
-        if any(f.interval(c) for c in shown for line in self.lines if (f := line.figures.get(c.metric))):
-            notes.append(INTERVAL)
+            notes.append(LEGEND[self.setting])
+        intervals = (f.interval(c) for c in shown for line in self.lines if (f := line.figures.get(c.metric)))
+        if not compact and any(intervals):
+            notes.append(INTERVAL[self.setting])
         for metric, name in FLOORS.items():
             if floor := self.floors.get(metric):
                 notes.append(f"{name[0].upper()}{name[1:]}: {floor_text(floor)} x10^3 (n = {join(floor.n)}).")
@@ -190,7 +223,7 @@ def groups(cells: Iterable[CellResult]) -> list[list[CellResult]]:
 
 def _comparable(cell: CellResult) -> tuple[object, ...]:
     tasks = tuple(sorted(task.index for task in cell.tasks))
-    return (cell.benchmark, cell.tier, cell.backbone, is_partial(cell), tasks, cell.tasks_total)
+    return (cell.benchmark, cell.setting, cell.tier, cell.backbone, is_partial(cell), tasks, cell.tasks_total)
 
 
 def is_partial(cell: CellResult) -> bool:
@@ -258,6 +291,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
             floors[metric] = floor
     return Table(
         benchmark=first.benchmark,
+        setting=first.setting,
         title=first.title,
         tier=first.tier,
         backbone=first.backbone,
@@ -272,7 +306,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:
     figures: dict[Metric, Figure] = {}
-    for column in FIGURES:
+    for column in FIGURES[cells[0].setting]:
         figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
         if figure is not None:
             figures[column.metric] = figure

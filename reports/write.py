@@ -19,6 +19,7 @@ from reports.measured import full_rows
 from reports.orders import order_sheets
 from reports.page import write_page
 from reports.paired import paired_sheets, pairwise_csv, read_pairs
+from reports.paired_orders import class_order_sheets, pairwise_rows
 from reports.pictures import save_pictures
 from reports.tables import build_tables, stack_csv, to_latex_document, to_markdown
 
@@ -81,7 +82,7 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     if not {"latex", "md", "csv"}.intersection(kinds):
         return texts
     tables, pairs = build_tables(cells), read_pairs(cells)
-    statistics = [*paired_sheets(pairs), *order_sheets(cells)]
+    statistics = [*paired_sheets(pairs), *class_order_sheets(cells), *order_sheets(cells)]
     from_paper = paper.paper_sheets(*full_rows(cells)) if {"latex", "md"}.intersection(kinds) else []
     if "latex" in kinds:
         texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
@@ -93,5 +94,5 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
         texts |= {"statistics.md": sheets.to_markdown(statistics, "Statistics")} if statistics else {}
     if "csv" in kinds:
         texts |= {"tables.csv": stack_csv(tables), "results.csv": to_csv(tidy(cells, details=True))}
-        texts |= {"pairs.csv": pairwise_csv(pairs)} if statistics else {}
+        texts |= {"pairs.csv": pairwise_csv(pairs, pairwise_rows(cells))} if statistics else {}
     return texts

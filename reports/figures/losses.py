@@ -25,6 +25,8 @@ from reports.figures.style import HEAT, canvas, colour_bar, cut, frame, heading,
 COLUMNS = 3
 PANEL = (2.7, 1.8)  # inches
 GAPS = (0.55, 0.6)  # inches between panels, across and down
+# what a method learns from, and at which rate; the other terms are penalties
+MAIN = {"sd": "sd (denoising)", "ce": "ce (cross-entropy)", "rate": "learning rate"}
 SPAN = 50  # highest to lowest value: beyond it the axis is logarithmic
 Curve = list[tuple[float, float]]
 """(step, loss), in the order of the file."""
@@ -73,7 +75,7 @@ def losses_figure(cell: CellResult) -> Figure | None:
         middle = median_curve(list(curves.values()))
         axes.plot([x for x, _ in middle], [y for _, y in middle], color="black", lw=1.8)
         frame(axes, 8)
-        name = "sd (denoising)" if term == "sd" else cut(term, 34)
+        name = MAIN.get(term) or cut(term, 34)
         literal(axes.set_title("", fontsize=8), name + (", without zeros" if left_out else ""))
         axes.set_xlabel("step", fontsize=8)
         if axes in panels[::columns]:

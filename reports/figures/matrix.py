@@ -1,4 +1,4 @@
-"""The matrix MMD(X_{D,j}, X_{i,j}): every task after every later one."""
+"""The matrix MMD(X_{D,j}, X_{i,j}), or in classification a_{i,j}: every task after every later one."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.results import CellResult
 from reports.columns import convert
 from reports.figures.panels import heat_panels, shared_scale
-from reports.figures.style import PER_THOUSAND, heading, task_ticks
+from reports.figures.style import PER_THOUSAND, PERCENT, heading, task_ticks
 from reports.summary import by_label
 
 
@@ -31,11 +32,13 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
     if not maps:
         return None
     scale, note = shared_scale(maps)
-    label = f"MMD of X_D,j and X_i,j\n{PER_THOUSAND[:-1]}{note})"
+    label, of = f"MMD of X_D,j and X_i,j\n{PER_THOUSAND[:-1]}{note})", "images of it"
+    if cells[0].setting == "classification":
+        scale, label, of = Normalize(0, 100), f"accuracy a_i,j {PERCENT}", "its test images"
     figure, panels = heat_panels(maps, (2.0, 2.0), 0.72, label, scale)
     panels[0].set_xticks(task_ticks(size, 6))
     panels[0].set_yticks(task_ticks(size, 6))
-    figure.supxlabel("task j (images of it)", fontsize=8)
+    figure.supxlabel(f"task j ({of})", fontsize=8)
     beside = panels[0].get_position().x0 - 0.6 / figure.get_figwidth()  # left of the ticks, 0.6 inches
     figure.supylabel("after learning task i", fontsize=8, x=beside)
     heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in by_label(cells).values()) else "")
@@ -43,13 +46,14 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
 
 
 def matrix(cells: Sequence[CellResult], size: int) -> NDArray[np.float64]:
-    """Element [i-1, j-1] is the mean over the cells' MMD(X_{D,j}, X_{i,j}) x 10^3; nan where there is none."""
+    """Element [i-1, j-1]: the cells' mean MMD(X_{D,j}, X_{i,j}) x 10^3, or a_{i,j} in %; nan where there is none."""
+    metric, unit = ("accuracy", "%") if cells and cells[0].setting == "classification" else ("mmd", "1e-3")
     values: dict[tuple[int, int], list[float]] = {}
     for cell in cells:
         of_cell = {
-            (row.after, row.task): convert(row.value, row.unit, "1e-3")
+            (row.after, row.task): convert(row.value, row.unit, unit)
             for row in cell.rows
-            if row.metric == "mmd" and row.after is not None and row.task is not None and row.layer is None
+            if row.metric == metric and row.after is not None and row.task is not None and row.layer is None
         }
         for (after, task), value in of_cell.items():
             if np.isfinite(value) and 1 <= task <= after <= size:

@@ -17,7 +17,10 @@ from reports.summary import by_label
 
 @dataclass(frozen=True)
 class Panel:
-    """One axis: its metric, its label with the unit, and its limits where they are known beforehand."""
+    """One axis: its metric, its label with the unit, and its limits where they are known beforehand.
+
+    In the label '{}' stands for the projections that are adapted.
+    """
 
     metric: Metric
     label: str
@@ -25,8 +28,8 @@ class Panel:
 
 
 PANELS = (
-    Panel("plasticity_distance", "plasticity distance\n$\\|W_t - W_{init}\\|_F$, mean over K/V matrices"),
-    Panel("residual_norm", "norm of the task's residual\n(mean over K/V matrices)"),
+    Panel("plasticity_distance", "plasticity distance\n$\\|W_t - W_{init}\\|_F$, mean over {} matrices"),
+    Panel("residual_norm", "norm of the task's residual\n(mean over {} matrices)"),
     Panel("mask_density", "mask density\n(fraction of entries kept)", (-0.03, 1.03)),
 )  # fmt: skip
 
@@ -48,13 +51,14 @@ def plasticity_figure(cells: Sequence[CellResult]) -> Figure | None:
     figure = canvas(WIDTH, 5.6 if small else 4.0)
     grid = figure.add_gridspec(2 if small else 1, max(small, 1), height_ratios=[3, 2] if small else [1])
     drawn: set[int] = set()
+    adapted = "Q/K/V" if cells[0].setting == "classification" else "K/V"
     for position, panel in enumerate(panels):
         axes = figure.add_subplot(grid[0, :] if position == 0 else grid[1, position - 1])
         size = 8 if position else 9
         peaks = draw_curves(axes, lines, panel.metric, size=size)
         drawn |= set(peaks)
         axes.set_xlabel("tasks learned" + ("" if position else band_note(lines)), fontsize=size)
-        axes.set_ylabel(panel.label, fontsize=size)
+        axes.set_ylabel(panel.label.replace("{}", adapted), fontsize=size)
         if panel.limits is None:
             soften(axes, list(peaks.values()))
         else:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,17 +36,19 @@ def curve(cells: Sequence[CellResult], metric: Metric, unit: str | None = None) 
     return dict(sorted(values.items()))
 
 
-def draw_curves(axes: Axes, lines: Lines, metric: Metric, unit: str | None = None, size: float = 9) -> dict[int, float]:
-    """A line for each method, with a band from the lowest to the highest seed.
+def draw_curves(
+    axes: Axes, lines: Lines, metric: Metric, unit: str | None = None, size: float = 9, skip: Collection[str] = ()
+) -> dict[int, float]:
+    """A line for each method but those in `skip`, with a band from the lowest to the highest seed.
 
     Returns:
         Position of the method -> the highest value of its line, for those that have one.
     """
     peaks: dict[int, float] = {}
     last = 1
-    for position, cells in enumerate(lines.values()):
+    for position, (label, cells) in enumerate(lines.items()):
         points = curve(cells, metric, unit)
-        if not points:
+        if not points or label in skip:
             continue
         tasks = list(points)
         colour, style, marker = look(position)
@@ -72,5 +74,6 @@ def band_note(lines: Lines) -> str:
     counts = {len(cells) for cells in lines.values()}
     if max(counts, default=1) == 1:
         return ""
-    seeds = f"{counts.pop()} seeds" if len(counts) == 1 else "seeds"
+    each = "class orders" if next(iter(lines.values()))[0].setting == "classification" else "seeds"
+    seeds = f"{counts.pop()} {each}" if len(counts) == 1 else each
     return f" (line: mean over {seeds}; band: lowest to highest)"

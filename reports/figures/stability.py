@@ -14,16 +14,18 @@ from harness.results import CellResult, Metric
 from reports.columns import convert
 from reports.figures.labels import Point, place_labels
 from reports.figures.series import curve
-from reports.figures.style import PER_THOUSAND, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
+from reports.figures.style import PER_THOUSAND, PERCENT, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
 from reports.summary import by_label
 
+LOWER = "in points of % (lower is better)"
 OUTLIER = 6  # times the usual: points need more room than lines
 
 
 def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
     """One point a method: across what tasks are like just after they were learned, upwards what is then forgotten.
 
-    The point is the mean over seeds, its bars reach from the lowest to the highest seed. Best is the lower left.
+    The point is the mean over seeds, its bars reach from the lowest to the highest seed. Best is the lower left; in
+    classification, where accuracy lies across, the lower right.
 
     Returns:
         The figure, or None if no cell has both figures.
@@ -50,14 +52,19 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
     if not points:
         return None
     frame(axes)
-    soften(axes, [point.x[1] for point in points], "x", OUTLIER, linear=1)
-    soften(axes, [point.y[1] for point in points], "y", OUTLIER, linear=1)
+    across, up, each = f"MMD to the real images just after learning {PER_THOUSAND}", f"F_mmd {PER_THOUSAND}", "seed"
+    if cells[0].setting == "classification":
+        across, up = f"accuracy just after learning, mean of a_j,j {PERCENT}", f"max, {LOWER}"
+        each = "class order"
+        axes.margins(0.12)
+        axes.set_ylim(bottom=min(0.0, *(1.1 * point.y[0] for point in points)))
+    else:
+        soften(axes, [point.x[1] for point in points], "x", OUTLIER, linear=1)
+        soften(axes, [point.y[1] for point in points], "y", OUTLIER, linear=1)
     bars = any(point.x[0] < point.x[2] or point.y[0] < point.y[2] for point in points)
-    axes.set_xlabel(
-        f"plasticity: MMD to the real images just after learning {PER_THOUSAND}"
-        + ("\npoint: mean over seeds; bars: lowest to highest seed" if bars else ""), fontsize=9,
-    )  # fmt: skip
-    axes.set_ylabel(f"stability: forgetting F_mmd {PER_THOUSAND}", fontsize=9)
+    note = f"\npoint: mean over {each}s; bars: lowest to highest {each}" if bars else ""
+    axes.set_xlabel(f"plasticity: {across}{note}", fontsize=9)
+    axes.set_ylabel(f"stability: forgetting {up}", fontsize=9)
     heading(figure, cells[0])
     with any_letter():
         place_labels(axes, points)
@@ -69,16 +76,20 @@ def _range(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _pairs(cells: Sequence[CellResult]) -> list[tuple[float, float]]:
-    """(learned, forgotten) x 10^3 of each cell that has both."""
-    pairs = [(_whole(cell, "learned_mmd"), _whole(cell, "f_mmd")) for cell in cells]
+    """(learned, forgotten) of each cell that has both: x 10^3, or in %."""
+    classes = bool(cells) and cells[0].setting == "classification"
+    learned: Metric = "learned_accuracy" if classes else "learned_mmd"
+    forgotten: Metric = "forgetting_max" if classes else "f_mmd"
+    unit = "%" if classes else "1e-3"
+    pairs = [(_whole(cell, learned, unit), _whole(cell, forgotten, unit)) for cell in cells]
     return [(x, y) for x, y in pairs if x is not None and y is not None]
 
 
-def _whole(cell: CellResult, metric: Metric) -> float | None:
+def _whole(cell: CellResult, metric: Metric, unit: str) -> float | None:
     """The cell's own figure, or the mean of its tasks' where it has none."""
     rows = [row for row in cell.rows if row.metric == metric and row.task is None and not row.detail]
     if rows:
-        value = convert(rows[-1].value, rows[-1].unit, "1e-3")
+        value = convert(rows[-1].value, rows[-1].unit, unit)
         return value if math.isfinite(value) else None
-    tasks = [value for values in curve([cell], metric, "1e-3").values() for value in values]
+    tasks = [value for values in curve([cell], metric, unit).values() for value in values]
     return fmean(tasks) if tasks else None

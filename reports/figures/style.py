@@ -44,6 +44,7 @@ OUTLIER = 20  # times the usual: beyond it the axis goes on logarithmically
 WIDTH = 6.4  # inches of a figure with one axis
 DPI = 150
 PER_THOUSAND = "(x10^3, lower is better)"
+PERCENT = "(%, higher is better)"
 METADATA: Mapping[Kind, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
 
@@ -93,10 +94,11 @@ def heading(figure: Figure, cell: CellResult, note: str = "", above: str = "") -
     literal(title, f"{first}{cut(cell.title, room)}\n{cell.tier} tier, {backbone}{note}{scope}")
 
 
-def legend(figure: Figure, lines: Lines, drawn: Collection[int]) -> None:
+def legend(figure: Figure, lines: Lines, drawn: Collection[int], dashed: Collection[int] = ()) -> None:
     """The methods below the axes, in as many columns as their labels leave room for; the figure grows by the rows.
 
-    `drawn` holds the positions of those that have a line. Seeds are counted where not all methods have as many.
+    `drawn` holds the positions of those that have a line, `dashed` of those whose line is dashed, whatever their look.
+    Seeds are counted where not all methods have as many.
     """
     same = len({len(cells) for cells in lines.values()}) == 1
     labels = {
@@ -107,7 +109,7 @@ def legend(figure: Figure, lines: Lines, drawn: Collection[int]) -> None:
     longest = max(map(len, labels.values()), default=1)
     columns = max(1, min(4, len(labels), int(figure.get_figwidth() * 72 / (longest * 4.9 + 44))))
     room = max(20, int(figure.get_figwidth() * 13) - 8)
-    handles = [handle(position) for position in labels]
+    handles = [handle(position, "--" if position in dashed else None) for position in labels]
     # Labels are set afterwards: matplotlib drops those that begin with '_' and reads mathematics between two '$'.
     box = figure.legend(
         handles, [str(i) for i in range(len(labels))], loc="outside lower center", ncols=columns, fontsize=8,
@@ -119,11 +121,13 @@ def legend(figure: Figure, lines: Lines, drawn: Collection[int]) -> None:
     figure.set_figheight(figure.get_figheight() + 0.17 * ceil(len(labels) / columns))
 
 
-def handle(position: int) -> Line2D:
-    """The method's line as the legend shows it."""
+def handle(position: int, own: Style | None = None) -> Line2D:
+    """The method's line as the legend shows it; `own`: a line style other than its look's."""
     colour, style, marker = look(position)
     face = colour if filled(position) else "white"
-    return Line2D([], [], color=colour, linestyle=style, marker=marker, markerfacecolor=face, markersize=5, lw=1.5)
+    return Line2D(
+        [], [], color=colour, linestyle=own or style, marker=marker, markerfacecolor=face, markersize=5, lw=1.5
+    )
 
 
 def frame(axes: Axes, size: float = 9) -> None:

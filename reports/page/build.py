@@ -53,6 +53,8 @@ def write_page(
         views=views,
         unfinished=unfinished,
         figure_groups=shown,
+        explorer=any(view.pictures for view in views),
+        higher=any(column.higher for view in views for column in view.table.columns),
         compositions=any(cell.compositions for cell in cells),
         pictures=pictures.note,
         policy=_policy(),

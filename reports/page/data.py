@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import COLUMNS, convert
-from reports.page.meanings import MEANINGS, UNITS
+from reports.columns import COLUMNS, convert, every
+from reports.page.meanings import UNITS, meanings
 from reports.page.pictures import Pictures, last_task, steps
 from reports.page.public import public_path
 from reports.page.views import View, title
@@ -61,17 +61,20 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
                     "protocol": protocols.number(dict(cell.protocol)),
                     "options": options.number(dict(cell.options)),
                     "n": last_task(cell),
-                    "tasks": _tasks(cell, pictures),
+                    "tasks": _tasks(cell, pictures) if view.pictures else {},
                     "compositions": [[c.prompt, pictures.of(c.images)] for c in cell.compositions],
                 }
                 for cell in members
             ]
             numbers = range(first, len(cells))
-            lines.append({"label": line.label, "cells": list(numbers), "figures": _figures(line, members, numbers)})
+            figures = _figures(view, line, members, numbers)
+            lines.append({"label": line.label, "cells": list(numbers), "figures": figures})
         table = view.table
         names = {t.index: [t.name, t.category] for group in view.cells.values() for t in group[0].tasks}
         tables.append(
             {
+                "setting": table.setting,
+                "pictures": view.pictures,
                 "caption": table.caption,
                 "short": f"{table.benchmark}, {table.tier} tier, {table.backbone}; {table.scope}",
                 "tasks": [[index, *names.get(index, ["", ""])] for index in table.tasks],
@@ -79,8 +82,8 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
             }
         )
     return {
-        "meanings": MEANINGS,
-        "columns": {c.metric: [title(c), UNITS.get(c.unit, c.unit)] for c in COLUMNS},
+        "meanings": {setting: meanings(setting) for setting in dict.fromkeys(view.table.setting for view in views)},
+        "columns": {c.metric: [title(c), UNITS.get(c.unit, c.unit)] for c in every(COLUMNS)},
         "sets": pictures.sets,
         "protocols": protocols.values,
         "options": options.values,
@@ -89,10 +92,10 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
     }
 
 
-def _figures(line: Line, members: Sequence[CellResult], numbers: Iterable[int]) -> dict[str, Any]:
+def _figures(view: View, line: Line, members: Sequence[CellResult], numbers: Iterable[int]) -> dict[str, Any]:
     """Metric -> the figure's text, its interval, its n and [cell, value, low, high, n] of each seed."""
     found: dict[str, Any] = {}
-    for column in COLUMNS:
+    for column in view.table.columns:
         figure: Figure | None = line.figures.get(column.metric)
         if figure is not None:
             seeds = [

@@ -132,13 +132,14 @@
     button.setAttribute("aria-haspopup", "dialog");
     button.addEventListener("click", () => {
       const [table, line, metric] = button.dataset.source.split("/");
-      const of = data.tables[table].lines[line];
+      const { setting, caption, lines } = data.tables[table];
+      const of = lines[line];
       const [text, bounds, n, seeds] = of.figures[metric];
       const [title, unit] = data.columns[metric];
-      openSource(`${title}: ${of.label}`, text, data.tables[table].caption, data.meanings[metric] || "", unit, n, bounds, seeds);
+      openSource(`${title}: ${of.label}`, text, caption, data.meanings[setting][metric] || "", unit, n, bounds, seeds);
     });
   }
-  if (!data.tables.length) return;
+  if (!byId("explorer")) return;
 
   // Strips of images ---------------------------------------------------------------------------------------------------
   function strip(set, name) {
@@ -167,7 +168,7 @@
   let numbers = []; // the i that the slider goes over
   let wanted = Infinity; // the i that was chosen last; it is kept from task to task where there is one
 
-  fill(tableOf, data.tables.map((table, k) => [k, table.short]));
+  fill(tableOf, [...data.tables.entries()].filter(([, t]) => t.pictures).map(([k, t]) => [k, t.short]));
   const table = () => data.tables[tableOf.value];
   const ofSeed = (line) => line.cells.map((k) => [k, data.cells[k]]).find(([, cell]) => String(cell.seed) === seedOf.value);
 
@@ -265,8 +266,9 @@
         button.addEventListener("click", () => {
           const [figure, n, low = null, high = null] = value;
           const about = `${table().caption}; task ${j}, ${titles[k][1]}`;
+          const meanings = data.meanings[table().setting];
           openSource(`${titles[k][0]}: ${line.label}`, fixed(figure), about,
-            name === "f_mmd" || name === "a_mmd" ? data.meanings[name].replace(/, as a mean over tasks/, ", of this task") : data.meanings[name],
+            name === "f_mmd" || name === "a_mmd" ? meanings[name].replace(/, as a mean over tasks/, ", of this task") : meanings[name],
             data.columns.a_mmd[1], [n], [low ?? undefined, high ?? undefined], [[number, figure, low, high, n]]);
         });
         return row.append(el("td", {}, button));

@@ -50,9 +50,9 @@ class Pictures:
         )
         return [target / f"{name}.webp" for name, count in counts.items() if count]
 
-    def of(self, folder: Path) -> int | None:
+    def of(self, folder: Path | None) -> int | None:
         """The position in `sets` of that folder's images, None if they are not among them or there are none."""
-        number = self._numbers.get(_identity(folder))
+        number = self._numbers.get(_identity(folder)) if folder is not None else None
         return number if number is not None and self.sets[number][1] else None
 
     def _fitting(self) -> Size:
@@ -79,7 +79,8 @@ class Pictures:
         for cell in self._cells:
             last = last_task(cell)
             for task in cell.tasks:
-                add(task.real, cell.benchmark, "real", f"t{task.index}")
+                if task.real is not None:
+                    add(task.real, cell.benchmark, "real", f"t{task.index}")
                 for i, folder in steps(task, last, size.steps).items():
                     add(folder, cell.benchmark, cell.label, f"s{cell.seed}", f"t{task.index}", f"i{i}")
             for number, composition in enumerate(cell.compositions, start=1):
@@ -94,7 +95,9 @@ def last_task(cell: CellResult) -> int:
 
 def steps(task: TaskResult, last: int, limit: int) -> dict[int, Path]:
     """i -> folder of X_{i,j}: at most `limit` (from 2 on) of those that exist, evenly spaced, with i = j and i = N."""
-    every = dict(sorted(task.after.items())) or {last: task.generated}
+    every = dict(sorted(task.after.items()))
+    if not every and task.generated is not None:
+        every = {last: task.generated}
     numbers = list(every)
     if len(numbers) > limit:
         numbers = [numbers[round(k * (len(numbers) - 1) / (limit - 1))] for k in range(limit)]

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import CellResult, Metric
-from reports.columns import COLUMNS, Column
-from reports.summary import Line, Table, build_tables, by_label, groups, number
+from harness.spec import SettingName
+from reports.columns import Column
+from reports.published import Published
+from reports.summary import Line, Table, build_tables, by_label, groups
 
-HEADLINE: tuple[Metric, ...] = ("a_mmd", "f_mmd")
+HEADLINE: Mapping[SettingName, tuple[Metric, ...]] = {
+    "customization": ("a_mmd", "f_mmd"),
+    "classification": ("a_n", "forgetting_max"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,27 +66,31 @@ class View:
     cells: Mapping[str, Sequence[CellResult]]
 
     @property
+    def pictures(self) -> bool:
+        """Whether there are images to look at: a classifier draws none."""
+        return self.table.setting != "classification"
+
+    @property
     def sheet(self) -> Sheet:
-        """Our figures, and the paper's beside them where there are some for this benchmark."""
-        published = self.table.published
-        block = published.rows if published else {}
-        theirs = [c for c in COLUMNS if any(c.metric in row for row in block.values())]
-        ours = {column.metric: _shown(self, column) for column in COLUMNS}
-        rows = [
-            Row(line.label, "", (*(ours[c.metric].get(line.label) for c in COLUMNS), *_printed(block, line, theirs)))
-            for line in self.table.lines
-        ]
-        here = {line.label for line in self.table.lines}
-        nothing: tuple[None, ...] = (None,) * len(COLUMNS)
-        rows += [
-            Row(method, "paper only", (*nothing, *(_print(figures, column) for column in theirs)))
-            for method, figures in block.items()
-            if method not in here
-        ]
+        """Our figures, and published ones beside them where there are some for this benchmark."""
+        published, columns = self.table.published, self.table.columns
+        theirs = [c for c in columns if published and any(c.metric in row for row in published.rows.values())]
+        ours = {column.metric: _shown(self, column) for column in columns}
+        rows: list[Row] = []
+        for line in self.table.lines:
+            measured = (ours[column.metric].get(line.label) for column in columns)
+            rows.append(Row(line.label, "", (*measured, *_printed(published, line, theirs))))
         groups: tuple[tuple[str, int], ...] = ()
         if published:
-            groups = (("", 1), ("measured", len(COLUMNS)), (f"published ({published.setting})", len(theirs)))
-        headings = ("method", *map(title, COLUMNS), *map(title, theirs))
+            here = {line.label for line in self.table.lines}
+            nothing: tuple[None, ...] = (None,) * len(columns)
+            rows += [
+                Row(method, f"{published.whose} only", (*nothing, *(_print(published, method, c) for c in theirs)))
+                for method in published.rows
+                if method not in here
+            ]
+            groups = (("", 1), ("measured", len(columns)), (f"published ({published.setting})", len(theirs)))
+        headings = ("method", *(heading(column, self.table) for column in (*columns, *theirs)))
         return Sheet(self.table.caption, self.table.partial, groups, headings, tuple(rows))
 
     @property
@@ -101,11 +110,12 @@ def build_views(cells: Sequence[CellResult]) -> list[View]:
 
 
 def headlines(views: Sequence[View]) -> list[Sheet]:
-    """The main figures of all benchmarks side by side, a sheet for each tier and backbone; partial ones apart."""
-    together: dict[tuple[str, str, bool], list[View]] = {}
+    """The main figures of all benchmarks side by side, one sheet a setting, tier and backbone; partial ones apart."""
+    together: dict[tuple[str, str, str, bool], list[View]] = {}
     for view in views:
-        together.setdefault((view.table.tier, view.table.backbone, view.table.partial), []).append(view)
-    return [_headline(f"{tier} tier, {backbone}", members) for (tier, backbone, _), members in together.items()]
+        table = view.table
+        together.setdefault((table.setting, table.tier, table.backbone, table.partial), []).append(view)
+    return [_headline(f"{tier} tier, {backbone}", members) for (_, tier, backbone, _), members in together.items()]
 
 
 def title(column: Column) -> str:
@@ -113,15 +123,21 @@ def title(column: Column) -> str:
     return column.title.replace("x10^3", "\N{MULTIPLICATION SIGN}10³")
 
 
+def heading(column: Column, table: Table) -> str:
+    """The title, with the arrow that says which way is better where not all columns of the table have the same."""
+    both = any(other.higher for other in table.columns)
+    return title(column) + (f" {column.arrow}" if both else "")
+
+
 def _headline(caption: str, views: Sequence[View]) -> Sheet:
-    columns = [column for column in COLUMNS if column.metric in HEADLINE]
+    columns = [c for c in views[0].table.columns if c.metric in HEADLINE[views[0].table.setting]]
     figures = [_shown(view, column) for view in views for column in columns]
     labels = dict.fromkeys(line.label for view in views for line in view.table.lines)
     return Sheet(
         caption=caption,
         partial=views[0].table.partial,
         groups=(("", 1), *((f"{view.table.benchmark}; {view.table.scope}", len(columns)) for view in views)),
-        headings=("method", *(title(column) for _ in views for column in columns)),
+        headings=("method", *(heading(column, view.table) for view in views for column in columns)),
         rows=tuple(Row(label, "", tuple(figure.get(label) for figure in figures)) for label in labels),
     )
 
@@ -138,14 +154,12 @@ def _shown(view: View, column: Column) -> dict[str, Shown]:
     return shown
 
 
-def _printed(
-    block: Mapping[str, Mapping[str, float]], line: Line, columns: Sequence[Column]
-) -> tuple[Printed | None, ...]:
-    # Only a method with its default options is what the paper measured.
-    figures = block.get(line.label, {}) if line.label == line.method else {}
-    return tuple(_print(figures, column) for column in columns)
+def _printed(block: Published | None, line: Line, columns: Sequence[Column]) -> tuple[Printed | None, ...]:
+    # Only a method with its default options is what was measured there.
+    found = block if line.label == line.method else None
+    return tuple(_print(found, line.label, column) for column in columns)
 
 
-def _print(figures: Mapping[str, float], column: Column) -> Printed | None:
-    value = figures.get(column.metric)
-    return None if value is None else Printed(number(value, column.digits), value)
+def _print(block: Published | None, method: str, column: Column) -> Printed | None:
+    text = block.text(method, column.metric, column.digits) if block else None
+    return None if block is None or text is None else Printed(text, block.rows[method][column.metric])

@@ -24,6 +24,7 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
 
     Args:
         cells: finished cells of any benchmarks, tiers and backbones; only what may be compared stands side by side.
+            Those of classifiers have no images, and get no grids.
         folder: made if missing. Files of the same names are replaced.
 
     Returns:
@@ -35,7 +36,9 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         OSError: the folder cannot be written.
         StoreError: a picture is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    cells = [cell for cell in cells if cell.setting != "classification"]
+    if cells:
+        folder.mkdir(parents=True, exist_ok=True)
     names, paths = Names(), list[Path]()
 
     def keep(stem: str, image: Image.Image | None) -> None:

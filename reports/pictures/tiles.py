@@ -46,14 +46,14 @@ def load(path: Path) -> Image.Image:
     return ImageOps.contain(image, (TILE, TILE), Image.Resampling.LANCZOS) if longest > TILE else image
 
 
-def files(folder: Path) -> list[Path]:
+def files(folder: Path | None) -> list[Path]:
     """The folder's pictures in the order of their names; none where there is no such folder."""
-    return sorted(folder.glob("*.png"))
+    return sorted(folder.glob("*.png")) if folder is not None else []
 
 
 def first(folder: Path | None, count: int) -> list[Tile]:
     """The folder's first `count` pictures, None for each that is missing."""
-    found: list[Tile] = [load(path) for path in files(folder)[:count]] if folder is not None else []
+    found: list[Tile] = [load(path) for path in files(folder)[:count]]
     return [*found, *[None] * (count - len(found))]
 
 

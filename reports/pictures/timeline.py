@@ -50,9 +50,9 @@ def timeline(cells: Sequence[CellResult], task: int, columns: int = COLUMNS) -> 
     return sheet(f"Task {task}: {name}", subtitle(cell, without), [Row(label) for label in shown], blocks, repeated=1)
 
 
-def _stages(result: TaskResult, end: int) -> Mapping[int, Path]:
+def _stages(result: TaskResult, end: int) -> Mapping[int, Path | None]:
     """i -> X_{i,j}: what is known, at least the images after the last task."""
-    return {**result.after, **({} if end in result.after else {end: result.generated})}
+    return {end: result.generated, **result.after}
 
 
 def _spaced(numbers: Sequence[int], count: int) -> list[int]:

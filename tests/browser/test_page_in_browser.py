@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from harness.results import CellResult, Unfinished
+from harness.results import CellResult, Metric, Row, TaskResult, Unfinished
 from reports.page import write_page
 
 if TYPE_CHECKING:
@@ -112,6 +112,45 @@ def test_compositions_have_their_prompts(watched: Watched, report: Path) -> None
     figure.scroll_into_view_if_needed()
     figure.locator("img").first.evaluate("image => image.decode()")
     watched.assert_quiet(report)
+
+
+def classes(label: str, seed: int, accuracy: float) -> CellResult:
+    """A cell of a classifier, which has no images."""
+    common: dict[str, Any] = {
+        "benchmark": "objects", "tier": "mini", "backbone": "vit", "method": label, "seed": seed, "partial": False,
+    }  # fmt: skip
+    figures: tuple[tuple[Metric, float], ...] = (("a_n", accuracy), ("forgetting_max", 90 - accuracy))
+    return CellResult(
+        **common, setting="classification", title="Objects", label=label, options={"epochs": 5}, tasks_total=2,
+        tasks=tuple(TaskResult(index=j, name=f"classes {j}", category="cat, dog") for j in (1, 2)),
+        protocol={"split": "seeded"},
+        rows=tuple(Row(**common, metric=metric, value=value, n=2, unit="%") for metric, value in figures),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_page_of_classifiers(watched: Watched, cell: Make, tmp_path: Path, mixed: bool) -> None:
+    folder = tmp_path / "report"
+    found = [classes("ft", 0, 9.5), classes("stamina", 0, 80.0), classes("stamina", 1, 82.0)]
+    write_page([*found, *([cell()] if mixed else [])], folder)
+    page = watched.open(folder)
+    table = page.locator("#tables table").first
+    head = table.get_by_role("button", name="A_N (%) ↑", exact=True)
+    head.click()
+    head.click()
+    assert table.locator("tbody th").all_inner_texts() == ["stamina", "ft"]  # 81 before 9.5
+    table.get_by_role("button", name="81.00 ± 1.41").click()
+    shown = page.locator("dialog[open]").inner_text()
+    for part in ("stamina", "after learning the last one", "epochs", "seeded", "0\t80\t—\t2"):
+        assert part in shown
+    page.keyboard.press("Escape")
+    assert page.locator("#explorer").count() == mixed
+    if mixed:
+        options = page.locator("#x-table option").all_inner_texts()
+        assert options == ["toy, mini tier, tiny; 3 tasks"]
+        page.locator("#x-figures").get_by_role("button").first.click()
+        assert "real images" in page.locator("dialog[open]").inner_text()
+    watched.assert_quiet(folder)
 
 
 def test_the_theme_follows_the_system_and_the_switch(watched: Watched, report: Path) -> None:

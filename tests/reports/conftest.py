@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -72,5 +73,60 @@ def make(tmp_path: Path) -> Callable[..., CellResult]:
             protocol=other.pop("protocol", {"kernel": "polynomial"}),
             rows=tuple(rows),
         )
+
+    return cell
+
+
+@pytest.fixture
+def make_classes() -> Callable[..., CellResult]:
+    """A factory of cells of the classification setting; `matrix` holds a_{i,j} in %, row i with i figures.
+
+    A matrix of one row of several figures is that of a method which learns all classes at once.
+    """
+
+    def cell(
+        label: str = "stamina",
+        seed: int = 0,
+        matrix: Sequence[Sequence[float]] = ((90.0,), (60.0, 80.0), (30.0, 50.0, 70.0)),
+        whole: Mapping[str, tuple[float, str]] | None = None,
+        total: int | None = None,
+        benchmark: str = "objects",
+        **other: Any,
+    ) -> CellResult:
+        last, joint = len(matrix[-1]), len(matrix) == 1 < len(matrix[0])
+        common: dict[str, Any] = {
+            "benchmark": benchmark, "tier": "mini", "backbone": other.pop("backbone", "tiny-vit"),
+            "method": other.pop("method", label), "seed": seed, "partial": other.pop("partial", False),
+        }  # fmt: skip
+        rows: list[Row] = []
+
+        def add(metric: str, value: float, n: int = 10, unit: str = "%", **extra: Any) -> None:
+            rows.append(Row(**common, metric=metric, value=value, n=n, unit=unit, **extra))  # type: ignore[arg-type]
+
+        a = {(last if joint else i): list(row) for i, row in enumerate(matrix, 1)}
+        for i, row in a.items():
+            for j, value in enumerate(row, 1):
+                add("accuracy", value, task=j, after=i)
+            add("a_n", fmean(row), i, task=i)
+        add("a_n", fmean(a[last]), last, low=fmean(a[last]) - 2, high=fmean(a[last]) + 2)
+        if not joint:
+            add("a_n_mean", fmean(fmean(row) for row in a.values()), last)
+            drops = {j: max(a[i][j - 1] for i in range(j, last)) - a[last][j - 1] for j in range(1, last)}
+            costs = {n: fmean(a[n - 1][j] - a[n][j] for j in range(n - 1)) for n in range(2, last + 1)}
+            learned = {j: a[j][j - 1] for j in a}
+            for metric, values in (
+                ("forgetting_max", drops), ("forgetting_step", costs), ("learned_accuracy", learned)
+            ):  # fmt: skip
+                for task, value in values.items():
+                    add(metric, value, task=task)
+                add(metric, fmean(values.values()) if values else 0.0, len(values))
+        for metric, (value, unit) in (whole or {}).items():
+            add(metric, value, unit=unit)
+        return CellResult(
+            **common, setting="classification", title=other.pop("title", "Objects in two steps"), label=label,
+            options=other.pop("options", {}), tasks_total=last if total is None else total,
+            tasks=tuple(TaskResult(index=j, name=f"classes {j}", category="cat, dog") for j in range(1, last + 1)),
+            protocol=other.pop("protocol", {"accuracy": "arg-max"}), rows=tuple(rows), **other,
+        )  # fmt: skip
 
     return cell

@@ -111,7 +111,7 @@ def test_partial_and_foreign_cells_are_refused(make: Make, tmp_path: Path) -> No
     write_reference([full], tmp_path / "mini")
     with pytest.raises(UsageError, match="one tier only, not of mini and paper"):
         write_reference([full.model_copy(update={"tier": "paper"})], tmp_path / "mini")
-    with pytest.raises(UsageError, match="one backbone and one length of toy"):
+    with pytest.raises(UsageError, match="one setting, one backbone and one length of toy"):
         write_reference([make("clora").model_copy(update={"backbone": "other"})], tmp_path / "mini")
 
 
