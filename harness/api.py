@@ -19,7 +19,7 @@ from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
 from harness.runner import Progress, check
-from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, Task, Tier
+from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, SettingName, Task, Tier
 from harness.store import Store, key_of
 from harness.weights import check_extractor, check_family, check_parts, hub_weights
 
@@ -37,19 +37,43 @@ class Prepared:
     progress: Progress
 
 
-def find_benchmark(name: str, tier: str) -> Benchmark:
+def find_benchmark(
+    name: str, tier: str, setting: SettingName | None = None, split_into: int | None = None,
+    class_order: int | None = None,
+) -> Benchmark:  # fmt: skip
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
+    Args:
+        setting: of a folder; a registered benchmark has its own. split_into, class_order: of a folder of classes.
+
     Raises:
-        UsageError: none of them.
+        UsageError: none of them, or not of that setting.
     """
+    found = _find(name, tier, setting, split_into, class_order)
+    if setting is not None and found.setting != setting:
+        raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
+    if found.setting == "customization" and class_order is not None:
+        raise UsageError("--class-order is for --setting classification; here --order shuffles the tasks.")
+    return found
+
+
+def _find(
+    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None
+) -> Benchmark:
+    folder = "/" in name or "\\" in name or name in (".", "..") or bool(name and Path(name).exists())
+    if setting == "classification" and folder and name not in registry.benchmarks().names():
+        from harness.class_folder import folder_benchmark
+
+        return folder_benchmark(Path(name), tier, split_into, class_order)
+    if split_into is not None:
+        raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
     if name in registry.benchmarks().names() or ":" in name:
         return registry.benchmarks().get(name)
     from harness.prepared import prepared_benchmark, prepared_names
 
     if (prepared := prepared_benchmark(name, tier)) is not None:
         return prepared
-    if "/" in name or "\\" in name or name in (".", "..") or (name and Path(name).exists()):
+    if folder:
         from harness.photo_benchmark import photo_benchmark
 
         return photo_benchmark(Path(name), tier)
@@ -100,7 +124,14 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
         if getattr(spec, option) == "":
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     tier: Tier = registry.tiers().get(spec.tier)
-    benchmark = (benchmark or find_benchmark(spec.benchmark, tier.name)).shuffled(spec.order)
+    benchmark = benchmark or find_benchmark(spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order)
+    if benchmark.setting == "classification":
+        from harness.class_api import prepare_classes
+
+        return prepare_classes(spec, benchmark, tier)
+    if spec.recognition:
+        raise UsageError("--set recognition is for the classification setting, where images are seen; leave it out.")
+    benchmark = benchmark.shuffled(spec.order)
     tasks: Sequence[Task] = benchmark.tasks(tier.name)
     total = len(tasks)
     chosen = [t for t in tasks if spec.tasks is None or t.index in spec.tasks]

@@ -9,9 +9,9 @@ import yaml
 
 from harness import registry
 from harness.errors import UsageError, nearest
-from harness.spec import MethodSpec, Sampling
+from harness.spec import Frozen, MethodSpec, Recognition, Sampling, SettingName
 
-SAMPLING = "sampling."
+SAMPLING, RECOGNITION = "sampling.", "recognition."  # options of the protocol, not of a method
 
 
 def parse_value(change: str) -> Any:
@@ -34,12 +34,25 @@ def sampling_changes(changes: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: an unknown sampling option.
     """
+    return _of_protocol(changes, SAMPLING, Sampling)
+
+
+def recognition_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """The assignments among `changes` that say how a classifier sees images.
+
+    Raises:
+        UsageError: an unknown one.
+    """
+    return _of_protocol(changes, RECOGNITION, Recognition)
+
+
+def _of_protocol(changes: Sequence[str], prefix: str, kind: type[Frozen]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for change in changes:
-        if change.startswith(SAMPLING):
-            option = change.partition("=")[0].removeprefix(SAMPLING).strip()
-            if option not in Sampling.model_fields:
-                raise _unknown(change, option, set(Sampling.model_fields))
+        if change.startswith(prefix):
+            option = change.partition("=")[0].removeprefix(prefix).strip()
+            if option not in kind.model_fields:
+                raise _unknown(change, option, set(kind.model_fields))
             found[option] = parse_value(change)
     return found
 
@@ -50,7 +63,7 @@ def _unknown(change: str, option: str, fields: set[str]) -> UsageError:
     return UsageError(f"--set '{change}': unknown option '{option}'; {hint}")
 
 
-def method_names(names: str) -> list[str]:
+def method_names(names: str, setting: SettingName = "customization") -> list[str]:
     """'stamina,ti++' or 'all' as names, none of them twice.
 
     Raises:
@@ -58,17 +71,17 @@ def method_names(names: str) -> list[str]:
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if not wanted:
-        raise UsageError(f"--methods names no method; known: {', '.join(registry.methods().names())}.")
+        raise UsageError(f"--methods names no method; known: {', '.join(registry.methods(setting).names())}.")
     if len(set(wanted)) < len(wanted):
         raise UsageError(f"--methods '{names}' names a method twice; name each once.")
     if "all" not in wanted:
         return wanted
     if len(wanted) > 1:
         raise UsageError(f"--methods '{names}' names more than all; write 'all' alone.")
-    return registry.methods().names()
+    return registry.methods(setting).names()
 
 
-def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
+def method_specs(names: str, changes: Sequence[str], setting: SettingName = "customization") -> tuple[MethodSpec, ...]:
     """'stamina,ti++' and ['stamina.rank=8', 'steps=100'] as method specs.
 
     An assignment without a method's name goes to every method that has the option.
@@ -76,11 +89,12 @@ def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
     Raises:
         UsageError: an unknown method or option, a malformed assignment.
     """
-    wanted = method_names(names)
-    plugins = {name: registry.methods().get(name) for name in wanted}
+    wanted = method_names(names, setting)
+    plugins = {name: registry.methods(setting).get(name) for name in wanted}
+    fields_of = {name: plugin.options_for(setting).model_fields for name, plugin in plugins.items()}
     assigned: dict[str, dict[str, Any]] = {name: {} for name in wanted}
     for change in changes:
-        if change.startswith(SAMPLING):
+        if change.startswith((SAMPLING, RECOGNITION)):
             continue
         left, equals, _ = change.partition("=")
         left = left.strip()
@@ -89,8 +103,8 @@ def method_specs(names: str, changes: Sequence[str]) -> tuple[MethodSpec, ...]:
         target, dot, option = left.rpartition(".")
         if dot and target not in plugins:
             raise UsageError(f"--set '{change}' names the method '{target}', which --methods does not; add it there.")
-        homes = [target] if dot else [n for n, p in plugins.items() if option in p.options_class.model_fields]
-        fields = {f for n in (homes or plugins) for f in plugins[n].options_class.model_fields}
+        homes = [target] if dot else [name for name, fields in fields_of.items() if option in fields]
+        fields = {f for name in (homes or plugins) for f in fields_of[name]}
         if not homes or option not in fields:
             raise _unknown(change, option, fields)
         for name in homes:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from harness.plan import Cell, Plan, Step
+from harness.spec import SettingName
 from harness.store import MANIFEST, Store
+
+# the metrics that a cell is summed up by
+SCORES: Mapping[SettingName, tuple[str, str]] = {
+    "customization": ("a_mmd", "f_mmd"), "classification": ("a_n", "forgetting_max"),
+}  # fmt: skip
 
 
 @dataclass
@@ -25,13 +32,14 @@ class Tally:
     rate: float | None = None
     loss: float | None = None
     distance: float | None = None
-    a_mmd: float | None = None
-    f_mmd: float | None = None
+    accuracy: float | None = None  # A_mmd, or A_N in the classification setting
+    forgetting: float | None = None  # F_mmd, or the highest accuracy less the last
+    setting: SettingName = "customization"
 
     @property
     def started(self) -> bool:
         """Whether any step of its own is there."""
-        return self.trained > 0 or self.a_mmd is not None
+        return self.trained > 0 or self.accuracy is not None
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Board:
         self._users: dict[str, list[tuple[Tally, Cell]]] = {}
         for cell in self.plan.cells:
             sets = {*cell.images.values(), *(c.key for c in cell.compositions)}
-            tally = Tally(cell.label, cell.seed, len(cell.tasks), len(sets))
+            tally = Tally(cell.label, cell.seed, len(cell.trains), len(sets), setting=cell.setting)
             self.tallies.append(tally)
             for key in {*cell.trains, *sets, cell.score}:
                 self._users.setdefault(key, []).append((tally, cell))
@@ -80,12 +88,21 @@ class Board:
         seconds = float(_json(self.store.folder(step.key) / MANIFEST).get("facts", {}).get("train_seconds", 0.0))
         for tally, _ in self._users.get(step.key, []):
             tally.loss, tally.distance = measures.get("final_loss"), measures.get("plasticity_distance")
-            tally.rate = step.recipe["options"]["steps"] / seconds if seconds > 0 else None
+            tally.rate = _steps(step.recipe) / seconds if seconds > 0 else None
 
     def _read_score(self, tally: Tally, cell: Cell) -> None:
         figures: list[dict[str, Any]] = _json(self.store.folder(cell.score) / "figures.json").get("figures", [])
         whole = {f["metric"]: f["value"] for f in figures if f["task"] is None and f["layer"] is None}
-        tally.a_mmd, tally.f_mmd = whole.get("a_mmd"), whole.get("f_mmd")
+        names = SCORES[tally.setting]
+        tally.accuracy, tally.forgetting = whole.get(names[0]), whole.get(names[1])
+
+
+def _steps(recipe: Mapping[str, Any]) -> int:
+    """Steps of a training."""
+    options = recipe["options"]
+    if "steps" in options:
+        return int(options["steps"])
+    return int(options["epochs"]) * ceil(int(recipe["images"]) / int(options["batch_size"]))
 
 
 def _json(path: Path) -> dict[str, Any]:

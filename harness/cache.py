@@ -200,8 +200,8 @@ def read_step(folder: Path) -> StoredStep:
 
 
 def _concepts(recipe: Mapping[str, Any]) -> tuple[str, ...]:
-    named = [recipe.get("images"), recipe.get("concept"), *recipe.get("concepts", ())]
-    return tuple(dict.fromkeys(str(concept) for concept in named if concept))
+    named = [recipe.get("images"), recipe.get("concept"), *recipe.get("concepts", ()), *recipe.get("tests", ())]
+    return tuple(dict.fromkeys(concept for concept in named if concept and isinstance(concept, str)))
 
 
 def owner_of(node: str, process: int) -> Owner:

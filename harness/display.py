@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -22,7 +22,13 @@ from rich.text import Text
 from harness.board import Board, Tally
 from harness.errors import presentable
 from harness.plan import Plan, Step
+from harness.spec import SettingName
 from harness.store import Store
+
+# how the two figures of a cell are called, and their unit
+NAMES: Mapping[SettingName, tuple[tuple[str, str], str]] = {
+    "customization": (("A_mmd", "F_mmd"), "x10^3"), "classification": (("A_N", "forgetting"), "%"),
+}  # fmt: skip
 
 
 class Display(Protocol):
@@ -158,9 +164,10 @@ def training(tally: Tally) -> str:
 
 
 def scores(tally: Tally) -> str:
-    """'A_mmd 403.4, F_mmd 9.2 (x10^3)'."""
-    parts = [("A_mmd", tally.a_mmd), ("F_mmd", tally.f_mmd)]
-    return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + " (x10^3)"
+    """'A_mmd 403.4, F_mmd 9.2 (x10^3)', or 'A_N 71.3, forgetting 5.2 (%)'."""
+    names, unit = NAMES[tally.setting]
+    parts = zip(names, (tally.accuracy, tally.forgetting), strict=True)
+    return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + f" ({unit})"
 
 
 def cells_table(tallies: Sequence[Tally], room: int, width: int = 80) -> Table:
@@ -169,16 +176,17 @@ def cells_table(tallies: Sequence[Tally], room: int, width: int = 80) -> Table:
     Of too many, those at work come first, then the finished; the rest is counted.
     """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    columns = ("tasks", "images", "steps/s", "loss", "distance", "A_mmd", "F_mmd")
+    names = NAMES[tallies[0].setting if tallies else "customization"][0]
+    columns = ("tasks", "images", "steps/s", "loss", "distance", *names)
     taken = sum(max(len(column), 5) + 2 for column in columns)
     table.add_column("cell", no_wrap=True, overflow="ellipsis", max_width=max(10, width - taken))  # it gives way
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     shown = list(tallies)
     if len(shown) > room:
-        shown = sorted(shown, key=lambda t: (not t.started or t.a_mmd is not None, not t.started))[: room - 1]
+        shown = sorted(shown, key=lambda t: (not t.started or t.accuracy is not None, not t.started))[: room - 1]
     for tally in shown:
-        figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.a_mmd, 1), (tally.f_mmd, 1)]
+        figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.accuracy, 1), (tally.forgetting, 1)]
         table.add_row(
             Text(f"{tally.label} seed {tally.seed}"), f"{tally.trained}/{tally.tasks}",
             f"{tally.drawn}/{tally.pictures}",

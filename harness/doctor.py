@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import api, registry
+from harness.backbones.classifier_files import image_size, read_config
 from harness.backbones.known import KNOWN, SHORT, is_folder, label, resolved
+from harness.class_api import classifier_folder
+from harness.class_files import FileImages
 from harness.errors import BenchError, UsageError, nearest, presentable
 from harness.fingerprint import model_folder
 from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
 from harness.runner import default_jobs, first_line
-from harness.spec import Benchmark, RunSpec, Task
+from harness.spec import SETTINGS, Benchmark, RunSpec, SettingName, Task
 from harness.weights import check_extractor, check_weights
 
 State = Literal["ready", "note", "missing", "broken"]
@@ -61,7 +64,7 @@ def examine(output: Path, backbone: str | None = None, variables: Iterable[str] 
     yield from packages()
     yield from processor()
     yield from gpus()
-    tiers: dict[str, bool] = {}
+    tiers: dict[str, set[SettingName]] = {}
     yield from models(tiers, backbone)
     yield from plugins()
     yield from benchmarks(tiers)
@@ -156,8 +159,8 @@ def gpus() -> Iterator[Finding]:
         yield Finding("device", "cuda", "broken", f"the GPU cannot be asked: {first_line(error)}", remedy)
 
 
-def models(ready: dict[str, bool], backbone: str | None = None) -> Iterator[Finding]:
-    """Each tier's backbone and extractor; what came out is noted in `ready`."""
+def models(ready: dict[str, set[SettingName]], backbone: str | None = None) -> Iterator[Finding]:
+    """Each tier's backbone, extractor and classifier; `ready` is told the settings whose models are there."""
     found: list[Finding] = []
     for name, tier in _load(registry.tiers(), "tier", found):
         needed = name == DEFAULT_TIER
@@ -169,7 +172,10 @@ def models(ready: dict[str, bool], backbone: str | None = None) -> Iterator[Find
         else:  # open_clip alone knows where its models lie, and takes seconds to import
             detail = f"{tier.extractor}, looked for once the backbone is there"
             lines.append(Finding("model", f"{name}: extractor", "note", detail, lines[0].remedy))
-        ready[name] = all(line.state == "ready" for line in lines)
+        ready[name] = {"customization"} if all(line.state == "ready" for line in lines) else set()
+        if tier.classifier:
+            lines.append(_model(name, "classifier", tier.classifier, _classifier, needed))
+            ready[name] |= {"classification"} if lines[-1].state == "ready" else set()
         found += lines
     if DEFAULT_TIER not in ready and not any(f.fatal for f in found):
         found.append(_not_installed("tier", DEFAULT_TIER))
@@ -203,7 +209,7 @@ def _model(tier: str, kind: str, source: str, look: Callable[[str], str], needed
             remedy = "give another folder"
         else:
             remedy = "`run --no-offline` downloads it"
-            remedy += ", or name a folder with --backbone" if kind == "backbone" else ""
+            remedy += ", or name a folder with --backbone" if kind != "extractor" else ""
         state: State = "broken" if folder else "missing"
         # a sentence for the user ends with a remedy of `run`'s; ours knows more
         return Finding("model", name, state, first_line(error).partition(";")[0].rstrip("."), remedy, needed)
@@ -234,6 +240,19 @@ def _clip(source: str) -> str:
     return f"{source}, in the local hub cache"
 
 
+def _classifier(source: str) -> str:
+    """In words what a timm ViT's folder or hub id is; only headers of its weights are read.
+
+    Raises:
+        UsageError: it cannot be used, or is not in the local hub cache.
+    """
+    folder = classifier_folder(source, offline=True)
+    check_weights(folder, source)
+    architecture, size = read_config(folder)[0], image_size(folder)
+    where = "a folder" if is_folder(source) else f"commit {folder.name[:SHORT]} in the local hub cache"
+    return f"{_name(source)}, {architecture}, {f'{size} px, ' if size else ''}{where}"
+
+
 def _name(source: str) -> str:
     return Path(source).name if Path(source).is_dir() else source
 
@@ -241,16 +260,16 @@ def _name(source: str) -> str:
 def plugins() -> Iterator[Finding]:
     """Every method, those of other packages among them: one line if all load, and one for each that does not."""
     found: list[Finding] = []
-    loaded = list(_load(registry.methods(), "method", found))
+    loaded = sorted({name for setting in SETTINGS for name, _ in _load(registry.methods(setting), "method", found)})
     if loaded:
-        yield Finding("plug-ins", "methods", "ready", f"{len(loaded)} load: {', '.join(name for name, _ in loaded)}")
+        yield Finding("plug-ins", "methods", "ready", f"{len(loaded)} load: {', '.join(loaded)}")
     elif not found:
         yield _not_installed("method", "methods")
-    yield from found
+    yield from dict.fromkeys(found)  # a method of both settings fails in both
 
 
-def benchmarks(tiers: Mapping[str, bool]) -> Iterator[Finding]:
-    """Each benchmark at each tier: ready, or what is missing."""
+def benchmarks(tiers: Mapping[str, set[SettingName]]) -> Iterator[Finding]:
+    """Each benchmark at each tier: ready, or what is missing. `tiers`: the settings whose models are there."""
     found: list[Finding] = []
     loaded: list[tuple[str, Benchmark]] = list(_load(registry.benchmarks(), "benchmark", found))
     yield from found
@@ -258,7 +277,7 @@ def benchmarks(tiers: Mapping[str, bool]) -> Iterator[Finding]:
         yield _not_installed("benchmark", "benchmarks")
     for name, benchmark in loaded:
         for tier, ready in tiers.items():
-            yield _at_tier(name, benchmark, tier, ready)
+            yield _at_tier(name, benchmark, tier, benchmark.setting in ready)
     yield from prepared_benchmarks({name for name, _ in loaded})
 
 
@@ -285,8 +304,12 @@ def _counted(tasks: Sequence[Task]) -> str:
     prepared = [task.images for task in tasks if isinstance(task.images, PreparedImages)]
     for images in prepared:
         images.look()
+    classes = [task.images for task in tasks if isinstance(task.images, FileImages)]
+    for some in classes:
+        some.look()
     places = dict.fromkeys(f"{images.origin.title} in {images.origin.root}" for images in prepared)
     of = f", {sum(map(len, prepared))} images of {' and '.join(places)}" if prepared else ""
+    of += f", {sum(map(len, classes))} images to train" if classes else ""
     return f"{len(tasks)} tasks{of}"
 
 

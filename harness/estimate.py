@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from harness.api import Prepared, device_slots
 from harness.backbones.blueprint import blueprint
+from harness.class_costs import ClassCosts
 from harness.costs import SAMPLED, Costs, Work
 from harness.counts import counts_of, extractor_counts, is_nominal
 from harness.errors import unknown
@@ -70,9 +71,13 @@ def device_named(name: str) -> Device:
 
 
 def units(kind: str, recipe: Mapping[str, Any]) -> float:
-    """How much of its work a step is: images times steps of training or of the sampler; 1 for other kinds."""
+    """How much of its work a step is: images times steps of training or of the sampler, or epochs; classes; else 1."""
+    if kind == "train" and "epochs" in recipe["options"]:
+        return float(recipe["options"]["epochs"] * recipe["images"])
     if kind == "train":
         return float(recipe["options"]["steps"] * recipe["options"]["batch_size"])
+    if kind == "evaluate":
+        return float(sum(recipe["classes"]))
     if kind in SAMPLED:
         return float(recipe["sampling"]["images"] * recipe["sampling"]["steps"])
     return 1.0
@@ -156,6 +161,8 @@ def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
     }  # fmt: skip
     found = list(finished(prepared.store.root, match))
     measured = Measured.of(found)
+    if setting.recognition is not None:
+        return _of_classes(prepared, measured)
     plan = blueprint(setting.backbone_name, folder=Path(setting.backbone))
     counted = [step for step in pending if (step.kind, step.recipe.get("method", "")) not in measured.seconds]
     nominal = setting.device_type == "cpu" and is_nominal(plan)
@@ -187,6 +194,30 @@ def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
     jobs = prepared.spec.jobs or default_jobs(device_slots(prepared.spec.device, setting.device_type))
     wall = max(sum(seconds.values()) / jobs, longest_chain(prepared.plan, seconds))
     return Cost(wall, megabytes, jobs, _basis(measured, bool(counted), costs, device), seconds)
+
+
+def _of_classes(prepared: Prepared, measured: Measured) -> Cost:
+    """As `estimate`, in the classification setting: finished steps, else a count from the ViT's size."""
+    setting = prepared.plan.setting
+    costs = ClassCosts(setting)
+    device, utilisation = (_this_gpu(), UTILISATION) if setting.device_type == "cuda" else (CORE, 1.0)
+    seconds: dict[str, float] = {}
+    megabytes = 0.0
+    counted = False
+    for step in prepared.progress.pending:
+        key = (step.kind, step.recipe.get("method", ""))
+        if key in measured.seconds:
+            seconds[step.key] = measured.seconds[key] * units(step.kind, step.recipe)
+        else:
+            counted = True
+            work = costs.flop(step) / (device.rate(setting.dtype) * utilisation)
+            seconds[step.key] = work or NOMINAL[step.kind][0]
+        megabytes += measured.megabytes.get(key, costs.megabytes(step))
+    jobs = prepared.spec.jobs or default_jobs(device_slots(prepared.spec.device, setting.device_type))
+    wall = max(sum(seconds.values()) / jobs, longest_chain(prepared.plan, seconds))
+    parts = ["from finished steps in this store"] if measured.seconds else []
+    parts += [f"counted, on {device.title}"] if counted else []
+    return Cost(wall, megabytes, jobs, "; ".join(parts) or "nothing to do", seconds)
 
 
 def in_seconds(step: Step, work: Work, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:

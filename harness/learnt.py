@@ -57,7 +57,7 @@ def token_of(task: TaskResult) -> str:
 def choose_cell(
     cells: Sequence[CellResult], benchmark: str | None = None, method: str | None = None, seed: int | None = None
 ) -> CellResult:
-    """The one cell meant.
+    """The one cell meant, of those of the customization setting.
 
     Args:
         method: its name, or its label where changed options tell two apart.
@@ -69,6 +69,14 @@ def choose_cell(
     found = [c for c in cells if all(v is None or getattr(c, k) == v for k, v in wanted.items())]
     if method is not None:
         found = [c for c in found if c.label == method] or [c for c in found if c.method == method]
+    classifiers = [c for c in found if c.setting == "classification"]
+    if found and len(classifiers) == len(found):
+        c = found[0]
+        raise UsageError(
+            f"'{c.label}' on {c.benchmark} learnt to classify: it has no pipeline to export and draws no pictures; "
+            "choose a run of the customization setting."
+        )
+    cells, found = ([c for c in some if c.setting == "customization"] for some in (cells, found))
     if len(found) == 1:
         return found[0]
     listed = "; ".join(f"{c.benchmark}, {c.label}, seed {c.seed}" for c in (found or cells)[:8])
@@ -134,7 +142,7 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
     from harness.backbones.text_to_image import TextToImage
     from harness.fingerprint import MEMO, Fingerprints, model_folder
     from harness.recorded import read_spec
-    from harness.steps import DTYPES
+    from harness.step_parts import DTYPES
 
     spec: RunSpec | None = read_spec(state.cell.run_file) if state.cell.run_file is not None else None
     source = backbone or (spec.backbone if spec else None) or registry.tiers().get(state.cell.tier).backbone

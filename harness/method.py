@@ -15,63 +15,94 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.spec import MethodOptions
+from harness.spec import ClassOptions, Options, SettingName
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from harness.backbones.adaptable import Adaptable
+    from harness.backbones.classifier import Classifier, Prompt
     from harness.backbones.text_to_image import TextToImage
     from harness.lesson import Batch, Lesson
 
-O = TypeVar("O", bound=MethodOptions)  # noqa: E741  (O for options)
+O = TypeVar("O", bound=Options)  # noqa: E741  (O for options)
 
 
 class Method(ABC, Generic[O]):
     """A method that learns one task after another. One instance lives for one task.
 
+    In the classification setting the same class adapts a ViT's Q, K and V (`stamina`, `clora`), or trains prompts, or
+    all weights; what is said of tokens, latents and prompts in words is of the customization setting alone.
+
     Class attributes:
-        options_class: its options. summary: one line. citation: the paper.
+        options_class: its options. class_options: those in the classification setting, where it has both.
+        summary: one line. citation: the paper.
         trains, loss: what a task trains, and on what loss, with equation numbers; for `stamina-bench show`.
+            class_trains, class_loss: the same in the classification setting, where it has both.
         independent: every task is learnt from the pre-trained weights alone, so that X_{i,j} = X_{j,j} for all i, and
             F_mmd is 0 by construction. Such tasks may be trained in any order, or at once.
         learner: the registered name of an independent method that learns each concept for this one, which only has to
             `merge` what it learnt. Trainings with the same options are then shared by both.
-        search_space: option -> values that `stamina-bench tune` may choose from, in order.
+        joint: classification: all tasks' images are learnt at once, after the last task has come: an upper bound.
+        search_space: option -> values that `stamina-bench tune` may choose from, in order. class_search_space: those in
+            the classification setting, where it has both.
 
     Attributes:
         memory: what `remember` or `merge` left after the task before; empty at the first.
+        place: (i, N): this is task i of N, counted from 1.
     """
 
-    options_class: ClassVar[type[MethodOptions]]
+    options_class: ClassVar[type[Any]]
+    class_options: ClassVar[type[ClassOptions] | None] = None
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     trains: ClassVar[str] = ""
     loss: ClassVar[str] = ""
+    class_trains: ClassVar[str] = ""
+    class_loss: ClassVar[str] = ""
     independent: ClassVar[bool] = False
     learner: ClassVar[str | None] = None
+    joint: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
 
     def __init__(self, options: O) -> None:
         self.options = options
         self.memory: Mapping[str, Tensor] = {}
+        self.place: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def options_for(cls, setting: SettingName) -> type[Any]:
+        """The class of its options in a setting."""
+        return cls.class_options if setting == "classification" and cls.class_options else cls.options_class
+
+    @classmethod
+    def space_for(cls, setting: SettingName) -> Mapping[str, Sequence[Any]]:
+        """What `stamina-bench tune` may choose from in a setting."""
+        return cls.class_search_space if setting == "classification" and cls.class_options else cls.search_space
 
     @abstractmethod
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        """Attach what this task trains, and return the custom token.
+        """Attach what this task trains, and return the custom token, or what else is trained beside the adapters.
 
         Args:
             model: gives the projections (names, W_{t-1}, W_{t-1} - W_init) and takes their adapters.
             generator: the only source of randomness for initial values and, later, of noise in training.
 
         Returns:
-            A module whose forward, called without arguments, gives the token's embedding, (dim,) float32.
+            A module whose forward, called without arguments, gives the token's embedding, (dim,) float32. In the
+            classification setting: a `Prompt`, or a module with whatever else shall be trained, or an empty one.
         """
+
+    def recall(self, model: Classifier) -> Prompt | None:
+        """Classification: the prompt to test with, made of `memory` as `remember` left it; None for none."""
+        return None
 
     def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
         """What a training step looks at: by default `batch_size` of the task's images under the task's prompt."""
-        return lesson.plain(self.options.batch_size, generator)
+        options: Any = self.options
+        return lesson.plain(options.batch_size, generator)
 
     def prior_images(self) -> int:
         """How many images of the task's category the pre-trained model shall generate for `lesson.prior`."""
@@ -85,8 +116,10 @@ class Method(ABC, Generic[O]):
         """Figures of the finished task worth keeping, such as 'mask_density'. Called after training, before folding."""
         return {}
 
-    def remember(self, lesson: Lesson, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """What the next task gets as `memory`, on the CPU. Called when the task is folded into `lesson.model`.
+
+        `lesson` is a `Lesson`, or a `ClassLesson` in the classification setting.
 
         Keep it to a fixed number of tensors per weight: the cost of a task must not grow with the number of tasks.
         """

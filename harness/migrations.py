@@ -1,9 +1,9 @@
 """Versions of files: what a newer program wrote is refused, and what a run file of an older version holds is migrated.
 
 A run file of version 1 names real images and X_{N,j}; 2 adds `variant`, which tells apart cells of other sources; 3
-names all images and features, trainings and compositions, and has orders; 4 says its version; 5 says whether the U-Net
-was compiled. The first three say no version: their fields tell them apart. Migration is in memory, one version after
-another; files stay as they are.
+names all images and features, trainings and compositions, and has orders; 4 says its version; 5 says whether the
+U-Net was compiled; 6 says the setting, and how a classification benchmark is split. The first three say no version:
+their fields tell them apart. Migration is in memory, one version after another; files stay as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import UsageError
 
-VERSION = 5  # of run files
+VERSION = 6  # of run files
 
 Content = Mapping[str, Any]
 
@@ -83,6 +83,12 @@ def _with_compile(content: Content) -> Content:
     return {**content, "schema_version": 5, "spec": {**content["spec"], "compile": False}}
 
 
+def _with_setting(content: Content) -> Content:
+    spec = {**content["spec"], "setting": None, "split_into": None, "class_order": None, "recognition": {}}
+    cells = [{**cell, "setting": "customization"} for cell in content["cells"]]
+    return {**content, "schema_version": 6, "spec": spec, "cells": cells}
+
+
 STEPS: Mapping[int, Callable[[Content], Content]] = {
-    1: _with_variant, 2: _with_all_images, 3: _with_version, 4: _with_compile,
+    1: _with_variant, 2: _with_all_images, 3: _with_version, 4: _with_compile, 5: _with_setting,
 }  # fmt: skip

@@ -24,30 +24,34 @@ from typing import Any
 
 from harness.method import Method
 from harness.prompts import composed_prompt
-from harness.spec import Benchmark, MethodOptions, Sampling, Task, Tier
+from harness.spec import Benchmark, ImageSource, MethodOptions, Options, Recognition, Sampling, SettingName, Task, Tier
 from harness.store import key_of
 
 # Raise a step's version when its code changes what it writes.
 VERSIONS = {
-    "real": 1, "prior": 1, "train": 3, "merge": 2, "generate": 2, "compose": 1, "features": 1, "score": 3,
+    "real": 1, "prior": 1, "train": 3, "merge": 2, "generate": 2, "compose": 1, "features": 1, "evaluate": 1,
+    "score": 3,
 }  # fmt: skip
 
 # Nominal seconds and megabytes of a step at the mini tier, on one core of a 2025 server: for estimates only.
 NOMINAL = {
     "real": (0.3, 0.3), "prior": (1.2, 0.3), "train": (3.8, 0.7), "merge": (0.5, 1.5), "generate": (1.2, 0.2),
-    "compose": (0.6, 0.1), "features": (0.15, 0.05), "score": (0.5, 0.1),
+    "compose": (0.6, 0.1), "features": (0.15, 0.05), "evaluate": (1.2, 0.05), "score": (0.5, 0.1),
 }  # fmt: skip
 NOMINAL_WORK = {"train": 240, "prior": 128, "generate": 128, "compose": 64}  # what they did: images times steps
 
 COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
-SCORING = ("mmd", "scores", "interference")  # modules of harness.metrics that a score is made with
+# modules of harness.metrics that a score is made with
+SCORING: Mapping[SettingName, tuple[str, ...]] = {
+    "customization": ("mmd", "scores", "interference"), "classification": ("accuracy", "scores", "interference"),
+}  # fmt: skip
 
 
 @cache
-def metrics_hash() -> str:
+def metrics_hash(setting: SettingName = "customization") -> str:
     """Hash of the metrics' source: scoring is cheap, and an edited metric must score anew."""
     digest = hashlib.sha256()
-    for name in SCORING:
+    for name in SCORING[setting]:
         digest.update((Path(__file__).parent / "metrics" / f"{name}.py").read_bytes())
     return digest.hexdigest()
 
@@ -83,12 +87,12 @@ class Cell:
     tier: str
     backbone: str
     method: str
-    options: MethodOptions
+    options: Options
     seed: int
     tasks: tuple[Task, ...]
     tasks_total: int
     score: str
-    trains: tuple[str, ...]  # of the tasks, as learnt (before any merging)
+    trains: tuple[str, ...]  # of the tasks, as learnt (before any merging); of a joint method one for all
     real: tuple[str, ...]
     real_features: tuple[str, ...]
     images: Mapping[tuple[int, int], str]  # (i, j) -> X_{i,j}
@@ -99,6 +103,7 @@ class Cell:
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
     order: int = 0
     base: str = ""
+    setting: SettingName = "customization"  # where it is classification, there are no images and no features
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -132,11 +137,15 @@ class Setting:
     dtype: str
     offline: bool = True
     compiled: bool = False
+    recognition: Recognition | None = None  # of the classification setting, which knows no sampling and no extractor
 
     def changes(self) -> dict[str, Any]:
-        """Sampling options and dtype that differ from the tier's."""
+        """Options of the protocol and dtype that differ from the tier's."""
         usual = self.tier.sampling.model_dump()
         changed = {f"sampling.{k}": v for k, v in self.sampling.model_dump().items() if v != usual[k]}
+        if self.recognition is not None:
+            usual = self.tier.recognition.model_dump()
+            changed = {f"recognition.{k}": v for k, v in self.recognition.model_dump().items() if v != usual[k]}
         return {
             **changed,
             **({} if self.dtype == self.tier.dtype else {"dtype": self.dtype}),
@@ -151,12 +160,13 @@ class Plan:
     setting: Setting
     cells: list[Cell] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
-    _concepts: dict[int, str] = field(default_factory=dict, repr=False)
+    _concepts: dict[int, tuple[ImageSource, str]] = field(default_factory=dict, repr=False)  # kept: ids are reused
 
-    def _add(
+    def add(
         self, kind: str, recipe: Mapping[str, Any], parents: Iterable[str], work: Mapping[str, Any], label: str,
         priority: tuple[int, ...],
     ) -> str:  # fmt: skip
+        """A step, unless there is one with the same recipe; gives its key."""
         parents = tuple(parents)
         recipe = {"kind": kind, "version": VERSIONS[kind], **recipe, "parents": list(parents)}
         key = key_of(recipe)
@@ -164,20 +174,22 @@ class Plan:
             self.steps[key] = Step(key, kind, recipe, parents, work, label, priority)
         return key
 
-    def _concept(self, task: Task) -> str:
+    def concept(self, task: Task) -> str:
         """The fingerprint of a task's images, taken once for all cells: files are read for it."""
-        if task.index not in self._concepts:
-            self._concepts[task.index] = task.images.fingerprint()
-        return self._concepts[task.index]
+        known = self._concepts.get(id(task.images))  # not by number: a class order gives a number to other classes
+        if known is None:
+            known = self._concepts[id(task.images)] = (task.images, task.images.fingerprint())
+        return known[1]
 
-    def _model(self) -> dict[str, Any]:
+    def model(self) -> dict[str, Any]:
+        """What made weights and images, beside method and options."""
         s = self.setting
         made_by = {"backbone": s.backbone_hash, "device": s.device_type, "dtype": s.dtype}
         return {**made_by, "compiled": True} if s.compiled else made_by  # compiled code rounds in ways of its own
 
     def _features(self, images: str, label: str, priority: tuple[int, ...]) -> str:
         s = self.setting
-        return self._add(
+        return self.add(
             "features", {"extractor": s.extractor_hash}, [images], {"extractor": s.extractor}, f"features of {label}",
             priority,
         )  # fmt: skip
@@ -197,7 +209,7 @@ class Plan:
         order = len(self.cells)
 
         def add(*arguments: Any) -> str:
-            key = self._add(*arguments)
+            key = self.add(*arguments)
             touched.append(key)
             return key
 
@@ -209,14 +221,14 @@ class Plan:
         real: list[str] = []
         real_features: list[str] = []
         for task in tasks:
-            recipe = {"images": self._concept(task), "resolution": s.tier.resolution, **self._model()}
+            recipe = {"images": self.concept(task), "resolution": s.tier.resolution, **self.model()}
             real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
             real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
         def prior(category: str, count: int) -> str:
             sampling = s.sampling.model_copy(update={"images": count})
             recipe = {
-                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self._model(),
+                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self.model(),
                 "category": category,
             }  # fmt: skip
             return add("prior", recipe, [], {}, f"{count} class images of '{category}'", (1, order))
@@ -234,7 +246,7 @@ class Plan:
         for task in tasks:
             # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks
             recipe = {
-                **taught, **self._model(), "seed": seed, "concept": self._concept(task),
+                **taught, **self.model(), "seed": seed, "concept": self.concept(task),
                 "category": task.category,
             }  # fmt: skip
             # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
@@ -251,7 +263,7 @@ class Plan:
             merged = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
             for task, learnt in zip(tasks, trains, strict=True):
                 earlier = states[-1] if states else None
-                recipe = {**merged, **self._model(), "category": task.category}
+                recipe = {**merged, **self.model(), "category": task.category}
                 work = {"task": task, "method": name, "weights": earlier}
                 label = f"{name} seed {seed}: merge task {task.index} ({task.name})"
                 parents = [learnt] if earlier is None else [learnt, earlier]
@@ -261,8 +273,8 @@ class Plan:
             task = tasks[j - 1]
             use_category = options.category_word
             recipe = {
-                "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
-                "concept": self._concept(task), "category": task.category, "category_word": use_category,
+                "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self.model(), "seed": seed,
+                "concept": self.concept(task), "category": task.category, "category_word": use_category,
             }  # fmt: skip
             parents = [states[i - 1], trains[j - 1]]
             label = f"{name} seed {seed}: images of task {j} after task {i}"
@@ -286,8 +298,8 @@ class Plan:
             ]
             sampling = s.sampling.model_copy(update={"images": min(COMPOSED, s.sampling.images)})
             recipe = {
-                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self._model(), "seed": seed,
-                "concepts": [self._concept(t) for t in both], "prompt": prompts[1], "independent": method.independent,
+                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self.model(), "seed": seed,
+                "concepts": [self.concept(t) for t in both], "prompt": prompts[1], "independent": method.independent,
             }  # fmt: skip
             parents = [states[-1], *(trains[j - 1] for j in pair)]
             work = {"tokens": [t.token for t in both], "prompt": prompts[0]}
@@ -313,7 +325,7 @@ class Plan:
             "source": method.source_hash(),
             "extractor": s.extractor_hash,
             "metrics": metrics_hash(),
-            **self._model(),
+            **self.model(),
         }
         cell = Cell(
             benchmark=benchmark.name, title=benchmark.title, tier=s.tier.name, backbone=s.backbone_name, method=name,

@@ -17,16 +17,19 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import registry
 from harness.cache import KEY, Item, RunFile, StoredStep, Survey, read_runs, store_of, survey
+from harness.class_tasks import ClassList
 from harness.errors import StoreError, UsageError
+from harness.spec import Benchmark, Task
 from harness.store import MANIFEST
 
+TRIALS = 10  # class orders of a classification benchmark that are known; the steps of others stay
 NAMED = ("real", "train", "generate", "compose", "features", "score")  # kinds that run files name by key
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -89,7 +92,8 @@ def parse_age(text: str) -> float:
 def compared_concepts() -> frozenset[str]:
     """Fingerprints of the concepts of registered benchmarks on which nothing is tuned.
 
-    A benchmark that cannot be loaded, or has no images at a tier, is left out there: its steps then stay.
+    A benchmark that cannot be loaded, or has no images at a tier, is left out there: its steps then stay. Which classes
+    a task of a classification benchmark has hangs on the trial.
     """
     concepts: dict[bool, set[str]] = {True: set(), False: set()}
     for name in registry.benchmarks().names():
@@ -97,8 +101,18 @@ def compared_concepts() -> frozenset[str]:
             benchmark = registry.benchmarks().get(name)
             for tier in benchmark.sources:
                 with suppress(Exception):
-                    concepts[benchmark.tuning].update(t.images.fingerprint() for t in benchmark.tasks(tier))
+                    concepts[benchmark.tuning].update(t.images.fingerprint() for t in _tasks(benchmark, tier))
     return frozenset(concepts[False] - concepts[True])
+
+
+def _tasks(benchmark: Benchmark, tier: str) -> Iterator[Task]:
+    """The tasks at a tier; of a classification benchmark those of the first trials."""
+    source = benchmark.sources[tier]
+    if isinstance(source, ClassList):
+        for trial in range(TRIALS):
+            yield from source.in_order(trial)
+    else:
+        yield from benchmark.tasks(tier)
 
 
 def decide(found: Survey, runs: Sequence[RunFile], policy: Policy, compared: frozenset[str], now: float) -> Decision:

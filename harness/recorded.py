@@ -19,7 +19,7 @@ from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
 from harness.plan import Cell, Plan
 from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
-from harness.spec import Frozen, RunSpec
+from harness.spec import Frozen, RunSpec, SettingName
 from harness.store import MANIFEST, Store, write_atomically
 
 FEATURES, FAILURES = "features.safetensors", ".failures.json"
@@ -35,9 +35,9 @@ class TaskRecord(Frozen):
     name: str
     category: str
     train: Key | None = Field(description="of its training; null: not known, of a file before version 3")
-    real: Key = Field(description="of X_{D,j}, its real images")
+    real: Key | None = Field(description="of X_{D,j}, its real images; null: none, in the classification setting")
     real_features: Key | None = Field(description="of their features; null: not known, of a file before version 3")
-    images: Mapping[int, Key] = Field(min_length=1, description="i -> of X_{i,j}, for each i that was asked for")
+    images: Mapping[int, Key] = Field(description="i -> of X_{i,j}, for each i that was asked for")
     features: Mapping[int, Key] = Field(description="i -> of the features of X_{i,j}")
 
 
@@ -53,6 +53,7 @@ class CellRecord(Frozen):
     """One cell that a run asked for: (benchmark, tier, backbone, method, seed), and the keys of its steps."""
 
     benchmark: str
+    setting: SettingName = Field(description="customization, or classification, which has no images")
     title: str
     tier: str
     backbone: str
@@ -93,8 +94,9 @@ def record(spec: RunSpec, plan: Plan) -> Path:
     resolved = spec.model_dump(mode="json")
     cells = [
         {
-            "benchmark": c.benchmark, "title": c.title, "tier": c.tier, "backbone": c.backbone, "method": c.method,
-            "label": c.label, "seed": c.seed, "options": c.options.model_dump(mode="json"), "partial": c.partial,
+            "benchmark": c.benchmark, "setting": c.setting, "title": c.title, "tier": c.tier, "backbone": c.backbone,
+            "method": c.method, "label": c.label, "seed": c.seed, "options": c.options.model_dump(mode="json"),
+            "partial": c.partial,
             "tasks_total": c.tasks_total, "score": c.score, "variant": c.variant, "order": c.order, "base": c.base,
             "tasks": [_task(c, position) for position in range(len(c.tasks))],
             "compositions": [{"prompt": x.prompt, "tasks": list(x.tasks), "images": x.key} for x in c.compositions],
@@ -126,6 +128,10 @@ def _holds(path: Path, content: Mapping[str, Any]) -> bool:
 
 def _task(cell: Cell, position: int) -> dict[str, Any]:
     task = cell.tasks[position]
+    if cell.setting == "classification":  # a joint method has one training, of all tasks
+        train = cell.trains[min(position, len(cell.trains) - 1)]
+        none: dict[str, Any] = {"real": None, "real_features": None, "images": {}, "features": {}}
+        return {"index": task.index, "name": task.name, "category": task.category, "train": train, **none}
     after = [i for i, j in cell.images if j == task.index]
     return {
         "index": task.index, "name": task.name, "category": task.category, "train": cell.trains[position],
@@ -269,8 +275,8 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path) -> CellResult | N
         if (folder := store.folder(c.images) / "images").is_dir()
     )
     return CellResult(
-        **common, title=cell.title, method=cell.method, label=cell.label, options=cell.options, variant=cell.variant,
-        order=cell.order, base=cell.base, tasks_total=cell.tasks_total,
+        **common, setting=cell.setting, title=cell.title, method=cell.method, label=cell.label, options=cell.options,
+        variant=cell.variant, order=cell.order, base=cell.base, tasks_total=cell.tasks_total,
         tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=scored["protocol"], rows=rows,
         compositions=compositions, key=cell.score, store=store.root, run_file=run_file,
     )  # fmt: skip
@@ -282,8 +288,8 @@ def _read_task(task: TaskRecord, store: Store) -> TaskResult:
 
     after = {i: store.folder(key) / "images" for i, key in sorted(task.images.items())}
     return TaskResult(
-        index=task.index, name=task.name, category=task.category, real=store.folder(task.real) / "images",
-        generated=after[max(after)], after=after, training=file(task.train, "training.json"),
+        index=task.index, name=task.name, category=task.category, real=file(task.real, "images"),
+        generated=after[max(after)] if after else None, after=after, training=file(task.train, "training.json"),
         real_features=file(task.real_features, FEATURES),
         features={i: store.folder(key) / FEATURES for i, key in sorted(task.features.items())},
     )  # fmt: skip

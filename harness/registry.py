@@ -18,7 +18,7 @@ from harness.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from harness.method import Method
-    from harness.spec import Benchmark, Tier
+    from harness.spec import Benchmark, Options, SettingName, Tier
 
 T = TypeVar("T")
 
@@ -28,9 +28,16 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")  # it goes into file name
 class Registry(Generic[T]):
     """All plugins of one kind. A name that two packages claim is an error that names both."""
 
-    def __init__(self, kind: str, group: str, fits: Callable[[object], bool], meaning: str = "") -> None:
-        """`fits`: whether something is a plugin of the kind; `meaning`: what that takes, in brackets."""
-        self.kind, self.group, self.fits, self.meaning = kind, group, fits, meaning
+    def __init__(
+        self, kind: str, group: str, fits: Callable[[object], bool], meaning: str = "",
+        elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
+    ) -> None:  # fmt: skip
+        """`fits`: whether something is a plugin of the kind; `meaning`: what that takes, in brackets.
+
+        `elsewhere`: what to say of a name that belongs to another registry: one that is not in this one (None), or what
+        it stands for, which does not fit.
+        """
+        self.kind, self.group, self.fits, self.meaning, self.elsewhere = kind, group, fits, meaning, elsewhere
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -69,7 +76,7 @@ class Registry(Generic[T]):
         """
         point = self._table().get(name)
         if point is None and ":" not in name:
-            raise unknown(self.kind, name, self._table())
+            raise self.elsewhere(name, None) or unknown(self.kind, name, self._table())
         try:
             if point is not None:
                 plugin = cast(T, point.load())
@@ -81,24 +88,71 @@ class Registry(Generic[T]):
             reason = "it ends the program" if isinstance(error, SystemExit) else first
             raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
         if not self.fits(plugin):
-            raise UsageError(f"'{name}' is not a {self.kind}{self.meaning}: see the README on writing one.")
+            plain = UsageError(f"'{name}' is not a {self.kind}{self.meaning}: see the README on writing one.")
+            raise self.elsewhere(name, plugin) or plain
         return plugin
 
 
+def methods(setting: SettingName = "customization") -> Registry[type[Method[Any]]]:
+    """The methods of a setting; those of both are registered in both."""
+    return _methods(setting)
+
+
 @cache
-def methods() -> Registry[type[Method[Any]]]:
-    """The methods."""
+def _methods(setting: SettingName) -> Registry[type[Method[Any]]]:
     from harness.method import Method
-    from harness.spec import MethodOptions
+    from harness.spec import ClassOptions, MethodOptions
+
+    of: type[Options] = MethodOptions if setting == "customization" else ClassOptions
 
     def fits(plugin: object) -> bool:
-        options = getattr(plugin, "options_class", None)
-        return (
-            isinstance(plugin, type) and issubclass(plugin, Method) and not isabstract(plugin)
-            and isinstance(options, type) and issubclass(options, MethodOptions)
-        )  # fmt: skip
+        if not (isinstance(plugin, type) and issubclass(plugin, Method) and not isabstract(plugin)):
+            return False
+        options = plugin.options_for(setting) if hasattr(plugin, "options_class") else None
+        return isinstance(options, type) and issubclass(options, of)
 
-    return Registry("method", "stamina_bench.methods", fits, " (a class of Method, with options_class and begin)")
+    def elsewhere(name: str, plugin: object) -> UsageError | None:
+        other: SettingName = "classification" if setting == "customization" else "customization"
+        if not (name in methods(other).names() if plugin is None else methods(other).fits(plugin)):
+            return None
+        known = ", ".join(methods(setting).names())
+        return UsageError(f"The method '{name}' is of the setting {other}; {setting} has: {known}.")
+
+    if setting == "customization":
+        meaning = " (a class of Method, with options_class and begin)"
+        return Registry("method", "stamina_bench.methods", fits, meaning, elsewhere)
+    meaning = " of the classification setting (a class of Method, with options of ClassOptions, and begin)"
+    return Registry("method", "stamina_bench.methods.classification", fits, meaning, elsewhere)
+
+
+def settings_of(method: str) -> tuple[SettingName, ...]:
+    """The settings that a method is for, customization first.
+
+    Args:
+        method: a registered name, or 'package.module:ClassName'.
+
+    Raises:
+        UsageError: no such method in any setting (with the nearest names), or it cannot be imported.
+    """
+    from harness.spec import SETTINGS
+
+    if ":" not in method:
+        named = tuple(setting for setting in SETTINGS if method in methods(setting).names())
+        if not named:
+            raise unknown("method", method, {name for setting in SETTINGS for name in methods(setting).names()})
+        return named
+    found: list[SettingName] = []
+    reason: UsageError | None = None
+    for setting in SETTINGS:
+        try:
+            methods(setting).get(method)
+            found.append(setting)
+        except UsageError as error:
+            reason = reason or error
+    if not found:
+        assert reason is not None
+        raise reason
+    return tuple(found)
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.spec import Frozen
+from harness.spec import Frozen, SettingName
 
 SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.migrations`
 
@@ -36,6 +36,11 @@ Metric = Literal[
     "interference",
     "overlap",
     "change_density",
+    "accuracy",
+    "learned_accuracy",
+    "a_n_mean",
+    "forgetting_max",
+    "forgetting_step",
 ]
 
 
@@ -52,6 +57,12 @@ class CellFigure(Frozen, allow_inf_nan=True):  # a figure that came out as nan i
     `--full-matrix`; `f_kid` is forgetting by KID; `interference` is the share of a task's squared change that falls
     on entries which earlier tasks had changed, `overlap` the cosine of both changes' magnitudes, `change_density` the
     share of entries that a task changed (of STAMINA: its mask's density), the last with `layer`, too.
+
+    In the classification setting, all in % of test images, higher is better but for forgetting: `accuracy` is a_{i,j}
+    with `after` = i and `task` = j; `learned_accuracy` is a_{j,j}, and its mean over tasks; `a_n` is the mean of
+    a_{n,j} over j <= n = `task`, and without a task A_N; `a_n_mean` the mean of A_1, ..., A_N. `forgetting_max` of task
+    j < N is the highest a_{i,j}, i < N, less the final a_{N,j}; `forgetting_step` of task t > 1 is what learning it
+    cost, the mean over j < t of a_{t-1,j} - a_{t,j}; both without a task are the means over tasks.
     """
 
     task: int | None = None
@@ -117,7 +128,7 @@ class Results(Frozen):
 
 
 class TaskResult(Frozen):
-    """Where the images of one task lie: folders of PNG files named 00.png, 01.png, ...
+    """One task: its name, and where its images lie, in folders of PNG files named 00.png, 01.png, ...
 
     Image k of every folder of a task, and of every method's at the same seed, was made from the same noise.
     """
@@ -125,8 +136,9 @@ class TaskResult(Frozen):
     index: int = Field(ge=1)
     name: str
     category: str
-    real: Path
-    generated: Path  # X_{N,j}: by the model after the last task
+    # the next two are None in the classification setting, where nothing is drawn
+    real: Path | None = None
+    generated: Path | None = None  # X_{N,j}: by the model after the last task
     # i -> X_{i,j}, ascending, for each i >= j that was generated: j and N at least; of runs before version 3 N alone
     after: Mapping[int, Path] = {}
     training: Path | None = None  # JSON file with the task's `losses`: [{"step": 0, "sd": 0.1, <penalty>: ...}, ...]
@@ -168,6 +180,7 @@ class CellResult(Frozen):
     """
 
     benchmark: str
+    setting: SettingName = "customization"
     title: str
     tier: str
     backbone: str

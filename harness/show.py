@@ -19,12 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import registry
+from harness.class_parameters import count_class_parameters, find_vit
 from harness.errors import UsageError
 from harness.method import Method
 from harness.migrations import refuse_newer
 from harness.prompts import prompt_for
-from harness.spec import Frozen
+from harness.spec import Frozen, SettingName
 from harness.tuning import SCHEMA_VERSION, TuningRecord, as_text
+from harness.weights import check_unet
 
 NOT_STATED = "(not stated)"
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -42,7 +44,10 @@ class OptionCard(Frozen):
 
 
 class TunedCard(Frozen):
-    """The record of the tuning that chose a tier's defaults. `a_mmd`: of the setting chosen, after `tasks` tasks."""
+    """The record of the tuning that chose a tier's defaults.
+
+    `a_mmd`: of the options chosen, after `tasks` tasks; in the classification setting `a_n`.
+    """
 
     method: str
     record: str
@@ -53,21 +58,25 @@ class TunedCard(Frozen):
     space_size: int
     chosen: Mapping[str, Any]
     a_mmd: float | None
+    a_n: float | None
 
 
 class MethodCard(Frozen):
-    """A method at one tier. What its class leaves unsaid is None."""
+    """A method at one tier, in one of its `settings`. What its class leaves unsaid is None, and what does not apply."""
 
     name: str
+    setting: SettingName
+    settings: tuple[SettingName, ...]
     summary: str | None
     citation: str | None
     origin: str
     tier: str
     trains: str | None
     loss: str | None
-    prompt: str
+    prompt: str | None
     end_of_task: str
     independent: bool
+    joint: bool
     learner: str | None
     memory: bool
     options: tuple[OptionCard, ...]
@@ -75,42 +84,58 @@ class MethodCard(Frozen):
     search_space: Mapping[str, Sequence[Any]]
 
 
-def method_card(name: str, tier: str) -> MethodCard:
+def method_card(name: str, tier: str, setting: SettingName | None = None) -> MethodCard:
     """What there is to know of a method before it is run.
 
     Args:
-        name: as registered, or 'package.module:ClassName'. tier: a registered tier.
+        name: as registered, or 'package.module:ClassName'. tier: a registered tier. setting: by default the first that
+            the method is for.
 
     Raises:
-        UsageError: an unknown method or tier (with the nearest ones), or a damaged record of its tuning.
+        UsageError: an unknown method or tier (with the nearest ones), one that is not for the setting, or a damaged
+            record of its tuning.
     """
-    known = registry.methods()
+    settings = registry.settings_of(name)
+    setting = setting or settings[0]
+    known = registry.methods(setting)
     plugin: type[Method[Any]] = known.get(name)
-    options = plugin.options_class.for_tier(registry.tiers().get(tier).name)
-    fields = plugin.options_class.model_fields
+    of = plugin.options_for(setting)
+    options = of.for_tier(registry.tiers().get(tier).name)
     return MethodCard(
-        name=name, summary=plugin.summary or None, citation=plugin.citation or None,
+        name=name, setting=setting, settings=settings, summary=plugin.summary or None, citation=plugin.citation or None,
         origin=known.origin(name) if name in known.names() else f"not registered: {name}", tier=tier,
-        trains=plugin.trains or None, loss=_loss(plugin), prompt=prompt_for("V*", "X", options.category_word),
-        end_of_task=_end_of_task(plugin), independent=plugin.independent, learner=plugin.learner,
-        memory=_has_memory(plugin),
-        options=tuple(_option(key, value, fields[key]) for key, value in options.model_dump(mode="json").items()),
-        tuned=_tuned(plugin, name, tier), search_space=plugin.search_space,
+        trains=_said(plugin, setting, "trains"), loss=_loss(plugin, setting),
+        prompt=prompt_for("V*", "X", options.category_word) if setting == "customization" else None,
+        end_of_task=_end_of_task(plugin, setting), independent=plugin.independent, joint=plugin.joint,
+        learner=plugin.learner, memory=_has_memory(plugin),
+        options=tuple(
+            _option(key, value, of.model_fields[key]) for key, value in options.model_dump(mode="json").items()
+        ),
+        tuned=_tuned(plugin, name, tier, setting), search_space=plugin.space_for(setting),
     )  # fmt: skip
 
 
-def _loss(plugin: type[Method[Any]]) -> str | None:
-    """What the class states; if it states nothing, and adds nothing to the loss, L_SD."""
+def _said(plugin: type[Method[Any]], setting: SettingName, what: Literal["trains", "loss"]) -> str | None:
+    """What the class states for a setting; a class of both has words of its own for classification."""
+    both = setting == "classification" and plugin.class_options is not None
+    return getattr(plugin, f"class_{what}" if both else what) or None
+
+
+def _loss(plugin: type[Method[Any]], setting: SettingName) -> str | None:
+    """What the class states; if it states nothing, and adds nothing to the loss, that alone."""
     plain = plugin.penalties is Method.penalties and plugin.batch is Method.batch
-    return plugin.loss or ("L_SD" if plain else None)
+    bare = "L_SD" if setting == "customization" else "cross-entropy"
+    return _said(plugin, setting, "loss") or (bare if plain else None)
 
 
 def _has_memory(plugin: type[Method[Any]]) -> bool:
     return plugin.remember is not Method.remember or plugin.learner is not None
 
 
-def _end_of_task(plugin: type[Method[Any]]) -> str:
-    if plugin.learner is not None:
+def _end_of_task(plugin: type[Method[Any]], setting: SettingName) -> str:
+    if setting == "classification":
+        text = "residuals on the projections, if any, are folded into W_t; the head keeps a row for each class seen"
+    elif plugin.learner is not None:
         text = f"what {plugin.learner} learnt of the concept alone is merged with all earlier concepts into one W_t"
     else:
         text = "residuals on the projections, if any, are folded into W_t; the token is kept as a plain embedding"
@@ -134,9 +159,10 @@ def _type_name(annotation: Any) -> str:
     return names.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
-def _tuned(plugin: type[Method[Any]], name: str, tier: str) -> TunedCard | None:
+def _tuned(plugin: type[Method[Any]], name: str, tier: str, setting: SettingName) -> TunedCard | None:
     """The record that the tier's defaults come from: the method's own, or that of one which it varies (an ablation)."""
-    known = registry.methods()
+    known = registry.methods(setting)
+    folder = "tuned" if setting == "customization" else "tuned/classification"
     names = {known.origin(key).partition(": ")[2]: key for key in known.names()}
     for ancestor in plugin.__mro__:
         if not issubclass(ancestor, Method):
@@ -145,25 +171,28 @@ def _tuned(plugin: type[Method[Any]], name: str, tier: str) -> TunedCard | None:
         file = getattr(sys.modules.get(ancestor.__module__), "__file__", None)
         if own is None or file is None:
             continue
-        path = Path(file).parent / "tuned" / tier / f"{own}.json"
+        path = Path(file).parent / folder / tier / f"{own}.json"
         if path.is_file():
             record = _read(path)
-            if record.chosen is not None and _followed(plugin, ancestor, tier, record.chosen):
+            if record.chosen is not None and _followed(plugin, ancestor, tier, record.chosen, setting):
                 last = record.finals or record.trials
-                best = next((t.a_mmd for t in last if t.setting == record.chosen), None)
+                best = next((t for t in last if t.setting == record.chosen), None)
                 return TunedCard(
-                    method=own, record="/".join(path.parts[-3:]), benchmark=record.benchmark,
+                    method=own, record=f"{folder}/{tier}/{path.name}", benchmark=record.benchmark,
                     trials=len(record.trials), finals=len(record.finals),
                     tasks=record.tasks if record.finals else record.short_tasks,
-                    space_size=record.space_size, chosen=record.chosen, a_mmd=best,
+                    space_size=record.space_size, chosen=record.chosen,
+                    a_mmd=best.a_mmd if best else None, a_n=best.a_n if best else None,
                 )  # fmt: skip
     return None
 
 
-def _followed(plugin: type[Method[Any]], tuned: type[Method[Any]], tier: str, chosen: Mapping[str, Any]) -> bool:
+def _followed(
+    plugin: type[Method[Any]], tuned: type[Method[Any]], tier: str, chosen: Mapping[str, Any], setting: SettingName
+) -> bool:
     """Whether a method's defaults are those chosen for another, but for the options that its class pins."""
-    fields, others = plugin.options_class.model_fields, tuned.options_class.model_fields
-    options = plugin.options_class.for_tier(tier)
+    fields, others = plugin.options_for(setting).model_fields, tuned.options_for(setting).model_fields
+    options = plugin.options_for(setting).for_tier(tier)
     free = [key for key in chosen if key in fields and key in others and fields[key].default == others[key].default]
     return bool(free) and all(getattr(options, key) == chosen[key] for key in free)
 
@@ -182,16 +211,21 @@ def as_table(card: MethodCard) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
-    if card.independent:
+    if card.joint:
+        tasks = "all at once, an upper bound"
+    elif card.independent:
         tasks = "each learnt alone from the pre-trained weights, so F_mmd is 0"
     else:
         tasks = "each learnt alone, then merged" if card.learner else "one after another, each from W_{t-1}"
+    others = [setting for setting in card.settings if setting != card.setting]
+    more = "".join(f" ({setting}: --setting {setting})" for setting in others)
     rows = {
         "method": card.name,
+        "setting": f"{card.setting}{more}",
         "summary": card.summary,
         "trains": card.trains,
         "loss": card.loss,
-        "prompt": card.prompt,
+        **({"prompt": card.prompt} if card.setting == "customization" else {}),
         "tasks": tasks,
         "end of a task": card.end_of_task,
         f"defaults at {card.tier}": _defaults(card),
@@ -220,7 +254,8 @@ def _defaults(card: MethodCard) -> str:
     if t is None:
         return "as the method's class has them; no record of a tuning"
     whose = "" if t.method == card.name else f" for {t.method}"
-    figure = "" if t.a_mmd is None else f" (A_mmd {t.a_mmd:.1f} after {t.tasks} tasks)"
+    best = f"A_mmd {t.a_mmd:.1f}" if t.a_mmd is not None else f"A_N {t.a_n:.1f} %" if t.a_n is not None else ""
+    figure = f" ({best} after {t.tasks} tasks)" if best else ""
     finals = f" and {t.finals} finals" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())
     return (
@@ -229,11 +264,32 @@ def _defaults(card: MethodCard) -> str:
     )
 
 
-def counted(name: str, backbone: str, note: Callable[[str], None], patience_s: float = 2.0) -> dict[str, Any]:
-    """What a task trains, at the paper tier's options: {backbone, trained, unet, n_param}, n_param in %.
+def default_backbone(setting: SettingName) -> str:
+    """Where parameters are counted if nobody says where: the paper's backbone."""
+    return "sd-1.4" if setting == "customization" else registry.tiers().get("paper").classifier
+
+
+def check_backbone(backbone: str, setting: SettingName) -> None:
+    """Make sure that parameters can be counted there.
+
+    Raises:
+        UsageError: it is not there, or of the other setting.
+    """
+    if setting == "customization":
+        check_unet(backbone)
+    else:
+        find_vit(backbone)
+
+
+def counted(
+    name: str, backbone: str, note: Callable[[str], None], setting: SettingName = "customization",
+    patience_s: float = 2.0,
+) -> dict[str, Any]:  # fmt: skip
+    """What a task trains, at the paper tier's options: {backbone, trained, unet (or vit), n_param}, n_param in %.
 
     Args:
-        backbone: 'sd-1.4' or a pipeline's folder. note: told once if it takes more than `patience_s` seconds.
+        backbone: 'sd-1.4' or a pipeline's folder; of a classifier see `harness.class_parameters.find_vit`. note: told
+            once if it takes more than `patience_s` seconds.
 
     Raises:
         UsageError: a backbone that cannot be loaded.
@@ -242,11 +298,13 @@ def counted(name: str, backbone: str, note: Callable[[str], None], patience_s: f
     waiting.daemon = True
     waiting.start()
     try:
-        from harness.parameters import count_parameters
+        if setting == "classification":
+            row = count_class_parameters(backbone, name)[0]
+        else:
+            from harness.parameters import count_parameters
 
-        row = count_parameters(backbone, name)[0]
+            row = count_parameters(backbone, name)[0]
     finally:
         waiting.cancel()
-    return {
-        "backbone": backbone, "trained": row["parameters"], "unet": row["unet_parameters"], "n_param": row["n_param"]
-    }  # fmt: skip
+    whole = {name: row[f"{name}_parameters"] for name in ("unet", "vit") if f"{name}_parameters" in row}
+    return {"backbone": backbone, "trained": row["parameters"], **whole, "n_param": row["n_param"]}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
+SettingName = Literal["customization", "classification"]
+SETTINGS: tuple[SettingName, ...] = ("customization", "classification")
 
 
 class Frozen(BaseModel):
@@ -68,6 +70,19 @@ class Sampling(Frozen):
     batch_size: int = Field(16, ge=1, description="images per batch; fixed, as arithmetic may differ in the last bit")
 
 
+class Recognition(Frozen):
+    """How a classifier sees images. Every field is part of the protocol, and of the steps' keys."""
+
+    resolution: int = Field(224, ge=8, description="pixels along each side")
+    resize: int = Field(256, ge=8, description="test images: the shorter side first, then the centre is cut out")
+    min_crop: float = Field(0.08, gt=0, le=1, description="training: the least share of an image's area in a crop")
+    flip: bool = Field(True, description="training: half of the images are mirrored")
+    normalise: bool = Field(
+        False, description="as the checkpoint expects it; else pixels stay in [0, 1], as in the published protocol"
+    )
+    batch_size: int = Field(64, ge=1, description="test images per batch; fixed, as arithmetic may differ in a bit")
+
+
 class Tier(Frozen):
     """The scale at which a benchmark runs."""
 
@@ -79,6 +94,8 @@ class Tier(Frozen):
     device: str = "auto"
     dtype: Dtype = Field("float32", description="on a GPU; on a CPU it is float32 unless a run says otherwise")
     sampling: Sampling = Sampling()
+    classifier: str = Field("", description="of the classification setting: a timm ViT's folder or hub id")
+    recognition: Recognition = Recognition()
 
 
 @runtime_checkable
@@ -94,6 +111,7 @@ class Benchmark(Frozen):
     """An ordered sequence of tasks, at one or more tiers."""
 
     name: str
+    setting: SettingName = "customization"
     title: str
     summary: str
     sources: Mapping[str, TaskList] = Field(description="the tasks at each tier")
@@ -132,21 +150,10 @@ class Benchmark(Frozen):
         return self.model_copy(update=update)
 
 
-class MethodOptions(Frozen):
-    """Options that every method has. Defaults are the paper tier's; `tier_defaults` replaces some at another tier."""
+class Options(Frozen):
+    """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-
-    steps: int = Field(500, ge=1, description="training steps per task")
-    batch_size: int = Field(4, ge=1, description="images per training step")
-    learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
-    token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this joint norm")
-    category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
-    token_init: Literal["category", "random"] = Field(
-        "random", description="start the custom token at the category word's embedding, or at a random one"
-    )
 
     @classmethod
     def for_tier(cls, tier: str, changes: Mapping[str, Any] | None = None) -> Self:
@@ -189,6 +196,33 @@ class MethodOptions(Frozen):
         return {k: v for k, v in self.model_dump().items() if v != getattr(default, k)}
 
 
+class MethodOptions(Options):
+    """Options that every method has in the customization setting."""
+
+    steps: int = Field(500, ge=1, description="training steps per task")
+    batch_size: int = Field(4, ge=1, description="images per training step")
+    learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
+    token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this joint norm")
+    category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
+    token_init: Literal["category", "random"] = Field(
+        "random", description="start the custom token at the category word's embedding, or at a random one"
+    )
+
+
+class ClassOptions(Options):
+    """Options that every method has in the classification setting; defaults are the published protocol's."""
+
+    epochs: int = Field(50, ge=1, description="passes over a task's training images")
+    batch_size: int = Field(128, ge=1, description="images per training step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam rate at first; it falls by a cosine over the epochs")
+    head_learning_rate: float | None = Field(None, gt=0, description="Adam rate of the head, if it shall be another")
+    mask_past: bool = Field(
+        True, description="leave the logits of past classes out of the training loss, and their heads as they are"
+    )
+
+
 class MethodSpec(Frozen):
     """A method by its registered name, and the options changed from the tier's defaults."""
 
@@ -200,6 +234,9 @@ class RunSpec(Frozen):
     """A whole run, as written beside the results and read back by `--config`."""
 
     benchmark: str = Field(description="a registered name, or a folder with one sub-folder of photographs per concept")
+    setting: SettingName | None = Field(None, description="of a folder; a registered benchmark has its own")
+    split_into: int | None = Field(None, ge=1, description="classification of a folder: into how many tasks")
+    class_order: int | None = Field(None, ge=0, description="classification: one class order for every seed")
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)
@@ -212,6 +249,7 @@ class RunSpec(Frozen):
     order: int = Field(0, ge=0, description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")
     sampling: Mapping[str, Any] = {}
+    recognition: Mapping[str, Any] = {}
     output: Path = Path("runs")
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
     keep_going: bool = False

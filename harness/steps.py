@@ -6,10 +6,9 @@ returned as facts, which the manifest keeps beside the files' hashes; `notes` am
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +20,6 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from harness import registry
 from harness.backbones.extractor import Extractor
 from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
@@ -30,8 +28,6 @@ from harness.errors import BenchError, UsageError
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
-from harness.method import Method
-from harness.metrics.interference import Change, change
 from harness.metrics.mmd import COEF, DEGREE
 from harness.metrics.scores import (
     accuracy_figures,
@@ -46,16 +42,15 @@ from harness.plan import Setting, Step
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.spec import Sampling, Task
+from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, write_json
 from harness.store import Entry, Store
 from harness.training import distances, residual_norm, train_task
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Facts = Mapping[str, Any]
+LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
 OUT_OF_MEMORY = (
     "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
     "else uses it, and run the same command again"
 )
-MEMORY, TRAINING = "memory.safetensors", "training.json"
 
 
 @lru_cache(maxsize=1)
@@ -79,22 +74,6 @@ def _load_weights(model: TextToImage, entry: Entry) -> None:
         model.load_weights(load_tensors(str(entry.file(WEIGHTS))))
 
 
-def _load_memory(method: Method[Any], entry: Entry) -> None:
-    if MEMORY in entry.manifest["files"]:
-        method.memory = load_tensors(str(entry.file(MEMORY)))
-
-
-def _method(step: Step) -> Method[Any]:
-    plugin = registry.methods().get(step.work["method"])
-    if plugin.source_hash() != step.recipe["source"]:
-        raise UsageError(f"The source of method '{step.work['method']}' changed during the run; run again.")
-    return plugin(plugin.options_class.model_validate(step.recipe["options"]))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
     """Real images at the tier's resolution, and what the VAE makes of them."""
     task: Task = step.work["task"]
@@ -114,11 +93,11 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     """
     task: Task = step.work["task"]
     model = _ready_model(setting, device)
-    method = _method(step)
     earlier, prior = step.work["weights"], step.work["prior"]
-    if earlier is not None:
-        _load_weights(model, store.open(earlier))
-        _load_memory(method, store.open(earlier))
+    before_it = store.open(earlier) if earlier is not None else None
+    method = method_of(step.recipe, step.work["method"], "customization", before_it)
+    if before_it is not None:
+        _load_weights(model, before_it)
     images = load_images(store.open(step.parents[0]).folder / "images")
     lesson = Lesson(
         model, images, model.posterior(images), task.token, task.category, method.options.category_word,
@@ -135,7 +114,7 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
         save_tensors(done.memory, str(folder / MEMORY))
     measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.unet.parameters())}
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
-    _write_json(folder / TRAINING, training)
+    write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
     return {"train_seconds": done.seconds, "notes": notes}
 
@@ -157,16 +136,15 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     """
     task: Task = step.work["task"]
     model = _ready_model(setting, device)
-    method = _method(step)
+    earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
+    method = method_of(step.recipe, step.work["method"], "customization", earlier)
     started = time.perf_counter()
     learnt = store.open(step.parents[0])
-    if step.work["weights"] is not None:
-        _load_memory(method, store.open(step.work["weights"]))
     alone = load_tensors(str(learnt.file(WEIGHTS)))
     model.set_token(task.token, load_tensors(str(learnt.file(TOKEN)))["embedding"].to(model.device))
     weights, memory = method.merge(model, alone, task.token, task.category)
-    if step.work["weights"] is not None:
-        _load_weights(model, store.open(step.work["weights"]))
+    if earlier is not None:
+        _load_weights(model, earlier)
     before = model.weights()
     model.load_weights(weights)
     save_tensors(model.weights(), str(folder / WEIGHTS))
@@ -175,7 +153,7 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     measures: dict[str, float] = learnt.json(TRAINING)["measures"]
     measures["plasticity_distance"] = sum(distance.values()) / len(distance)
     measures["residual_norm"] = residual_norm(before, model.weights())
-    _write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
+    write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
     return {"train_seconds": learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started}
 
 
@@ -198,7 +176,7 @@ def run_compose(step: Step, setting: Setting, store: Store, device: str, folder:
     r = step.recipe
     state, *learnt = map(store.open, step.parents)
     if r["independent"] and any(WEIGHTS in entry.manifest["files"] for entry in learnt):
-        _write_json(folder / "none.json", {"reason": "each concept has weights of its own"})
+        write_json(folder / "none.json", {"reason": "each concept has weights of its own"})
         return {}
     model = _ready_model(setting, device)
     _load_weights(model, state)
@@ -209,7 +187,7 @@ def run_compose(step: Step, setting: Setting, store: Store, device: str, folder:
     try:
         images = model.generate(step.work["prompt"], seeds, sampling)
     except UsageError as error:  # category words that fit one by one may be too long together
-        _write_json(folder / "none.json", {"reason": str(error)})
+        write_json(folder / "none.json", {"reason": str(error)})
         return {}
     save_images(images, folder / "images")
     return _sampled(model, sampling)
@@ -259,7 +237,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
     if not w["independent"]:
-        figures += change_figures(_changes(_ready_model(setting, device).weights(), states))
+        figures += change_figures(changes(_ready_model(setting, device).weights(), states))
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
@@ -270,20 +248,8 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
-    _write_json(folder / "figures.json", {"figures": [f.__dict__ for f in figures], "protocol": protocol})
+    write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
-
-
-def _changes(initial: Mapping[str, torch.Tensor], states: Iterable[Entry]) -> list[Change]:
-    """What each task changed; two states are in memory at a time."""
-    start = before = {name: weight.float().numpy() for name, weight in initial.items()}
-    found: list[Change] = []
-    for entry in states:
-        tensors = load_tensors(str(entry.file(WEIGHTS))) if WEIGHTS in entry.manifest["files"] else {}
-        after = {**before, **{name: weight.float().numpy() for name, weight in tensors.items()}}
-        found.append(change(start, before, after))
-        before = after
-    return found
 
 
 RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {
@@ -296,6 +262,14 @@ RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {
     "features": run_features,
     "score": run_score,
 }
+
+
+def _runner(step: Step, setting: Setting) -> Callable[[Step, Setting, Store, str, Path], Facts]:
+    if setting.recognition is None:
+        return RUN[step.kind]
+    from harness.class_steps import RUN as OF_CLASSES
+
+    return OF_CLASSES[step.kind]
 
 
 def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
@@ -318,11 +292,11 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
         forget_peak(device)
         facts: dict[str, Any] = {
             "device": device,
-            "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "open_clip_torch")},
+            "versions": {name: version(name) for name in LIBRARIES},
         }
         with store.commit(step.key, step.recipe, facts) as folder:
             try:
-                facts.update(RUN[step.kind](step, setting, store, device, folder))
+                facts.update(_runner(step, setting)(step, setting, store, device, folder))
             except Exception as error:
                 if out_of_memory(error):
                     raise BenchError(OUT_OF_MEMORY.format(device=device)) from error

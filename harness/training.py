@@ -65,7 +65,7 @@ def train_task(
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     trained_count = count_trained(model, module)
     state = TrainingState([*adapters, module], optimizer, (generator, initial), scaler)
-    first, losses, spent = _resume(state, checkpoint)
+    first, losses, spent = resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
         for adapter in adapters:
@@ -122,7 +122,7 @@ def _check_finite(loss: Mapping[str, float], token: str) -> None:
             )
 
 
-def _resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:
+def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:
     """The next step, the losses so far and the seconds spent on them; from the start if there is nothing to go on."""
     found = checkpoint.read() if checkpoint is not None else None
     if found is None:

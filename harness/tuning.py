@@ -28,7 +28,7 @@ from harness.method import Method
 from harness.plan import Cell, Step
 from harness.runner import Executor, Outcome, default_jobs, run
 from harness.search import PatternSearch, Point
-from harness.spec import Frozen, MethodSpec, RunSpec
+from harness.spec import Frozen, MethodSpec, RunSpec, SettingName
 from harness.store import Store, write_atomically
 
 SPACE = 36  # settings in every built-in method's search space
@@ -38,19 +38,24 @@ FINALISTS = 3  # run so many of these on all tasks,
 FINALS = 6  # and try so many on all tasks in the end
 SCHEMA_VERSION = 1
 CRITERION = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
+CLASS_CRITERION = "a_n of the cell (A_N in %, higher is better), mean over the seeds"
+CLASS_SPACE = CLASS_BUDGET = 6  # of the classification setting, where all settings are tried
 
 
 class Trial(Frozen):
     """One setting of the searched options, and how it did; the figures are None where it failed."""
 
     setting: Mapping[str, Any]
-    a_mmd: float | None
-    f_mmd: float | None
+    a_mmd: float | None = None
+    f_mmd: float | None = None
+    a_n: float | None = None  # in the classification setting, instead of the two
     error: str | None = None
 
     @property
     def score(self) -> float:
-        """What the search goes by: A_mmd + F_mmd, infinite where it failed."""
+        """What the search goes by: A_mmd + F_mmd, or -A_N; infinite where it failed."""
+        if self.a_n is not None:
+            return -self.a_n
         return math.inf if self.a_mmd is None or self.f_mmd is None else self.a_mmd + self.f_mmd
 
 
@@ -87,7 +92,11 @@ class TuningRecord(Frozen):
 
     def json_text(self) -> str:
         """The record as its file holds it: no dates, no absolute paths, so that the same tuning gives the same file."""
-        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        told = self.model_dump(mode="json")
+        unused = {"a_mmd", "f_mmd"} if self.criterion == CLASS_CRITERION else {"a_n"}
+        for part in ("trials", "finals"):
+            told[part] = [{k: v for k, v in trial.items() if k not in unused} for trial in told[part]]
+        return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @dataclass
@@ -102,6 +111,7 @@ class _Search:
     tasks: int
     trials: dict[Point, Trial]
     finals: dict[Point, Trial]
+    kind: SettingName = "customization"
 
     @property
     def short_tasks(self) -> int:
@@ -133,6 +143,7 @@ class _Search:
         size = math.prod(self.grid.sizes)
         benchmark = Path(spec.benchmark).resolve().name
         return TuningRecord(
+            criterion=CLASS_CRITERION if self.kind == "classification" else CRITERION,
             note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
             f"{self.grid.budget} of {size} settings. Made by: {_command(spec, self)}",
             tasks=self.tasks, short_tasks=self.short_tasks,
@@ -174,22 +185,24 @@ def _command(spec: RunSpec, search: _Search) -> str:
 
 
 def fixed_options(
-    plugin: type[Method[Any]], tier: str, changes: Mapping[str, Any], searched: Mapping[str, Any]
-) -> dict[str, Any]:
+    plugin: type[Method[Any]], tier: str, changes: Mapping[str, Any], searched: Mapping[str, Any],
+    setting: SettingName = "customization",
+) -> dict[str, Any]:  # fmt: skip
     """The options at a tier, with `changes`, that are not searched and differ from the class's plain defaults."""
-    options = plugin.options_class.for_tier(tier, changes)
-    plain = plugin.options_class()
+    of = plugin.options_for(setting)
+    options, plain = of.for_tier(tier, changes), of()
     return {k: v for k, v in options.model_dump(mode="json").items() if k not in searched and v != getattr(plain, k)}
 
 
-def searchable() -> list[str]:
+def searchable(setting: SettingName = "customization") -> list[str]:
     """The registered methods that have something to tune; the others take over another method's options."""
-    return [name for name in registry.methods().names() if registry.methods().get(name).search_space]
+    known = registry.methods(setting)
+    return [name for name in known.names() if known.get(name).space_for(setting)]
 
 
-def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int) -> _Search:
-    plugin: type[Method[Any]] = registry.methods().get(method.name)
-    space = plugin.search_space
+def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int, setting: SettingName) -> _Search:
+    plugin: type[Method[Any]] = registry.methods(setting).get(method.name)
+    space = plugin.space_for(setting)
     if not space:
         raise UsageError(
             f"Method '{method.name}' has nothing to tune; declare in its class which values each option may take, "
@@ -203,12 +216,12 @@ def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int) -> _Sear
             raise UsageError(f"Method '{method.name}': search_space['{option}'] must be a list of distinct values.")
         for value in values:
             try:
-                plugin.options_class.for_tier(spec.tier, {**method.changes, option: value})
+                plugin.options_for(setting).for_tier(spec.tier, {**method.changes, option: value})
             except UsageError as error:
                 raise UsageError(f"Method '{method.name}', with {option}={value!r}: {error}") from None
-    fixed = fixed_options(plugin, spec.tier, method.changes, space)
+    fixed = fixed_options(plugin, spec.tier, method.changes, space, setting)
     grid = PatternSearch([len(values) for values in space.values()], budget)
-    return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {})
+    return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {}, setting)
 
 
 def _searches(spec: RunSpec, budget: int) -> list[_Search]:
@@ -218,12 +231,13 @@ def _searches(spec: RunSpec, budget: int) -> list[_Search]:
     benchmark = api.find_benchmark(spec.benchmark, tier)
     if not benchmark.tuning:
         known = registry.benchmarks()
-        names = [f"--benchmark {name}" for name in known.names() if known.get(name).tuning]
+        found = [(name, known.get(name)) for name in known.names()]
+        names = [f"--benchmark {name}" for name, b in found if b.tuning and b.setting == benchmark.setting]
         raise UsageError(
             f"Options must not be chosen on the benchmarks they are compared on; use {' or '.join(names)}."
         )
     tasks = len(benchmark.tasks(tier))
-    return [_search(spec, method, budget, tasks) for method in spec.methods]
+    return [_search(spec, method, budget, tasks, benchmark.setting) for method in spec.methods]
 
 
 def outline(spec: RunSpec, budget: int = BUDGET) -> list[TuningRecord]:
@@ -232,8 +246,10 @@ def outline(spec: RunSpec, budget: int = BUDGET) -> list[TuningRecord]:
     Raises:
         UsageError: as of `tune`.
     """
-    backbone = Path(spec.backbone or registry.tiers().get(spec.tier).backbone).name
-    return [search.record(spec, backbone) for search in _searches(spec, budget)]
+    searches, tier = _searches(spec, budget), registry.tiers().get(spec.tier)
+    classes = any(search.kind == "classification" for search in searches)
+    backbone = Path(spec.backbone or (tier.classifier if classes else tier.backbone)).name
+    return [search.record(spec, backbone) for search in searches]
 
 
 def record_paths(spec: RunSpec, record: Path | None = None) -> dict[str, Path]:
@@ -391,16 +407,16 @@ def _keys(prepared: api.Prepared) -> list[str]:
 
 
 def _trial(setting: Mapping[str, Any], cells: Sequence[Cell], store: Store, outcome: Outcome) -> Trial:
-    figures: dict[str, list[float]] = {"a_mmd": [], "f_mmd": []}
+    names = ("a_n",) if cells[0].setting == "classification" else ("a_mmd", "f_mmd")
+    figures: dict[str, list[float]] = {name: [] for name in names}
     for cell in cells:
         entry = store.get(cell.score)
         if entry is None:
-            error = outcome.errors.get(cell.score, "not finished")
-            return Trial(setting=setting, a_mmd=None, f_mmd=None, error=error)
+            return Trial(setting=setting, error=outcome.errors.get(cell.score, "not finished"))
         for figure in entry.json("figures.json")["figures"]:
             if figure["metric"] in figures and figure["task"] is None and figure["layer"] is None:
                 figures[figure["metric"]].append(figure["value"])
-    a_mmd, f_mmd = (fmean(values) for values in figures.values())
-    if not (math.isfinite(a_mmd) and math.isfinite(f_mmd)):
-        return Trial(setting=setting, a_mmd=None, f_mmd=None, error="its scores are not finite")
-    return Trial(setting=setting, a_mmd=a_mmd, f_mmd=f_mmd)
+    means = {name: fmean(values) for name, values in figures.items()}
+    if not all(map(math.isfinite, means.values())):
+        return Trial(setting=setting, error="its scores are not finite")
+    return Trial(setting=setting, a_mmd=means.get("a_mmd"), f_mmd=means.get("f_mmd"), a_n=means.get("a_n"))

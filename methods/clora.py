@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from harness.spec import ClassOptions
 from methods import parts
-from methods.lora import LoRA, LoRAOptions
+from methods.lora import LoRA, LoRAOptions, RankOptions
 
 if TYPE_CHECKING:
     import torch
@@ -32,18 +33,34 @@ class CLoRAOptions(LoRAOptions):
     lambda_forget: float = Field(1e8, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
 
 
+class CLoRAClassOptions(RankOptions, ClassOptions):
+    """Options of C-LoRA in the classification setting: rate, rank and weight of a third party's runs (InfLoRA)."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("clora", rank=8)
+
+    rank: int = Field(64, ge=1, description="rank r of A B")
+    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+
+
 class CLoRA(LoRA):
     """Low-rank residuals, stacked and folded; a free token; L_forget."""
 
-    options: CLoRAOptions
+    options: CLoRAOptions | CLoRAClassOptions
     options_class = CLoRAOptions
+    class_options = CLoRAClassOptions
     summary = "sequential LoRA with a penalty on changing what earlier tasks changed"
     citation = "Smith et al., Continual Diffusion (C-LoRA), arXiv 2304.06027"
     loss = "L_SD (eq. 1) + lambda_forget L_forget (eq. 3)"
+    class_trains = "A and B of every query, key and value projection; the head's rows of the new classes"
+    class_loss = "cross-entropy over the new classes + lambda_forget L_forget (eq. 3)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "lambda_forget": (0.3, 1.0, 3.0, 10.0),
         "learning_rate": (0.005, 0.01, 0.02),
         "token_learning_rate": (0.003, 0.01, 0.03),
+    }
+    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "learning_rate": (1e-3, 3e-3, 1e-2),
+        "lambda_forget": (1e3, 1e5),
     }
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.method import Method
-from harness.spec import MethodOptions
+from harness.spec import MethodOptions, Options
 from methods import parts
 
 if TYPE_CHECKING:
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from harness.backbones.adaptable import Adaptable
 
 
-class LoRAOptions(MethodOptions):
+class RankOptions(Options):
+    """What low-rank residuals can be told, in both settings."""
+
+    rank: int = Field(16, ge=1, description="rank r of A B (and hidden width of the token's MLP, if any)")
+
+
+class LoRAOptions(RankOptions, MethodOptions):
     """Options of LoRA; rank 16 and 500 steps, as the STAMINA paper has them."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
@@ -27,11 +33,10 @@ class LoRAOptions(MethodOptions):
 
     learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A and B")
     token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the custom token")
-    rank: int = Field(16, ge=1, description="rank r of A B (and hidden width of the token's MLP, if any)")
     token: Literal["mlp", "free"] = Field("free", description="custom token from an MLP, or a free embedding")
 
 
-class LoRA(Method[LoRAOptions]):
+class LoRA(Method[RankOptions]):
     """Low-rank residuals, stacked and folded; a free token."""
 
     options_class = LoRAOptions
@@ -50,4 +55,4 @@ class LoRA(Method[LoRAOptions]):
 
         o = self.options
         self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, o.rank, generator))
-        return parts.new_token(model, o.token, o.token_init, o.rank, generator)
+        return parts.task_token(model, o, generator)

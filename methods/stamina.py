@@ -2,6 +2,7 @@
 
 W_t = W_{t-1} + (A_t B_t) * M_t on every cross-attention key and value projection (eq. 5), where M_t is a hard binary
 mask drawn by Gumbel-softmax (eq. 4) from the logits of a low-rank MLP (eq. 6), and the custom token is an MLP's output.
+Of a classifier it is every query, key and value projection, and there is no token (section 5.2).
 The loss (eq. 8) is L_SD + lambda_s L_sparse + lambda_f L_forget. After the task all of it folds into W.
 """
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.method import Method
-from harness.spec import MethodOptions
+from harness.spec import ClassOptions, MethodOptions, Options
 from methods import parts
 
 if TYPE_CHECKING:
@@ -23,17 +24,9 @@ if TYPE_CHECKING:
     from harness.backbones.adaptable import Adaptable
 
 
-class StaminaOptions(MethodOptions):
-    """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
+class MaskOptions(Options):
+    """What STAMINA's residuals, masks and penalties can be told, in both settings; the paper's where it states them."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "stamina", steps=60, rank=8, token_init="category"
-    )
-
-    steps: int = Field(500, ge=1, description="training steps per task")
-    learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A, B and the mask")
-    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
-    category_word: bool = Field(False, description="name the category X in 'a photo of a V* X'")
     rank: int = Field(16, ge=1, description="rank r of A B, and hidden width of the mask's and the token's MLPs")
     tau: float = Field(0.5, gt=0, description="temperature of the Gumbel-softmax (eq. 4)")
     lambda_forget: float = Field(1e8, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
@@ -45,13 +38,36 @@ class StaminaOptions(MethodOptions):
     mask_kind: Literal["gumbel", "sigmoid"] = Field("gumbel", description="hard Gumbel-softmax mask, or a sigmoid one")
     mask_input: Literal["identity", "ones"] = Field("identity", description="the mask MLP's fixed input")
     mask_start: float = Field(1.0, description="initial bias of the mask's logits; sigmoid of it is the first density")
+
+
+class StaminaOptions(MaskOptions, MethodOptions):
+    """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
+        "stamina", steps=60, rank=8, token_init="category"
+    )
+
+    steps: int = Field(500, ge=1, description="training steps per task")
+    learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of A, B and the mask")
+    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
+    category_word: bool = Field(False, description="name the category X in 'a photo of a V* X'")
     token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
 
 
-class Stamina(Method[StaminaOptions]):
+class StaminaClassOptions(MaskOptions, ClassOptions):
+    """Options of STAMINA in the classification setting; the paper does not state its rank, rates and weights there."""
+
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("stamina", rank=8)
+
+    rank: int = Field(64, ge=1, description="rank r of A B, and hidden width of the mask's MLP")
+    lambda_forget: float = Field(1e3, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+
+
+class Stamina(Method[MaskOptions]):
     """Masked low-rank residuals, stacked and folded; MLP tokens; L_forget and L_sparse."""
 
     options_class = StaminaOptions
+    class_options = StaminaClassOptions
     summary = "low-rank residuals under hard MLP masks, MLP tokens, forgetting and sparsity penalties"
     citation = "Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763"
     trains = (
@@ -59,11 +75,20 @@ class Stamina(Method[StaminaOptions]):
         "the MLP of the custom token"
     )
     loss = "L_SD (eq. 1) + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3), in all eq. 8"
+    class_trains = (
+        "A, B (eq. 2) and the mask's MLP (eqs. 4-6) of every query, key and value projection; "
+        "the head's rows of the new classes"
+    )
+    class_loss = "cross-entropy over the new classes + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "lambda_forget": (30.0, 100.0, 300.0),
         "learning_rate": (0.003, 0.006, 0.012),
         "token_learning_rate": (0.003, 0.01),
         "lambda_sparse": (0.03, 0.1),
+    }
+    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "learning_rate": (1e-3, 3e-3, 1e-2),
+        "lambda_forget": (1e3, 1e5),
     }
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
@@ -84,7 +109,7 @@ class Stamina(Method[StaminaOptions]):
 
         self.adapters = attach(model, adapter)
         self.changes = {name: model.change(name) for name in self.adapters}
-        return parts.new_token(model, o.token, o.token_init, o.rank, generator)
+        return parts.task_token(model, o, generator)
 
     def penalties(self) -> Mapping[str, Tensor]:
         residuals = {name: adapter.residual() for name, adapter in self.adapters.items()}

@@ -1,4 +1,4 @@
-"""What a method may touch of a backbone: its key and value projections, and one new token."""
+"""What a method may touch of a backbone: its adaptable projections, and one new token where it has tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 
 class Projection(nn.Linear):
-    """A key or value projection: computes with W + residual while an adapter is attached, with W otherwise.
+    """A query, key or value projection: computes with W + residual while an adapter is attached, with W otherwise.
 
     `weight` stays W_{t-1} until the adapter is folded. The sum is a plain tensor, made outside the forward pass: to a
     compiled U-Net it is an input, so that one graph serves every task and method. It computes in the weight's own
@@ -21,13 +21,16 @@ class Projection(nn.Linear):
     adapter: tuple[Adapter, ...] = ()  # in a tuple, so that it is no part of this module's own state
     adapted: Tensor | None = None
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(..., D2) to (..., D1)."""
-        weight = self.adapted
-        if weight is None:
+    def current(self) -> Tensor:
+        """The weight that it computes with, (D1, D2)."""
+        if self.adapted is None:
             for adapter in self.adapter:
                 adapter.refresh()
-            weight = self.weight if self.adapted is None else self.adapted
+        return self.weight if self.adapted is None else self.adapted
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., D2) to (..., D1)."""
+        weight = self.current()
         return linear(input.to(weight.dtype), weight, self.bias).to(input.dtype)
 
 
@@ -75,7 +78,7 @@ class Adaptable(Protocol):
 
     @property
     def token_dim(self) -> int:
-        """Width of a token embedding."""
+        """Width of a token embedding; 0 for a model without tokens, a classifier."""
         ...
 
     def change(self, name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""`stamina-bench resume` and `score`: on with what was begun, and figures anew from the images that are there."""
+"""`stamina-bench resume` and `score`: on with what was begun, and figures anew from what was made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.errors import ExitCode, UsageError
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")]
-SCORING = {"features", "score"}
+SCORING = {"features", "evaluate", "score"}
 
 
 @app.command("resume", epilog=EPILOG)
@@ -45,7 +45,7 @@ def score_command(
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make the figures again from the images in a results folder: with this version's metrics, without any training."""
+    """Make the figures again from what a results folder holds: with this version's metrics, without any training."""
     code = ExitCode.DONE
     ready: list[Any] = []
     changes = {"extractor": extractor} if extractor is not None else {}
@@ -66,7 +66,7 @@ def score_command(
         raise UsageError(f"{runs} holds nothing of benchmark '{benchmark}'; it has: {', '.join(sorted(names))}.")
     if not ready:
         command = shlex.join(["stamina-bench", "resume", str(runs)])
-        raise UsageError(f"No run in {runs} has all its images; finish one with `{command}`.")
+        raise UsageError(f"No run in {runs} has all that figures are made of; finish one with `{command}`.")
     for prepared in ready:
         code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
     raise typer.Exit(int(code))
@@ -75,11 +75,17 @@ def score_command(
 def _prepared(runs: Path, **changes: Any) -> Iterator[tuple[Path, Any]]:
     """Each run file with its plan, oldest first; a spec that comes twice counts once."""
     from harness import api
-    from harness.recorded import read_spec
+    from harness.recorded import parse_run_file, read_spec
 
     files = sorted((runs / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
     if not files:
         raise UsageError(f"{runs} holds no runs; name the folder given to `run` with --output-dir.")
+    if "extractor" in changes:  # accuracy has none
+        cells = {path: parse_run_file(path).get("cells", ()) for path in files}
+        measured = [path for path in files if all(cell.get("setting") != "classification" for cell in cells[path])]
+        if not measured:
+            raise UsageError(f"--extractor: every run in {runs} is of classification, which has none; leave it out.")
+        files = measured
     seen: set[str] = set()
     for path in files:
         spec = read_spec(path).model_copy(update={**changes, "output": runs})

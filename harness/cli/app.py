@@ -86,6 +86,14 @@ def known_tier(tier: str) -> str:
     return registry.tiers().get(tier).name
 
 
+def known_setting(setting: str | None) -> Any:
+    from harness.spec import SETTINGS
+
+    if setting is not None and setting not in SETTINGS:
+        raise UsageError(f"Unknown --setting '{setting}'; use {' or '.join(SETTINGS)}.")
+    return setting
+
+
 def print_tables(cells: Any) -> None:
     from reports.tables import build_tables, to_text
 

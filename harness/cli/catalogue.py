@@ -3,66 +3,87 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from harness.cli.app import EPILOG, app, note, out
+from harness.cli.app import EPILOG, app, known_setting, note, out
+
+Setting = Annotated[
+    str | None,
+    typer.Option(help="customization or classification; default the first that the method is for.", show_default=False),
+]
 
 
 @app.command("list", epilog=EPILOG)
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List benchmarks, methods and tiers, and where each comes from."""
-    from harness import registry
-
-    kinds: dict[str, registry.Registry[Any]] = {
-        "benchmark": registry.benchmarks(),
-        "method": registry.methods(),
-        "tier": registry.tiers(),
-    }
-    found = [
-        {"kind": kind, "name": name, "summary": r.get(name).summary, "origin": r.origin(name)}
-        for kind, r in kinds.items()
-        for name in r.names()
-    ]
+    found = list(_listed())
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
     table = RichTable()
-    for column in ("kind", "name", "summary", "origin"):
+    for column in ("kind", "name", "settings", "summary", "origin"):
         table.add_column(column, overflow="fold")
     for row in found:
-        table.add_row(*row.values())
+        table.add_row(*map(Text, (row["kind"], row["name"], ", ".join(row["settings"]), row["summary"], row["origin"])))
     out.print(table)
+
+
+def _listed() -> Iterator[dict[str, Any]]:
+    """Every plugin: {kind, name, settings, summary, origin}; a method of both settings once."""
+    from harness import registry
+    from harness.spec import SETTINGS
+
+    def row(kind: str, name: str, settings: Sequence[str], plugins: registry.Registry[Any]) -> dict[str, Any]:
+        summary, origin = plugins.get(name).summary, plugins.origin(name)
+        return {"kind": kind, "name": name, "settings": list(settings), "summary": summary, "origin": origin}
+
+    benchmarks, tiers = registry.benchmarks(), registry.tiers()
+    for name in benchmarks.names():
+        yield row("benchmark", name, [benchmarks.get(name).setting], benchmarks)
+    for name in sorted({name for setting in SETTINGS for name in registry.methods(setting).names()}):
+        settings = registry.settings_of(name)
+        yield row("method", name, settings, registry.methods(settings[0]))
+    for name in tiers.names():
+        yield row("tier", name, SETTINGS if tiers.get(name).classifier else SETTINGS[:1], tiers)
 
 
 @app.command("show", epilog=EPILOG)
 def show_command(
     method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
     tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
+    setting: Setting = None,
     backbone: Annotated[
-        str, typer.Option(help="Where to count parameters: sd-1.4, sd-2.1 (true architectures), or a pipeline.")
-    ] = "sd-1.4",
+        str | None,
+        typer.Option(
+            help="Where to count parameters: sd-1.4 (the default), sd-2.1 (true architectures), a pipeline; of a "
+            "classifier a timm ViT's name or folder, by default the paper tier's.",
+            show_default=False,
+        ),
+    ] = None,
     params: Annotated[
         bool, typer.Option("--params/--no-params", help="Count the parameters that a task trains; needs torch.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a method: what it trains, its loss, its options and where their defaults come from, and N_param."""
-    from harness.show import as_table, counted, method_card
-    from harness.weights import check_unet
+    from harness.show import as_table, check_backbone, counted, default_backbone, method_card
 
+    card = method_card(method, tier, known_setting(setting))
+    backbone = backbone or default_backbone(card.setting)
     if params:
-        check_unet(backbone)
-    card = method_card(method, tier)
+        check_backbone(backbone, card.setting)
     if not as_json:
         out.print(as_table(card))
-    figures = counted(method, backbone, note) if params else None
+    figures = counted(method, backbone, note, card.setting) if params else None
     if as_json:
         typer.echo(json.dumps({**card.model_dump(mode="json"), "parameters": figures}, indent=1, ensure_ascii=False))
     elif figures is not None:
-        trained, total, share = (figures[key] for key in ("trained", "unet", "n_param"))
+        share, trained, total = figures["n_param"], figures["trained"], figures.get("unet") or figures["vit"]
         text = f"{share:.2f} % ({trained:,} of {total:,} parameters), with the paper tier's options"
         out.print(f"N_param on {backbone}: {text}", markup=False, soft_wrap=True)
 
@@ -70,19 +91,35 @@ def show_command(
 @app.command("params", epilog=EPILOG)
 def params_command(
     backbone: Annotated[
-        str, typer.Option(help="sd-1.4, sd-2.1 (true architectures, without weights), or a pipeline.")
-    ] = "sd-1.4",
+        str | None,
+        typer.Option(
+            help="sd-1.4 (the default), sd-2.1 (true architectures, without weights), or a pipeline; of classification "
+            "a timm ViT's name or folder, by default the paper tier's.",
+            show_default=False,
+        ),
+    ] = None,
+    setting: Annotated[str, typer.Option(help="customization or classification.")] = "customization",
     methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print N_param: the share of the U-Net that each method trains in one task."""
-    from harness.parameters import count_parameters
+    """Print N_param: the share of the U-Net, or of the ViT, that each method trains in one task."""
+    from harness.show import default_backbone
 
-    rows = count_parameters(backbone, methods)
+    kind = known_setting(setting)
+    backbone = backbone or default_backbone(kind)
+    if kind == "classification":
+        from harness.class_parameters import count_class_parameters
+
+        rows, whole = count_class_parameters(backbone, methods), "ViT"
+    else:
+        from harness.parameters import count_parameters
+
+        rows, whole = count_parameters(backbone, methods), "U-Net"
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = RichTable(title=f"Parameters trained per task, in % of the U-Net of {backbone}", title_justify="left")
+    title = Text(f"Parameters trained per task, in % of the {whole} of {backbone}")
+    table = RichTable(title=title, title_justify="left")
     for column in ("method", "parameters", "N_param (%)"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for row in rows:

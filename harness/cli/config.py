@@ -82,9 +82,10 @@ def _value(context: typer.Context, parameter: Any, entry: Any, where: str) -> An
 
 def _defaults_from_spec(spec: dict[str, Any]) -> dict[str, Any]:
     changes = [f"{m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()]
-    taken = {"methods", "tasks", "sampling", "output"}
+    taken = {"methods", "tasks", "sampling", "recognition", "output"}
     rest = {k: v for k, v in spec.items() if k not in taken and v is not None}
     if spec.get("tasks"):
         rest["tasks"] = f"1-{len(spec['tasks'])}"
-    changes += [f"sampling.{k}={json.dumps(v)}" for k, v in spec["sampling"].items()]
+    for part in ("sampling", "recognition"):
+        changes += [f"{part}.{k}={json.dumps(v)}" for k, v in spec.get(part, {}).items()]
     return {**rest, "methods": [m["name"] for m in spec["methods"]], "output": spec["output"], "set": changes}

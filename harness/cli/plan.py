@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,9 @@ def plan_command(
     listed = list(changes or [])
     device, seed_values = device_named(gpu), parse_seeds(seeds)
     found = api.find_benchmark(benchmark, known_tier(tier))
+    if found.setting == "classification":
+        command = shlex.join(["stamina-bench", "run", benchmark, "--tier", tier, "--dry-run"])
+        raise UsageError(f"`plan` counts diffusion models only, and {benchmark} is of classification; use `{command}`.")
     total = len(tasks_of(found, tier)[0])
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,

@@ -22,6 +22,7 @@ from harness.cli.app import (
     Seeds,
     app,
     err,
+    known_setting,
     known_tier,
     note,
     out,
@@ -31,15 +32,23 @@ from harness.cli.app import (
 from harness.cli.config import read_config
 from harness.errors import ExitCode, UsageError
 
+DEFAULT = {"customization": "stamina,clora,ti++", "classification": "stamina,clora,coda-p"}
+
 
 @app.command("run", epilog=EPILOG)
 def run_command(
     benchmark: Annotated[
-        str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")
+        str, typer.Argument(help="A benchmark's name, or a folder of images: one sub-folder per concept or class.")
     ],
     methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
-    ] = "stamina,clora,ti++",
+        str | None,
+        typer.Option(
+            "--methods",
+            "-m",
+            help="Comma-separated names, or 'all'; default stamina,clora,ti++ (classification: stamina,clora,coda-p).",
+            envvar="STAMINA_BENCH_METHODS",
+        ),
+    ] = None,
     seeds: Seeds = "0",
     tier: Annotated[
         str,
@@ -52,6 +61,17 @@ def run_command(
     order: Annotated[
         int, typer.Option(min=0, help="Shuffle the tasks: 0 keeps the benchmark's order, 1, 2, ... are others.")
     ] = 0,
+    setting: Annotated[
+        str | None,
+        typer.Option(help="Of a folder: customization (of a text-to-image model, the default) or classification."),
+    ] = None,
+    split_into: Annotated[
+        int | None, typer.Option("--split-into", min=1, help="Classification of a folder: into how many tasks.")
+    ] = None,
+    class_order: Annotated[
+        int | None,
+        typer.Option("--class-order", min=0, help="Classification: this class order for every seed, not the seed's."),
+    ] = None,
     full_matrix: Annotated[
         bool,
         typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
@@ -72,7 +92,9 @@ def run_command(
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="[METHOD.]KEY=VALUE", help="Change a method's option, or sampling.KEY; may be repeated."
+            "--set",
+            metavar="[METHOD.]KEY=VALUE",
+            help="Change a method's option, sampling.KEY or recognition.KEY; may be repeated.",
         ),
     ] = None,
     jobs: Jobs = None,
@@ -98,7 +120,7 @@ def run_command(
 ) -> None:
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
-    from harness.assignments import method_specs, sampling_changes
+    from harness.assignments import method_specs, recognition_changes, sampling_changes
     from harness.spec import RunSpec, parse_tasks
 
     listed = list(changes or [])
@@ -107,15 +129,18 @@ def run_command(
     if limit is not None and tasks is not None:
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
-    found = api.find_benchmark(benchmark, known_tier(tier))
+    kind = known_setting(setting)
+    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order)
     total = len(found.tasks(tier))
     chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
     if tasks is not None:
         chosen = parse_tasks(tasks, total)
     spec = RunSpec(
-        benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
+        benchmark=benchmark, methods=method_specs(methods or DEFAULT[found.setting], listed, found.setting),
+        tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=dtype, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
+        setting=kind, split_into=split_into, class_order=class_order, recognition=recognition_changes(listed),
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     if dry_run:

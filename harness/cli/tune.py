@@ -36,7 +36,10 @@ def tune_command(
         str, typer.Option("--benchmark", "-b", help="A benchmark made for tuning, or a folder of photographs.")
     ] = "tuning18",
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Settings to try of each method; default 9 of 36.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="Settings to try of each method; default 9 of 36 (classification: 6 of 6).", show_default=False
+        ),
     ] = None,
     seeds: Seeds = "0",
     backbone: Backbone = None,
@@ -60,22 +63,27 @@ def tune_command(
 ) -> None:
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
     from harness import tuning
-    from harness.assignments import method_specs, sampling_changes
+    from harness.api import find_benchmark
+    from harness.assignments import method_specs, recognition_changes, sampling_changes
     from harness.display import make_display
     from harness.spec import RunSpec
 
     listed = list(changes or [])
-    methods = ",".join(tuning.searchable()) if methods == "all" else methods
+    setting = find_benchmark(benchmark, known_tier(tier)).setting
+    methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
-        benchmark=benchmark, methods=method_specs(methods, listed), tier=known_tier(tier), seeds=parse_seeds(seeds),
-        backbone=backbone, device=device, sampling=sampling_changes(listed), output=output, jobs=jobs,
+        benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
+        backbone=backbone, device=device, sampling=sampling_changes(listed), recognition=recognition_changes(listed),
+        output=output, jobs=jobs,
         keep_going=True, offline=offline,
     )  # fmt: skip
-    trials = tuning.BUDGET if budget is None else budget
+    classes = setting == "classification"
+    usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
+    trials = usual if budget is None else budget
     records = tuning.outline(spec, trials)
     for r in records:
-        if r.space_size != tuning.SPACE:
-            note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {tuning.SPACE}.")
+        if r.space_size != size:
+            note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {size}.")
     if not dry_run:
         try:
             records = tuning.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
@@ -116,11 +124,13 @@ def _print_trials(record: Any) -> None:
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
-    for column in ("tasks", "A_mmd", "F_mmd", ""):
+    classes = any(trial.a_n is not None for trial in record.trials)
+    for column in ("tasks", *(("A_N",) if classes else ("A_mmd", "F_mmd")), ""):
         table.add_column(column, justify="right" if column else "left")
     for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
         for trial in trials:
-            figures = ["failed" if v is None else f"{v:.1f}" for v in (trial.a_mmd, trial.f_mmd)]
+            shown = (trial.a_n,) if classes else (trial.a_mmd, trial.f_mmd)
+            figures = ["failed" if v is None else f"{v:.1f}" for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
     out.print(table)

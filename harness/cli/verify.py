@@ -201,6 +201,8 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
 
     try:
         found = api.find_benchmark(subset.benchmark, known_tier(subset.tier))
+        if found.setting == "classification":
+            raise UsageError(f"{subset.benchmark} is of classification, which `verify` does not measure; name another.")
         total = len(found.tasks(subset.tier))
         for name, changes in subset.methods.items():
             registry.methods().get(name).options_class.for_tier(subset.tier, changes)

@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
     from methods.parts.prior import with_prior
-    from methods.parts.records import tuned
-    from methods.parts.tokens import FreeToken, MlpToken, new_token
+    from methods.parts.prompting import orthogonal_start, prefixes, similarity
+    from methods.parts.prompts import CodaPrompts, DualPrompts, PromptPool
+    from methods.parts.records import tuned, tuned_classes
+    from methods.parts.tokens import FreeToken, MlpToken, new_token, task_token
 
 # part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)
 __method_source__ = True
 
 __all__ = [
-    "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "accumulate",
-    "augmented", "caption_features", "diagonal_fisher", "everyday_captions", "ewc_loss", "forget_loss", "gram",
-    "hard_concrete", "merged", "new_token", "projector", "sparse_loss", "tuned", "with_prior", "without_repeats",
+    "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask",
+    "MlpToken", "PromptPool", "accumulate", "augmented", "caption_features", "diagonal_fisher", "everyday_captions",
+    "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token", "orthogonal_start", "prefixes",
+    "projector", "similarity", "sparse_loss", "task_token", "tuned", "tuned_classes", "with_prior", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
@@ -34,8 +37,10 @@ _HOME = {
     "caption_features": "merging", "everyday_captions": "merging", "gram": "merging", "merged": "merging",
     "projector": "merging", "without_repeats": "merging",
     "with_prior": "prior",
-    "FreeToken": "tokens", "MlpToken": "tokens", "new_token": "tokens",
-    "tuned": "records",
+    "orthogonal_start": "prompting", "prefixes": "prompting", "similarity": "prompting",
+    "CodaPrompts": "prompts", "DualPrompts": "prompts", "PromptPool": "prompts",
+    "FreeToken": "tokens", "MlpToken": "tokens", "new_token": "tokens", "task_token": "tokens",
+    "tuned": "records", "tuned_classes": "records",
 }  # fmt: skip
 
 

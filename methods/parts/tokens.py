@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,3 +51,10 @@ def new_token(
     start = model.token_start(init)
     scale = model.token_scale() * (0.1 if init == "category" else 1.0)
     return MlpToken(start, scale, rank, generator) if kind == "mlp" else FreeToken(start, scale, generator)
+
+
+def task_token(model: Adaptable, options: Any, generator: torch.Generator) -> nn.Module:
+    """The custom token as `options` ask for it (token, token_init, rank); an empty module where there are none."""
+    if model.token_dim == 0:
+        return nn.Module()
+    return new_token(model, options.token, options.token_init, options.rank, generator)

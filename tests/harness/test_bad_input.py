@@ -99,7 +99,7 @@ TABLE = (
     # names
     Row("a misspelt command", "rnu mixed50", "'rnu'", "Did you mean 'run'"),
     Row("a misspelt benchmark", "run mixd50", "'mixd50'", "did you mean mixed50"),
-    Row("a benchmark like no other", "run zzz", "'zzz'", "known: celebahq20, landmarks20"),
+    Row("a benchmark like no other", "run zzz", "'zzz'", "known: celebahq20, imagenet-r20"),
     Row("an empty benchmark", "run ''", "benchmark ''", "known: celebahq20"),
     Row("a benchmark's module that is missing", "run no_such:BENCHMARK", "'no_such:BENCHMARK'", "fix or uninstall it"),
     Row("a misspelt method", "run mixed50 -m stamna", "'stamna'", "did you mean stamina"),

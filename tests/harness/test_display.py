@@ -62,7 +62,7 @@ def test_the_board_counts_for_each_cell_and_reads_the_latest_figures(plan: Plan,
     board.done(step(plan, cell.images[1, 1]))
     assert stamina.drawn == 1
     board.cached([step(plan, cell.score)])
-    assert (stamina.a_mmd, stamina.f_mmd) == (40.0, 2.0)
+    assert (stamina.accuracy, stamina.forgetting) == (40.0, 2.0)
     assert tokens == Tally("ti++ [steps=30]", 3, 2, 3)
     board.done(step(plan, cell.real[0]))  # belongs to all cells, and is counted for none
 
@@ -113,7 +113,7 @@ def test_the_live_table_shows_every_cell(plan: Plan, store: Store) -> None:
 
 def test_too_many_cells_are_counted_and_those_at_work_come_first() -> None:
     tallies = [Tally(f"waiting {i}", 0, 2, 3) for i in range(5)]
-    tallies += [Tally("at [/work]", 0, 2, 3, trained=1), Tally("done", 0, 2, 3, trained=2, a_mmd=1.0)]
+    tallies += [Tally("at [/work]", 0, 2, 3, trained=1), Tally("done", 0, 2, 3, trained=2, accuracy=1.0)]
     stream = io.StringIO()
     Console(file=stream, width=100).print(cells_table(tallies, 3))
     text = stream.getvalue()

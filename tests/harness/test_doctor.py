@@ -19,7 +19,7 @@ from harness import api, doctor, registry
 from harness.cli import app
 from harness.doctor import Finding
 from harness.errors import UsageError
-from harness.spec import Benchmark, Task, Tier
+from harness.spec import Benchmark, SettingName, Task, Tier
 from harness.weights import PARTS, SETTINGS
 
 
@@ -121,9 +121,9 @@ def test_a_broken_checkpoint_of_the_mini_tier_is_exit_code_1(
 
 
 def test_a_hub_id_that_is_not_in_the_cache_is_missing_and_harms_nobody(mini: Tier) -> None:
-    ready: dict[str, bool] = {}
+    ready: dict[str, set[SettingName]] = {}
     found = lines(doctor.models(ready))
-    assert ready == {"mini": True, "paper": False}
+    assert ready == {"mini": {"customization"}, "paper": set()}
     assert found["mini: backbone"].detail == "sd, 16 px, a folder"
     assert found["mini: extractor"].detail == "clip, 16 features, a folder"
     paper = found["paper: backbone"]
@@ -134,7 +134,7 @@ def test_a_hub_id_that_is_not_in_the_cache_is_missing_and_harms_nobody(mini: Tie
 
 
 def test_a_folder_stands_in_for_a_hub_id_and_not_for_the_embedded_checkpoint(mini: Tier, tmp_path: Path) -> None:
-    ready: dict[str, bool] = {}
+    ready: dict[str, set[SettingName]] = {}
     paper = mini.model_copy(update={"name": "paper", "backbone": "nobody/nothing"})
     tiers = {"mini": mini, "paper": paper}
     registry.tiers().__dict__["get"] = tiers.__getitem__
@@ -142,7 +142,7 @@ def test_a_folder_stands_in_for_a_hub_id_and_not_for_the_embedded_checkpoint(min
     found = lines(doctor.models(ready, str(own)))
     assert found["paper: backbone"].detail.startswith("own, 16 px")
     assert found["mini: backbone"].detail.startswith("sd,")
-    assert ready == {"mini": True, "paper": True}
+    assert ready == {"mini": {"customization"}, "paper": {"customization"}}
     (own / "unet" / "config.json").unlink()
     broken = lines(doctor.models({}, str(own)))["paper: backbone"]
     assert (broken.state, broken.fatal) == ("broken", False)
@@ -178,7 +178,6 @@ def test_a_package_that_is_not_installed_itself_is_said(monkeypatch: pytest.Monk
 
 
 def test_a_plug_in_that_fails_is_named_and_only_ours_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = registry.methods()
     origins = {"good": "stamina-bench: a:A", "bad": "stamina-bench: b:B", "foreign": "other-package: c:C"}
 
     def get(name: str) -> type:
@@ -187,8 +186,11 @@ def test_a_plug_in_that_fails_is_named_and_only_ours_matter(monkeypatch: pytest.
         return object
 
     for attribute, value in (("names", lambda: list(origins)), ("origin", origins.__getitem__), ("get", get)):
-        monkeypatch.setitem(methods.__dict__, attribute, value)
-    found = lines(doctor.plugins())
+        for setting in ("customization", "classification"):
+            monkeypatch.setitem(registry.methods(setting).__dict__, attribute, value)
+    said = list(doctor.plugins())
+    assert len(said) == 3
+    found = lines(said)
     assert found["methods"].detail == "1 load: good"
     assert found["method bad"].fatal
     assert found["method foreign"].state == "broken"
@@ -199,7 +201,8 @@ def test_two_packages_with_one_name_are_said(monkeypatch: pytest.MonkeyPatch) ->
     def names() -> list[str]:
         raise UsageError("Two packages register the method 'x' (a and b); uninstall one of them.")
 
-    monkeypatch.setitem(registry.methods().__dict__, "names", names)
+    for setting in ("customization", "classification"):
+        monkeypatch.setitem(registry.methods(setting).__dict__, "names", names)
     (finding,) = doctor.plugins()
     assert finding.fatal
     assert "Two packages" in finding.detail
@@ -223,7 +226,7 @@ def test_a_benchmark_is_ready_where_its_images_and_the_tiers_models_are(monkeypa
     }
     monkeypatch.setitem(registry.benchmarks().__dict__, "names", lambda: list(known))
     monkeypatch.setitem(registry.benchmarks().__dict__, "get", known.__getitem__)
-    found = lines(doctor.benchmarks({"mini": True, "paper": True}))
+    found = lines(doctor.benchmarks({"mini": {"customization"}, "paper": {"customization"}}))
     assert found["ours, mini"].state == "ready"
     assert (found["ours, paper"].state, found["ours, paper"].fatal) == ("missing", False)
     assert "put them into DIR" in found["ours, paper"].remedy
@@ -231,7 +234,7 @@ def test_a_benchmark_is_ready_where_its_images_and_the_tiers_models_are(monkeypa
     assert "oops" in found["odd, mini"].detail
     assert found["odd, paper"].state == "note"
     assert "--tier mini" in found["odd, paper"].remedy
-    assert lines(doctor.benchmarks({"mini": False}))["ours, mini"].state == "missing"
+    assert lines(doctor.benchmarks({"mini": {"classification"}}))["ours, mini"].state == "missing"
 
 
 def test_gpus_are_listed_with_memory_and_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

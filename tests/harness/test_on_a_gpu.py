@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 from rich.console import Console
 from tests_support import InlineExecutor
+from tiny_classifier import ClassCourse, tiny_vit
 from tiny_models import make_tiny_families
 
 from harness import api
+from harness.backbones.classifier import Classifier
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
 from harness.display import QuietDisplay
@@ -120,3 +122,15 @@ def test_a_gpus_training_resumed_goes_on_with_the_same_draws(home: Path, tmp_pat
         teach(Once(tmp_path / "c"))
     resumed = teach(Checkpoint(tmp_path / "c"))
     assert resumed == pytest.approx(whole, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["stamina", "coda-p", "ft"])
+def test_a_classifier_learns_on_a_gpu(name: str, dtype: torch.dtype) -> None:
+    course = ClassCourse(name, Classifier(tiny_vit(), GPU, dtype), epochs=2)
+    for _ in range(2):
+        done = course.teach()
+        assert all(math.isfinite(value) for loss in done.losses for value in loss.values())
+        assert done.head[0].isfinite().all()
+    logits = course.recall().logits(torch.rand(3, 3, 32, 32))
+    assert (logits.device.type, logits.dtype, tuple(logits.shape)) == ("cuda", torch.float32, (3, 4))

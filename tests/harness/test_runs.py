@@ -124,13 +124,13 @@ def test_a_run_broken_off_anywhere_and_resumed_equals_the_run_never_broken(go: R
 
 def test_the_order_of_steps_does_not_matter(go: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forward, _, _ = go("stamina,ti++", output=tmp_path / "a")
-    add = Plan._add
+    add = Plan.add
 
     def reversed_priority(self: Plan, *arguments: object) -> str:
         *rest, priority = arguments
         return add(self, *rest, tuple(-p for p in priority))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Plan, "_add", reversed_priority)
+    monkeypatch.setattr(Plan, "add", reversed_priority)
     backward, _, _ = go("stamina,ti++", output=tmp_path / "b")
     assert [figures(forward, c) for c in (0, 1)] == [figures(backward, c) for c in (0, 1)]
 

@@ -1,8 +1,8 @@
 """Files of every version: old ones are read, newer and damaged ones are refused, and schemas say what is in them.
 
-`tests/fixtures/results/v1` to `v5` are what the code of each version left of two methods on two tasks with the tiny
-models (at the commits 14ae2eb, 1c41eb1 and 4ee374e, and when versions 4 and 5 were made): run files and the small JSON
-files of scores and trainings, without images, features and weights.
+`tests/fixtures/results/v1` to `v6` are what the code of each version left of two methods on two tasks with the tiny
+models (at the commits 14ae2eb, 1c41eb1 and 4ee374e, and when versions 4, 5 and 6 were made): run files and the small
+JSON files of scores and trainings, without images, features and weights. `v6-classes` is of the classification setting.
 """
 
 from __future__ import annotations
@@ -97,6 +97,43 @@ def test_results_of_every_version_are_read_alike_and_stay_as_they_are(old: Path,
     assert all(run.readable and len(run.scores) == 2 for run in read_runs(old))
     write_report(cells, old / "report", ("latex", "md", "csv", "json", "pdf"))
     assert {path: was for path, was in kept(old).items() if path in before} == before
+
+
+@pytest.mark.parametrize("old", VERSIONS, indirect=True)
+def test_runs_from_before_the_settings_are_of_customization(old: Path) -> None:
+    spec = read_spec(run_file(old))
+    assert (spec.setting, spec.split_into, spec.class_order, spec.recognition) == (None, None, None, {})
+    assert {cell.setting for cell in read_cells(old)} == {"customization"}
+
+
+@pytest.mark.parametrize("old", ["6-classes"], indirect=True)
+def test_results_of_classification_are_read(old: Path) -> None:
+    before = kept(old)
+    cells = read_cells(old)
+    assert [(c.setting, c.label, c.seed, c.partial, c.tasks_total) for c in cells] == [
+        ("classification", "clora [epochs=1]", 1, True, 20),
+        ("classification", "joint [epochs=1]", 1, True, 20),
+    ]
+    sequential, joint = ({(r.metric, r.task, r.after): r.value for r in cell.rows if r.layer is None} for cell in cells)
+    assert {key[1:] for key in sequential if key[0] == "accuracy"} == {(1, 1), (1, 2), (2, 2)}
+    assert {key[1:] for key in joint if key[0] == "accuracy"} == {(1, 2), (2, 2)}
+    assert sequential["a_n", None, None] == (sequential["accuracy", 1, 2] + sequential["accuracy", 2, 2]) / 2
+    for cell in cells:
+        assert [task.category for task in cell.tasks] == ["cake, tree", "cactus, mushroom"]  # random.Random(1).shuffle
+        for task in cell.tasks:
+            assert (task.real, task.generated, task.after, task.features) == (None, None, {}, {})
+            assert task.training is not None
+            assert task.training.is_file()
+        validator("figures").validate(as_json(old / "store" / "steps" / cell.key[:2] / cell.key / "figures.json"))
+    assert {task.training for task in cells[1].tasks} == {cells[1].tasks[0].training}
+    validator("run").validate(as_json(run_file(old)))
+    write_report(cells, old / "report", ("latex", "md", "csv", "json", "pdf"))
+    validator("results").validate(as_json(old / "report" / "results.json"))
+    assert {path: was for path, was in kept(old).items() if path in before} == before
+    first = cells[0]
+    shutil.rmtree(old / "store" / "steps" / first.key[:2] / first.key)
+    (left,) = read_unfinished(old)
+    assert (left.label, left.trained, left.tasks) == (first.label, 2, 2)
 
 
 @pytest.mark.parametrize(("old", "trained"), [(1, 0), (3, 2), (4, 2)], indirect=["old"])

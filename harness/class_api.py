@@ -1,0 +1,141 @@
+"""A run of the classification setting as a plan; everything that can be wrong with it is said here, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import registry
+from harness.api import Prepared, detect_device
+from harness.backbones.known import is_folder
+from harness.class_plan import add_class_cell
+from harness.class_tasks import ClassList
+from harness.errors import UsageError, unknown
+from harness.fingerprint import MEMO, Fingerprints, reason
+from harness.plan import Plan, Setting
+from harness.runner import check
+from harness.spec import Benchmark, ClassOptions, Recognition, RunSpec, Tier
+from harness.store import Store
+
+LOADED = ("config.json", "model.safetensors")  # of a timm model
+
+
+def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier) -> Prepared:
+    """As `harness.api.prepare`. Each seed is a trial of the published protocol: it draws the class order, too.
+
+    Raises:
+        UsageError: unknown names, unusable options, folders or models.
+    """
+    for option, value, remedy in (
+        ("order", spec.order, "a run's seed draws the class order, and --class-order fixes it"),
+        ("extractor", spec.extractor, "accuracy needs none"),
+        ("full-matrix", spec.full_matrix, "every task is tested after every later one in any case"),
+        ("compile", spec.compile, "a ViT of this size gains nothing"),
+        ("set sampling", spec.sampling, "nothing is drawn"),
+    ):
+        if value:
+            raise UsageError(f"--{option} is not for the classification setting: {remedy}; leave it out.")
+    if spec.backbone == "":
+        raise UsageError("--backbone is empty; name one, or leave it out for the tier's.")
+    source = benchmark.sources.get(tier.name)
+    if source is None:
+        benchmark.tasks(tier.name)  # says so
+    assert isinstance(source, ClassList)
+    wanted: list[tuple[str, Any, ClassOptions]] = []
+    for method_spec in spec.methods:
+        plugin = registry.methods("classification").get(method_spec.name)
+        try:
+            options = plugin.options_for("classification").for_tier(tier.name, method_spec.changes)
+        except UsageError as error:
+            raise UsageError(f"Method '{method_spec.name}': {error}") from None
+        wanted.append((method_spec.name, plugin, options))
+    store = Store(spec.output / "store")
+    store.prepare()
+    fingerprints = Fingerprints(store.root / MEMO)
+    kind = detect_device(tier.device if spec.device == "auto" else spec.device)
+    model = spec.backbone or tier.classifier
+    folder = classifier_folder(model, offline=spec.offline)
+    setting = Setting(
+        tier=tier, sampling=tier.sampling, backbone=str(folder), backbone_name=Path(model).name,
+        backbone_hash=fingerprints.folder(folder), extractor="", extractor_hash="", device_type=kind,
+        dtype=spec.dtype or "float32", offline=spec.offline, recognition=recognition_of(tier, folder, spec),
+    )  # fmt: skip
+    plan = Plan(setting)
+    for seed in spec.seeds:
+        tasks = source.in_order(seed if spec.class_order is None else spec.class_order)
+        chosen = [task for task in tasks if spec.tasks is None or task.index in spec.tasks]
+        for name, plugin, options in wanted:
+            add_class_cell(plan, benchmark, chosen, len(tasks), name, plugin, options, seed, source.note)
+    fingerprints.save()
+    return Prepared(spec, plan, store, check(plan, store))
+
+
+def recognition_of(tier: Tier, folder: Path, spec: RunSpec) -> Recognition:
+    """How images are seen: the tier's way with the spec's changes, at the size that the ViT was made for.
+
+    Raises:
+        UsageError: an unknown option, or a value out of range.
+    """
+    from harness.backbones.classifier_files import image_size
+
+    for option in spec.recognition:
+        if option not in Recognition.model_fields:
+            raise unknown("recognition option", option, Recognition.model_fields)
+    usual, size = tier.recognition, image_size(folder)
+    fitted: dict[str, Any] = {}
+    if size is not None and size != usual.resolution:
+        fitted = {"resolution": size, "resize": round(size * usual.resize / usual.resolution)}
+    try:
+        found = Recognition.model_validate({**usual.model_dump(), **fitted, **spec.recognition})
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = first["msg"].lower()
+        raise UsageError(f"Recognition option '{first['loc'][0]}' cannot be {first['input']!r}: {said}.") from None
+    if size is not None and found.resolution != size:
+        raise UsageError(f"recognition.resolution={found.resolution} does not fit the ViT, which was made for {size}.")
+    if found.resize < found.resolution:
+        raise UsageError(
+            f"recognition.resize={found.resize} is smaller than the resolution {found.resolution}; raise it."
+        )
+    return found
+
+
+def classifier_folder(source: str, *, offline: bool) -> Path:
+    """A timm model's folder: itself, or its snapshot in the local hub cache (fetched first where `offline` is False).
+
+    Raises:
+        UsageError: neither, or it is no whole timm ViT in safetensors.
+    """
+    from harness.backbones.classifier_files import read_config
+
+    if is_folder(source):
+        folder = Path(source).expanduser()
+        read_config(folder)
+        return folder
+    repository, _, revision = source.partition("@")
+    if repository.count("/") != 1:
+        raise UsageError(f"The backbone '{source}' is neither a folder nor a timm model's hub id; give one of them.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision or None, local_files_only=offline, allow_patterns=list(LOADED)
+            )
+        )
+    except Exception as error:
+        if not offline:
+            raise UsageError(
+                f"The backbone '{source}' cannot be downloaded ({reason(error)}); check its name and the network, or "
+                "give a folder."
+            ) from error
+        pinned = f" --revision {revision}" if revision else ""
+        raise UsageError(
+            f"The backbone '{source}' is neither a folder nor in the local hub cache; give a folder, allow downloads "
+            f"with --no-offline, or fetch it with `hf download {repository}{pinned} {' '.join(LOADED)}`; the mini tier "
+            "needs none of this."
+        ) from error
+    read_config(folder)
+    return folder

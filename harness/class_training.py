@@ -1,0 +1,148 @@
+"""The training loop of the classification setting: one task of one method."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.backbones.adaptable import attached
+from harness.backbones.classifier import Prompt
+from harness.checkpoint import Checkpoint, TrainingState
+from harness.class_lesson import ClassLesson, Head
+from harness.errors import BenchError
+from harness.method import Method
+from harness.seeds import derive_seed
+from harness.training import resume
+
+LOGGED = 20  # losses and rates that are kept of a training
+
+
+@dataclass
+class TrainedClasses:
+    """What a task leaves: the head of all classes seen, the method's memory, and figures. The weights are folded."""
+
+    head: tuple[Tensor, Tensor]
+    measures: dict[str, float]
+    layer_distance: dict[str, float]
+    seconds: float
+    losses: list[dict[str, float]] = field(default_factory=list)
+    memory: dict[str, Tensor] = field(default_factory=dict)
+
+
+def rate_at(epoch: int, epochs: int) -> float:
+    """The learning rate of an epoch (from 0), as a share of the first: cos(99 pi e / (200 (K - 1))) (CODA-Prompt)."""
+    return math.cos(99 * math.pi * epoch / (200 * (epochs - 1))) if epochs > 1 else 1.0
+
+
+def train_classes(
+    method: Method[Any], lesson: ClassLesson, seed: int, concept: str, checkpoint: Checkpoint | None = None
+) -> TrainedClasses:
+    """Teach the model a task's classes, then fold what was learnt.
+
+    Args:
+        method: fresh, with the `memory` of the task before. lesson: its model holds W_{t-1} and the head so far.
+        seed: the run's seed. concept: what tells this task's draws from those of others.
+        checkpoint: where to go on from, and to write to now and then; of this very training.
+
+    Raises:
+        BenchError: the loss is not finite.
+    """
+    o, model = method.options, lesson.model
+    generator = torch.Generator().manual_seed(derive_seed(seed, "train", concept))
+    initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
+    head = Head(model, lesson.classes, o.mask_past, initial)
+    before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
+    module = method.begin(model, initial).to(model.device)
+    adapters = model.adapters()
+    for adapter in adapters:
+        adapter.to(model.device).train()
+    module.train(isinstance(module, Prompt))  # a ViT that is trained as a whole has no dropout, but stays in eval mode
+    model.prompt = module if isinstance(module, Prompt) else None
+    inner = [p for m in (*adapters, module) for p in m.parameters() if p.requires_grad]
+    rates = (o.learning_rate, o.head_learning_rate or o.learning_rate)
+    groups = [
+        {"params": params, "lr": rate, "first": rate}
+        for params, rate in zip((inner, list(head.parameters())), rates, strict=True)
+        if params
+    ]
+    kind = {"fused": True} if model.device.type == "cuda" else {"foreach": True}
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), **kind)
+    scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
+    state = TrainingState([*adapters, module, head], optimizer, (generator, initial), scaler)
+    done, losses, spent = resume(state, checkpoint)
+    labels = lesson.pixels.labels("train")
+    each = math.ceil(len(labels) / o.batch_size)
+    total = each * o.epochs
+    started = time.perf_counter() - spent
+    step = 0
+    for epoch in range(o.epochs):
+        shuffle = torch.Generator().manual_seed(derive_seed(seed, "epoch", concept, epoch))
+        for group in optimizer.param_groups:
+            group["lr"] = group["first"] * rate_at(epoch, o.epochs)
+        for rows in lesson.batches(o.batch_size, shuffle):
+            if step < done:
+                step += 1
+                continue
+            for adapter in adapters:
+                adapter.refresh()
+            images = lesson.pixels.training(rows, generator).to(model.device)
+            entropy = head(model.features(images), labels[rows].to(model.device))
+            penalties = method.penalties()
+            loss = entropy + sum(penalties.values(), torch.zeros_like(entropy))
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            if step % max(1, total // LOGGED) == 0 or step == total - 1:
+                rate = optimizer.param_groups[0]["lr"]
+                losses.append(
+                    {"step": step, "ce": entropy.item(), "rate": rate} | {k: v.item() for k, v in penalties.items()}
+                )
+                check_finite(losses[-1])
+            step += 1
+            if checkpoint is not None and checkpoint.due():
+                facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
+                checkpoint.write(state.tensors(), facts)
+    module.eval()
+    for adapter in adapters:
+        adapter.eval()
+        with torch.no_grad():
+            adapter.refresh()
+    measures = dict(method.measures())
+    trained = sum(p.numel() for p in inner)
+    model.fold()
+    model.load_head(*head.whole())
+    memory = {name: tensor.detach().cpu() for name, tensor in method.remember(lesson, generator).items()}
+    model.prompt = None
+    seconds = time.perf_counter() - started
+    distance = {name: float(model.change(name).norm()) for name in model.projections}
+    moved = [float((p.weight.detach() - before[name]).norm()) for name, p in model.projections.items()]
+    measures |= {
+        "plasticity_distance": sum(distance.values()) / len(distance),
+        "residual_norm": sum(moved) / len(moved),
+        "trained_parameters": float(trained),
+        "final_loss": losses[-1]["ce"],
+    }
+    assert not attached(model.projections.values())
+    weight, bias = head.whole()
+    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory)
+
+
+def check_finite(loss: Mapping[str, float]) -> None:
+    """A training that has run away shall not go on.
+
+    Raises:
+        BenchError: a part of the loss is not finite.
+    """
+    for name, value in loss.items():
+        if not math.isfinite(value):
+            raise BenchError(
+                f"The loss '{name}' is {value} at step {loss['step']}; try a smaller learning_rate (--set), or --dtype "
+                "float32."
+            )
