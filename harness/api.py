@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.backbones.known import label, resolved
-from harness.errors import UsageError, unknown
-from harness.fingerprint import MEMO, Fingerprints, model_folder, reason
+from harness.errors import UsageError, reason, unknown
+from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for

@@ -17,7 +17,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from scipy.special import stdtrit
 
-from harness.errors import BenchError, UsageError
+from harness.errors import BenchError, UsageError, first_line
 from harness.migrations import refuse_newer
 from harness.results import CellResult, Metric
 from harness.spec import Frozen
@@ -246,7 +246,7 @@ def read_baseline(path: Path) -> Baseline:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path} cannot be read ({reason}); name a baseline's file with --against.") from None
     except ValueError as error:
-        raise UsageError(f"{path} is damaged ({str(error).splitlines()[0]}); {restore}.") from None
+        raise UsageError(f"{path} is damaged ({first_line(error)}); {restore}.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if type(version) is not int or version < 1:
         raise UsageError(f"{path} is not a baseline of `verify`, which says its schema_version; name another file.")

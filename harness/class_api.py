@@ -12,8 +12,8 @@ from harness.api import Prepared, detect_device
 from harness.backbones.known import is_folder
 from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
-from harness.errors import UsageError, unknown
-from harness.fingerprint import MEMO, Fingerprints, reason
+from harness.errors import UsageError, reason, unknown
+from harness.fingerprint import MEMO, Fingerprints
 from harness.plan import Plan, Setting
 from harness.runner import check
 from harness.spec import Benchmark, ClassOptions, Recognition, RunSpec, Tier

@@ -10,7 +10,7 @@ from harness import registry
 from harness.assignments import method_names
 from harness.backbones.classifier_files import read_config
 from harness.backbones.known import is_folder
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 
 TASKS = 20  # among so many a method shares what it sets aside, as in the paper's Figure 6
 NAME = re.compile(r"(?:timm/)?(?P<architecture>(?:vit|deit)_[a-z0-9_]+)(?:\.[a-z0-9_]+)?(?:@.+)?")
@@ -58,8 +58,9 @@ def count_class_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
                 raise ValueError("it is no plain ViT")
             model = Classifier(vit, torch.device("meta"))
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UsageError(f"--backbone '{backbone}' cannot be counted ({reason}); name another ViT.") from error
+        raise UsageError(
+            f"--backbone '{backbone}' cannot be counted ({first_line(error)}); name another ViT."
+        ) from error
     total = model.parameters
     rows: list[dict[str, Any]] = []
 

@@ -159,8 +159,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         + (", flipped at random" if recognition.flip else ""),
         "test images": f"shorter side {recognition.resize} px, centre {recognition.resolution} px",
         "pixels": "as the checkpoint expects them" if recognition.normalise else "in [0, 1]",
-        "training": f"Adam, {options.epochs} epochs of batch {options.batch_size}, rate from {options.learning_rate:g} "
-        "by a cosine",
+        "training": f"Adam, {options.epochs} epochs of batch {options.batch_size}, rates falling by a cosine",
         "N_param": "adapters, prompts or weights trained in a task, in % of the ViT; the head apart",
     }
     if w["note"]:

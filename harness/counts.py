@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from harness.backbones.blueprint import Blueprint, blueprint
 from harness.backbones.known import KNOWN
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 from harness.spec import Frozen
 
 FILE: Final = Path(__file__).parent / "counts.json"
@@ -91,7 +91,7 @@ def counts_of(plan: Blueprint, source: str, width: str) -> Counts:
             try:
                 found = count(plan, [width])
             except Exception as error:  # a configuration may ask for anything
-                first = next(iter(str(error).splitlines()), type(error).__name__)
+                first = first_line(error)
                 raise UsageError(
                     f"Backbone '{source}' cannot be counted ({first}); check its config.json files."
                 ) from error
@@ -119,7 +119,7 @@ def _extractor(source: str) -> ExtractorCounts:
     try:
         return count_extractor(config)
     except Exception as error:  # a configuration may ask for anything
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = first_line(error)
         raise UsageError(f"The extractor '{source}' cannot be counted ({first}); check --extractor.") from error
 
 

@@ -19,10 +19,10 @@ from harness.backbones.classifier_files import image_size, read_config
 from harness.backbones.known import KNOWN, SHORT, is_folder, label, resolved
 from harness.class_api import classifier_folder
 from harness.class_files import FileImages
-from harness.errors import BenchError, UsageError, nearest, presentable
+from harness.errors import BenchError, UsageError, first_line, nearest, presentable
 from harness.fingerprint import model_folder
 from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
-from harness.runner import default_jobs, first_line
+from harness.runner import default_jobs
 from harness.spec import SETTINGS, Benchmark, RunSpec, SettingName, Task
 from harness.weights import check_extractor, check_weights
 

@@ -55,6 +55,16 @@ def presentable(text: str) -> str:
     return _SECRET.sub("…", "".join(c if c.isprintable() else " " for c in text))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """The same as part of a sentence: without a full stop at its end."""
+    return first_line(error).rstrip(".") or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Up to `count` known names closest to `name`, best first (empty where nothing is close)."""
     return difflib.get_close_matches(name.lower(), list(known), n=count, cutoff=0.45)

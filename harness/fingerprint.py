@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backbones.known import KNOWN, NAMES, hub_place, is_folder
-from harness.errors import UsageError
+from harness.errors import UsageError, reason
 from harness.store import hash_file, key_of, write_atomically
 from harness.weights import INDEX, LOADED, is_loaded, single_file
 
@@ -126,8 +126,3 @@ def download_command(repository: str, revision: str | None) -> str:
     pinned = f" --revision {revision}" if revision else ""
     patterns = " ".join(f"--include '{pattern}'" for pattern in FETCHED)
     return f"hf download {repository}{pinned} {patterns}"
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error, as part of a sentence."""
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -21,7 +21,7 @@ from harness import registry
 from harness.backbones.adaptable import adaptable, attached, count_trained
 from harness.backbones.posterior import Posterior
 from harness.counts import Counts
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 from harness.flops import META, Tracker
 from harness.lesson import Lesson
 from harness.method import Method
@@ -166,7 +166,7 @@ def _look(plugin: type[Method[Any]], options: MethodOptions, counts: Counts) -> 
         try:
             return question()
         except Exception as error:
-            unknown.append(f"{what} ({next(iter(str(error).splitlines()), type(error).__name__)})")
+            unknown.append(f"{what} ({first_line(error)})")
             return None
 
     shapes = Counter(counts.projections.values())
@@ -245,7 +245,7 @@ def _bare(method: Method[Any], counts: Counts) -> dict[str, Any]:
     try:
         token = method.begin(model, torch.Generator().manual_seed(0))
     except Exception as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+        first = first_line(error)
         raise UsageError(
             f"What {type(method).__name__} trains cannot be counted ({first}); its begin must do with an Adaptable."
         ) from error

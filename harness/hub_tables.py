@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError, nearest
+from harness.errors import UsageError, nearest, reason
 from harness.photo_sets import Draw, Watch, natural, photo, photo_file, unwatched
 from harness.photos import MIN_IMAGES, category_of_name, checked_category
 from harness.prepared import Concept, DataFile, Manifest, Origin, Photo, Table
@@ -115,7 +115,7 @@ def _table(root: str, table: Table) -> Any:
     except UsageError:
         raise
     except Exception as error:  # what the library raises is not limited
-        raise UsageError(f"The Parquet files in {root} cannot be read ({_first(error)}); restore them.") from error
+        raise UsageError(f"The Parquet files in {root} cannot be read ({reason(error)}); restore them.") from error
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def _folder(source: str, revision: str | None, *, offline: bool) -> tuple[Path, 
                 "its download with --no-offline."
             ) from error
         raise UsageError(
-            f"--hf {source} cannot be fetched from the hub ({_first(error)}); check the id, --revision and the network."
+            f"--hf {source} cannot be fetched from the hub ({reason(error)}); check the id, --revision and the network."
         ) from error
     return Path(found).resolve(), Path(found).name
 
@@ -236,11 +236,7 @@ def _load(kind: str, folder: Path, source: str, split: str, cache: str | None) -
 
 
 def _unreadable(source: str, error: Exception) -> UsageError:
-    return UsageError(f"--hf {source} cannot be read ({_first(error)}); check its files.")
-
-
-def _first(error: Exception) -> str:
-    return (next(iter(str(error).splitlines()), "") or type(error).__name__).rstrip(".")
+    return UsageError(f"--hf {source} cannot be read ({reason(error)}); check its files.")
 
 
 # What is in it

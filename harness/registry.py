@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from harness.errors import UsageError, unknown
+from harness.errors import UsageError, first_line, unknown
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -84,7 +84,7 @@ class Registry(Generic[T]):
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            first = next(iter(str(error).splitlines()), type(error).__name__)
+            first = first_line(error)
             reason = "it ends the program" if isinstance(error, SystemExit) else first
             raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
         if not self.fits(plugin):

@@ -10,17 +10,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
-from harness.errors import StoreError, UnwritableError
+from harness.errors import StoreError, UnwritableError, first_line
 from harness.plan import NOMINAL, Cell, Plan, Step
 from harness.store import Store
 
 DIED = "its worker process died again and again, out of memory perhaps; run again, with fewer --jobs"
 RETRIES = 2  # of a step whose worker died
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type's name."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 class Executor(Protocol):

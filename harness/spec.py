@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
 SettingName = Literal["customization", "classification"]
 SETTINGS: tuple[SettingName, ...] = ("customization", "classification")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 from harness.migrations import refuse_newer
 from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
 from harness.spec import Frozen, SettingName
@@ -262,4 +262,4 @@ def _filled(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _damaged(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"{path} is damaged ({str(error).splitlines()[0]}); take it from version control again.")
+    return UsageError(f"{path} is damaged ({first_line(error)}); take it from version control again.")

@@ -12,7 +12,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from harness.backbones.adaptable import Adapter, Projection, attached, fold
 from harness.backbones.classifier_files import WEIGHTS, read_config
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 
 Prefix = tuple[Tensor, Tensor]  # what goes before the keys and before the values of a block, each (B, L, dim)
 
@@ -221,8 +221,9 @@ def load_vit(folder: Path) -> nn.Module:
         kept = {name: tensor.float() for name, tensor in tensors.items() if not name.startswith("head.")}
         vit.load_state_dict(kept)
     except (OSError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UsageError(f"The classifier '{folder}' cannot be loaded ({reason}); give another folder.") from error
+        raise UsageError(
+            f"The classifier '{folder}' cannot be loaded ({first_line(error)}); give another folder."
+        ) from error
     plain = isinstance(vit, VisionTransformer) and vit.cls_token is not None and vit.global_pool == "token"
     attentions = [getattr(block, "attn", None) for block in cast(Any, vit).blocks] if plain else []
     if not plain or any(type(each) is not Attention or getattr(each, "gate", None) is not None for each in attentions):

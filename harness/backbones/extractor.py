@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 from harness.weights import check_extractor, hub_weights
 
 
@@ -37,7 +37,7 @@ class Extractor:
                 name, _, pretrained = source.partition("/")
                 created = open_clip.create_model_from_pretrained(name, pretrained=pretrained or None, device=device)
         except (OSError, RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            first = first_line(error)
             raise UsageError(
                 f"The feature extractor '{source}' cannot be loaded ({first}); check its folder."
             ) from error

@@ -18,7 +18,7 @@ from harness.backbones.adaptable import Adapter, Projection, adaptable, attached
 from harness.backbones.blueprint import PIXELS_AT_ONCE
 from harness.backbones.memory import out_of_memory, release
 from harness.backbones.posterior import Posterior
-from harness.errors import UsageError
+from harness.errors import UsageError, first_line
 from harness.spec import Sampling
 from harness.weights import check_parts
 
@@ -119,7 +119,7 @@ class TextToImage:
                 )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError) as error:
             where = "a folder" if offline else "a folder or hub id"
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            first = first_line(error)
             raise UsageError(
                 f"Backbone '{source}' cannot be loaded as a Stable Diffusion pipeline with safetensors ({first}); "
                 f"give {where} with --backbone{' or allow downloads with --no-offline' if offline else ''}."

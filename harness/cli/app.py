@@ -32,6 +32,7 @@ Backbone = Annotated[
         envvar="STAMINA_BENCH_BACKBONE",
     ),
 ]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
 ]
@@ -84,6 +85,14 @@ def known_tier(tier: str) -> str:
     from harness import registry
 
     return registry.tiers().get(tier).name
+
+
+def known_dtype(dtype: str | None) -> Any:
+    from harness.spec import DTYPES
+
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"Unknown --dtype '{dtype}'; use {', '.join(DTYPES[:-1])} or {DTYPES[-1]}.")
+    return dtype
 
 
 def known_setting(setting: str | None) -> Any:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Backbone, Seeds, app, known_tier, out, parse_seeds
+from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, known_dtype, known_tier, out, parse_seeds
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def plan_command(
     utilisation: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of the device's peak that is reached.")
     ] = 0.4,
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
-    ] = None,
+    dtype: Dtype = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,8 +62,7 @@ def plan_command(
     from harness.spec import RunSpec
     from harness.taken import attempts
 
-    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
-        raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
+    precision = known_dtype(dtype)
     if measured is not None and not (measured / "store").is_dir():
         raise UsageError(f"--measured {measured} holds no store; name the folder given to `run` with --output-dir.")
     listed = list(changes or [])
@@ -77,7 +74,7 @@ def plan_command(
     total = len(tasks_of(found, tier)[0])
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
-        extractor=extractor, dtype=dtype, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
+        extractor=extractor, dtype=precision, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
         full_matrix=full_matrix, sampling=sampling_changes(listed),
     )  # fmt: skip
     made = forecast(spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None)

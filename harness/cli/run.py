@@ -16,12 +16,14 @@ from harness.cli.app import (
     EPILOG,
     Backbone,
     Device,
+    Dtype,
     Jobs,
     Offline,
     Output,
     Seeds,
     app,
     err,
+    known_dtype,
     known_setting,
     known_tier,
     note,
@@ -82,9 +84,7 @@ def run_command(
         typer.Option(help="An open_clip folder or 'architecture/pretrained' for the metrics, instead of the tier's."),
     ] = None,
     device: Device = "auto",
-    dtype: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or float16.", envvar="STAMINA_BENCH_DTYPE")
-    ] = None,
+    dtype: Dtype = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="The U-Net through torch.compile: pays on a GPU, over many tasks.")
     ] = False,
@@ -124,8 +124,7 @@ def run_command(
     from harness.spec import RunSpec, parse_tasks
 
     listed = list(changes or [])
-    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
-        raise UsageError(f"Unknown --dtype '{dtype}'; use float32, bfloat16 or float16.")
+    precision = known_dtype(dtype)
     if limit is not None and tasks is not None:
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
@@ -138,7 +137,7 @@ def run_command(
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods or DEFAULT[found.setting], listed, found.setting),
         tier=tier, seeds=seed_values, backbone=backbone,
-        extractor=extractor, device=device, dtype=dtype, compile=compile, tasks=chosen, order=order,
+        extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
         setting=kind, split_into=split_into, class_order=class_order, recognition=recognition_changes(listed),
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
