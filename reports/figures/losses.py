@@ -45,6 +45,7 @@ def losses_figure(cell: CellResult) -> Figure | None:
     """
     tasks = {task.index: read_losses(task.training) for task in cell.tasks if task.training is not None}
     terms = list(dict.fromkeys(term for curves in tasks.values() for term in curves))
+    terms.sort(key=lambda term: term == "rate")  # no loss: at the end
     if not terms:
         return None
     columns = min(COLUMNS, len(terms))
