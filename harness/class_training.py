@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +14,9 @@ from harness.backbones.adaptable import attached
 from harness.backbones.classifier import Prompt
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
-from harness.errors import BenchError
 from harness.method import Method
 from harness.seeds import derive_seed
-from harness.training import resume
+from harness.training import check_finite, resume
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -104,7 +102,7 @@ def train_classes(
                 losses.append(
                     {"step": step, "ce": entropy.item(), "rate": rate} | {k: v.item() for k, v in penalties.items()}
                 )
-                check_finite(losses[-1])
+                check_finite(losses[-1], "", "learning_rate")
             step += 1
             if checkpoint is not None and checkpoint.due():
                 facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
@@ -132,17 +130,3 @@ def train_classes(
     assert not attached(model.projections.values())
     weight, bias = head.whole()
     return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory)
-
-
-def check_finite(loss: Mapping[str, float]) -> None:
-    """A training that has run away shall not go on.
-
-    Raises:
-        BenchError: a part of the loss is not finite.
-    """
-    for name, value in loss.items():
-        if not math.isfinite(value):
-            raise BenchError(
-                f"The loss '{name}' is {value} at step {loss['step']}; try a smaller learning_rate (--set), or --dtype "
-                "float32."
-            )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.backbones.blueprint import PIXELS_AT_ONCE
+from harness.backbones.blueprint import images_at_once
 from harness.counts import Counts, ExtractorCounts
 from harness.plan import Plan, Step
 from harness.spec import Frozen, Sampling
@@ -102,7 +102,7 @@ class Costs:
     @property
     def at_once(self) -> int:
         """Images that the VAE sees at a time."""
-        return max(1, PIXELS_AT_ONCE // self.counts.resolution**2)
+        return images_at_once(self.counts.resolution)
 
     def _memory(self) -> Mapping[str, int]:
         return self.counts.memory[self.width]

@@ -21,9 +21,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
-from harness.backbones.adaptable import adaptable
+from harness.backbones.adaptable import adaptable, cross_attention
 from harness.backbones.blueprint import Blueprint
-from harness.backbones.text_to_image import ADAPTED
 from harness.counts import Counts, ExtractorCounts
 
 META: Final = torch.device("meta")
@@ -108,7 +107,7 @@ def count(plan: Blueprint, widths: Iterable[str] = tuple(WIDTHS)) -> Counts:
         vae, text_encoder = _vae(plan), _text_encoder(plan)
     for part in (unet, vae, text_encoder):
         part.requires_grad_(False).eval()
-    projections = {name: module for name, module in unet.named_modules() if name.endswith(ADAPTED)}
+    projections = cross_attention(unet)
     channels, side = int(plan.unet["in_channels"]), int(plan.unet["sample_size"])
     length, dim = int(plan.text["max_position_embeddings"]), int(plan.unet["cross_attention_dim"])
     parameters = {

@@ -82,7 +82,7 @@ def train_task(
         scaler.update()
         if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
-            _check_finite(losses[-1], lesson.token)
+            check_finite(losses[-1], f" of {lesson.token}", "learning_rate or token_learning_rate")
         if checkpoint is not None and checkpoint.due():
             facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
             checkpoint.write(state.tensors(), facts)
@@ -108,8 +108,11 @@ def train_task(
     return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory)
 
 
-def _check_finite(loss: Mapping[str, float], token: str) -> None:
+def check_finite(loss: Mapping[str, float], of: str, rates: str) -> None:
     """A training that has run away shall not go on, nor leave weights that later tasks build on.
+
+    Args:
+        loss: its parts, and their step. of: whose it is, as ' of <v1>'. rates: the options that may be too large.
 
     Raises:
         BenchError: a part of the loss is not finite.
@@ -117,8 +120,8 @@ def _check_finite(loss: Mapping[str, float], token: str) -> None:
     for name, value in loss.items():
         if not math.isfinite(value):
             raise BenchError(
-                f"The loss '{name}' of {token} is {value} at step {loss['step']}; try a smaller learning_rate or "
-                "token_learning_rate (--set), or --dtype float32."
+                f"The loss '{name}'{of} is {value} at step {loss['step']}; try a smaller {rates} (--set), or --dtype "
+                "float32."
             )
 
 

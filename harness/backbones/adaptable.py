@@ -94,6 +94,14 @@ class Adaptable(Protocol):
         ...
 
 
+def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:
+    """What is adapted of a U-Net: its cross-attention's key and value projections, by name; 32 in SD 1.x."""
+    ends = ("attn2.to_k", "attn2.to_v")
+    return {
+        name: module for name, module in unet.named_modules() if name.endswith(ends) and isinstance(module, nn.Linear)
+    }
+
+
 def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter]) -> dict[str, Adapter]:
     """Put a new adapter on every projection; returns name -> adapter.
 

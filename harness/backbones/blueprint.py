@@ -133,3 +133,8 @@ def _config(path: Path, source: str) -> dict[str, Any]:
         pass
     where = path.relative_to(path.parent.parent).as_posix()
     raise UsageError(f"Backbone '{source}': {where} is missing or damaged; give a pipeline's folder.") from None
+
+
+def images_at_once(size: int) -> int:
+    """How many images of that many pixels along a side the VAE is given at a time."""
+    return max(1, PIXELS_AT_ONCE // size**2)

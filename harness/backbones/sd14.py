@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.backbones.adaptable import cross_attention
 from harness.backbones.blueprint import UNET
 
 
@@ -15,14 +16,8 @@ class Architecture:
     """An `Adaptable` without weights: what a method attaches to it can be counted, nothing can be run."""
 
     def __init__(self, unet: nn.Module, token_dim: int) -> None:
-        from harness.backbones.text_to_image import ADAPTED
-
         self.unet = unet
-        self.projections: dict[str, nn.Linear] = {
-            name: module
-            for name, module in unet.named_modules()
-            if name.endswith(ADAPTED) and isinstance(module, nn.Linear)
-        }
+        self.projections = cross_attention(unet)
         self.shapes = {name: projection.weight.shape for name, projection in self.projections.items()}
         self.token_dim = token_dim
 

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, fold
-from harness.backbones.blueprint import PIXELS_AT_ONCE
+from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, cross_attention, fold
+from harness.backbones.blueprint import images_at_once
 from harness.backbones.memory import out_of_memory, release
 from harness.backbones.posterior import Posterior
 from harness.errors import UsageError, first_line
@@ -24,8 +24,6 @@ from harness.weights import check_parts
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
-
-ADAPTED = ("attn2.to_k", "attn2.to_v")  # the cross-attention's key and value projections, 32 in SD 1.x
 
 
 class TextToImage:
@@ -56,9 +54,7 @@ class TextToImage:
             part.to(device=device, dtype=dtype)
             part.requires_grad_(False).eval()
         self.projections: dict[str, Projection] = {
-            name: adaptable(module)
-            for name, module in self.unet.named_modules()
-            if name.endswith(ADAPTED) and isinstance(module, nn.Linear)
+            name: adaptable(module) for name, module in cross_attention(self.unet).items()
         }
         if not self.projections:
             raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
@@ -256,7 +252,7 @@ class TextToImage:
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2) if isinstance(images, np.ndarray) else images
         means: list[Tensor] = []
         spreads: list[Tensor] = []
-        for batch in pixels.split(self._at_once(pixels.shape[-1])):
+        for batch in pixels.split(images_at_once(pixels.shape[-1])):
             scaled = (batch.to(self.device).float() / 127.5 - 1).to(self.dtype)
             encoded: Any = self.vae.encode(scaled)  # type: ignore[operator]
             if hasattr(encoded, "latents"):  # AutoencoderTiny's have no spread
@@ -270,13 +266,9 @@ class TextToImage:
     def decode_latents(self, latents: Tensor) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8 images of scaled latents."""
         scaled = (latents.to(self.device).float() / self._scaling_factor).to(self.dtype)
-        parts = scaled.split(self._at_once(self.resolution))
+        parts = scaled.split(images_at_once(self.resolution))
         decoded = torch.cat([self.vae.decode(batch).sample for batch in parts])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)
-
-    @staticmethod
-    def _at_once(size: int) -> int:
-        return max(1, PIXELS_AT_ONCE // size**2)
 
     def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""

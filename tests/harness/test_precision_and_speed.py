@@ -154,7 +154,7 @@ def test_every_batch_is_drawn_from_the_posterior(tiny_models: Path, vae: Any) ->
 def test_a_large_image_is_encoded_and_decoded_in_parts(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(tiny_models)
     whole, seen = model.posterior(IMAGES), []
-    monkeypatch.setattr("harness.backbones.text_to_image.PIXELS_AT_ONCE", 3 * 16**2)
+    monkeypatch.setattr("harness.backbones.blueprint.PIXELS_AT_ONCE", 3 * 16**2)
     model.vae.register_forward_pre_hook(lambda *given: None)
     encode, decode = model.vae.encode, model.vae.decode
     monkeypatch.setattr(model.vae, "encode", lambda x: seen.append(len(x)) or encode(x))
