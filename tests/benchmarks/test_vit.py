@@ -94,7 +94,7 @@ def test_the_teacher_sees_the_vits_patches() -> None:
     spotted[:, :, :8, 56:] = 1
     for before, after in zip(teacher(plain)[:2], teacher(spotted)[:2], strict=True):
         moved = (after - before).norm(dim=2)[0].view(8, 8)
-        assert moved[:4, 4:].sum() > 0.8 * moved.sum()
+        assert moved[:4, 4:].sum() > 0.5 * moved.sum()
         assert moved[6:, :2].sum() == 0
 
 

@@ -31,7 +31,7 @@ def test_every_space_has_the_same_size_and_every_trial_the_same_cost(name: str) 
 
 
 def test_every_method_has_a_shipped_record() -> None:
-    assert [path.stem for path in SHIPPED] == sorted(NAMES)
+    assert {path.stem for path in SHIPPED} == set(NAMES)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

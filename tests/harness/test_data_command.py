@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from harness import doctor
 from harness.errors import UsageError
 from harness.prepared import Photo, data_folder, read_manifest, tasks_of
+from harness.spec import SettingName
 
 PEOPLE = {number: 15 + number % 3 for number in range(1, 28)}
 FALLS = {number: 15 + number % 2 for number in range(101, 128)}
@@ -113,12 +114,13 @@ def test_from_the_sets_files_to_a_report(say: Say, sets: Path, tiny_models: Path
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["mixed50.json"]
     assert (tmp_path / "data" / "mixed50.json").stat().st_size < 600_000
 
-    found = {finding.name: finding for finding in doctor.benchmarks({"mini": True, "paper": True})}
+    drawn: set[SettingName] = {"customization"}
+    found = {finding.name: finding for finding in doctor.benchmarks({"mini": drawn, "paper": drawn})}
     assert found["mixed50, paper"].state == "ready"
     assert found["mixed50, paper"].detail.startswith("50 tasks, 750 images of CelebA-HQ in ")
     assert found["celebahq20, paper"].state == "missing"
     assert found["celebahq20, paper"].remedy.endswith("`stamina-bench data prepare celebahq20 --celeba-hq DIR`")
-    (waiting,) = [f for f in doctor.benchmarks({"paper": False}) if f.name == "mixed50, paper"]
+    (waiting,) = [f for f in doctor.benchmarks({"paper": set()}) if f.name == "mixed50, paper"]
     assert "but the tier's models are not ready" in waiting.detail
 
     code, said = say(*run_of(tiny_models, "mixed50", tmp_path / "runs"))
@@ -235,7 +237,7 @@ def test_a_run_and_doctor_notice_what_changed(
     assert "59 of 60 images" in text
     answer = as_json("data", "check", "celebahq20", "--json", code=1)
     assert (answer["whole"], len(answer["found"])) == (59, 1)
-    found = {finding.name: finding for finding in doctor.benchmarks({"paper": True})}
+    found = {finding.name: finding for finding in doctor.benchmarks({"paper": {"customization"}})}
     assert found["celebahq20, paper"].state == "missing"
     assert str(path) in found["celebahq20, paper"].detail
     assert "data prepare" in found["celebahq20, paper"].remedy
