@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.api import Prepared, detect_device
-from harness.backbones.known import is_folder
+from harness.backbones.known import is_folder, label, resolved
 from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
 from harness.errors import UsageError, reason, unknown
@@ -57,8 +57,11 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier) -> Prepared
     kind = detect_device(tier.device if spec.device == "auto" else spec.device)
     model = spec.backbone or tier.classifier
     folder = classifier_folder(model, offline=spec.offline)
+    backbone = resolved(model, folder)
+    if backbone != model:  # of the hub: the run's file says which commit
+        spec = spec.model_copy(update={"backbone": backbone})
     setting = Setting(
-        tier=tier, sampling=tier.sampling, backbone=str(folder), backbone_name=Path(model).name,
+        tier=tier, sampling=tier.sampling, backbone=str(folder), backbone_name=label(backbone),
         backbone_hash=fingerprints.folder(folder), extractor="", extractor_hash="", device_type=kind,
         dtype=spec.dtype or "float32", offline=spec.offline, recognition=recognition_of(tier, folder, spec),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from in_process import bench, refused
 from PIL import Image
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
+from tiny_classifier import save_vit, tiny_vit
 from tiny_models import make_tiny_families, put
 
 from harness import api, doctor, registry
@@ -192,6 +193,18 @@ def test_any_other_hub_id_is_pinned_to_what_main_was(
     assert found.plan.setting.tier.resolution == 32
     with pytest.raises(UsageError, match=r"'someone/model@v2'.*--revision v2 "):
         model_folder("someone/model@v2", offline=True)
+
+
+def test_a_timm_model_of_the_hub_is_pinned_to_what_main_was(cache: Path, tmp_path: Path) -> None:
+    shutil.copytree(save_vit(tmp_path / "vit", tiny_vit()), snapshot(cache, "timm/vit_small", COMMIT))
+    spec = RunSpec(
+        benchmark="imagenet-r20", methods=(MethodSpec(name="l2p"),), backbone="timm/vit_small", output=tmp_path / "runs"
+    )
+    found = api.prepare(spec)
+    assert found.spec.backbone == f"timm/vit_small@{COMMIT}"
+    assert found.plan.cells[0].backbone == f"timm/vit_small@{COMMIT[:7]}"
+    again = api.prepare(found.spec)  # as its run's file says
+    assert again.plan.cells[0].score == found.plan.cells[0].score
 
 
 def test_missing_weights_are_one_sentence_with_the_command(
