@@ -12,8 +12,8 @@ from harness.api import Prepared, detect_device
 from harness.backbones.known import is_folder, label, resolved
 from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
-from harness.errors import UsageError, reason, unknown
-from harness.fingerprint import MEMO, Fingerprints
+from harness.errors import UsageError, unknown
+from harness.fingerprint import MEMO, Fingerprints, hub_snapshot
 from harness.plan import Plan, Setting
 from harness.runner import check
 from harness.spec import Benchmark, ClassOptions, Recognition, RunSpec, Tier
@@ -120,25 +120,12 @@ def classifier_folder(source: str, *, offline: bool) -> Path:
     repository, _, revision = source.partition("@")
     if repository.count("/") != 1:
         raise UsageError(f"The backbone '{source}' is neither a folder nor a timm model's hub id; give one of them.")
-    from huggingface_hub import snapshot_download
-
-    try:
-        folder = Path(
-            snapshot_download(
-                repository, revision=revision or None, local_files_only=offline, allow_patterns=list(LOADED)
-            )
-        )
-    except Exception as error:
-        if not offline:
-            raise UsageError(
-                f"The backbone '{source}' cannot be downloaded ({reason(error)}); check its name and the network, or "
-                "give a folder."
-            ) from error
-        pinned = f" --revision {revision}" if revision else ""
-        raise UsageError(
-            f"The backbone '{source}' is neither a folder nor in the local hub cache; give a folder, allow downloads "
-            f"with --no-offline, or fetch it with `hf download {repository}{pinned} {' '.join(LOADED)}`; the mini tier "
-            "needs none of this."
-        ) from error
+    pinned = f" --revision {revision}" if revision else ""
+    missing = (
+        f"The backbone '{source}' is neither a folder nor in the local hub cache; give a folder, allow downloads with "
+        f"--no-offline, or fetch it with `hf download {repository}{pinned} {' '.join(LOADED)}`; the mini tier needs "
+        "none of this."
+    )
+    folder = hub_snapshot(source, repository, revision or None, LOADED, missing, offline=offline)
     read_config(folder)
     return folder

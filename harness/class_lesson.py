@@ -21,11 +21,6 @@ class ClassLesson:
     pixels: Pixels
     classes: int
 
-    @property
-    def past(self) -> int:
-        """How many classes came before."""
-        return len(self.model.head_bias)
-
     def batches(self, size: int, generator: torch.Generator) -> Iterator[list[int]]:
         """One epoch: all training images once, in random order, `size` at a time; the last batch may be smaller."""
         order = torch.randperm(len(self.pixels.labels("train")), generator=generator)
@@ -46,7 +41,6 @@ class Head(nn.Module):
         weight = (torch.rand(classes, model.dim, generator=generator) * 2 - 1) * bound
         bias = (torch.rand(classes, generator=generator) * 2 - 1) * bound
         weight, bias = weight.to(model.device), bias.to(model.device)
-        self.mask_past, self.past = mask_past, len(model.head_bias)
         if mask_past:
             self.fixed = (model.head_weight, model.head_bias)
         else:

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from harness.class_files import ClassFile, FileClass, FileImages, drawn_split, examine, file_tasks
 from harness.class_tasks import ClassTask, class_order, split_into
 from harness.errors import UsageError, presentable
-from harness.photo_sets import Watch, unwatched
+from harness.photo_sets import Published, Watch, unwatched
 from harness.prepared import checked_name, confined, data_folder
 from harness.registry import NAME
 from harness.spec import Frozen
@@ -118,33 +118,8 @@ class Found:
     note: str = ""
 
 
-class ClassSet(Protocol):
+class ClassSet(Published, Protocol):
     """A published data set of classes in its own file format."""
-
-    @property
-    def key(self) -> str:
-        """Its option on the command line, without dashes."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """Its name in a sentence."""
-        ...
-
-    @property
-    def obtain(self) -> str:
-        """Where it is to be had."""
-        ...
-
-    @property
-    def terms(self) -> str:
-        """Under which terms."""
-        ...
-
-    @property
-    def citation(self) -> str:
-        """The papers."""
-        ...
 
     def find(self, root: Path, lists: Path | None) -> Found:
         """Read its tree, and its lists if they are there (or in `lists`).

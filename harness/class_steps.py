@@ -51,9 +51,10 @@ def _ready_model(setting: Setting, device: str, state: Entry | None = None) -> C
     return model
 
 
-def _pixels(tasks: Sequence[ClassTask], setting: Setting, device: str) -> Pixels:
+def _pixels(tasks: Sequence[ClassTask], setting: Setting, device: str, first: int = 0) -> Pixels:
+    """The tasks' images, their classes counted from `first` on."""
     assert setting.recognition is not None
-    offsets = np.cumsum([0, *(len(task.classes) for task in tasks)])[:-1].tolist()
+    offsets = np.cumsum([first, *(len(task.classes) for task in tasks)])[:-1].tolist()
     mean, std = statistics(Path(setting.backbone))
     threads = 1 if device == "cpu" else os.cpu_count() or 1
     return Pixels([task.images for task in tasks], offsets, setting.recognition, mean, std, threads)
@@ -75,13 +76,8 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     model = _ready_model(setting, device, earlier)
     method = method_of(r, step.work["method"], "classification", earlier)
     method.place = tuple(r["place"])
-    pixels = _pixels(tasks, setting, device)
+    pixels = _pixels(tasks, setting, device, len(model.head_bias))  # new classes are counted after those seen
     _check_images(tasks, r["concepts"])
-    if earlier is not None:  # new classes are counted after those seen
-        pixels = Pixels(
-            pixels.images, [offset + len(model.head_bias) for offset in pixels.offsets], pixels.recognition,
-            pixels.mean, pixels.std, pixels.threads,
-        )  # fmt: skip
     lesson = ClassLesson(model, pixels, sum(r["classes"]))
     checkpoint = Checkpoint(store.checkpoint(step.key))
     done = train_classes(method, lesson, int(r["seed"]), "+".join(r["concepts"]), checkpoint)

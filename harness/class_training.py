@@ -16,7 +16,7 @@ from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
 from harness.method import Method
 from harness.seeds import derive_seed
-from harness.training import check_finite, resume
+from harness.training import check_finite, resume, settle
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -107,15 +107,12 @@ def train_classes(
             if checkpoint is not None and checkpoint.due():
                 facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
                 checkpoint.write(state.tensors(), facts)
-    module.eval()
-    for adapter in adapters:
-        adapter.eval()
-        with torch.no_grad():
-            adapter.refresh()
+    settle(module, adapters)
     measures = dict(method.measures())
     trained = sum(p.numel() for p in inner)
     model.fold()
-    model.load_head(*head.whole())
+    weight, bias = head.whole()
+    model.load_head(weight, bias)
     memory = {name: tensor.detach().cpu() for name, tensor in method.remember(lesson, generator).items()}
     model.prompt = None
     seconds = time.perf_counter() - started
@@ -128,5 +125,4 @@ def train_classes(
         "final_loss": losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    weight, bias = head.whole()
     return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,27 @@ def model_folder(source: str, *, offline: bool) -> Path:
             "folder."
         )
     repository, revision = found
+    missing = _missing(source, repository, revision)
+    return hub_snapshot(source, repository, revision, LOADED, missing, offline=offline)
+
+
+def hub_snapshot(
+    source: str, repository: str, revision: str | None, patterns: Sequence[str], missing: str, *, offline: bool
+) -> Path:
+    """A backbone's snapshot in the local hub cache, fetched first where `offline` is False.
+
+    Args:
+        source: what the user calls it. patterns: its files, no others are fetched.
+        missing: the sentence if it is not in the cache and must not be fetched.
+
+    Raises:
+        UsageError: `missing`, or it cannot be downloaded.
+    """
     from huggingface_hub import snapshot_download
 
     try:
         return Path(
-            snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=list(LOADED))
+            snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=list(patterns))
         )
     except Exception as error:
         if not offline:
@@ -105,7 +122,7 @@ def model_folder(source: str, *, offline: bool) -> Path:
                 f"The backbone '{source}' cannot be downloaded ({reason(error)}); check its name and the network, or "
                 "give a folder."
             ) from error
-        raise UsageError(_missing(source, repository, revision)) from error
+        raise UsageError(missing) from error
 
 
 def _missing(source: str, repository: str, revision: str | None) -> str:

@@ -67,27 +67,17 @@ class Survey:
     credits: Callable[[Sequence[str]], Mapping[str, Credit]]
 
 
-class PhotoSet(Protocol):
-    """A published data set in its own file format."""
+class Published(Protocol):
+    """A published data set: what it is called, and where and how it is to be had."""
 
     @property
     def key(self) -> str:
-        """Its option on the command line, without dashes, and its origin in a manifest."""
+        """Its option on the command line, without dashes."""
         ...
 
     @property
     def title(self) -> str:
         """Its name in a sentence."""
-        ...
-
-    @property
-    def category(self) -> str:
-        """The category word of its concepts."""
-        ...
-
-    @property
-    def list_option(self) -> str:
-        """The option that takes a list of its concepts, without dashes: what they are, in the plural."""
         ...
 
     @property
@@ -103,6 +93,20 @@ class PhotoSet(Protocol):
     @property
     def citation(self) -> str:
         """The papers."""
+        ...
+
+
+class PhotoSet(Published, Protocol):
+    """A published data set of concepts in its own file format; its `key` is its origin in a manifest, too."""
+
+    @property
+    def category(self) -> str:
+        """The category word of its concepts."""
+        ...
+
+    @property
+    def list_option(self) -> str:
+        """The option that takes a list of its concepts, without dashes: what they are, in the plural."""
         ...
 
     @property

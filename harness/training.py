@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from harness.backbones.adaptable import count_trained
+from harness.backbones.adaptable import Adapter, count_trained
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.errors import BenchError
@@ -86,11 +86,7 @@ def train_task(
         if checkpoint is not None and checkpoint.due():
             facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
             checkpoint.write(state.tensors(), facts)
-    module.eval()
-    for adapter in adapters:
-        adapter.eval()
-        with torch.no_grad():
-            adapter.refresh()
+    settle(module, adapters)
     measures = dict(method.measures())
     with torch.no_grad():
         embedding = module().detach().clone()
@@ -133,6 +129,15 @@ def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, li
     tensors, facts = found
     state.restore(tensors)
     return int(facts["step"]), list(facts["losses"]), float(facts["seconds"])
+
+
+def settle(module: nn.Module, adapters: Iterable[Adapter]) -> None:
+    """Nothing is trained any more: dropout and noise end, and adapters compute with what the last step left."""
+    module.eval()
+    for adapter in adapters:
+        adapter.eval()
+        with torch.no_grad():
+            adapter.refresh()
 
 
 def distances(model: TextToImage) -> dict[str, float]:

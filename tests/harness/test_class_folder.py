@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import re
 import shutil
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -17,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photo_trees import state
 from PIL import ExifTags, Image
+from tests_support import raises_sentence
 
 from harness import class_files
 from harness.class_folder import DRAWN, folder_benchmark
 from harness.class_tasks import ClassImages, ClassList, ClassTask, class_order, split_into
-from harness.errors import UsageError
 from harness.spec import Benchmark
 
 
@@ -59,17 +58,6 @@ def tasks_of(folder: Path, count: int | None = None, seed: int = 0, fixed: int |
 
 def pixels(images: ClassImages, split: str) -> list[bytes]:
     return [images.image(split, k).tobytes() for k in range(len(images.labels(split)))]  # type: ignore[arg-type]
-
-
-def refused(call: Callable[[], object], *parts: object) -> None:
-    """One sentence of a `UsageError` with these parts."""
-    with pytest.raises(UsageError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert re.search(r"[^.][.?]$", message)
-    for part in parts:
-        assert str(part) in message, message
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +141,7 @@ def test_every_class_is_in_one_task_and_tasks_are_of_one_size(data: st.DataObjec
 
 @pytest.mark.parametrize("count", [0, -1, 7])
 def test_more_tasks_than_classes_or_none(animals: Path, count: int) -> None:
-    refused(lambda: folder_benchmark(animals, "mini", count), f"--split-into {count}", "from 1 to 6")
+    raises_sentence(lambda: folder_benchmark(animals, "mini", count), f"--split-into {count}", "from 1 to 6")
 
 
 # The split
@@ -328,17 +316,17 @@ def test_what_changed_since_is_noticed(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     images.fingerprint()
     path.write_bytes(picture(77))
-    refused(images.fingerprint, path, "changed since it was listed", "restore it")
-    refused(lambda: images.image("train", 0), path, "changed since it was listed")
-    refused(lambda: images.load(4), path, "changed since it was listed")
+    raises_sentence(images.fingerprint, path, "changed since it was listed", "restore it")
+    raises_sentence(lambda: images.image("train", 0), path, "changed since it was listed")
+    raises_sentence(lambda: images.load(4), path, "changed since it was listed")
     assert [str(error) for error in images.verify() if error is not None] == [
         f"{path} changed since it was listed; restore it, or run again."
     ]
     path.unlink()
-    refused(images.fingerprint, path, "is missing since it was listed")
-    refused(lambda: images.image("train", 0), path, "is missing since it was listed")
+    raises_sentence(images.fingerprint, path, "is missing since it was listed")
+    raises_sentence(lambda: images.image("train", 0), path, "is missing since it was listed")
     path.mkdir()
-    refused(lambda: images.image("train", 0), path, "is not a file")
+    raises_sentence(lambda: images.image("train", 0), path, "is not a file")
     path.rmdir()
     path.write_bytes(data)
     images.fingerprint()
@@ -392,7 +380,7 @@ def no_counterpart(root: Path, more: str) -> None:
 def test_bad_folders(tmp_path: Path, build: Callable[[Path], object], parts: tuple[str, ...]) -> None:
     root = tmp_path / "own"
     build(root)
-    refused(lambda: folder_benchmark(root, "mini", None), *parts)
+    raises_sentence(lambda: folder_benchmark(root, "mini", None), *parts)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,4 +390,4 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", deny)
-    refused(lambda: folder_benchmark(tmp_path, "mini", None), tmp_path / "a" / "0.png", "Permission denied")
+    raises_sentence(lambda: folder_benchmark(tmp_path, "mini", None), tmp_path / "a" / "0.png", "Permission denied")

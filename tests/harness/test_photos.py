@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from tests_support import raises_sentence
 
-from harness.errors import UsageError
 from harness.photos import Concept, category_of_name, content_hash, load_image, read_concepts, verify_concepts
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 220, 0)
@@ -33,18 +31,6 @@ def concept(folder: Path, name: str, images: tuple[str, ...] = ("a.png", "b.png"
     if category is not None:
         (home / "category.txt").write_text(category, encoding="utf-8")
     return home
-
-
-def refused(call: Callable[[], object], *parts: str | Path) -> str:
-    """The message of the one-sentence UsageError that `call` raises, which must contain each of `parts`."""
-    with pytest.raises(UsageError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert re.search(r"[^.][.?]$", message)
-    for part in parts:
-        assert str(part) in message
-    return message
 
 
 def saved(folder: Path, image: Image.Image, name: str, **options: Any) -> Path:
@@ -117,38 +103,38 @@ def test_linked_folders_are_followed_and_broken_links_are_named(tmp_path: Path) 
         pytest.skip("no symbolic links here")
     (only,) = read_concepts(photos)
     assert [path.name for path in only.images] == ["a.png", "b.png", "c.png"]
-    refused(lambda: verify_concepts([only]), photos / "linked" / "c.png", "restore or remove")
+    raises_sentence(lambda: verify_concepts([only]), photos / "linked" / "c.png", "restore or remove")
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    refused(lambda: read_concepts(tmp_path / "no"), tmp_path / "no", "does not exist")
+    raises_sentence(lambda: read_concepts(tmp_path / "no"), tmp_path / "no", "does not exist")
     path = saved(tmp_path, quarters(), "a.png")
-    refused(lambda: read_concepts(path / "below"), path / "below", "does not exist")
+    raises_sentence(lambda: read_concepts(path / "below"), path / "below", "does not exist")
 
 
 def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     path = saved(tmp_path, quarters(), "a.png")
-    refused(lambda: read_concepts(path), path, "not a folder")
+    raises_sentence(lambda: read_concepts(path), path, "not a folder")
 
 
 def test_no_concepts(tmp_path: Path) -> None:
-    refused(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
     (tmp_path / "empty").mkdir()
-    refused(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
     saved(tmp_path, quarters(), "a.png")
-    refused(lambda: read_concepts(tmp_path), tmp_path, "holds images but no sub-folder")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "holds images but no sub-folder")
 
 
 def test_a_concept_without_images(tmp_path: Path) -> None:
     concept(tmp_path, "cup")
     concept(tmp_path, "vase", ())
-    refused(lambda: read_concepts(tmp_path), tmp_path / "vase", "no image", "remove")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "vase", "no image", "remove")
 
 
 def test_a_concept_with_one_image(tmp_path: Path) -> None:
     concept(tmp_path, "cup")
     concept(tmp_path, "vase", ("a.png",))
-    refused(lambda: read_concepts(tmp_path), tmp_path / "vase", "only one image", "at least 2")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "vase", "only one image", "at least 2")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user")
@@ -158,7 +144,7 @@ def test_permission_denied(tmp_path: Path) -> None:
         mode = path.stat().st_mode
         path.chmod(0)
         try:
-            refused(lambda: verify_concepts(read_concepts(tmp_path)), path, "permission")
+            raises_sentence(lambda: verify_concepts(read_concepts(tmp_path)), path, "permission")
         finally:
             path.chmod(mode)
 
@@ -172,17 +158,17 @@ def test_an_unreadable_folder_or_file_is_named(tmp_path: Path, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "iterdir", deny)
-        refused(lambda: read_concepts(tmp_path), tmp_path, "Permission denied")
+        raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "Permission denied")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", deny)
-        refused(lambda: load_image(home / "a.png", 4), home / "a.png", "Permission denied")
-        refused(lambda: content_hash(home / "a.png"), home / "a.png", "Permission denied")
+        raises_sentence(lambda: load_image(home / "a.png", 4), home / "a.png", "Permission denied")
+        raises_sentence(lambda: content_hash(home / "a.png"), home / "a.png", "Permission denied")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", deny)
-        refused(lambda: read_concepts(tmp_path), tmp_path, "Permission denied")
+        raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "Permission denied")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", deny)
-        refused(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", "Permission denied")
+        raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", "Permission denied")
 
 
 def test_an_unprintable_folder_name(tmp_path: Path) -> None:
@@ -190,7 +176,7 @@ def test_an_unprintable_folder_name(tmp_path: Path) -> None:
         concept(tmp_path, "a\nb")
     except OSError:
         pytest.skip("this file system refuses the name")
-    refused(lambda: read_concepts(tmp_path), "a\\nb", "rename")
+    raises_sentence(lambda: read_concepts(tmp_path), "a\\nb", "rename")
 
 
 # Categories
@@ -233,12 +219,12 @@ def test_category_file(tmp_path: Path, text: str, category: str) -> None:
 @pytest.mark.parametrize("text", ["", "\n dog", "a b c d e", "dog2", "dog.", "a - b", "<token>", "dog_toy", "-"])
 def test_bad_category_file(tmp_path: Path, text: str) -> None:
     concept(tmp_path, "max", category=text)
-    refused(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "one to four words")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "one to four words")
 
 
 def test_category_file_in_another_encoding(tmp_path: Path) -> None:
     (concept(tmp_path, "max") / "category.txt").write_bytes("Kännchen".encode("latin-1"))
-    refused(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "UTF-8")
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "UTF-8")
 
 
 def test_categories_of_the_common_file_yield_to_the_own_file(tmp_path: Path) -> None:
@@ -271,7 +257,7 @@ def test_categories_of_the_common_file_yield_to_the_own_file(tmp_path: Path) -> 
 def test_bad_common_file(tmp_path: Path, text: str, part: str) -> None:
     concept(tmp_path, "max")
     (tmp_path / "categories.csv").write_text(text, encoding="utf-8")
-    refused(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", part)
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", part)
 
 
 # Pixels
@@ -444,13 +430,13 @@ def test_truncated_files(tmp_path: Path, name: str, kept: float) -> None:
     path = saved(tmp_path, Image.fromarray(noise), name)
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data))])
-    refused(lambda: load_image(path, 8), path, "truncated?", "replace or remove")
+    raises_sentence(lambda: load_image(path, 8), path, "truncated?", "replace or remove")
 
 
 def test_text_renamed_to_an_image(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_text("This is no photograph at all, whatever its name says.\n" * 20)
-    refused(lambda: load_image(path, 8), path, "cannot be read as an image")
+    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
 
 
 def test_a_program_is_never_run_for_an_image(tmp_path: Path) -> None:
@@ -459,7 +445,7 @@ def test_a_program_is_never_run_for_an_image(tmp_path: Path) -> None:
     with BytesIO() as stream:
         quarters().save(stream, "EPS")
         path.write_bytes(stream.getvalue())
-    refused(lambda: load_image(path, 8), path, "cannot be read as an image")
+    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -467,7 +453,7 @@ def test_a_program_is_never_run_for_an_image(tmp_path: Path) -> None:
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     path = saved(tmp_path, quarters(), "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    refused(lambda: load_image(path, 8), path, "smaller copy")
+    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
@@ -475,7 +461,7 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit:
 def test_too_many_pixels_where_warnings_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path, quarters(), "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
-    refused(lambda: load_image(path, 8), path, "smaller copy")
+    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 256)
     assert load_image(path, 8).shape == (8, 8, 3)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
@@ -487,15 +473,15 @@ def test_too_many_pixels_where_warnings_are_errors(tmp_path: Path, monkeypatch: 
 def test_zero_size(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "a.gif"
     path.write_bytes(b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0\0\0;")
-    refused(lambda: load_image(path, 8), path, "cannot be read as an image")
+    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
     path.with_suffix(".ppm").write_bytes(f"P6 {width} {height} 255\n".encode())
-    refused(lambda: load_image(path.with_suffix(".ppm"), 8), "cannot be read as an image")
+    raises_sentence(lambda: load_image(path.with_suffix(".ppm"), 8), "cannot be read as an image")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     for call in (lambda path: load_image(path, 8), content_hash):
-        refused(lambda call=call: call(tmp_path / "no.png"), tmp_path / "no.png", "does not exist")
-        refused(lambda call=call: call(tmp_path), tmp_path, "not a file")
+        raises_sentence(lambda call=call: call(tmp_path / "no.png"), tmp_path / "no.png", "does not exist")
+        raises_sentence(lambda call=call: call(tmp_path), tmp_path, "not a file")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -503,7 +489,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     home = concept(tmp_path, "cup")
     os.mkfifo(home / "c.png")
     assert [path.name for path in read_concepts(tmp_path)[0].images] == ["a.png", "b.png"]
-    refused(lambda: load_image(home / "c.png", 8), home / "c.png", "not a file")
+    raises_sentence(lambda: load_image(home / "c.png", 8), home / "c.png", "not a file")
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -529,7 +515,7 @@ def test_verify_names_the_first_bad_image(tmp_path: Path) -> None:
         concept(tmp_path, name)
     for bad in (tmp_path / "b" / "b.png", tmp_path / "c" / "a.png"):
         bad.write_bytes(bad.read_bytes()[:40])
-    refused(lambda: verify_concepts(read_concepts(tmp_path)), tmp_path / "b" / "b.png")
+    raises_sentence(lambda: verify_concepts(read_concepts(tmp_path)), tmp_path / "b" / "b.png")
 
 
 # The rest
