@@ -19,6 +19,7 @@ from harness.method import Method
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
 from harness.runner import Progress, check
+from harness.slots import Slot, make_slots
 from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, SettingName, Task, Tier
 from harness.store import Store, key_of
 from harness.weights import check_extractor, check_family, check_parts, hub_weights
@@ -82,33 +83,47 @@ def _find(
 
 
 def detect_device(device: str) -> str:
-    """'cpu' or 'cuda', of 'auto', 'cpu', 'cuda' or 'cuda:N', without importing torch for 'cpu'.
+    """'cpu' or 'cuda', of 'auto', 'cpu', 'cuda', 'cuda:N' or a list of these, without importing torch for 'cpu'.
+
+    A list with any GPU is 'cuda': a CPU beside GPUs makes only what is the same everywhere.
 
     Raises:
         UsageError: something else, or a GPU where there is none.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise UsageError(f"Unknown device '{device}'; use auto, cpu, cuda or cuda:N.")
-    if device == "cpu" or (device == "auto" and not any(Path(p).exists() for p in GPU_FILES)):
+    named = device.split(",")
+    for part in named:
+        if not re.fullmatch(r"cpu|cuda:\d{1,4}" + ("|auto|cuda" if len(named) == 1 else ""), part):
+            known = "auto, cpu, cuda, cuda:N, or several such as cuda:0,cuda:1,cpu"
+            raise UsageError(f"Unknown device '{part}'; use {known}.")
+    if set(named) == {"cpu"} or (device == "auto" and not any(Path(p).exists() for p in GPU_FILES)):
         return "cpu"
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(device.partition(":")[2] or 0) < count:
+    lacking = [part for part in named if part != "cpu" and int(part.partition(":")[2] or 0) >= count]
+    if not lacking:
         return "cuda"
     if device == "auto":
         return "cpu"
     seen = f"it sees cuda:0 to cuda:{count - 1}" if count else "there is none"
-    raise UsageError(f"--device {device} needs a CUDA GPU that torch can see, and {seen}; use --device cpu.")
+    raise UsageError(f"--device {lacking[0]} needs a CUDA GPU that torch can see, and {seen}; use --device cpu.")
 
 
-def device_slots(device: str, kind: str) -> list[str]:
-    """The devices that workers share: ['cpu'], ['cuda:1'], or every GPU."""
-    if kind == "cpu" or ":" in device:
-        return [device if ":" in device else kind]
+def device_list(device: str, kind: str) -> list[str]:
+    """The devices that workers share: ['cpu'], ['cuda:1'], those listed, or every GPU."""
+    if "," in device or ":" in device:
+        return device.split(",")
+    if kind == "cpu":
+        return ["cpu"]
     import torch
 
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+
+
+def slots_of(prepared: Prepared) -> tuple[Slot, ...]:
+    """The slots that a run has on this machine."""
+    spec = prepared.spec
+    return make_slots(device_list(spec.device, prepared.plan.setting.device_type), spec.jobs)
 
 
 def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:

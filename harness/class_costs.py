@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 from harness.backbones.classifier_files import WEIGHTS, read_config
-from harness.plan import NOMINAL, Setting, Step
+from harness.nominal import NOMINAL
+from harness.plan import Setting, Step
 
 FORWARD, TRAINING = 1, 3  # passes; backward is twice forward
 ADAPTED = 0.25  # of a ViT's parameters are Q, K and V; a prompt is less, a whole model four times as much
@@ -49,8 +49,7 @@ class ClassCosts:
         return 4e-6 * ADAPTED * self.parameters if step.kind == "train" else NOMINAL[step.kind][1]
 
     def _test_images(self, step: Step) -> int:
-        known: Mapping[str, int] = self._tests
         for fingerprint, task in zip(step.recipe["tests"], step.work["tasks"], strict=True):
-            if fingerprint not in known:
+            if fingerprint not in self._tests:
                 self._tests[fingerprint] = len(task.images.labels("test"))
-        return sum(known[fingerprint] for fingerprint in step.recipe["tests"])
+        return sum(self._tests[fingerprint] for fingerprint in step.recipe["tests"])

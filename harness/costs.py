@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.backbones.blueprint import images_at_once
 from harness.counts import Counts, ExtractorCounts
+from harness.nominal import SAMPLED
 from harness.plan import Plan, Step
 from harness.spec import Frozen, Sampling
 
@@ -26,7 +27,6 @@ A_FILE: Final = 120  # one file's part of a manifest
 TRAINING: Final = 6000  # training.json: losses and distances
 FIGURES: Final = 20  # rows of a task in figures.json, beside one for each projection
 A_ROW: Final = 220
-SAMPLED: Final = {"generate", "prior", "compose"}
 GIB: Final = 2**30
 
 

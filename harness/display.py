@@ -38,8 +38,12 @@ class Display(Protocol):
         """The run begins; `cached` steps of the plan are in the store."""
         ...
 
-    def step_done(self, step: Step, seconds: float, share: float) -> None:
-        """One step was committed; `share` (0 to 1) of the work that was pending is now done, by nominal cost."""
+    def step_started(self, step: Step, slot: str) -> None:
+        """A step was given to a slot's worker."""
+        ...
+
+    def step_done(self, step: Step, slot: str, seconds: float, share: float) -> None:
+        """One step was committed; `share` (0 to 1) of the work that was pending is now done, by expected cost."""
         ...
 
     def note(self, message: str) -> None:
@@ -67,7 +71,10 @@ class PlainDisplay:
         if cached:
             self.note(f"{self.done} of {self.total} steps are in the store")
 
-    def step_done(self, step: Step, seconds: float, share: float) -> None:
+    def step_started(self, step: Step, slot: str) -> None:
+        pass
+
+    def step_done(self, step: Step, slot: str, seconds: float, share: float) -> None:
         self.done += 1
         self.board.done(step)
         now = time.monotonic()
@@ -91,7 +98,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A progress bar by nominal cost, and under it a table of the cells: how far they are, their latest figures."""
+    """A progress bar by expected cost; the workers and what they make; the cells: how far they are, their figures."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -102,6 +109,7 @@ class LiveDisplay:
         self.bar: TaskID | None = None
         self.total = self.done = 0
         self.board: Board | None = None
+        self.workers: dict[str, tuple[Step, float]] = {}  # slot -> what it makes, and since when
         self.live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._render)
 
     def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
@@ -111,8 +119,13 @@ class LiveDisplay:
         self.bar = self.progress.add_task("starting workers", total=1.0)
         self.live.start()
 
-    def step_done(self, step: Step, seconds: float, share: float) -> None:
+    def step_started(self, step: Step, slot: str) -> None:
+        self.workers[slot] = (step, time.monotonic())
+
+    def step_done(self, step: Step, slot: str, seconds: float, share: float) -> None:
         self.done += 1
+        if self.workers.get(slot, (None,))[0] is step:  # else it has its next one already
+            del self.workers[slot]
         if self.board is not None:
             self.board.done(step)
         if self.bar is not None:
@@ -128,7 +141,9 @@ class LiveDisplay:
 
     def _render(self) -> Group:
         tallies = self.board.tallies if self.board is not None else []
-        return Group(self.progress, cells_table(tallies, max(3, self.console.height - 6), self.console.width))
+        workers = workers_table(self.workers, max(2, self.console.height // 4), self.console.width)
+        room = max(3, self.console.height - 6 - workers.row_count)
+        return Group(self.progress, workers, cells_table(tallies, room, self.console.width))
 
 
 class QuietDisplay:
@@ -140,7 +155,10 @@ class QuietDisplay:
     def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
         pass
 
-    def step_done(self, step: Step, seconds: float, share: float) -> None:
+    def step_started(self, step: Step, slot: str) -> None:
+        pass
+
+    def step_done(self, step: Step, slot: str, seconds: float, share: float) -> None:
         pass
 
     def note(self, message: str) -> None:
@@ -168,6 +186,22 @@ def scores(tally: Tally) -> str:
     names, unit = NAMES[tally.setting]
     parts = zip(names, (tally.accuracy, tally.forgetting), strict=True)
     return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + f" ({unit})"
+
+
+def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: int = 80) -> Table:
+    """What each slot's worker makes, and since when, in `room` lines; of too many, the longest at it."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(10, width - 24))
+    table.add_column(justify="right", no_wrap=True)
+    now = time.monotonic()
+    shown = sorted(workers) if len(workers) <= room else sorted(workers, key=lambda slot: workers[slot][1])[: room - 1]
+    for slot in shown:
+        step, since = workers[slot]
+        table.add_row(Text(slot, style="dim"), Text(presentable(step.label)), f"{now - since:.0f} s")
+    if len(shown) < len(workers):
+        table.add_row("", Text(f"... and {len(workers) - len(shown)} more workers", style="dim"), "")
+    return table
 
 
 def cells_table(tallies: Sequence[Tally], room: int, width: int = 80) -> Table:

@@ -22,7 +22,7 @@ from harness.class_files import FileImages
 from harness.errors import BenchError, UsageError, first_line, nearest, presentable
 from harness.fingerprint import model_folder
 from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
-from harness.runner import default_jobs
+from harness.slots import default_jobs
 from harness.spec import SETTINGS, Benchmark, RunSpec, SettingName, Task
 from harness.weights import check_extractor, check_weights
 

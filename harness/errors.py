@@ -36,6 +36,10 @@ class UsageError(BenchError):
     exit_code = ExitCode.USAGE
 
 
+class OutOfMemoryError(BenchError):
+    """A device's memory was too small for a step, or for all that was on it at the time."""
+
+
 class StoreError(BenchError):
     """The results folder cannot be read or written."""
 

@@ -16,14 +16,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from harness.api import Prepared, device_slots
+from harness.api import Prepared, slots_of
 from harness.backbones.blueprint import blueprint
 from harness.class_costs import ClassCosts
-from harness.costs import SAMPLED, Costs, Work
+from harness.costs import Costs, Work
 from harness.counts import counts_of, extractor_counts, is_nominal
 from harness.errors import unknown
-from harness.plan import NOMINAL, NOMINAL_WORK, Plan, Step
-from harness.runner import default_jobs
+from harness.nominal import NOMINAL, nominal_seconds, units
+from harness.plan import Step
+from harness.simulate import simulate
 from harness.spec import Frozen
 from harness.store import MANIFEST
 
@@ -56,6 +57,7 @@ DEVICES: Final[Mapping[str, Device]] = {
     "t4": Device(title="T4", half=65, float32=8.1, bfloat16=False),
 }
 CORE: Final = Device(title="one core of a 2025 server", half=0.05, float32=0.05)  # what it reaches, not its peak
+START_S: Final = 6.0  # until a worker has imported its libraries; it loads the model within its first step
 UTILISATION: Final = 0.4  # of the peak: an A100 sampling Stable Diffusion 1.5, compiled
 
 
@@ -68,19 +70,6 @@ def device_named(name: str) -> Device:
     if name not in DEVICES:
         raise unknown("--gpu", name, DEVICES)
     return DEVICES[name]
-
-
-def units(kind: str, recipe: Mapping[str, Any]) -> float:
-    """How much of its work a step is: images times steps of training or of the sampler, or epochs; classes; else 1."""
-    if kind == "train" and "epochs" in recipe["options"]:
-        return float(recipe["options"]["epochs"] * recipe["images"])
-    if kind == "train":
-        return float(recipe["options"]["steps"] * recipe["options"]["batch_size"])
-    if kind == "evaluate":
-        return float(sum(recipe["classes"]))
-    if kind in SAMPLED:
-        return float(recipe["sampling"]["images"] * recipe["sampling"]["steps"])
-    return 1.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +138,7 @@ class Cost:
 
 
 def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
-    """The pending steps' cost. The longest chain of steps bounds the time from below, whatever the workers.
+    """The pending steps' cost, on the slots that the run would have: their schedule is simulated.
 
     Args:
         cheaply: give None where it would take counting on a CPU, which imports torch and diffusers for it.
@@ -184,16 +173,19 @@ def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
         if key in measured.seconds:
             cost = (measured.seconds[key] * unit, measured.megabytes[key])
         elif costs is None:
-            share = unit / NOMINAL_WORK.get(step.kind, 1.0)
-            cost = (NOMINAL[step.kind][0] * share, NOMINAL[step.kind][1])
+            cost = (nominal_seconds(step.kind, step.recipe), NOMINAL[step.kind][1])
         else:
             work = costs.of(step, prepared.plan)
             cost = (in_seconds(step, work, device, setting.dtype, utilisation, measured), work.disk / 1e6)
         seconds[step.key] = cost[0]
         megabytes += cost[1]
-    jobs = prepared.spec.jobs or default_jobs(device_slots(prepared.spec.device, setting.device_type))
-    wall = max(sum(seconds.values()) / jobs, longest_chain(prepared.plan, seconds))
-    return Cost(wall, megabytes, jobs, _basis(measured, bool(counted), costs, device), seconds)
+    return _cost(prepared, seconds, megabytes, _basis(measured, bool(counted), costs, device))
+
+
+def _cost(prepared: Prepared, seconds: Mapping[str, float], megabytes: float, basis: str) -> Cost:
+    slots, kind = slots_of(prepared), prepared.plan.setting.device_type
+    made = simulate(prepared.progress.pending, seconds, slots, device_type=kind, start_s=START_S)
+    return Cost(made.makespan, megabytes, len(slots), basis, seconds)
 
 
 def _of_classes(prepared: Prepared, measured: Measured) -> Cost:
@@ -213,24 +205,14 @@ def _of_classes(prepared: Prepared, measured: Measured) -> Cost:
             work = costs.flop(step) / (device.rate(setting.dtype) * utilisation)
             seconds[step.key] = work or NOMINAL[step.kind][0]
         megabytes += measured.megabytes.get(key, costs.megabytes(step))
-    jobs = prepared.spec.jobs or default_jobs(device_slots(prepared.spec.device, setting.device_type))
-    wall = max(sum(seconds.values()) / jobs, longest_chain(prepared.plan, seconds))
     parts = ["from finished steps in this store"] if measured.seconds else []
     parts += [f"counted, on {device.title}"] if counted else []
-    return Cost(wall, megabytes, jobs, "; ".join(parts) or "nothing to do", seconds)
+    return _cost(prepared, seconds, megabytes, "; ".join(parts) or "nothing to do")
 
 
 def in_seconds(step: Step, work: Work, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:
     """Seconds of a counted step; `measured` corrects the count of its kind."""
     return work.flop / (device.rate(dtype) * utilisation) * measured.ratios.get(step.kind, 1.0)
-
-
-def longest_chain(plan: Plan, seconds: Mapping[str, float]) -> float:
-    """Seconds of the costliest chain of steps that wait for each other; those not in `seconds` take none."""
-    ends: dict[str, float] = {}
-    for key, step in plan.steps.items():  # parents come before children
-        ends[key] = seconds.get(key, 0.0) + max((ends[parent] for parent in step.parents), default=0.0)
-    return max(ends.values(), default=0.0)
 
 
 def _basis(measured: Measured, counted: bool, costs: Costs | None, device: Device) -> str:

@@ -12,12 +12,14 @@ from harness import registry
 from harness.api import sampling_of
 from harness.backbones.blueprint import blueprint
 from harness.backbones.known import label
-from harness.costs import GIB, SAMPLED, Costs, Work
+from harness.costs import GIB, Costs, Work
 from harness.counts import counts_of, extractor_counts
 from harness.errors import BenchError, UsageError
-from harness.estimate import UTILISATION, Device, Measured, finished, in_seconds, longest_chain, units
+from harness.estimate import UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
+from harness.nominal import SAMPLED, units
 from harness.plan import Plan, Setting, Step
+from harness.schedule import longest_chain
 from harness.spec import Benchmark, Frozen, RunSpec, Task
 
 if TYPE_CHECKING:
@@ -193,7 +195,7 @@ def forecast(
         device=device.title, utilisation=utilisation, tasks=len(chosen), images_per_task=(min(sizes), max(sizes)),
         basis="counted, corrected by finished steps" if measured.seconds else "counted", cells=len(plan.cells),
         methods=methods, total=_totals(plan.steps.values(), works, seconds),
-        longest_chain_hours=longest_chain(plan, seconds) / 3600, notes=tuple(notes),
+        longest_chain_hours=longest_chain(plan.steps.values(), seconds) / 3600, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -229,7 +231,7 @@ def _method(
         memory_bytes=peak, training_memory_bytes=memory["train"],
         sampling_memory_bytes=max(memory[kind] for kind in SAMPLED),
         fits={card: peak + RESERVE <= card * GIB for card in CARDS},
-        longest_chain_hours=longest_chain(plan, {key: seconds[key] for key in own}) / 3600, unknown=footprint.unknown,
+        longest_chain_hours=longest_chain(own.values(), seconds) / 3600, unknown=footprint.unknown,
     )  # fmt: skip
 
 

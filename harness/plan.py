@@ -33,13 +33,6 @@ VERSIONS = {
     "score": 3,
 }  # fmt: skip
 
-# Nominal seconds and megabytes of a step at the mini tier, on one core of a 2025 server: for estimates only.
-NOMINAL = {
-    "real": (0.3, 0.3), "prior": (1.2, 0.3), "train": (3.8, 0.7), "merge": (0.5, 1.5), "generate": (1.2, 0.2),
-    "compose": (0.6, 0.1), "features": (0.15, 0.05), "evaluate": (1.2, 0.05), "score": (0.5, 0.1),
-}  # fmt: skip
-NOMINAL_WORK = {"train": 240, "prior": 128, "generate": 128, "compose": 64}  # what they did: images times steps
-
 COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
 # modules of harness.metrics that a score is made with
 SCORING: Mapping[SettingName, tuple[str, ...]] = {

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
-from harness.errors import StoreError, UnwritableError, first_line
-from harness.plan import NOMINAL, Cell, Plan, Step
+from harness.errors import OutOfMemoryError, StoreError, UnwritableError, first_line
+from harness.nominal import nominal_seconds
+from harness.plan import Cell, Plan, Step
+from harness.schedule import Schedule
+from harness.slots import Slot
 from harness.store import Store
 
 DIED = "its worker process died again and again, out of memory perhaps; run again, with fewer --jobs"
-RETRIES = 2  # of a step whose worker died
+RETRIES = 2  # of a step whose worker died, or that ran out of memory
 
 
 class Executor(Protocol):
     """Where steps run."""
 
-    jobs: int
-
-    def submit(self, step: Step) -> Future[float]:
-        """Run a step; the future gives its seconds."""
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """Where workers are, at most one in each."""
         ...
 
-    def restart(self) -> None:
-        """New workers, after one has died."""
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
+        """Run a step in a free slot; the future gives its seconds."""
+        ...
+
+    def restart(self, slot: Slot) -> None:
+        """A new worker in a slot whose worker has died."""
         ...
 
     def close(self, *, kill: bool = False) -> None:
@@ -54,6 +59,7 @@ class Outcome:
     errors: dict[str, str] = field(default_factory=dict)  # key of a failed cell's score -> first error
     blocked: str = ""  # the first error that no cell is to blame for: a worker died, the disk is full
     unwritable: bool = False  # whether the results folder could not be written
+    broken: dict[str, str] = field(default_factory=dict)  # key of a failed step, or of one that needs it -> first error
 
 
 def check(plan: Plan, store: Store) -> Progress:
@@ -76,130 +82,135 @@ def check(plan: Plan, store: Store) -> Progress:
     return Progress(cached, pending)
 
 
-def default_jobs(devices: list[str]) -> int:
-    """One worker a GPU; on a CPU one a core, and no more than eight, as each holds the model."""
-    if devices[0] != "cpu":
-        return len(devices)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores))
+@dataclass
+class _Walk:
+    """One run under way: which step is in which slot, what was lost, what ran out of memory."""
 
+    plan: Plan
+    store: Store
+    executor: Executor
+    schedule: Schedule
+    display: Display
+    outcome: Outcome
+    expected: Mapping[str, float]  # key -> seconds
+    running: dict[Future[float], tuple[Step, Slot]] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
+    crowded: dict[str, list[Step]] = field(default_factory=dict)  # device -> steps that wait to have it for themselves
+    large: set[str] = field(default_factory=set)  # keys of steps that had too little memory beside others
+    made: float = 0.0
 
-class _Schedule:
-    """Which pending steps can start, in the order of their priority; what depends on a failed one never can."""
+    def __post_init__(self) -> None:
+        self.device_type = self.plan.setting.device_type
+        self.whole = sum(self.expected.values())
 
-    def __init__(self, pending: Sequence[Step]) -> None:
-        self.by_key = {step.key: step for step in pending}
-        self.missing = {step.key: {p for p in step.parents if p in self.by_key} for step in pending}
-        self.broken: dict[str, str] = {}  # key -> the first error on which it depends
-        self.ready = [step for step in pending if not self.missing[step.key]]
-        self.users: dict[str, list[str]] = {}
-        for key, parents in self.missing.items():
-            for parent in parents:
-                self.users.setdefault(parent, []).append(key)
+    def fill(self) -> None:
+        """Give each free slot the most urgent step that it can make."""
+        taken = {slot for _, slot in self.running.values()}
+        for slot in self.executor.slots:
+            while slot not in taken and (step := self.next_for(slot)) is not None:
+                if self.start(step, slot):
+                    taken.add(slot)
 
-    def take(self) -> Step | None:
-        """The most urgent step that can start, or None."""
-        self.ready = [step for step in self.ready if step.key not in self.broken]
-        if not self.ready:
+    def next_for(self, slot: Slot) -> Step | None:
+        beside = {step.key for step, other in self.running.values() if other.device == slot.device}
+        if beside & self.large:
             return None
-        step = min(self.ready, key=lambda s: s.priority)
-        self.ready.remove(step)
-        return step
+        if self.crowded.get(slot.device):
+            return None if beside else self.crowded[slot.device].pop(0)
+        return self.schedule.take(lambda step: slot.serves(step.kind, self.device_type))
 
-    def done(self, step: Step) -> None:
-        """Its users may start now."""
-        for user in self.users.get(step.key, []):
-            self.missing[user].discard(step.key)
-            if not self.missing[user]:
-                self.ready.append(self.by_key[user])
+    def start(self, step: Step, slot: Slot) -> bool:
+        """False if the slot's worker turns out to be dead."""
+        try:
+            self.running[self.executor.submit(step, slot)] = (step, slot)
+        except BrokenExecutor:
+            self.lose(step, slot)
+            return False
+        self.display.step_started(step, slot.name)
+        return True
 
-    def again(self, step: Step) -> None:
-        """It was lost, and shall start once more."""
-        self.ready.append(step)
+    def settle(self, future: Future[float]) -> tuple[Step, Slot] | None:
+        """Count a future that is done; gives its step if that was made."""
+        step, slot = self.running.pop(future)
+        error = future.exception()
+        if error is None:
+            self.outcome.executed += 1
+            self.schedule.done(step)
+            return step, slot
+        if isinstance(error, BrokenExecutor):
+            self.lose(step, slot)
+        elif isinstance(error, OutOfMemoryError) and self.try_again(step):
+            self.display.note(f"{step.label}: out of memory on {slot.device}; it is done again with nothing beside it")
+            self.large.add(step.key)
+            self.crowded.setdefault(slot.device, []).append(step)
+        else:
+            self.outcome.unwritable = self.outcome.unwritable or isinstance(error, UnwritableError)
+            self.fail(step, first_line(error), blocked=isinstance(error, StoreError | OSError))
+        return None
 
-    def fail(self, step: Step, message: str) -> None:
-        """Neither it nor what depends on it will start."""
-        stack = [step.key]
-        while stack:
-            key = stack.pop()
-            if key not in self.broken:
-                self.broken[key] = message
-                stack.extend(self.users.get(key, []))
+    def lose(self, step: Step, slot: Slot) -> None:
+        """A new worker in the slot whose worker died, and its step once more."""
+        self.executor.restart(slot)
+        if self.try_again(step):
+            self.display.note(f"The worker on {slot.name} died, out of memory perhaps; its step is done again.")
+            self.schedule.again(step)
+        else:
+            self.fail(step, DIED, blocked=True)
+
+    def try_again(self, step: Step) -> bool:
+        self.tries[step.key] += 1
+        return self.tries[step.key] <= RETRIES
+
+    def fail(self, step: Step, message: str, *, blocked: bool) -> None:
+        if blocked:
+            self.outcome.blocked = self.outcome.blocked or message
+        self.display.note(f"failed: {step.label}: {message}")
+        self.schedule.fail(step, message)
+
+    def tell(self, step: Step, slot: Slot, seconds: float) -> None:
+        self.made += self.expected[step.key]
+        self.display.step_done(step, slot.name, seconds, self.made / self.whole if self.whole else 1.0)
+        for note in self.store.notes(step.key):
+            self.display.note(f"{step.label}: {note}")
 
 
 def run(
-    plan: Plan, store: Store, executor: Executor, progress: Progress, display: Display, *, keep_going: bool
-) -> Outcome:
+    plan: Plan, store: Store, executor: Executor, progress: Progress, display: Display, *, keep_going: bool,
+    seconds: Mapping[str, float] | None = None,
+) -> Outcome:  # fmt: skip
     """Make every pending step.
 
     A failed step fails the cells that need it. Without `keep_going` nothing new starts after the first failure; with
-    it the other cells go on, unless the results folder cannot be written. The steps of a worker that died are done
-    again, `RETRIES` times at most. Ctrl-C kills the workers: the steps in hand are discarded, everything committed
-    stays.
+    it all that does not depend on it goes on, unless the results folder cannot be written. What can pass is tried
+    again, `RETRIES` times at most: the step of a worker that died, and one that ran out of memory, then with nothing
+    beside it on its device. Ctrl-C kills the workers: the steps in hand are discarded, everything committed stays.
+
+    Args:
+        seconds: what steps are expected to take, by key: the longest chains start first.
     """
     outcome = Outcome()
-    schedule = _Schedule(progress.pending)
-    running: dict[Future[float], Step] = {}
-    losses: Counter[str] = Counter()
-    made, whole = 0.0, sum(NOMINAL[step.kind][0] for step in progress.pending)
-
-    def settle(future: Future[float], step: Step) -> bool:
-        """Count a finished step; False if it was lost with its worker."""
-        nonlocal made
-        error = future.exception()
-        if isinstance(error, BrokenExecutor):
-            return False
-        if error is not None:
-            outcome.unwritable = outcome.unwritable or isinstance(error, UnwritableError)
-            fail(step, first_line(error), blocked=isinstance(error, StoreError | OSError))
-            return True
-        outcome.executed += 1
-        made += NOMINAL[step.kind][0]
-        display.step_done(step, future.result(), made / whole)
-        for note in store.notes(step.key):
-            display.note(f"{step.label}: {note}")
-        schedule.done(step)
-        return True
-
-    def fail(step: Step, message: str, *, blocked: bool) -> None:
-        if blocked:
-            outcome.blocked = outcome.blocked or message
-        display.note(f"failed: {step.label}: {message}")
-        schedule.fail(step, message)
-
-    def recover(lost: list[Step]) -> None:
-        """New workers for those that died, and the steps in hand once more."""
-        everything = [*lost, *(step for future, step in running.items() if not settle(future, step))]
-        running.clear()
-        executor.restart()
-        display.note(f"A worker process died, out of memory perhaps; {len(everything)} steps in hand are done again.")
-        for step in everything:
-            losses[step.key] += 1
-            if losses[step.key] <= RETRIES:
-                schedule.again(step)
-            else:
-                fail(step, DIED, blocked=True)
-
+    known = seconds or {}
+    expected = {s.key: known.get(s.key) or nominal_seconds(s.kind, s.recipe) for s in progress.pending}
+    schedule = Schedule(progress.pending, expected)
+    walk = _Walk(plan, store, executor, schedule, display, outcome, expected)
+    made: list[tuple[Step, Slot, float]] = []
     display.start(plan, store, progress.cached)
     killed = True
     try:
         while True:
-            stopping = bool(schedule.broken) and (not keep_going or outcome.unwritable)
-            while len(running) < executor.jobs and not stopping and (step := schedule.take()) is not None:
-                try:
-                    running[executor.submit(step)] = step
-                except BrokenExecutor:
-                    recover([step])
-            if not running:
+            if not schedule.broken or (keep_going and not outcome.unwritable):
+                walk.fill()
+            for step, slot, taken in made:  # only now: a slot should not wait for what is told of the last step
+                walk.tell(step, slot, taken)
+            if not walk.running:
                 break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            lost = [step for future in finished if not settle(future, step := running.pop(future))]
-            if lost:
-                recover(lost)
+            finished, _ = wait(walk.running, return_when=FIRST_COMPLETED)
+            made = [(*settled, future.result()) for future in finished if (settled := walk.settle(future))]
         killed = False
     finally:
         display.stop()
         executor.close(kill=killed)
+    outcome.broken = dict(schedule.broken)
     for cell in plan.cells:
         # a step that failed for another cell is no matter to one that has all that it was asked for
         asked = [cell.score, *(key for key in cell.shown if key in schedule.by_key)]

@@ -24,7 +24,7 @@ from harness.backbones.extractor import Extractor
 from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
-from harness.errors import BenchError, UsageError
+from harness.errors import OutOfMemoryError, UsageError
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
@@ -278,7 +278,8 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
     On a CPU by one thread: sums then have one order.
 
     Raises:
-        BenchError: what the user can mend. StoreError: the results folder cannot be written.
+        OutOfMemoryError: it may pass when less is beside it. BenchError: what the user can mend.
+        StoreError: the results folder cannot be written.
     """
     if setting.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -299,7 +300,7 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
                 facts.update(_runner(step, setting)(step, setting, store, device, folder))
             except Exception as error:
                 if out_of_memory(error):
-                    raise BenchError(OUT_OF_MEMORY.format(device=device)) from error
+                    raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
                 raise
             facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
     Checkpoint(store.checkpoint(step.key)).clear()

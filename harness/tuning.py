@@ -26,8 +26,9 @@ from harness.display import Display
 from harness.errors import BenchError, UsageError
 from harness.method import Method
 from harness.plan import Cell, Step
-from harness.runner import Executor, Outcome, default_jobs, run
+from harness.runner import Executor, Outcome, run
 from harness.search import PatternSearch, Point
+from harness.slots import Slot
 from harness.spec import Frozen, MethodSpec, RunSpec, SettingName
 from harness.store import Store, write_atomically
 
@@ -283,13 +284,13 @@ class _Shared:
     """An executor that outlives a round, so that its workers keep the models they have loaded."""
 
     def __init__(self, inner: Executor) -> None:
-        self.inner, self.jobs, self.closed = inner, inner.jobs, False
+        self.inner, self.slots, self.closed = inner, inner.slots, False
 
-    def submit(self, step: Step) -> Future[float]:
-        return self.inner.submit(step)
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
+        return self.inner.submit(step, slot)
 
-    def restart(self) -> None:
-        self.inner.restart()
+    def restart(self, slot: Slot) -> None:
+        self.inner.restart(slot)
 
     def close(self, *, kill: bool = False) -> None:
         if kill:
@@ -305,8 +306,7 @@ def local_executor(prepared: api.Prepared) -> Executor:
     """Worker processes on this machine."""
     from harness.executors.local import LocalExecutor
 
-    slots = api.device_slots(prepared.spec.device, prepared.plan.setting.device_type)
-    return LocalExecutor(prepared.plan.setting, prepared.store.root, slots, prepared.spec.jobs or default_jobs(slots))
+    return LocalExecutor(prepared.plan.setting, prepared.store.root, api.slots_of(prepared))
 
 
 def tune(

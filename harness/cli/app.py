@@ -36,10 +36,23 @@ Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.",
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the tier's choice.", envvar="STAMINA_BENCH_DEVICE")
 ]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        "--devices",
+        help="auto (the tier's choice), cpu, cuda (every GPU), or a list such as cuda:0,cuda:1,cpu: a worker each.",
+        envvar="STAMINA_BENCH_DEVICE",
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", "-j", min=1, help="Worker processes; default one per core or GPU.", envvar="STAMINA_BENCH_JOBS"
+        "--jobs",
+        "-j",
+        min=1,
+        help="Worker processes; default one per core, or per device listed.",
+        envvar="STAMINA_BENCH_JOBS",
     ),
 ]
 Output = Annotated[Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")]

@@ -83,7 +83,7 @@ def verify_command(
     """Hash every file of every step again, and name what is damaged, missing or extra. Exit code 1 if anything is."""
     from harness import damage
     from harness.cache import UNREADABLE, store_of, survey
-    from harness.runner import default_jobs
+    from harness.slots import default_jobs
 
     found = survey(store_of(runs))
     steps = [found.steps[key] for key in sorted(found.steps)]

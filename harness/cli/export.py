@@ -173,6 +173,6 @@ def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | No
 
 
 def _device(device: str) -> str:
-    from harness.api import detect_device, device_slots
+    from harness.api import detect_device, device_list
 
-    return device_slots(device, detect_device(device))[0]
+    return device_list(device, detect_device(device))[0]

@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from harness.cli.app import (
     EPILOG,
     Backbone,
-    Device,
+    Devices,
     Dtype,
     Jobs,
     Offline,
@@ -83,7 +83,7 @@ def run_command(
         str | None,
         typer.Option(help="An open_clip folder or 'architecture/pretrained' for the metrics, instead of the tier's."),
     ] = None,
-    device: Device = "auto",
+    device: Devices = "auto",
     dtype: Dtype = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="The U-Net through torch.compile: pays on a GPU, over many tasks.")
@@ -180,18 +180,20 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     from harness.display import make_display
     from harness.executors.local import LocalExecutor
     from harness.recorded import record_failures
-    from harness.runner import default_jobs, run
+    from harness.runner import run
     from harness.taken import beforehand, keep, sentence
 
     setting, spec = prepared.plan.setting, prepared.spec
-    slots = api.device_slots(spec.device, setting.device_type)
-    executor = LocalExecutor(setting, prepared.store.root, slots, spec.jobs or default_jobs(slots))
+    executor = LocalExecutor(setting, prepared.store.root, api.slots_of(prepared))
     prepared.store.sweep()
     display = make_display(err, quiet=quiet)
     prepared.store.damaged = display.note
     cost, started = beforehand(prepared), time.monotonic()
     try:
-        outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going)
+        outcome = run(
+            prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going,
+            seconds=cost.steps if cost is not None else None,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     finally:

@@ -1,4 +1,4 @@
-"""Runs steps on this machine: a pool of worker processes, one per CPU core or per GPU."""
+"""Runs steps on this machine: one worker process for each device slot."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from harness.plan import Setting, Step
+from harness.slots import Slot, threads_per_worker
 
-_device = "cpu"
+# what ends the run is its parent's business; under Slurm every process of a job gets all of these
+LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
 
 
 def _watch_parent() -> None:
@@ -22,56 +24,62 @@ def _watch_parent() -> None:
         os._exit(1)  # the run was killed: a step half done is of no use to anyone
 
 
-def _start_worker(devices: Any, threads: str) -> None:
-    """Once per worker: claim a device, leave Ctrl-C to the parent, and die with the parent."""
-    global _device
-    _device = devices.get()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(threads: int) -> None:
+    """Once per worker: leave signals to the parent, and die with it."""
+    for number in LEFT_TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_watch_parent, daemon=True).start()
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
-def _work(step: Step, setting: Setting, root: str) -> float:
+def _work(step: Step, setting: Setting, root: str, device: str) -> float:
     from harness.steps import execute
 
-    return execute(step, setting, Path(root), _device)
+    return execute(step, setting, Path(root), device)
 
 
 class LocalExecutor:
-    """`jobs` worker processes that share the given devices in turn."""
+    """A worker process for each slot; one that dies takes no other along."""
 
-    def __init__(self, setting: Setting, root: Path, devices: list[str], jobs: int) -> None:
-        self.setting, self.root, self.devices, self.jobs = setting, root, devices, jobs
-        self._pool = self._workers()
+    def __init__(self, setting: Setting, root: Path, slots: Sequence[Slot]) -> None:
+        self.setting, self.root, self.slots = setting, root, tuple(slots)
+        self._pools = {slot: self._worker() for slot in self.slots}
 
-    def _workers(self) -> ProcessPoolExecutor:
+    def _worker(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        queue = context.Queue()
-        for index in range(self.jobs):
-            queue.put(self.devices[index % len(self.devices)])
-        threads = "1" if self.devices[0] == "cpu" else "4"
-        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_start_worker, initargs=(queue, threads))
+        threads = threads_per_worker(self.slots)
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(threads,))
 
-    def submit(self, step: Step) -> Future[float]:
-        """Start a step when a worker is free; the future gives its seconds, or raises what the step raised."""
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
+        """Start a step in a slot; the future gives its seconds, or raises what the step raised."""
+        pool = self._pools[slot]
         if threading.current_thread() is not threading.main_thread():
-            return self._pool.submit(_work, step, self.setting, str(self.root))
-        # a worker may start now: it inherits that Ctrl-C is the parent's business, from its first instruction on
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return pool.submit(_work, step, self.setting, str(self.root), slot.device)
+        # a worker may start now: it inherits what is the parent's business, from its first instruction on
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in LEFT_TO_PARENT}
         try:
-            return self._pool.submit(_work, step, self.setting, str(self.root))
+            return pool.submit(_work, step, self.setting, str(self.root), slot.device)
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def restart(self) -> None:
-        """New workers in place of the old ones, of which one has died and took the others along."""
-        self.close(kill=True)
-        self._pool = self._workers()
+    def restart(self, slot: Slot) -> None:
+        """A new worker in a slot whose worker died."""
+        _end(self._pools[slot], kill=True)
+        self._pools[slot] = self._worker()
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for nothing: all is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole."""
-        processes = dict(getattr(self._pool, "_processes", None) or {})
-        self._pool.shutdown(wait=not kill, cancel_futures=True)
-        if kill:
-            for process in processes.values():
-                process.kill()
+        for pool in self._pools.values():
+            _end(pool, kill=kill)
+        if not kill:
+            for pool in self._pools.values():
+                pool.shutdown(wait=True)
+
+
+def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:
+    processes = dict(getattr(pool, "_processes", None) or {})
+    pool.shutdown(wait=False, cancel_futures=True)
+    if kill:
+        for process in processes.values():
+            process.kill()

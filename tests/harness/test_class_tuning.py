@@ -14,6 +14,7 @@ from harness import api, registry, tuning
 from harness.display import QuietDisplay
 from harness.errors import UsageError
 from harness.plan import Setting, Step
+from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec
 from harness.store import Store
 from harness.tuning import CLASS_BUDGET, CLASS_CRITERION, CLASS_SPACE, Trial, TuningRecord
@@ -56,12 +57,12 @@ def test_a_higher_accuracy_is_a_better_trial() -> None:
 class Scorer:
     """An executor that trains nothing: A_N falls with the distance of the learning rate from 0.03."""
 
-    jobs = 1
+    slots = (Slot("cpu", "cpu"),)
 
     def __init__(self, setting: Setting, root: Path) -> None:
         self.store = Store(root)
 
-    def submit(self, step: Step) -> Future[float]:
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
         with self.store.commit(step.key, step.recipe) as folder:
             if step.kind == "score":
                 options = self.store.open(step.parents[-1]).manifest["recipe"]["options"]
@@ -72,7 +73,7 @@ class Scorer:
         future.set_result(0.1)
         return future
 
-    def restart(self) -> None:
+    def restart(self, slot: Slot) -> None:
         raise AssertionError("no worker died")
 
     def close(self, *, kill: bool = False) -> None:

@@ -77,8 +77,8 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     stream, cell = io.StringIO(), plan.cells[0]
     display = PlainDisplay(Console(file=stream, width=200), every_s=0.0)
     display.start(plan, store, [step(plan, cell.real[0])])
-    display.step_done(step(plan, cell.trains[0]), 2.5, 0.5)
-    display.step_done(step(plan, cell.score), 0.1, 1.0)
+    display.step_done(step(plan, cell.trains[0]), "cpu#0", 2.5, 0.5)
+    display.step_done(step(plan, cell.score), "cpu#0", 0.1, 1.0)
     lines = stream.getvalue().splitlines()
     total = len(plan.steps)
     assert lines[0] == f"1 of {total} steps are in the store"
@@ -99,7 +99,7 @@ def test_the_live_table_shows_every_cell(plan: Plan, store: Store) -> None:
     stream, cell = io.StringIO(), plan.cells[0]
     display = LiveDisplay(Console(file=stream, force_terminal=True, width=120, height=30))
     display.start(plan, store, [])
-    display.step_done(step(plan, cell.trains[0]), 1.0, 0.5)
+    display.step_done(step(plan, cell.trains[0]), "cpu#0", 1.0, 0.5)
     display.note("a note [y]")
     display.live.refresh()
     display.stop()

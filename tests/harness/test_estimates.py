@@ -37,16 +37,16 @@ from harness.estimate import (
     Measured,
     device_named,
     estimate,
-    longest_chain,
-    units,
 )
 from harness.flops import META, Fused, Tracker, count
 from harness.footprint import FLOAT, footprint
 from harness.forecast import CARDS, RESERVE, forecast
 from harness.lesson import Lesson
 from harness.method import Method
-from harness.plan import NOMINAL, Plan, Setting
+from harness.nominal import NOMINAL, units
+from harness.plan import Plan, Setting
 from harness.runner import check, run
+from harness.schedule import longest_chain
 from harness.spec import Benchmark, MethodOptions, MethodSpec, RunSpec, Sampling, Task, Tier
 from harness.store import Store
 from harness.taken import attempts, duration, keep, sentence
@@ -558,7 +558,7 @@ def test_an_unmeasured_backbone_is_counted_not_given_the_mini_tiers_seconds(
     flop = 4 * (3 * 2 * tiny.flop["unet"] + tiny.flop["decode"]) + 2 * tiny.flop["text"]
     assert cost.steps[generate.key] == pytest.approx(flop / CORE.rate("float32"))
     assert cost.steps[generate.key] < NOMINAL["generate"][0] / 10
-    assert cost.seconds >= longest_chain(prepared.plan, cost.steps)
+    assert cost.seconds >= longest_chain(prepared.progress.pending, cost.steps)
     assert cost.seconds >= sum(cost.steps.values()) / 2
     fresh = prepared_on(prepared.plan.setting, tmp_path, "ti")
     assert estimate(fresh, cheaply=True) is None  # on a CPU a run does not wait for a count

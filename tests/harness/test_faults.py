@@ -27,6 +27,7 @@ from harness.errors import StoreError, UnwritableError
 from harness.fingerprint import Fingerprints
 from harness.plan import Setting, Step
 from harness.runner import DIED, RETRIES, Outcome, check, run
+from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Sampling
 from harness.store import MANIFEST, Store, key_of
 
@@ -52,7 +53,7 @@ class Faulty(InlineExecutor):
         super().__init__(setting, root)
         self.fault, self.restarts, self.attempts = fault, 0, dict[str, int]()
 
-    def submit(self, step: Step) -> Future[float]:
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
         self.attempts[step.key] = self.attempts.get(step.key, 0) + 1
         try:
             self.fault(step, self.attempts[step.key])
@@ -60,9 +61,9 @@ class Faulty(InlineExecutor):
             future: Future[float] = Future()
             future.set_exception(error)
             return future
-        return super().submit(step)
+        return super().submit(step, slot)
 
-    def restart(self) -> None:
+    def restart(self, slot: Slot) -> None:
         self.restarts += 1
 
 
@@ -277,7 +278,7 @@ def test_the_steps_of_a_worker_that_died_are_done_again(prepared: api.Prepared) 
     outcome, executor, display = carry_out(prepared, die_once)
     assert not outcome.failed
     assert executor.restarts == 2  # of two trainings
-    assert display.notes == ["A worker process died, out of memory perhaps; 1 steps in hand are done again."] * 2
+    assert display.notes == ["The worker on cpu died, out of memory perhaps; its step is done again."] * 2
     assert executor.ran.count("train") == 2
 
 

@@ -24,7 +24,9 @@ from rich.console import Console
 from benchmarks.mini.concepts import MiniConcepts
 from harness import registry, runner
 from harness.display import QuietDisplay
+from harness.errors import OutOfMemoryError
 from harness.plan import Plan, Setting, Step
+from harness.slots import Slot, make_slots
 from harness.spec import Benchmark, Tier
 from harness.store import Store
 
@@ -100,22 +102,30 @@ def in_store(plan: Plan, store: Store) -> set[str]:
 class ShuffledExecutor:
     """Keeps steps in hand until the runner waits, and then finishes some of them, in any order.
 
-    `failing` is the key of a step that fails; `deaths` is how often all workers die, at any moment.
+    `failing` is the key of a step that fails; `deaths` is how many workers die, busy or idle, at any moment;
+    `shortages` how often a step has too little memory.
     """
 
-    def __init__(self, plan: Plan, store: Store, jobs: int, dice: Random, failing: str = "", deaths: int = 0) -> None:
-        self.plan, self.store, self.jobs, self.dice = plan, store, jobs, dice
-        self.failing, self.deaths = failing, deaths
+    def __init__(
+        self, plan: Plan, store: Store, jobs: int, dice: Random, failing: str = "", deaths: int = 0, shortages: int = 0
+    ) -> None:
+        self.plan, self.store, self.dice = plan, store, dice
+        self.slots = make_slots(["cpu"], jobs)
+        self.failing, self.deaths, self.shortages = failing, deaths, shortages
         self.started: list[str] = []
         self.after_failure: list[str] = []
-        self.in_hand: dict[Future[float], Step] = {}
-        self.failed = self.dead = self.closed = False
-        self.restarts = 0
+        self.in_hand: dict[Slot, tuple[Future[float], Step]] = {}
+        self.dead: set[Slot] = set()
+        self.cramped: set[str] = set()  # steps that had too little memory, until they start again
+        self.failed = self.closed = False
+        self.restarts = self.lost = 0
 
-    def submit(self, step: Step) -> Future[float]:
-        assert len(self.in_hand) < self.jobs
-        if self.dies():
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
+        assert slot not in self.in_hand, "two workers on one slot"
+        if slot in self.dead:
             raise BrokenExecutor
+        assert step.key not in self.cramped or not self.in_hand, "what had too little memory has company"
+        assert not {held.key for _, held in self.in_hand.values()} & self.cramped - {step.key}
         work = repr(step.work)
         opened = {key for key in self.plan.steps if key in step.parents or key in work}
         found = {key for key in opened if Store(self.store.root).get(key) is not None}
@@ -124,41 +134,48 @@ class ShuffledExecutor:
         if self.failed:
             self.after_failure.append(step.key)
         future: Future[float] = Future()
-        self.in_hand[future] = step
+        self.in_hand[slot] = future, step
         return future
 
     def wait(self, futures: Collection[Future[float]], **how: Any) -> Any:
         """Stands in for `concurrent.futures.wait`."""
-        if not self.dies():
-            for future in self.dice.sample(list(self.in_hand), self.dice.randint(1, len(self.in_hand))):
-                self.finish(future)
+        if self.deaths and self.dice.random() < 0.3:
+            self.die(self.dice.choice(self.slots))
+        for slot in self.dice.sample(list(self.in_hand), min(len(self.in_hand), self.dice.randint(1, 4))):
+            self.finish(slot)
         return wait_for(futures, **how)
 
-    def finish(self, future: Future[float]) -> None:
-        step = self.in_hand.pop(future)
+    def finish(self, slot: Slot) -> None:
+        future, step = self.in_hand.pop(slot)
         if step.key == self.failing:
             self.failed = True
             future.set_exception(RuntimeError("made to fail"))
+        elif self.shortages and step.key not in self.cramped and self.dice.random() < 0.3:
+            self.shortages -= 1
+            self.cramped.add(step.key)
+            future.set_exception(OutOfMemoryError("out of memory"))
         else:
+            self.cramped.discard(step.key)
             commit(self.store, step)
             future.set_result(0.0)
 
-    def dies(self) -> bool:
-        """Perhaps all workers are lost with the steps in hand, some of which may be in the store already."""
-        assert not self.dead, "dead workers get no new ones"
-        if not self.deaths or self.dice.random() < 0.8:
-            return False
-        self.deaths, self.dead = self.deaths - 1, True
-        for future, step in self.in_hand.items():
+    def die(self, slot: Slot) -> None:
+        """A worker is lost with its step, which may be in the store already."""
+        if slot in self.dead:
+            return
+        self.deaths -= 1
+        self.dead.add(slot)
+        if slot in self.in_hand:
+            future, step = self.in_hand.pop(slot)
+            self.lost += 1
             if self.dice.random() < 0.3 and step.key != self.failing:
                 commit(self.store, step)
             future.set_exception(BrokenExecutor())
-        self.in_hand.clear()
-        return True
 
-    def restart(self) -> None:
-        assert self.dead
-        self.dead, self.restarts = False, self.restarts + 1
+    def restart(self, slot: Slot) -> None:
+        assert slot in self.dead, "a worker that lives is not replaced"
+        self.dead.remove(slot)
+        self.restarts += 1
 
     def close(self, *, kill: bool = False) -> None:
         self.closed = not kill
@@ -241,7 +258,7 @@ def test_a_failure_holds_up_what_builds_on_it_until_the_next_run(
 
 @whatever
 @settings(max_examples=40, deadline=None)
-def test_workers_that_die_cost_only_the_steps_in_hand(
+def test_a_worker_that_dies_costs_only_its_own_step(
     cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
 ) -> None:
     plan = make_plan(cells, tasks, order, full_matrix)
@@ -251,8 +268,25 @@ def test_workers_that_die_cost_only_the_steps_in_hand(
     with a_store(plan, done) as store:
         executor = ShuffledExecutor(plan, store, jobs, dice, deaths=deaths)
         outcome = executor.carry_out()
-        assert executor.restarts == deaths - executor.deaths
+        assert executor.restarts == deaths - executor.deaths - len(executor.dead)  # who dies idle, unneeded, stays dead
         assert set(executor.started) == todo
-        assert len(executor.started) - len(todo) <= executor.restarts * jobs
+        assert len(executor.started) == len(todo) + executor.lost  # what was lost is done again once, all else once
         assert (outcome.executed, len(outcome.done), outcome.failed) == (len(todo), len(cells), {})
         assert in_store(plan, store) == done | todo
+
+
+@whatever
+@settings(max_examples=40, deadline=None)
+def test_what_ran_out_of_memory_is_done_again_alone(
+    cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
+) -> None:
+    plan = make_plan(cells, tasks, order, full_matrix)
+    done = some(plan, share, dice)
+    todo = missing(plan, done)
+    shortages = dice.randint(1, runner.RETRIES)
+    with a_store(plan, done) as store:
+        executor = ShuffledExecutor(plan, store, jobs, dice, shortages=shortages)
+        outcome = executor.carry_out()
+        assert set(executor.started) == todo
+        assert len(executor.started) == len(todo) + shortages - executor.shortages
+        assert (outcome.executed, len(outcome.done), outcome.failed) == (len(todo), len(cells), {})

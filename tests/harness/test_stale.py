@@ -27,6 +27,7 @@ from harness import plan as planning
 from harness.display import QuietDisplay
 from harness.plan import Step
 from harness.runner import run
+from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec
 
 NAMES = ("cat", "mug")
@@ -98,9 +99,9 @@ class Watched(InlineExecutor):
         super().__init__(*arguments)
         self.labels: list[str] = []
 
-    def submit(self, step: Step) -> Future[Any]:
+    def submit(self, step: Step, slot: Slot) -> Future[Any]:
         self.labels.append(plain_label(step))
-        return super().submit(step)
+        return super().submit(step, slot)
 
 
 @dataclass

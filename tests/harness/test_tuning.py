@@ -26,6 +26,7 @@ from harness.display import QuietDisplay
 from harness.errors import BenchError, StoreError, UsageError
 from harness.plan import Setting, Step
 from harness.search import PatternSearch, Point
+from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store import Store
 from harness.tuning import BUDGET, SPACE, TuningRecord
@@ -98,7 +99,7 @@ def test_a_failed_middle_does_not_end_the_search() -> None:
 class Scorer:
     """An executor that trains nothing: a cell's A_mmd is `score` of the options it would have trained with."""
 
-    jobs = 1
+    slots = (Slot("cpu", "cpu"),)
 
     def __init__(self, setting: Setting, root: Path, fail_at: int | None = None) -> None:
         self.store, self.fail_at, self.scored = Store(root), fail_at, list[Mapping[str, Any]]()
@@ -108,7 +109,7 @@ class Scorer:
             raise FloatingPointError("the loss is not finite")
         return 100 + abs(math.log(options["lambda_forget"] / 300)) if "lambda_forget" in options else 90.0
 
-    def submit(self, step: Step) -> Future[float]:
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
         future: Future[float] = Future()
         try:
             with self.store.commit(step.key, step.recipe) as folder:

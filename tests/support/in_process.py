@@ -25,7 +25,7 @@ def call(out: TextIO, err: TextIO, *arguments: object, **environment: str) -> in
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["stamina-bench", *map(str, arguments)])
         patch.setattr(signal, "signal", lambda *_: None)
-        patch.setattr("harness.executors.local.LocalExecutor", lambda setting, root, *_: InlineExecutor(setting, root))
+        patch.setattr("harness.executors.local.LocalExecutor", lambda setting, root, _: InlineExecutor(setting, root))
         for name, value in {"COLUMNS": "200", **environment}.items():
             patch.setenv(name, value)
         with pytest.raises(SystemExit) as ended:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+import pytest
+
+from harness.errors import UsageError
 from harness.plan import Setting, Step
+from harness.slots import Slot
 
 
 class InlineExecutor:
     """Runs steps in this process, at once; `fail_at` makes the n-th step (from 0) raise."""
 
-    jobs = 1
-
     def __init__(self, setting: Setting, root: Path, fail_at: int | None = None, device: str = "cpu") -> None:
         self.setting, self.root, self.fail_at, self.device = setting, root, fail_at, device
+        self.slots = (Slot(device, device),)
         self.ran: list[str] = []
 
-    def submit(self, step: Step) -> Future[float]:
+    def submit(self, step: Step, slot: Slot) -> Future[float]:
         from harness.steps import execute
 
         future: Future[float] = Future()
@@ -31,8 +36,20 @@ class InlineExecutor:
             future.set_exception(error)
         return future
 
-    def restart(self) -> None:
+    def restart(self, slot: Slot) -> None:
         raise AssertionError("there is no worker that could die")
 
     def close(self, *, kill: bool = False) -> None:
         pass
+
+
+def raises_sentence(call: Callable[[], object], *parts: object) -> str:
+    """The message of the `UsageError` that `call` raises: one sentence, with each of the parts."""
+    with pytest.raises(UsageError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert re.search(r"[^.][.?]$", message), message
+    for part in parts:
+        assert str(part) in message, message
+    return message
