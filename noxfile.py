@@ -1,6 +1,7 @@
 """Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed.
 
-`nox -s mutants` asks whether the tests notice mistakes, `nox -s torture` whether a results folder survives faults.
+`nox -s mutants` asks whether the tests notice mistakes, `nox -s torture` whether a results folder survives faults,
+`nox -s slurm` whether a real cluster gives what this machine does.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ def torture(session: nox.Session) -> None:
     """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one."""
     session.install(*INSTALL, ".[test]")
     session.run("python", "tests/support/torture.py", *session.posargs)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Runs on a real Slurm of one node that the tests start: needs root, and Debian's slurm-wlm and munge."""
+    session.install(*INSTALL, ".[test]")
+    session.run("pytest", "-o", "addopts=--import-mode=importlib", "tests/cluster", *session.posargs)
 
 
 @nox.session

@@ -126,11 +126,12 @@ def slots_of(prepared: Prepared) -> tuple[Slot, ...]:
     return make_slots(device_list(spec.device, prepared.plan.setting.device_type), spec.jobs)
 
 
-def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
+def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: bool = False) -> Prepared:
     """Turn a spec into a plan; everything that can be wrong with it is said here, before any work.
 
     Args:
         benchmark: what `find_benchmark` found of the spec's, where that is known already.
+        elsewhere: the run is for other machines: its device, 'cpu' or 'cuda', is not looked for here.
 
     Raises:
         BenchError: unknown names, unusable options, folders or models.
@@ -143,7 +144,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     if benchmark.setting == "classification":
         from harness.class_api import prepare_classes
 
-        return prepare_classes(spec, benchmark, tier)
+        return prepare_classes(spec, benchmark, tier, elsewhere=elsewhere)
     if spec.recognition:
         raise UsageError("--set recognition is for the classification setting, where images are seen; leave it out.")
     benchmark = benchmark.shuffled(spec.order)
@@ -154,7 +155,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None) -> Prepared:
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
     device = tier.device if spec.device == "auto" else spec.device
-    kind = detect_device(device)
+    kind = device if elsewhere else detect_device(device)
     source = spec.backbone or tier.backbone
     folder = model_folder(source, offline=spec.offline)
     resolution = check_pipeline(folder, source)

@@ -22,7 +22,7 @@ from harness.store import Store
 LOADED = ("config.json", "model.safetensors")  # of a timm model
 
 
-def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier) -> Prepared:
+def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewhere: bool = False) -> Prepared:
     """As `harness.api.prepare`. Each seed is a trial of the published protocol: it draws the class order, too.
 
     Raises:
@@ -54,7 +54,8 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier) -> Prepared
     store = Store(spec.output / "store")
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
-    kind = detect_device(tier.device if spec.device == "auto" else spec.device)
+    device = tier.device if spec.device == "auto" else spec.device
+    kind = device if elsewhere else detect_device(device)
     model = spec.backbone or tier.classifier
     folder = classifier_folder(model, offline=spec.offline)
     backbone = resolved(model, folder)

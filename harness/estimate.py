@@ -9,8 +9,9 @@ tier's backbone, on a CPU, nominal seconds stand for it, so that a dry run need 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -21,10 +22,11 @@ from harness.backbones.blueprint import blueprint
 from harness.class_costs import ClassCosts
 from harness.costs import Costs, Work
 from harness.counts import counts_of, extractor_counts, is_nominal
-from harness.errors import unknown
+from harness.errors import UsageError, unknown
 from harness.nominal import NOMINAL, nominal_seconds, units
 from harness.plan import Step
 from harness.simulate import simulate
+from harness.slots import Slot
 from harness.spec import Frozen
 from harness.store import MANIFEST
 
@@ -61,25 +63,38 @@ START_S: Final = 6.0  # until a worker has imported its libraries; it loads the 
 UTILISATION: Final = 0.4  # of the peak: an A100 sampling Stable Diffusion 1.5, compiled
 
 
-def device_named(name: str) -> Device:
+def devices_named(text: str) -> tuple[int, Device]:
+    """'64xH100', 'h100' or '2xcpu' as a number of devices and what they are; of a CPU each is a core.
+
+    Raises:
+        UsageError: it is nothing like that, or there is no such device.
+    """
+    match = re.fullmatch(r"(?:([1-9]\d{0,4})\s*x\s*)?([a-z][a-z0-9-]*)", text.strip().lower())
+    if not match:
+        raise UsageError(f"--devices '{text}' is not a number of devices; write 64xH100 or 2xcpu.")
+    return int(match[1] or 1), CORE if match[2] == "cpu" else device_named(match[2], "--devices")
+
+
+def device_named(name: str, option: str = "--gpu") -> Device:
     """A device of the table.
 
     Raises:
         UsageError: there is none of that name.
     """
     if name not in DEVICES:
-        raise unknown("--gpu", name, DEVICES)
+        raise unknown(option, name, DEVICES)
     return DEVICES[name]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A step of a store: seconds, megabytes, and its recipe."""
+    """A step of a store: seconds, megabytes, its recipe, and what it was made on: 'cpu' or 'cuda'."""
 
     kind: str
     recipe: Mapping[str, Any]
     seconds: float
     megabytes: float
+    device: str = ""
 
 
 def finished(store: Path, match: Mapping[str, str]) -> Iterator[Finished]:
@@ -92,7 +107,8 @@ def finished(store: Path, match: Mapping[str, str]) -> Iterator[Finished]:
             recipe, seconds = manifest["recipe"], manifest["facts"].get("seconds")
             size = sum(f["bytes"] for f in manifest["files"].values()) / 1e6
             if seconds is not None and all(recipe.get(name, value) == value for name, value in match.items()):
-                yield Finished(recipe["kind"], recipe, float(seconds), size)
+                device = str(manifest["facts"].get("device", "")).partition(":")[0]
+                yield Finished(recipe["kind"], recipe, float(seconds), size, device)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
 
@@ -137,11 +153,12 @@ class Cost:
     steps: Mapping[str, float]  # key -> seconds
 
 
-def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
+def estimate(prepared: Prepared, *, cheaply: bool = False, slots: Sequence[Slot] | None = None) -> Cost | None:
     """The pending steps' cost, on the slots that the run would have: their schedule is simulated.
 
     Args:
         cheaply: give None where it would take counting on a CPU, which imports torch and diffusers for it.
+        slots: where it would run; by default what this machine has.
     """
     setting, pending = prepared.plan.setting, prepared.progress.pending
     match = {
@@ -151,7 +168,7 @@ def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
     found = list(finished(prepared.store.root, match))
     measured = Measured.of(found)
     if setting.recognition is not None:
-        return _of_classes(prepared, measured)
+        return _of_classes(prepared, measured, slots)
     plan = blueprint(setting.backbone_name, folder=Path(setting.backbone))
     counted = [step for step in pending if (step.kind, step.recipe.get("method", "")) not in measured.seconds]
     nominal = setting.device_type == "cpu" and is_nominal(plan)
@@ -179,16 +196,18 @@ def estimate(prepared: Prepared, *, cheaply: bool = False) -> Cost | None:
             cost = (in_seconds(step, work, device, setting.dtype, utilisation, measured), work.disk / 1e6)
         seconds[step.key] = cost[0]
         megabytes += cost[1]
-    return _cost(prepared, seconds, megabytes, _basis(measured, bool(counted), costs, device))
+    return _cost(prepared, seconds, megabytes, _basis(measured, bool(counted), costs, device), slots)
 
 
-def _cost(prepared: Prepared, seconds: Mapping[str, float], megabytes: float, basis: str) -> Cost:
-    slots, kind = slots_of(prepared), prepared.plan.setting.device_type
+def _cost(
+    prepared: Prepared, seconds: Mapping[str, float], megabytes: float, basis: str, slots: Sequence[Slot] | None
+) -> Cost:
+    slots, kind = slots or slots_of(prepared), prepared.plan.setting.device_type
     made = simulate(prepared.progress.pending, seconds, slots, device_type=kind, start_s=START_S)
     return Cost(made.makespan, megabytes, len(slots), basis, seconds)
 
 
-def _of_classes(prepared: Prepared, measured: Measured) -> Cost:
+def _of_classes(prepared: Prepared, measured: Measured, slots: Sequence[Slot] | None) -> Cost:
     """As `estimate`, in the classification setting: finished steps, else a count from the ViT's size."""
     setting = prepared.plan.setting
     costs = ClassCosts(setting)
@@ -207,7 +226,7 @@ def _of_classes(prepared: Prepared, measured: Measured) -> Cost:
         megabytes += measured.megabytes.get(key, costs.megabytes(step))
     parts = ["from finished steps in this store"] if measured.seconds else []
     parts += [f"counted, on {device.title}"] if counted else []
-    return _cost(prepared, seconds, megabytes, "; ".join(parts) or "nothing to do")
+    return _cost(prepared, seconds, megabytes, "; ".join(parts) or "nothing to do", slots)
 
 
 def in_seconds(step: Step, work: Work, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:

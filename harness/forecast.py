@@ -15,11 +15,13 @@ from harness.backbones.known import label
 from harness.costs import GIB, Costs, Work
 from harness.counts import counts_of, extractor_counts
 from harness.errors import BenchError, UsageError
-from harness.estimate import UTILISATION, Device, Measured, finished, in_seconds
+from harness.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
 from harness.nominal import SAMPLED, units
 from harness.plan import Plan, Setting, Step
 from harness.schedule import longest_chain
+from harness.simulate import simulate
+from harness.slots import make_slots
 from harness.spec import Benchmark, Frozen, RunSpec, Task
 
 if TYPE_CHECKING:
@@ -85,8 +87,20 @@ class MethodForecast(Frozen):
     unknown: tuple[str, ...]
 
 
+class Scaled(Frozen):
+    """The run's schedule on so many devices, as the runner would choose: simulated.
+
+    idle_share: of the devices' time, 0 to 1, the part without work. speed_up: over one device.
+    """
+
+    devices: int
+    wall_hours: float
+    idle_share: float
+    speed_up: float
+
+
 class Forecast(Frozen):
-    """A whole run. In `total`, steps that methods share count once."""
+    """A whole run. In `total`, steps that methods share count once. `scaling`: on 1, 2, 4, ... devices."""
 
     benchmark: str
     tier: str
@@ -103,6 +117,7 @@ class Forecast(Frozen):
     total: Totals
     longest_chain_hours: float
     notes: tuple[str, ...]
+    scaling: tuple[Scaled, ...] = ()
 
 
 def tasks_of(benchmark: Benchmark, tier: str) -> tuple[Sequence[Task], list[str]]:
@@ -135,20 +150,24 @@ def tasks_of(benchmark: Benchmark, tier: str) -> tuple[Sequence[Task], list[str]
 
 
 def forecast(
-    spec: RunSpec, benchmark: Benchmark, device: Device, *, utilisation: float = UTILISATION, store: Path | None = None
-) -> Forecast:
+    spec: RunSpec, benchmark: Benchmark, device: Device, *, utilisation: float = UTILISATION,
+    store: Path | None = None, devices: int = 1,
+) -> Forecast:  # fmt: skip
     """Count a run.
 
     Args:
         spec: its output folder is not looked at. device: what it would run on.
-        store: finished steps that correct the count.
+        store: finished steps that correct the count. devices: how many of them; with more than one, or on CPUs, the
+            schedule is simulated.
 
     Raises:
         UsageError: unknown names, options or shapes, or a precision that the device does not have.
     """
     tier = registry.tiers().get(spec.tier)
     source = spec.backbone or tier.backbone
+    kind = "cpu" if device is CORE else "cuda"
     usual = tier.dtype if device.bfloat16 or tier.dtype != "bfloat16" else "float16"
+    usual = "float32" if kind == "cpu" else usual
     dtype = spec.dtype or usual
     if dtype == "bfloat16" and not device.bfloat16:
         raise UsageError(f"--dtype bfloat16: the {device.title} has no fast bfloat16; use float16 or float32.")
@@ -161,7 +180,7 @@ def forecast(
     plan = Plan(
         Setting(
             tier=tier, sampling=sampling_of(tier, spec), backbone=source, backbone_name=label(source),
-            backbone_hash=shapes.digest, extractor=extractor, extractor_hash=extractor, device_type="cuda", dtype=dtype,
+            backbone_hash=shapes.digest, extractor=extractor, extractor_hash=extractor, device_type=kind, dtype=dtype,
         )
     )  # fmt: skip
     for seed in spec.seeds:
@@ -175,7 +194,7 @@ def forecast(
             plan.add_cell(benchmark, chosen, len(tasks), wanted.name, plugin, options, seed, learner, spec.full_matrix)
     counts = counts_of(shapes, source, "float32" if dtype == "float32" else "half")
     costs = Costs(counts, extractor_counts(extractor), dtype)
-    measured = _measured(store, dtype, costs, device.rate(dtype) * utilisation)
+    measured = _measured(store, kind, dtype, costs, device.rate(dtype) * utilisation)
     works = {key: costs.of(step, plan) for key, step in plan.steps.items()}
 
     def seconds_of(step: Step) -> float:
@@ -196,21 +215,36 @@ def forecast(
         basis="counted, corrected by finished steps" if measured.seconds else "counted", cells=len(plan.cells),
         methods=methods, total=_totals(plan.steps.values(), works, seconds),
         longest_chain_hours=longest_chain(plan.steps.values(), seconds) / 3600, notes=tuple(notes),
+        scaling=_scaling(plan, seconds, kind, devices) if devices > 1 or kind == "cpu" else (),
     )  # fmt: skip
 
 
-def _measured(store: Path | None, dtype: str, costs: Costs, rate: float) -> Measured:
+def _scaling(plan: Plan, seconds: Mapping[str, float], kind: str, devices: int) -> tuple[Scaled, ...]:
+    steps = list(plan.steps.values())
+    counts = sorted({devices, *(2**power for power in range(devices.bit_length()) if 2**power < devices)})
+    made = {
+        count: simulate(steps, seconds, make_slots([kind], count), device_type=kind, start_s=START_S)
+        for count in counts
+    }
+    return tuple(
+        Scaled(
+            devices=count, wall_hours=s.makespan / 3600, idle_share=s.idle_share,
+            speed_up=made[1].makespan / s.makespan if s.makespan else 1.0,
+        )
+        for count, s in made.items()
+    )  # fmt: skip
+
+
+def _measured(store: Path | None, kind: str, dtype: str, costs: Costs, rate: float) -> Measured:
     if store is None:
         return Measured()
-    # features and scores do not say on what device they were made
-    found = [
-        step
-        for step in finished(store, {"device": "cuda", "dtype": dtype})
-        if {"device", "dtype"} <= step.recipe.keys()
-    ]
-    if not found:
-        raise UsageError(f"{store.parent} holds no finished steps of a GPU in {dtype}; leave --measured out.")
-    if len({step.recipe.get("backbone") for step in found}) > 1:
+    # features and scores say only in their facts on what device they were made
+    found = [step for step in finished(store, {"device": kind, "dtype": dtype}) if step.device == kind]
+    backbones = {step.recipe["backbone"] for step in found if "backbone" in step.recipe}
+    if not backbones:
+        what = "a GPU" if kind == "cuda" else "a CPU"
+        raise UsageError(f"{store.parent} holds no finished steps of {what} in {dtype}; leave --measured out.")
+    if len(backbones) > 1:
         raise UsageError(f"{store.parent} holds steps on several backbones; name a results folder of the one planned.")
     measured = Measured.of(found)
     measured.compare(found, costs, rate)

@@ -226,7 +226,7 @@ def read_unfinished(output: Path, record: Path | None = None) -> list[Unfinished
             trained = sum(task.train is not None and _exists(store, task.train) for task in cell.tasks)
             cells[_identity(cell)] = Unfinished(
                 benchmark=cell.benchmark, tier=cell.tier, backbone=cell.backbone, label=cell.label, seed=cell.seed,
-                trained=trained, tasks=len(cell.tasks), reason=_failures(path).get(cell.score, ""),
+                trained=trained, tasks=len(cell.tasks), reason=failures(path).get(cell.score, ""),
             )  # fmt: skip
     return list(cells.values())
 
@@ -240,19 +240,28 @@ def _described(output: Path, record: Path | None) -> Iterator[tuple[Path, CellRe
     if not files:
         raise UsageError(f"{output} holds no runs; make one with `stamina-bench run mixed50 --methods stamina,ti++`.")
     for path in files:
-        try:
-            described = CELLS.validate_python(_read(path)["cells"])
-        except ValueError:
-            raise _damaged(path) from None
-        for cell in described:
+        for cell in described_cells(path):
             yield path, cell
+
+
+def described_cells(run_file: Path) -> tuple[CellRecord, ...]:
+    """The cells that a run asked for, finished or not.
+
+    Raises:
+        UsageError: the file is damaged, or of a newer version.
+    """
+    try:
+        return CELLS.validate_python(_read(run_file)["cells"])
+    except ValueError:
+        raise _damaged(run_file) from None
 
 
 def _identity(cell: CellRecord) -> tuple[object, ...]:
     return cell.score, cell.benchmark, cell.tier, cell.backbone, cell.label, cell.tasks_total
 
 
-def _failures(run_file: Path) -> Mapping[str, str]:
+def failures(run_file: Path) -> Mapping[str, str]:
+    """Why cells of a run failed when it was last run: key of the score -> first error."""
     try:
         found: Mapping[str, str] = json.loads(run_file.with_suffix(FAILURES).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -211,13 +211,19 @@ def run(
         display.stop()
         executor.close(kill=killed)
     outcome.broken = dict(schedule.broken)
+    conclude(outcome, plan, store, progress.pending)
+    return outcome
+
+
+def conclude(outcome: Outcome, plan: Plan, store: Store, pending: Iterable[Step]) -> None:
+    """Tell which cells are done and which failed, now that no step is made any more."""
+    asked_for = {step.key for step in pending}
     for cell in plan.cells:
         # a step that failed for another cell is no matter to one that has all that it was asked for
-        asked = [cell.score, *(key for key in cell.shown if key in schedule.by_key)]
+        asked = [cell.score, *(key for key in cell.shown if key in asked_for)]
         if all(store.get(key) is not None for key in asked):
             outcome.done.append(cell)
             continue
-        errors = [schedule.broken[key] for key in cell.steps if key in schedule.broken]
+        errors = [outcome.broken[key] for key in cell.steps if key in outcome.broken]
         outcome.errors[cell.score] = errors[0] if errors else "not finished"
         outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]
-    return outcome

@@ -3,8 +3,9 @@
 Guarantees:
 - A step exists if and only if its folder does: files are written and synced in a temporary folder beside it, the
   manifest last, and one rename makes it visible. A killed run leaves at most a temporary folder.
-- A committed step is never written to again. Who makes a step holds its lock; another process waits, and finds it made.
-  Where the file system has no locks, both make it, and the first one's stays.
+- A committed step is never written to again. Who makes a step holds its lock, with a heartbeat; another process waits,
+  and finds it made. Should two make it after all, they make the same bytes, and the first one's stay.
+- On a network file system, too: only exclusive creation, rename and listing are relied upon.
 - Every file's size and SHA-256 stand in the manifest, and its own. A damaged step is named, moved aside and made again.
 - No clock is asked: a step is what its key says, however old its files claim to be.
 
@@ -22,21 +23,21 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import AcquireReturnProxy, SoftFileLease, Timeout
 
 from harness.errors import StoreError, UnwritableError
 
 MANIFEST = "manifest.json"
 # the folder's or the disk's fault, not that of the code that writes
 FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # some network file systems
-LOCK_POLL_S = 0.1
+LEASE_S, LOCK_POLL_S = 60.0, 0.1
 
 
 def canonical_json(value: Any) -> str:
@@ -77,7 +78,8 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine, by its number, is there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -134,11 +136,46 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
+        _move(temporary, path)
         sync(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _move(source: Path | str, target: Path) -> None:
+    """Rename. A network file system that had to ask twice says the second time that there is no such file."""
+    try:
+        os.replace(source, target)
+    except FileNotFoundError:
+        if os.path.lexists(source) or not os.path.lexists(target):
+            raise
+
+
+def _hold(path: Path) -> AcquireReturnProxy[SoftFileLease]:
+    """Wait for a lease, and take it.
+
+    filelock takes over only what has an owner's record, and only where two names can be exchanged, as no NFS can. What
+    gave no sign for longer than a lease is removed here.
+    """
+    lease = SoftFileLease(path, lease_duration=LEASE_S, poll_interval=LOCK_POLL_S, is_singleton=True)
+    while True:
+        before = _last_sign(path)
+        try:
+            return lease.acquire(timeout=1.25 * LEASE_S)
+        except Timeout:
+            if before is not None and _last_sign(path) == before:
+                lease.break_lock()
+
+
+def _last_sign(path: Path) -> tuple[int, ...] | None:
+    """What each heartbeat changes. The file is opened, as a network file system then asks the server."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True)
@@ -245,34 +282,43 @@ class Store:
         return damage
 
     def _set_aside(self, folder: Path) -> None:
-        os.replace(folder, set_aside(folder, self.root))
+        _move(folder, set_aside(folder, self.root))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Hold a step, so that no other process makes it or moves it at the same time; waits for who holds it now.
+        """Hold a step, so that no other process, here or on another machine, makes it at the same time; waits for it.
 
-        The system releases the lock of a process that dies. Where the file system has no locks, this holds nothing.
+        A lease: a file made by an exclusive creation, which is atomic on network file systems, too, and touched three
+        times in `LEASE_S`. A holder that died is noticed at once on its own machine, and by a heartbeat missed for
+        `LEASE_S` of the waiting one's clock on another. Should two ever hold it, both make the same bytes.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        path = self.root / "locks" / f"{key}.lock"
+        path = self.lease(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(path, poll_interval=LOCK_POLL_S, is_singleton=True, fallback_to_soft=False)
-        try:
-            held.acquire()
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-                raise
+        with _hold(path):
             yield
-            return
-        try:
-            yield
-        finally:
-            # nobody needs the lock of a finished step: who waits for it finds the step, who comes later, too
-            if (self.folder(key) / MANIFEST).exists():
-                path.unlink(missing_ok=True)
-            held.release()
+
+    def lease(self, key: str) -> Path:
+        """The file that says who makes a step now."""
+        return self.root / "locks" / f"{key}.lock"
+
+    def wait_for(self, keys: Iterable[str], patience_s: float) -> list[str]:
+        """Wait until steps that were made on other machines are seen here, too; gives those that are not in time.
+
+        A network file system may remember for a minute that a folder had no such entry. Listing the folder asks anew.
+        """
+        until = time.monotonic() + patience_s
+        missing = list(keys)
+        while True:
+            for folder in [self.root / "steps", *sorted({self.folder(key).parent for key in missing})]:
+                with suppress(OSError), os.scandir(folder) as entries:
+                    next(entries, None)
+            missing = [key for key in missing if not (self.folder(key) / MANIFEST).exists()]
+            if not missing or time.monotonic() >= until:
+                return missing
+            time.sleep(min(1.0, patience_s / 10))
 
     @contextmanager
     def commit(self, key: str, recipe: Mapping[str, Any], facts: Mapping[str, Any] | None = None) -> Iterator[Path]:
@@ -323,7 +369,7 @@ class Store:
         try:
             os.rename(temporary, target)
         except OSError:
-            if not (target / MANIFEST).exists():
+            if self.wait_for([key], 0.0):  # nobody was faster, nor was it this one, asked twice by the file system
                 raise
         else:
             sync(target.parent)
@@ -358,5 +404,5 @@ class Store:
             if leftover.parent.is_symlink():  # it would lead out of the store
                 continue
             node, _, rest = leftover.name[1:].rpartition("-")[0].rpartition("-")
-            if node == platform.node() and rest.isdigit() and not _alive(int(rest)):
+            if node == platform.node() and rest.isdigit() and not alive(int(rest)):
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, Jobs, app, note
+from harness.cli.app import EPILOG, Executor, Jobs, Slurm, Wait, app, note
 from harness.cli.run import carry_out
 from harness.errors import ExitCode, UsageError
 
@@ -20,15 +20,31 @@ SCORING = {"features", "evaluate", "score"}
 
 
 @app.command("resume", epilog=EPILOG)
-def resume_command(runs: Runs = Path("runs"), jobs: Jobs = None, quiet: Quiet = False) -> None:
+def resume_command(
+    runs: Runs = Path("runs"),
+    device: Annotated[str | None, typer.Option("--device", "--devices", help="Other devices than asked for.")] = None,
+    jobs: Jobs = None,
+    executor: Executor = "local",
+    slurm: Slurm = "",
+    wait: Wait = False,
+    quiet: Quiet = False,
+) -> None:
     """Go on with every run of a results folder that is not finished, as it was asked for."""
+    from harness.cli.cluster import device_there, slurm_options
+
     code = ExitCode.DONE
     found = False
-    for path, prepared in _prepared(runs, jobs=jobs):
+    options = slurm_options(executor, slurm, wait=wait)
+    if options is not None:
+        device = device_there(device or "auto", options)
+    changes: dict[str, Any] = {"device": device} if device is not None else {}
+    changes["jobs"] = jobs
+    for path, prepared in _prepared(runs, elsewhere=options is not None, **changes):
         if prepared.progress.pending:
             found = True
             note(f"Resuming {path.name}: {len(prepared.progress.pending)} of {len(prepared.plan.steps)} steps to go.")
-            code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
+            done = carry_out(prepared, quiet=quiet, as_json=False, options=options, wait=wait)
+            code = max(code, done)
     if not found:
         note(f"Nothing to resume: every run in {runs} is finished.")
     raise typer.Exit(int(code))
@@ -48,9 +64,10 @@ def score_command(
     """Make the figures again from what a results folder holds: with this version's metrics, without any training."""
     code = ExitCode.DONE
     ready: list[Any] = []
-    changes = {"extractor": extractor} if extractor is not None else {}
+    changes: dict[str, Any] = {"extractor": extractor} if extractor is not None else {}
+    changes["jobs"] = jobs
     names: set[str] = set()
-    for path, prepared in _prepared(runs, jobs=jobs, **changes):
+    for path, prepared in _prepared(runs, **changes):
         names |= (own := {cell.benchmark for cell in prepared.plan.cells})
         if benchmark is not None and benchmark not in own:
             continue
@@ -72,8 +89,12 @@ def score_command(
     raise typer.Exit(int(code))
 
 
-def _prepared(runs: Path, **changes: Any) -> Iterator[tuple[Path, Any]]:
-    """Each run file with its plan, oldest first; a spec that comes twice counts once."""
+def _prepared(runs: Path, *, elsewhere: bool = False, **changes: Any) -> Iterator[tuple[Path, Any]]:
+    """Each run file with its plan, oldest first; a spec that comes twice counts once.
+
+    Args:
+        elsewhere: for other machines. changes: to what was asked for.
+    """
     from harness import api
     from harness.recorded import parse_run_file, read_spec
 
@@ -92,7 +113,7 @@ def _prepared(runs: Path, **changes: Any) -> Iterator[tuple[Path, Any]]:
         if spec.model_dump_json() not in seen:
             seen.add(spec.model_dump_json())
             try:
-                prepared = api.prepare(spec)
+                prepared = api.prepare(spec, elsewhere=elsewhere)
             except UsageError as error:
                 raise UsageError(f"{path}: {error}") from None
             yield path, prepared

@@ -55,6 +55,17 @@ Jobs = Annotated[
         envvar="STAMINA_BENCH_JOBS",
     ),
 ]
+Executor = Annotated[str, typer.Option("--executor", help="local, or slurm: jobs on the cluster of this login node.")]
+Slurm = Annotated[
+    str,
+    typer.Option(
+        "--slurm",
+        metavar="NAME=VALUE,...",
+        help="What each Slurm job asks for, by sbatch's long names: partition=gpu,time=4:00:00,gpus_per_node=1.",
+        envvar="STAMINA_BENCH_SLURM",
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="With --executor slurm: stay, show the jobs' progress, and print.")]
 Output = Annotated[Path, typer.Option("--output-dir", "-o", help="Results folder.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Seeds = Annotated[str, typer.Option(help="Comma-separated run seeds.", envvar="STAMINA_BENCH_SEEDS")]
 Offline = Annotated[

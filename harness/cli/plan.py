@@ -37,8 +37,15 @@ def plan_command(
         str | None, typer.Option(help="An open_clip folder or 'architecture/pretrained', instead of the tier's.")
     ] = None,
     gpu: Annotated[
-        str, typer.Option(help="Device to count for: a100, h100, h200, l40s, rtx-4090, rtx-3090, v100 or t4.")
-    ] = "a100",
+        str | None,
+        typer.Option(help="Device to count for: a100 (default), h100, h200, l40s, rtx-4090, rtx-3090, v100 or t4."),
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            help="Simulate the schedule on so many devices: 64xH100, or 2xcpu for two cores; instead of --gpu."
+        ),
+    ] = None,
     utilisation: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of the device's peak that is reached.")
     ] = 0.4,
@@ -50,14 +57,15 @@ def plan_command(
         ),
     ] = None,
     measured: Annotated[
-        Path | None, typer.Option(help="Results folder whose finished steps on a GPU correct the count; only read.")
+        Path | None,
+        typer.Option(help="Results folder whose finished steps on such a device correct the count; only read."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Estimate GPU hours, disk and memory of a run; needs no weights, no images, no GPU, and writes nothing."""
     from harness import api
     from harness.assignments import method_specs, sampling_changes
-    from harness.estimate import device_named
+    from harness.estimate import device_named, devices_named
     from harness.forecast import forecast, tasks_of
     from harness.spec import RunSpec
     from harness.taken import attempts
@@ -66,7 +74,10 @@ def plan_command(
     if measured is not None and not (measured / "store").is_dir():
         raise UsageError(f"--measured {measured} holds no store; name the folder given to `run` with --output-dir.")
     listed = list(changes or [])
-    device, seed_values = device_named(gpu), parse_seeds(seeds)
+    if devices is not None and gpu is not None:
+        raise UsageError("Give --gpu or --devices, not both.")
+    number, device = devices_named(devices) if devices is not None else (1, device_named(gpu or "a100"))
+    seed_values = parse_seeds(seeds)
     found = api.find_benchmark(benchmark, known_tier(tier))
     if found.setting == "classification":
         command = shlex.join(["stamina-bench", "run", benchmark, "--tier", tier, "--dry-run"])
@@ -77,7 +88,9 @@ def plan_command(
         extractor=extractor, dtype=precision, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
         full_matrix=full_matrix, sampling=sampling_changes(listed),
     )  # fmt: skip
-    made = forecast(spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None)
+    made = forecast(
+        spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None, devices=number
+    )
     if as_json:
         taken = {"taken": attempts(measured)} if measured is not None else {}
         typer.echo(json.dumps({**made.model_dump(mode="json"), **taken}, indent=1, ensure_ascii=False))
@@ -121,8 +134,22 @@ def _print(made: Forecast) -> None:
         "card is the smallest of 8, 12, 16, 24, 40 and 80 GB with 1.5 GB to spare. What is counted: docs/planning.md.",
         *made.notes,
     ]
+    if made.scaling:
+        _print_scaling(made)
     for line in lines:
         out.print(line, markup=False, soft_wrap=True)
+
+
+def _print_scaling(made: Forecast) -> None:
+    from harness.taken import duration
+
+    table = RichTable(title="Simulated schedule", title_justify="left")
+    for column in ("devices", "wall time", "speed-up", "idle %"):
+        table.add_column(column, justify="right")
+    for row in made.scaling:
+        wall = duration(3600 * row.wall_hours)
+        table.add_row(str(row.devices), wall, f"{row.speed_up:.1f}", f"{100 * row.idle_share:.0f}")
+    out.print(table)
 
 
 def hours(value: float) -> str:

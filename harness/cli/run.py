@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
@@ -17,10 +17,13 @@ from harness.cli.app import (
     Backbone,
     Devices,
     Dtype,
+    Executor,
     Jobs,
     Offline,
     Output,
     Seeds,
+    Slurm,
+    Wait,
     app,
     err,
     known_dtype,
@@ -33,6 +36,9 @@ from harness.cli.app import (
 )
 from harness.cli.config import read_config
 from harness.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from harness.executors.slurm import SlurmOptions
 
 DEFAULT = {"customization": "stamina,clora,ti++", "classification": "stamina,clora,coda-p"}
 
@@ -98,6 +104,9 @@ def run_command(
         ),
     ] = None,
     jobs: Jobs = None,
+    executor: Executor = "local",
+    slurm: Slurm = "",
+    wait: Wait = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
@@ -121,10 +130,14 @@ def run_command(
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
     from harness.assignments import method_specs, recognition_changes, sampling_changes
+    from harness.cli.cluster import device_there, slurm_options
     from harness.spec import RunSpec, parse_tasks
 
     listed = list(changes or [])
     precision = known_dtype(dtype)
+    options = slurm_options(executor, slurm, wait=wait)
+    if options is not None:
+        device = device_there(device, options)
     if limit is not None and tasks is not None:
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
@@ -142,21 +155,33 @@ def run_command(
         setting=kind, split_into=split_into, class_order=class_order, recognition=recognition_changes(listed),
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
+    prepared = api.prepare(spec, found, elsewhere=options is not None)
     if dry_run:
-        _print_plan(api.prepare(spec, found))
+        _print_plan(prepared, options)
         return
-    raise typer.Exit(int(carry_out(api.prepare(spec, found), quiet=quiet, as_json=as_json)))
+    raise typer.Exit(int(carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait)))
 
 
-def carry_out(prepared: Any, *, quiet: bool, as_json: bool) -> ExitCode:
-    """Make what is pending of a prepared run, and print its tables."""
+def carry_out(
+    prepared: Any, *, quiet: bool, as_json: bool, options: SlurmOptions | None = None, wait: bool = False
+) -> ExitCode:
+    """Make what is pending of a prepared run, and print its tables.
+
+    With `options` Slurm makes it: nothing is printed then unless to `wait` for it.
+    """
     from harness.attribution import keep_attribution
     from harness.recorded import read_cells, record
 
     run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
     keep_attribution(output, prepared.plan.cells)
     code = ExitCode.DONE
-    if prepared.progress.pending:
+    if prepared.progress.pending and options is not None:
+        from harness.cli.cluster import submit_pending
+
+        code = submit_pending(prepared, run_file, options, wait=wait, quiet=quiet)
+        if not wait:
+            return code
+    elif prepared.progress.pending:
         code = make_pending(prepared, run_file, quiet)
     else:
         count = len(prepared.plan.steps)
@@ -207,8 +232,9 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
 
 
-def _print_plan(prepared: Any) -> None:
+def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
     from harness.estimate import estimate
+    from harness.slots import Slot
 
     plan, progress = prepared.plan, prepared.progress
     table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
@@ -218,9 +244,14 @@ def _print_plan(prepared: Any) -> None:
         counts = [sum(step.kind == kind for step in part) for part in (progress.cached, progress.pending)]
         table.add_row(kind, *map(str, counts))
     out.print(table)
-    cost = estimate(prepared)
-    assert cost is not None  # unless asked for cheaply
     setting = plan.setting
+    cost = estimate(prepared, slots=[Slot("job", setting.device_type)] if options else None)
+    assert cost is not None  # unless asked for cheaply
     out.print(f"backbone {setting.backbone_name}, {setting.device_type}, {setting.dtype}", markup=False)
+    if options is not None:
+        from harness.cli.cluster import print_jobs
+
+        print_jobs(prepared, cost, options)
+        return
     took = f"{cost.seconds / 60:.1f} min" if cost.seconds < 5400 else f"{cost.seconds / 3600:.1f} h"
     out.print(f"about {took} on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})", soft_wrap=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from harness.plan import Setting, Step
@@ -15,6 +18,22 @@ from harness.slots import Slot, threads_per_worker
 
 # what ends the run is its parent's business; under Slurm every process of a job gets all of these
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
+
+
+WARM = {False: "harness.executors.warm_images", True: "harness.executors.warm_classes"}
+
+
+@contextmanager
+def _signals_left_to_parent() -> Iterator[None]:
+    """Processes that start in it never see those signals, not even in their first instructions; this one does after it.
+
+    What is blocked stays blocked in children, those of Python's own bookkeeping, too. Ignoring would lose a signal.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch_parent() -> None:
@@ -25,11 +44,11 @@ def _watch_parent() -> None:
 
 
 def _start_worker(threads: int) -> None:
-    """Once per worker: leave signals to the parent, and die with it."""
-    for number in LEFT_TO_PARENT:
-        signal.signal(number, signal.SIG_IGN)
+    """Once per worker: die with the parent."""
     threading.Thread(target=_watch_parent, daemon=True).start()
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _work(step: Step, setting: Setting, root: str, device: str) -> float:
@@ -46,22 +65,25 @@ class LocalExecutor:
         self._pools = {slot: self._worker() for slot in self.slots}
 
     def _worker(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
         threads = threads_per_worker(self.slots)
-        return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(threads,))
+        with _signals_left_to_parent():
+            return ProcessPoolExecutor(1, mp_context=self._context(), initializer=_start_worker, initargs=(threads,))
+
+    def _context(self) -> BaseContext:
+        """On a CPU workers are forked from a process that has the libraries imported, which takes seconds.
+
+        Beside a GPU, which no fork may inherit, each imports them itself.
+        """
+        if sys.platform != "linux" or any(slot.device != "cpu" for slot in self.slots):
+            return multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([WARM[self.setting.recognition is not None]])
+        return context
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
         """Start a step in a slot; the future gives its seconds, or raises what the step raised."""
-        pool = self._pools[slot]
-        if threading.current_thread() is not threading.main_thread():
-            return pool.submit(_work, step, self.setting, str(self.root), slot.device)
-        # a worker may start now: it inherits what is the parent's business, from its first instruction on
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in LEFT_TO_PARENT}
-        try:
-            return pool.submit(_work, step, self.setting, str(self.root), slot.device)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with _signals_left_to_parent():  # a worker may start now
+            return self._pools[slot].submit(_work, step, self.setting, str(self.root), slot.device)
 
     def restart(self, slot: Slot) -> None:
         """A new worker in a slot whose worker died."""
