@@ -106,7 +106,8 @@ class _Walk:
     def fill(self) -> None:
         """Give each free slot the most urgent step that it can make."""
         taken = {slot for _, slot in self.running.values()}
-        for slot in self.executor.slots:
+        # first those that can make little, so that they do not stand idle while others make just that
+        for slot in sorted(self.executor.slots, key=lambda slot: slot.serves("train", self.device_type)):
             while slot not in taken and (step := self.next_for(slot)) is not None:
                 if self.start(step, slot):
                     taken.add(slot)

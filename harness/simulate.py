@@ -42,7 +42,8 @@ def simulate(
     """
     schedule = Schedule(steps, seconds)
     running: list[tuple[float, int, Slot, Step]] = []  # a heap: when it ends, the order of starting, where, what
-    free, fresh = list(slots), set(slots)
+    order = sorted(slots, key=lambda slot: slot.serves("train", device_type))  # as the runner fills them
+    free, fresh = list(order), set(slots)
     starts: dict[str, float] = {}
     now = busy = 0.0
     while True:
@@ -59,5 +60,5 @@ def simulate(
         now, _, slot, step = heapq.heappop(running)
         schedule.done(step)
         free.append(slot)
-        free.sort(key=slots.index)
+        free.sort(key=order.index)
     return Simulation(now, longest_chain(steps, seconds), busy, len(slots), starts)

@@ -277,7 +277,7 @@ class Store:
                 damage = self._damage(folder) if folder.exists() else None
                 if damage:
                     self._set_aside(folder)
-        except OSError:
+        except (OSError, UnwritableError):
             return self._damage(folder)
         return damage
 
@@ -293,11 +293,15 @@ class Store:
         `LEASE_S` of the waiting one's clock on another. Should two ever hold it, both make the same bytes.
 
         Raises:
-            OSError: the folder cannot be written.
+            UnwritableError: the folder cannot be written.
         """
         path = self.lease(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _hold(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held = _hold(path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with held:
             yield
 
     def lease(self, key: str) -> Path:

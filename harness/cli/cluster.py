@@ -72,7 +72,7 @@ def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait
     if queued:
         command = shlex.join(["stamina-bench", "status", str(prepared.spec.output)])
         raise UsageError(
-            f"{queued} jobs of this run are in Slurm's queue; see them with `{command}`, or `cancel` them first."
+            f"Slurm's queue holds jobs of this run ({queued}); see them with `{command}`, or `cancel` them first."
         )
     prepared.store.sweep()
     cost = estimate(prepared, cheaply=True, slots=[Slot("job", kind)])
@@ -129,7 +129,7 @@ def status_command(
     """Show how far each run of a results folder is, who works on it, and its jobs on a cluster; writes nothing."""
     from harness.standing import standing
 
-    found = [standing(path, ledger, queued) for path, ledger, queued in _asked(runs)]
+    found = [standing(path, ledger, queued) for path, ledger, queued in _asked(runs, from_afar=True)]
     if as_json:
         typer.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1, ensure_ascii=False))
         return
@@ -153,15 +153,21 @@ def cancel_command(
     note(f"Cancelled {ended} jobs." if ended else f"No job of a run in {runs} is in Slurm's queue.")
 
 
-def _asked(runs: Path) -> list[tuple[Path, Ledger, dict[str, Queued]]]:
-    """Each run's file, its jobs, and those that Slurm has in its queue."""
+def _asked(runs: Path, *, from_afar: bool = False) -> list[tuple[Path, Ledger, dict[str, Queued]]]:
+    """Each run's file, its jobs, and those that Slurm has in its queue; with `from_afar` there need be no Slurm."""
     from harness.executors import slurm
     from harness.standing import ledgers
 
     found = list(ledgers(runs))
     if not found:
         raise UsageError(f"{runs} holds no runs; name the folder given to `run` with --output-dir.")
-    queued = slurm.queue([job for _, ledger in found for job in ledger.ids])
+    try:
+        queued = slurm.queue([job for _, ledger in found for job in ledger.ids])
+    except UsageError as error:
+        if not from_afar:
+            raise
+        note(f"{error} Until then, this is what the files say.")
+        queued = {}
     return [
         (path, ledger, {job.id: queued[job.id] for job in ledger.jobs if job.id in queued}) for path, ledger in found
     ]

@@ -45,7 +45,8 @@ class SlurmOptions:
     @property
     def device_type(self) -> str:
         """'cuda' if they ask for GPUs."""
-        gpus = any(name.startswith("gpu") for name in self.sbatch) or "gpu" in str(self.sbatch.get("gres", ""))
+        gpus = any(name.startswith("gpu") and value != "0" for name, value in self.sbatch.items())
+        gpus = gpus or "gpu" in str(self.sbatch.get("gres", ""))
         return "cuda" if gpus else "cpu"
 
 
@@ -57,7 +58,8 @@ def parse_slurm(text: str) -> SlurmOptions:
             this program's to set.
     """
     found: dict[str, str | bool] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    # commas in brackets are a list of nodes, as in nodelist=node[1,3]
+    for part in filter(None, (part.strip() for part in re.split(r",(?![^\[]*\])", text))):
         name, equals, value = part.partition("=")
         name = name.strip().replace("-", "_")
         if not re.fullmatch(r"[a-z][a-z_0-9]*", name) or (equals and not value.strip().isprintable()):

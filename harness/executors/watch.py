@@ -52,7 +52,8 @@ def watch(
         lacking = [key for key in job.steps if key in left]
         if lacking:
             told = failure(run_file, job)
-            ended = f"its job {job.id} ended without it; see {logs(run_file) / job.log}"
+            log = logs(run_file) / job.log
+            ended = f"its job {job.id} " + (f"ended without it; see {log}" if log.exists() else "never started")
             outcome.broken |= {key: told.get(key, ended) for key in lacking}
     conclude(outcome, plan, store, prepared.progress.pending)
     return outcome

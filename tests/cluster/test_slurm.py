@@ -91,7 +91,7 @@ def test_cancelled_timed_out_and_equal_to_the_local_run(
     assert any("_" in job["id"] and "generate" in job["title"] for job in told["jobs"]), "no array of images"
     code, said = bench(*WORK, *AMPLE, "-o", there)
     assert code == 2
-    assert "jobs of this run are in Slurm's queue" in said
+    assert "Slurm's queue holds jobs of this run" in said
 
     # one job is cancelled while it trains: what waits for it goes, too, and the other methods finish
     wait_until(lambda: "clora" in at_work(there), 240)
