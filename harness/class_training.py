@@ -69,8 +69,7 @@ def train_classes(
         for params, rate in zip((inner, list(head.parameters())), rates, strict=True)
         if params
     ]
-    kind = {"fused": True} if model.device.type == "cuda" else {"foreach": True}
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), **kind)
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     state = TrainingState([*adapters, module, head], optimizer, (generator, initial), scaler)
     done, losses, spent = resume(state, checkpoint)

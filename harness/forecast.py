@@ -239,7 +239,11 @@ def _measured(store: Path | None, kind: str, dtype: str, costs: Costs, rate: flo
     if store is None:
         return Measured()
     # features and scores say only in their facts on what device they were made
-    found = [step for step in finished(store, {"device": kind, "dtype": dtype}) if step.device == kind]
+    found = [
+        step
+        for step in finished(store, {"device": kind, "dtype": dtype})
+        if step.recipe.get("device", step.device) == kind
+    ]
     backbones = {step.recipe["backbone"] for step in found if "backbone" in step.recipe}
     if not backbones:
         what = "a GPU" if kind == "cuda" else "a CPU"

@@ -287,6 +287,7 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
         torch.set_num_threads(1)
     store = Store(root)
     with store.lock(step.key):
+        store.wait_for([step.key], 0.0)  # a network file system may remember that it was not there
         if store.get(step.key) is not None:  # another process was faster
             return 0.0
         started = time.perf_counter()

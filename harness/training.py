@@ -58,8 +58,7 @@ def train_task(
         {"params": [p for a in adapters for p in a.parameters()], "lr": o.learning_rate},
         {"params": list(module.parameters()), "lr": o.token_learning_rate},
     ]
-    kind = {"fused": True} if model.device.type == "cuda" else {"foreach": True}
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, **kind)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, fused=True)
     # gradients that pass through float16 vanish unless the loss is scaled up; bfloat16 has float32's range
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     trained = [p for group in optimizer.param_groups for p in group["params"]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -20,6 +21,7 @@ class Projection(nn.Linear):
 
     adapter: tuple[Adapter, ...] = ()  # in a tuple, so that it is no part of this module's own state
     adapted: Tensor | None = None
+    known: list[Tensor] | None = None  # of a text shown again and again: that text and its projection
 
     def current(self) -> Tensor:
         """The weight that it computes with, (D1, D2)."""
@@ -29,9 +31,32 @@ class Projection(nn.Linear):
         return self.weight if self.adapted is None else self.adapted
 
     def forward(self, input: Tensor) -> Tensor:
-        """(..., D2) to (..., D1)."""
+        """(..., D2) to (..., D1). A text that is one row shown to a whole batch is projected once."""
+        if self.known and self.known[0] is input:
+            return self.known[1]
         weight = self.current()
-        return linear(input.to(weight.dtype), weight, self.bias).to(input.dtype)
+        rows = input[:1] if input.dim() == 3 and input.stride(0) == 0 else input
+        projected = linear(rows.to(weight.dtype), weight, self.bias).to(input.dtype)
+        answer = projected.expand(len(input), -1, -1) if rows is not input else projected
+        if self.known is not None:
+            self.known[:] = [input, answer]
+        return answer
+
+
+@contextmanager
+def same_text(projections: Iterable[Projection]) -> Iterator[None]:
+    """Within it each projection answers at once if it is asked for the very tensor of the last time.
+
+    A sampler shows the U-Net one text at every step, and the weights stay as they are.
+    """
+    projections = list(projections)
+    for projection in projections:
+        projection.known = []
+    try:
+        yield
+    finally:
+        for projection in projections:
+            projection.known = None
 
 
 class Adapter(nn.Module):

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, cross_attention, fold
+from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
 from harness.backbones.blueprint import images_at_once
 from harness.backbones.memory import out_of_memory, release
 from harness.backbones.posterior import Posterior
@@ -39,7 +39,7 @@ class TextToImage:
         from diffusers import DDIMScheduler
 
         self.pipeline = pipeline
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.compiled = device, dtype, compiled
         pipeline.set_progress_bar_config(disable=True)
         # set DDIM explicitly: Stable Diffusion 1.x ships PNDM, which ignores eta
         config = dict(pipeline.scheduler.config)
@@ -62,8 +62,8 @@ class TextToImage:
             projection.float()  # what is trained and stacked over tasks
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
-            for part in (self.unet, self.vae):
-                part.to(memory_format=torch.channels_last)
+        for part in (self.unet, self.vae):  # convolutions are faster so, on a CPU, too
+            part.to(memory_format=torch.channels_last)
         if compiled:
             # shapes are few: a training batch, a sampling batch, the last sampling batch
             self.unet.compile(dynamic=False)
@@ -316,13 +316,15 @@ class TextToImage:
         return np.concatenate(batches)
 
     def _sample(self, text: Tensor, empty: Tensor, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
-        output: Any = self.pipeline(
-            prompt_embeds=text,
-            negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
-            output_type="latent",
-        )  # fmt: skip
+        # a compiled U-Net would be compiled anew for what its projections know
+        with same_text(() if self.compiled else self.projections.values()):
+            output: Any = self.pipeline(
+                prompt_embeds=text,
+                negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
+                generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
+                output_type="latent",
+            )  # fmt: skip
         return self.decode_latents(output.images)
 
 

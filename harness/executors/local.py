@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing.context import BaseContext
+from multiprocessing.context import BaseContext, ForkServerContext
 from pathlib import Path
 
 from harness.plan import Setting, Step
@@ -30,10 +30,18 @@ def _signals_left_to_parent() -> Iterator[None]:
     What is blocked stays blocked in children, those of Python's own bookkeeping, too. Ignoring would lose a signal.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
+    # another thread may get one all the same: Python then tells the main thread, which shall hear of it later
+    heard: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {n: signal.signal(n, lambda n, _: heard.append(n)) for n in LEFT_TO_PARENT} if main else {}
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for late in heard:
+            signal.raise_signal(late)
 
 
 def _watch_parent() -> None:
@@ -62,6 +70,7 @@ class LocalExecutor:
 
     def __init__(self, setting: Setting, root: Path, slots: Sequence[Slot]) -> None:
         self.setting, self.root, self.slots = setting, root, tuple(slots)
+        self._warm = False
         self._pools = {slot: self._worker() for slot in self.slots}
 
     def _worker(self) -> ProcessPoolExecutor:
@@ -82,8 +91,27 @@ class LocalExecutor:
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
         """Start a step in a slot; the future gives its seconds, or raises what the step raised."""
+        self._wait_for_libraries()
         with _signals_left_to_parent():  # a worker may start now
             return self._pools[slot].submit(_work, step, self.setting, str(self.root), slot.device)
+
+    def _wait_for_libraries(self) -> None:
+        """Until the process that workers are forked from has imported them; Ctrl-C is heard meanwhile."""
+        context = self._context()
+        if self._warm or not isinstance(context, ForkServerContext):
+            return
+
+        def first() -> None:
+            process = context.Process(target=int)
+            process.start()
+            process.join()
+
+        with _signals_left_to_parent():
+            starting = threading.Thread(target=first, daemon=True)
+            starting.start()
+        while starting.is_alive():
+            starting.join(0.1)
+        self._warm = True
 
     def restart(self, slot: Slot) -> None:
         """A new worker in a slot whose worker died."""

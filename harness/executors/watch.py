@@ -12,9 +12,9 @@ from harness.executors.slurm import queue
 from harness.ledger import Ledger, Queued, failure, logs
 from harness.nominal import nominal_seconds
 from harness.runner import Outcome, conclude
-from harness.store import MANIFEST
 
 EVERY_S = 5.0
+PATIENCE = 12  # times that, for what a network file system shows late
 
 
 def watch(
@@ -36,8 +36,9 @@ def watch(
     try:
         queued = True
         while left:
-            over = not queued  # looked at once more: the last steps may be seen only now
-            for key in [key for key in left if (store.folder(key) / MANIFEST).exists()]:
+            over = not queued  # looked at once more: the last steps may be seen late
+            missing = set(store.wait_for(left, PATIENCE * every_s if over else 0.0))
+            for key in [key for key in left if key not in missing]:
                 step = left.pop(key)
                 outcome.executed += 1
                 done += expected[key]

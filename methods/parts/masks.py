@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,31 @@ MaskInput = Literal["identity", "ones"]
 MaskKind = Literal["gumbel", "sigmoid"]
 
 
-def gumbel_noise(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Draws of Gumbel(0, 1): -log(-log U), on the device of `like`, from the given (CPU) generator."""
-    u = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7)
-    return (-(-u.log()).log()).to(like)
+def gumbel_difference(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws of g1 - g0, both Gumbel(0, 1), on the device of `like`, from the given (CPU) generator.
+
+    With g = -log(-log U) that is log(log U0 / log U1), which takes a logarithm less.
+    """
+    keep = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7).log_()
+    drop = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7).log_()
+    return drop.div_(keep).log_().to(like)
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Forward whether logits + noise are above 0, backward the gradient of sigmoid((logits + noise) / tau)."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, noise: Tensor, tau: float) -> Tensor:
+        noisy = noise.add_(logits)
+        hard = (noisy > 0).to(noisy.dtype)
+        soft = noisy.div_(tau).sigmoid_()
+        ctx.save_for_backward(soft.addcmul_(soft, soft, value=-1).div_(tau))  # soft (1 - soft) / tau
+        return hard
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None, None
 
 
 def hard_concrete(logits: Tensor, tau: float, generator: torch.Generator) -> Tensor:
@@ -29,11 +50,9 @@ def hard_concrete(logits: Tensor, tau: float, generator: torch.Generator) -> Ten
     Args:
         logits: m, any shape. tau: temperature, > 0. generator: CPU generator of the noise.
     """
-    keep = gumbel_noise(logits.shape, logits, generator)
-    drop = gumbel_noise(logits.shape, logits, generator)
-    soft = torch.sigmoid((logits + keep - drop) / tau)
-    hard = (soft > 0.5).to(soft)
-    return hard + (soft - soft.detach())
+    noise = gumbel_difference(logits.shape, logits, generator)
+    hard: Tensor = _StraightThrough.apply(logits, noise, tau)
+    return hard
 
 
 class Mask(nn.Module):

@@ -163,7 +163,7 @@ TABLE = (
     Row("no tasks", f"{RUN} --tasks ''", "--tasks ''", "write 1-N"),
     Row("--limit and --tasks", f"{RUN} --tasks 1-3 --limit 3", "--limit or --tasks", "not both"),
     Row("an unknown dtype", f"{RUN} --dtype int8", "'int8'", "use float32, bfloat16 or float16"),
-    Row("an unknown device", f"{RUN} --device tpu", "'tpu'", "use auto, cpu, cuda or cuda:N"),
+    Row("an unknown device", f"{RUN} --device tpu", "'tpu'", "use auto, cpu, cuda, cuda:N"),
     Row("a GPU that is not there", f"{RUN} --device cuda:99", "--device cuda:99", "use --device cpu"),
     Row("a file as results folder", f"{RUN} -o taken", "taken", "--output-dir", change=put("taken")),
     Row("a results folder in a file", f"{RUN} -o taken/deep", "taken/deep", "--output-dir", change=put("taken")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from harness.backbones import adaptable as adaptables
+from harness.backbones import text_to_image
+from harness.backbones.adaptable import adaptable
 from harness.backbones.memory import forget_peak, peak
 from harness.backbones.posterior import Posterior
 from harness.backbones.text_to_image import TextToImage
@@ -187,6 +191,42 @@ def test_a_devices_generator_follows_from_the_cpus_state() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- sampling
+
+
+def test_a_text_shown_to_a_whole_batch_is_projected_once_and_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    projection = adaptable(nn.Linear(6, 5, bias=False).double())
+    text = torch.randn(1, 3, 6, dtype=torch.float64, requires_grad=True)
+    each = text.repeat(4, 1, 1)
+    weights = torch.randn(4, 3, 5, dtype=torch.float64)
+    rows: list[int] = []
+    real = adaptables.linear
+
+    def counting(given: torch.Tensor, *rest: Any) -> torch.Tensor:
+        rows.append(len(given))
+        return real(given, *rest)
+
+    monkeypatch.setattr(adaptables, "linear", counting)
+    found = [
+        torch.autograd.grad((projection(shown) * weights).sum(), (text, projection.weight))
+        for shown in (text.expand(4, -1, -1), each)
+    ]
+    assert rows == [1, 4]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_while_sampling_a_text_is_projected_once(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"))
+    sampling = Sampling(images=3, steps=5, guidance_scale=2.0, eta=0.0, batch_size=2)
+    calls: list[int] = []
+    real = adaptables.linear
+    monkeypatch.setattr(adaptables, "linear", lambda *given: calls.append(1) or real(*given))  # type: ignore[func-returns-value]
+    images = model.generate("a photo of a dog", [1, 2, 3], sampling)
+    assert len(calls) == 2 * len(model.projections)  # two batches, of two images and of one
+    assert all(projection.known is None for projection in model.projections.values())
+    monkeypatch.setattr(text_to_image, "same_text", lambda projections: nullcontext())
+    np.testing.assert_array_equal(images, model.generate("a photo of a dog", [1, 2, 3], sampling))
+    assert len(calls) == 2 * len(model.projections) * (1 + sampling.steps)
 
 
 def test_prompts_share_a_batch_and_each_image_is_its_own(tiny_models: Path) -> None:

@@ -15,7 +15,7 @@ from scipy.stats import binomtest, kstest
 from torch import Tensor, nn
 
 from methods.parts import masks
-from methods.parts.masks import FreeMask, MaskInput, MaskKind, MlpMask, gumbel_noise, hard_concrete
+from methods.parts.masks import FreeMask, MaskInput, MaskKind, MlpMask, gumbel_difference, hard_concrete
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -58,7 +58,11 @@ def eq4(m: NDArray[np.float64], g1: NDArray[np.float64], g0: NDArray[np.float64]
 def fix_noise(monkeypatch: pytest.MonkeyPatch, *draws: NDArray[np.float64]) -> None:
     """Give the two Gumbel draws: first that of 'keep', then that of 'drop'."""
     rest = iter(draws)
-    monkeypatch.setattr(masks, "gumbel_noise", lambda shape, like, generator: torch.from_numpy(next(rest)).to(like))
+
+    def difference(shape: torch.Size, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return torch.from_numpy(next(rest) - next(rest)).to(like)
+
+    monkeypatch.setattr(masks, "gumbel_difference", difference)
 
 
 # ------------------------------------------------------------------------------------------------------ Gumbel-softmax
@@ -127,10 +131,13 @@ def test_probability_of_keeping_is_the_logits_sigmoid(logit: float, tau: float) 
     assert binomtest(kept, draws, 1 / (1 + exp(-logit))).pvalue > 1e-4
 
 
-def test_noise_is_gumbel_and_finite() -> None:
-    noise = gumbel_noise(torch.Size((20_000,)), torch.zeros((), dtype=torch.float64), generator(3))
+def test_noise_is_the_difference_of_two_gumbel_draws_and_finite() -> None:
+    noise = gumbel_difference(torch.Size((20_000,)), torch.zeros((), dtype=torch.float64), generator(3))
     assert bool(torch.isfinite(noise).all())
-    assert kstest(noise.numpy(), "gumbel_r").pvalue > 1e-3
+    assert kstest(noise.numpy(), "logistic").pvalue > 1e-3
+    same = generator(3)
+    keep, drop = (-np.log(-np.log(torch.rand(20_000, generator=same).numpy().astype(np.float64))) for _ in range(2))
+    np.testing.assert_allclose(noise.numpy(), keep - drop, rtol=1e-4, atol=1e-4)
 
 
 def test_noise_comes_from_the_generator_alone() -> None:
