@@ -25,9 +25,10 @@ class Slot:
 
 def cores() -> int:
     """CPU cores that this process may use: under Slurm those of its job."""
-    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if given.isdigit():
-        return max(1, int(given))
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):  # not every cluster binds a job to its cores
+        given = os.environ.get(name, "")
+        if given.isdigit():
+            return max(1, int(given))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -187,12 +187,16 @@ def test_workers_and_threads_follow_the_cores_of_a_slurm_job(monkeypatch: pytest
     assert default_jobs(["cpu"]) == 8  # each holds the model
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "0")
     assert cores() == 1
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")  # of the job, where it asked for no number a task
+    assert cores() == 2
 
 
 @pytest.mark.parametrize("given", [None, "", "many"])
 def test_without_slurm_the_machines_cores_count(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
     if given is not None:
         monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
     assert (cores(), default_jobs(["cpu"])) == (3, 3)
