@@ -109,6 +109,12 @@ def detect_device(device: str) -> str:
     raise UsageError(f"--device {lacking[0]} needs a CUDA GPU that torch can see, and {seen}; use --device cpu.")
 
 
+def device_type(spec: RunSpec, tier: Tier, *, elsewhere: bool) -> str:
+    """'cpu' or 'cuda', by the spec or else the tier; what is for other machines is not looked for here."""
+    device = tier.device if spec.device == "auto" else spec.device
+    return device if elsewhere else detect_device(device)
+
+
 def device_list(device: str, kind: str) -> list[str]:
     """The devices that workers share: ['cpu'], ['cuda:1'], those listed, or every GPU."""
     if "," in device or ":" in device:
@@ -154,8 +160,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     store = Store(spec.output / "store")
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
-    device = tier.device if spec.device == "auto" else spec.device
-    kind = device if elsewhere else detect_device(device)
+    kind = device_type(spec, tier, elsewhere=elsewhere)
     source = spec.backbone or tier.backbone
     folder = model_folder(source, offline=spec.offline)
     resolution = check_pipeline(folder, source)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import registry
-from harness.api import Prepared, detect_device
+from harness.api import Prepared, device_type
 from harness.backbones.known import is_folder, label, resolved
 from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
@@ -54,8 +54,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
     store = Store(spec.output / "store")
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
-    device = tier.device if spec.device == "auto" else spec.device
-    kind = device if elsewhere else detect_device(device)
+    kind = device_type(spec, tier, elsewhere=elsewhere)
     model = spec.backbone or tier.classifier
     folder = classifier_folder(model, offline=spec.offline)
     backbone = resolved(model, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -10,8 +9,9 @@ from typing import Final, NamedTuple
 from pydantic import Field, ValidationError
 
 from harness.errors import UsageError
+from harness.failures import read_failures, write_failures
 from harness.spec import Frozen
-from harness.store import MANIFEST, Store, write_atomically
+from harness.store import Store, write_atomically
 
 FOLDER: Final = "slurm"
 FAILURE: Final = "-failure.json"
@@ -79,22 +79,14 @@ def write_ledger(run_file: Path, ledger: Ledger) -> None:
 
 def keep_failure(run_file: Path, job_id: str, errors: Mapping[str, str]) -> None:
     """Keep why steps of a job failed (key -> error), until it runs again."""
-    path = logs(run_file) / f"{job_id}{FAILURE}"
-    if errors:
-        write_atomically(path, json.dumps(dict(errors), indent=1, sort_keys=True) + "\n")
-    else:
-        path.unlink(missing_ok=True)
+    write_failures(logs(run_file) / f"{job_id}{FAILURE}", errors)
 
 
 def failure(run_file: Path, job: SubmittedJob) -> Mapping[str, str]:
     """Why steps of a job failed; empty if it left nothing about it."""
-    try:
-        found: Mapping[str, str] = json.loads((logs(run_file) / f"{job.id}{FAILURE}").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+    return read_failures(logs(run_file) / f"{job.id}{FAILURE}")
 
 
 def made(store: Store, keys: Iterable[str]) -> int:
     """How many of these steps the store has, by their manifests alone."""
-    return sum((store.folder(key) / MANIFEST).exists() for key in keys)
+    return sum(map(store.has, keys))

@@ -15,12 +15,13 @@ import yaml
 from pydantic import Field, TypeAdapter
 
 from harness.errors import UsageError
+from harness.failures import read_failures, write_failures
 from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
 from harness.plan import Cell, Plan
 from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
-from harness.store import MANIFEST, Store, write_atomically
+from harness.store import Store, write_atomically
 
 FEATURES, FAILURES = "features.safetensors", ".failures.json"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast: a run's file lists thousands of keys
@@ -143,11 +144,7 @@ def _task(cell: Cell, position: int) -> dict[str, Any]:
 
 def record_failures(run_file: Path, errors: Mapping[str, str]) -> None:
     """Keep why cells failed (key of the score -> first error) beside the run's file, until it is run again."""
-    path = run_file.with_suffix(FAILURES)
-    if errors:
-        write_atomically(path, json.dumps(dict(errors), indent=1, sort_keys=True) + "\n")
-    else:
-        path.unlink(missing_ok=True)
+    write_failures(run_file.with_suffix(FAILURES), errors)
 
 
 def parse_run_file(path: Path) -> Mapping[str, Any]:
@@ -223,16 +220,12 @@ def read_unfinished(output: Path, record: Path | None = None) -> list[Unfinished
     for path, cell in _described(output, record):
         cells.pop(_identity(cell), None)
         if store.get(cell.score) is None:
-            trained = sum(task.train is not None and _exists(store, task.train) for task in cell.tasks)
+            trained = sum(task.train is not None and store.has(task.train) for task in cell.tasks)
             cells[_identity(cell)] = Unfinished(
                 benchmark=cell.benchmark, tier=cell.tier, backbone=cell.backbone, label=cell.label, seed=cell.seed,
                 trained=trained, tasks=len(cell.tasks), reason=failures(path).get(cell.score, ""),
             )  # fmt: skip
     return list(cells.values())
-
-
-def _exists(store: Store, key: str) -> bool:
-    return (store.folder(key) / MANIFEST).exists()
 
 
 def _described(output: Path, record: Path | None) -> Iterator[tuple[Path, CellRecord]]:
@@ -262,11 +255,7 @@ def _identity(cell: CellRecord) -> tuple[object, ...]:
 
 def failures(run_file: Path) -> Mapping[str, str]:
     """Why cells of a run failed when it was last run: key of the score -> first error."""
-    try:
-        found: Mapping[str, str] = json.loads(run_file.with_suffix(FAILURES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+    return read_failures(run_file.with_suffix(FAILURES))
 
 
 def _read_cell(cell: CellRecord, store: Store, run_file: Path) -> CellResult | None:

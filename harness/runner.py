@@ -13,7 +13,7 @@ from harness.errors import OutOfMemoryError, StoreError, UnwritableError, first_
 from harness.nominal import nominal_seconds
 from harness.plan import Cell, Plan, Step
 from harness.schedule import Schedule
-from harness.slots import Slot
+from harness.slots import Slot, by_choice
 from harness.store import Store
 
 DIED = "its worker process died again and again, out of memory perhaps; run again, with fewer --jobs"
@@ -106,8 +106,7 @@ class _Walk:
     def fill(self) -> None:
         """Give each free slot the most urgent step that it can make."""
         taken = {slot for _, slot in self.running.values()}
-        # first those that can make little, so that they do not stand idle while others make just that
-        for slot in sorted(self.executor.slots, key=lambda slot: slot.serves("train", self.device_type)):
+        for slot in by_choice(self.executor.slots, self.device_type):
             while slot not in taken and (step := self.next_for(slot)) is not None:
                 if self.start(step, slot):
                     taken.add(slot)

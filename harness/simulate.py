@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.plan import Step
 from harness.schedule import Schedule, longest_chain
-from harness.slots import Slot
+from harness.slots import Slot, by_choice
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def simulate(
     """
     schedule = Schedule(steps, seconds)
     running: list[tuple[float, int, Slot, Step]] = []  # a heap: when it ends, the order of starting, where, what
-    order = sorted(slots, key=lambda slot: slot.serves("train", device_type))  # as the runner fills them
+    order = by_choice(slots, device_type)
     free, fresh = list(order), set(slots)
     starts: dict[str, float] = {}
     now = busy = 0.0

@@ -23,6 +23,11 @@ class Slot:
         return kind in ANYWHERE or self.device.partition(":")[0] == device_type
 
 
+def by_choice(slots: Sequence[Slot], device_type: str) -> list[Slot]:
+    """In the order of filling: first what can make little, so that it is not idle while others make just that."""
+    return sorted(slots, key=lambda slot: slot.serves("train", device_type))
+
+
 def cores() -> int:
     """CPU cores that this process may use: under Slurm those of its job."""
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):  # not every cluster binds a job to its cores

@@ -221,6 +221,10 @@ class Store:
         """Where the step of that key lies, or would lie."""
         return self.root / "steps" / key[:2] / key
 
+    def has(self, key: str) -> bool:
+        """Whether there is a step of that key; nothing of it is read or verified."""
+        return (self.folder(key) / MANIFEST).exists()
+
     def get(self, key: str) -> Entry | None:
         """The step, verified, or None if there is none. A damaged one is moved aside and counts as absent."""
         if key in self._verified:
@@ -319,7 +323,7 @@ class Store:
             for folder in [self.root / "steps", *sorted({self.folder(key).parent for key in missing})]:
                 with suppress(OSError), os.scandir(folder) as entries:
                     next(entries, None)
-            missing = [key for key in missing if not (self.folder(key) / MANIFEST).exists()]
+            missing = [key for key in missing if not self.has(key)]
             if not missing or time.monotonic() >= until:
                 return missing
             time.sleep(min(1.0, patience_s / 10))
@@ -402,7 +406,7 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed runs left: this machine's temporary folders, checkpoints and locks of finished steps."""
         for path in (*(self.root / "checkpoints").glob("*.safetensors"), *(self.root / "locks").glob("*.lock")):
-            if (self.folder(path.stem) / MANIFEST).exists():
+            if self.has(path.stem):
                 path.unlink(missing_ok=True)
         for leftover in (self.root / "steps").glob("*/.*-*"):
             if leftover.parent.is_symlink():  # it would lead out of the store

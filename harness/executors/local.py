@@ -18,8 +18,7 @@ from harness.slots import Slot, threads_per_worker
 
 # what ends the run is its parent's business; under Slurm every process of a job gets all of these
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
-
-
+# what is imported before workers are forked, by whether the setting is classification
 WARM = {False: "harness.executors.warm_images", True: "harness.executors.warm_classes"}
 
 
@@ -97,20 +96,15 @@ class LocalExecutor:
 
     def _wait_for_libraries(self) -> None:
         """Until the process that workers are forked from has imported them; Ctrl-C is heard meanwhile."""
-        context = self._context()
-        if self._warm or not isinstance(context, ForkServerContext):
+        if self._warm:
             return
-
-        def first() -> None:
-            process = context.Process(target=int)
-            process.start()
-            process.join()
-
-        with _signals_left_to_parent():
-            starting = threading.Thread(target=first, daemon=True)
-            starting.start()
-        while starting.is_alive():
-            starting.join(0.1)
+        context = self._context()
+        if isinstance(context, ForkServerContext):
+            with _signals_left_to_parent():
+                starting = threading.Thread(target=_fork_once, args=(context,), daemon=True)
+                starting.start()
+            while starting.is_alive():
+                starting.join(0.1)
         self._warm = True
 
     def restart(self, slot: Slot) -> None:
@@ -125,6 +119,12 @@ class LocalExecutor:
         if not kill:
             for pool in self._pools.values():
                 pool.shutdown(wait=True)
+
+
+def _fork_once(context: ForkServerContext) -> None:
+    process = context.Process(target=int)
+    process.start()
+    process.join()
 
 
 def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:

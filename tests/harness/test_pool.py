@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 from tests_support import InlineExecutor
+from torture import alive
 
 from harness import api
 from harness.display import QuietDisplay
@@ -204,15 +205,6 @@ def test_after_a_run_no_worker_is_left(plan: Plan, tmp_path: Path) -> None:
     until(lambda: not any(process.is_alive() for process in processes))
     with pytest.raises((BrokenExecutor, RuntimeError)):
         executor.submit(real[0], slots[0])
-
-
-def alive(group: int) -> bool:
-    """Whether a process of the group lives."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_ctrl_c_leaves_no_process_behind(tiny_models: Path, tmp_path: Path) -> None:
