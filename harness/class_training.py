@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.backbones.adaptable import attached
 from harness.backbones.classifier import Prompt
+from harness.backbones.stack import stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
 from harness.method import Method
@@ -60,9 +61,10 @@ def train_classes(
     adapters = model.adapters()
     for adapter in adapters:
         adapter.to(model.device).train()
+    stacks = stacked(adapters)
     module.train(isinstance(module, Prompt))  # a ViT that is trained as a whole has no dropout, but stays in eval mode
     model.prompt = module if isinstance(module, Prompt) else None
-    inner = [p for m in (*adapters, module) for p in m.parameters() if p.requires_grad]
+    inner = [p for m in (*stacks, module) for p in m.parameters() if p.requires_grad]
     rates = (o.learning_rate, o.head_learning_rate or o.learning_rate)
     groups = [
         {"params": params, "lr": rate, "first": rate}
@@ -86,8 +88,8 @@ def train_classes(
             if step < done:
                 step += 1
                 continue
-            for adapter in adapters:
-                adapter.refresh()
+            for stack in stacks:
+                stack.refresh()
             images = lesson.pixels.training(rows, generator).to(model.device)
             entropy = head(model.features(images), labels[rows].to(model.device))
             penalties = method.penalties()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter, count_trained
+from harness.backbones.stack import stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.errors import BenchError
@@ -54,8 +55,9 @@ def train_task(
     adapters = model.adapters()
     for adapter in adapters:
         adapter.to(model.device).train()
+    stacks = stacked(adapters)
     groups = [
-        {"params": [p for a in adapters for p in a.parameters()], "lr": o.learning_rate},
+        {"params": [p for stack in stacks for p in stack.parameters()], "lr": o.learning_rate},
         {"params": list(module.parameters()), "lr": o.token_learning_rate},
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, fused=True)
@@ -67,8 +69,8 @@ def train_task(
     first, losses, spent = resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
-        for adapter in adapters:
-            adapter.refresh()
+        for stack in stacks:
+            stack.refresh()
         model.set_token(lesson.token, module())
         denoising = lesson.loss(method.batch(lesson, generator), generator)
         penalties = method.penalties()

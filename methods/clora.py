@@ -65,9 +65,11 @@ class CLoRA(LoRA):
 
     def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         token = super().begin(model, generator)
-        self.changes = {name: model.change(name) for name in self.adapters}
+        self.changes = parts.entries(model.change(name) for name in self.adapters)
         return token
 
     def penalties(self) -> Mapping[str, Tensor]:
-        residuals = {name: adapter.residual() for name, adapter in self.adapters.items()}
+        from harness.backbones.adaptable import joined
+
+        residuals = parts.entries(adapter.residual() for adapter in joined(self.adapters.values()))
         return {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}

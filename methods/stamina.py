@@ -8,7 +8,7 @@ The loss (eq. 8) is L_SD + lambda_s L_sparse + lambda_f L_forget. After the task
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.backbones.adaptable import Adaptable
+    from harness.backbones.adaptable import Adaptable, Adapter
 
 
 class MaskOptions(Options):
@@ -108,23 +108,26 @@ class Stamina(Method[MaskOptions]):
             return parts.MaskedLowRank(projection, o.rank, mask_for(*projection.weight.shape), generator)
 
         self.adapters = attach(model, adapter)
-        self.changes = {name: model.change(name) for name in self.adapters}
+        self.changes = parts.entries(model.change(name) for name in self.adapters)
         return parts.task_token(model, o, generator)
 
     def penalties(self) -> Mapping[str, Tensor]:
-        residuals = {name: adapter.residual() for name, adapter in self.adapters.items()}
+        from harness.backbones.adaptable import joined
+
+        adapters = joined(self.adapters.values())
+        residuals = parts.entries(adapter.residual() for adapter in adapters)
         terms = {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}
-        masks = self._masks()
+        masks = self._masks(adapters)
         if masks and self.options.lambda_sparse > 0:
             terms["sparse"] = self.options.lambda_sparse * parts.sparse_loss(masks, self.options.sparse_reduction)
         return terms
 
     def measures(self) -> Mapping[str, float]:
-        masks = self._masks()
+        masks = self._masks(self.adapters.values())
         if not masks:
             return {}
         kept = sum(float(mask.detach().sum()) for mask in masks)
         return {"mask_density": kept / sum(mask.numel() for mask in masks)}
 
-    def _masks(self) -> list[Tensor]:
-        return [a.mask for a in self.adapters.values() if isinstance(a, parts.MaskedLowRank)]
+    def _masks(self, adapters: Iterable[Adapter]) -> list[Tensor]:
+        return [a.mask for a in adapters if isinstance(a, parts.MaskedLowRank)]

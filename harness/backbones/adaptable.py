@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ class Projection(nn.Linear):
     adapter: tuple[Adapter, ...] = ()  # in a tuple, so that it is no part of this module's own state
     adapted: Tensor | None = None
     known: list[Tensor] | None = None  # of a text shown again and again: that text and its projection
+    expands = True  # whether a text that the batch shares is answered with a row for each, or with one
 
     def current(self) -> Tensor:
         """The weight that it computes with, (D1, D2)."""
@@ -31,13 +32,13 @@ class Projection(nn.Linear):
         return self.weight if self.adapted is None else self.adapted
 
     def forward(self, input: Tensor) -> Tensor:
-        """(..., D2) to (..., D1). A text that is one row shown to a whole batch is projected once."""
+        """(..., D2) to (..., D1). A text that is one row shown to a whole batch is projected once: see `expands`."""
         if self.known and self.known[0] is input:
             return self.known[1]
         weight = self.current()
         rows = input[:1] if input.dim() == 3 and input.stride(0) == 0 else input
         projected = linear(rows.to(weight.dtype), weight, self.bias).to(input.dtype)
-        answer = projected.expand(len(input), -1, -1) if rows is not input else projected
+        answer = projected.expand(len(input), -1, -1) if rows is not input and self.expands else projected
         if self.known is not None:
             self.known[:] = [input, answer]
         return answer
@@ -64,12 +65,20 @@ class Adapter(nn.Module):
 
     Subclasses implement `compute`. The residual is computed once a training step, by `refresh`, and reused by the
     forward pass and by the penalties, so that both see the same noise.
+
+    Class attributes:
+        stackable: None, or the names of the tensors that `compute` leaves beside its answer. It then says that
+            `compute` works as well for parameters with a leading dimension, (n, ...) each, so that the training may
+            compute n adapters that are alike as one (`harness.backbones.stack`).
     """
+
+    stackable: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self) -> None:
         super().__init__()
         self._residual: Tensor | None = None
         self._projection: tuple[Projection, ...] = ()
+        self._joint: tuple[Adapter, ...] = ()
 
     def compute(self) -> Tensor:
         """The residual, (D1, D2); in training mode it may draw noise, in eval mode it must not."""
@@ -77,6 +86,7 @@ class Adapter(nn.Module):
 
     def refresh(self) -> None:
         """Compute the residual anew, and with it the weight that its projection computes with."""
+        self._joint = ()
         self._residual = self.compute()
         for projection in self._projection:
             projection.adapted = self(projection.weight)
@@ -117,6 +127,14 @@ class Adaptable(Protocol):
     def token_scale(self) -> float:
         """Standard deviation of the existing token embeddings' entries."""
         ...
+
+
+def joined(adapters: Iterable[Adapter]) -> list[Adapter]:
+    """The same adapters; in place of those that were last computed as one, that one, whose residual is (n, D1, D2).
+
+    For penalties that are sums over all entries: one kernel then does what would take one for each projection.
+    """
+    return list(dict.fromkeys(each for adapter in adapters for each in adapter._joint or (adapter,)))
 
 
 def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:

@@ -38,6 +38,8 @@ class TextToImage:
     ) -> None:
         from diffusers import DDIMScheduler
 
+        from harness.backbones.attention import make_lean
+
         self.pipeline = pipeline
         self.device, self.dtype, self.compiled = device, dtype, compiled
         pipeline.set_progress_bar_config(disable=True)
@@ -60,6 +62,7 @@ class TextToImage:
             raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
         for projection in self.projections.values():
             projection.float()  # what is trained and stacked over tasks
+        make_lean(self.unet)
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
         for part in (self.unet, self.vae):  # convolutions are faster so, on a CPU, too

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,8 @@ from methods.parts.masks import Mask
 
 class FullResidual(Adapter):
     """Every entry of the projection is free (Custom Diffusion): W_t = W_{t-1} + D, D starting at zero."""
+
+    stackable = ()
 
     def __init__(self, projection: nn.Linear) -> None:
         super().__init__()
@@ -22,6 +26,8 @@ class FullResidual(Adapter):
 
 class LowRank(Adapter):
     """LoRA (eq. 2): W_t = W_{t-1} + A B, A (D1, r) starting at zero, B (r, D2) uniform as nn.Linear's weights."""
+
+    stackable: ClassVar[tuple[str, ...] | None] = ()
 
     def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -36,6 +42,8 @@ class LowRank(Adapter):
 
 class MaskedLowRank(LowRank):
     """STAMINA (eq. 5): W_t = W_{t-1} + (A B) * M, with the mask drawn once a step."""
+
+    stackable = ("mask",)
 
     def __init__(self, projection: nn.Linear, rank: int, mask: Mask, generator: torch.Generator) -> None:
         super().__init__(projection, rank, generator)

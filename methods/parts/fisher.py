@@ -29,7 +29,8 @@ def diagonal_fisher(lesson: Lesson, count: int, batch_size: int, generator: torc
     def probe(name: str) -> Any:
         def hook(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
             inputs[name] = arguments[0].detach().float()
-            probes[name] = torch.zeros_like(output, requires_grad=True)  # its gradient is the output's
+            each = (len(arguments[0]), *output.shape[1:])  # a text that the batch shares is answered in one row
+            probes[name] = output.new_zeros(each, requires_grad=True)  # its gradient is the output's
             return output + probes[name]
 
         return hook

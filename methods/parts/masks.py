@@ -19,9 +19,10 @@ def gumbel_difference(shape: torch.Size, like: Tensor, generator: torch.Generato
 
     With g = -log(-log U) that is log(log U0 / log U1), which takes a logarithm less.
     """
-    keep = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7).log_()
-    drop = uniform(shape, like.device, generator).clamp_(1e-20, 1 - 1e-7).log_()
-    return drop.div_(keep).log_().to(like)
+    outer, matrix = shape[:-2], shape[-2:]
+    pairs = uniform(torch.Size((*outer, 2, *matrix)), like.device, generator)  # a matrix's two, then the next one's
+    keep, drop = pairs.clamp_(1e-20, 1 - 1e-7).log_().unbind(len(outer))
+    return (drop / keep).log_().to(like)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -30,7 +31,7 @@ class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, noise: Tensor, tau: float) -> Tensor:
         noisy = noise.add_(logits)
-        hard = (noisy > 0).to(noisy.dtype)
+        hard = torch.gt(noisy, 0, out=torch.empty_like(noisy))  # as numbers at once
         soft = noisy.div_(tau).sigmoid_()
         ctx.save_for_backward(soft.addcmul_(soft, soft, value=-1).div_(tau))  # soft (1 - soft) / tau
         return hard
@@ -66,7 +67,7 @@ class Mask(nn.Module):
         self.tau, self.kind, self.generator = tau, kind, generator
 
     def logits(self) -> Tensor:
-        """m, (D1, D2)."""
+        """m, (D1, D2), or with as many leading dimensions as the parameters have."""
         raise NotImplementedError
 
     def forward(self) -> Tensor:
@@ -104,11 +105,12 @@ class MlpMask(Mask):
         self.bias2 = nn.Parameter(torch.full((rows,), start))
 
     def logits(self) -> Tensor:
-        if self.given == "identity":  # weight1 @ I is weight1 itself
-            hidden = relu(self.weight1 + self.bias1[:, None])  # (r, D2)
-            return self.weight2 @ hidden + self.bias2[:, None]
-        hidden = relu(self.weight1.mean(dim=1) * self.columns**0.5 + self.bias1)
-        return (self.weight2 @ hidden + self.bias2)[:, None].expand(-1, self.columns)
+        if self.given == "identity":
+            hidden = relu(self.weight1 + self.bias1[..., None])  # (r, D2): weight1 @ I is weight1 itself
+        else:
+            hidden = relu(self.weight1.mean(dim=-1) * self.columns**0.5 + self.bias1)[..., None]  # (r, 1)
+        logits = self.weight2 @ hidden + self.bias2[..., None]
+        return logits.expand(*logits.shape[:-1], self.columns)
 
 
 class FreeMask(Mask):

@@ -1,0 +1,102 @@
+"""Adapters that are alike, computed together: one kernel for many small matrices, where each alone is mostly overhead.
+
+What is trained then has a leading dimension, (n, ...), and one optimizer's tensor serves n projections. Nothing else
+changes: the numbers drawn, the sums, and what an adapter's own parameters hold, which are views of the stack's.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.backbones.adaptable import Adapter
+
+LARGEST = 2**22  # entries of a stack's residuals: beyond it kernels are long enough, and only memory would grow
+
+
+class Stack:
+    """n adapters of one class on projections of one shape, (D1, D2); the residuals are one tensor, (n, D1, D2)."""
+
+    def __init__(self, adapters: Sequence[Adapter]) -> None:
+        """`adapters`: alike, attached, on the device. Their parameters become views of the stack's."""
+        self.adapters = tuple(adapters)
+        self.joint: Adapter = _joined(self.adapters)
+        # W_{t-1}, (n, D1, D2), as long as these are trained
+        self.weight = torch.stack([projection.weight.detach() for a in adapters for projection in a._projection])
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is trained, (n, ...) each."""
+        return self.joint.parameters()
+
+    def refresh(self) -> None:
+        """As `Adapter.refresh` of each."""
+        self.joint._residual = residual = self.joint.compute()
+        adapted = self.joint(self.weight).unbind()
+        beside = {name: getattr(self.joint, name).unbind() for name in self.joint.stackable or ()}
+        for number, (adapter, own) in enumerate(zip(self.adapters, residual.unbind(), strict=True)):
+            adapter._residual, adapter._joint = own, (self.joint,)
+            for name, parts in beside.items():
+                setattr(adapter, name, parts[number])
+            for projection in adapter._projection:
+                projection.adapted = adapted[number]
+
+
+def stacked(adapters: Sequence[Adapter]) -> list[Adapter | Stack]:
+    """The same adapters, neighbours that are alike in a stack. Only neighbours, so that draws keep their order."""
+    runs: list[list[Adapter]] = []
+    for adapter in adapters:
+        last = runs[-1] if runs else None
+        if last and _is_alike(last[0], adapter) and (len(last) + 1) * _entries(adapter) <= LARGEST:
+            last.append(adapter)
+        else:
+            runs.append([adapter])
+    return [Stack(run) if len(run) > 1 else run[0] for run in runs]
+
+
+def _entries(adapter: Adapter) -> int:
+    return sum(projection.weight.numel() for projection in adapter._projection)
+
+
+def _is_alike(one: Adapter, other: Adapter) -> bool:
+    return one.stackable is not None and _structure(one) == _structure(other)
+
+
+def _structure(adapter: Adapter) -> list[Any]:
+    """All that tells an adapter from another but the values of its tensors."""
+    found: list[Any] = [projection.weight.shape for projection in adapter._projection]
+    for module in adapter.modules():
+        plain = {k: v for k, v in vars(module).items() if not k.startswith("_") and not isinstance(v, Tensor)}
+        tensors = {**module._parameters, **module._buffers}
+        found.append((type(module), plain, {k: None if t is None else (t.shape, t.dtype) for k, t in tensors.items()}))
+    return found
+
+
+def _joined(modules: Sequence[Any]) -> Any:
+    """A module like each of these, of all their parameters and buffers stacked; theirs become views of them."""
+    joint = copy.copy(modules[0])
+    joint._parameters = {
+        name: None
+        if first is None
+        else nn.Parameter(_stack([m._parameters[name] for m in modules]), first.requires_grad)
+        for name, first in modules[0]._parameters.items()
+    }
+    joint._buffers = {
+        name: None if first is None else _stack([m._buffers[name] for m in modules])
+        for name, first in modules[0]._buffers.items()
+    }
+    joint._modules = {
+        name: None if first is None else _joined([m._modules[name] for m in modules])
+        for name, first in modules[0]._modules.items()
+    }
+    return joint
+
+
+def _stack(own: Sequence[Tensor]) -> Tensor:
+    whole = torch.stack([tensor.detach() for tensor in own])
+    for tensor, part in zip(own, whole, strict=True):
+        tensor.data = part
+    return whole
