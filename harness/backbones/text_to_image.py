@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
 from harness.backbones.blueprint import images_at_once
+from harness.backbones.frozen import freeze
 from harness.backbones.memory import out_of_memory, release
 from harness.backbones.posterior import Posterior
 from harness.errors import UsageError, first_line
@@ -67,6 +68,8 @@ class TextToImage:
             torch.backends.cudnn.benchmark = True
         for part in (self.unet, self.vae):  # convolutions are faster so, on a CPU, too
             part.to(memory_format=torch.channels_last)
+        if device.type == "cpu" and not compiled:
+            freeze(self.unet)
         if compiled:
             # shapes are few: a training batch, a sampling batch, the last sampling batch
             self.unet.compile(dynamic=False)
