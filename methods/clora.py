@@ -71,5 +71,5 @@ class CLoRA(LoRA):
     def penalties(self) -> Mapping[str, Tensor]:
         from harness.backbones.adaptable import joined
 
-        residuals = parts.entries(adapter.residual() for adapter in joined(self.adapters.values()))
+        residuals = [adapter.residual() for adapter in joined(self.adapters.values())]
         return {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}

@@ -115,8 +115,8 @@ class Stamina(Method[MaskOptions]):
         from harness.backbones.adaptable import joined
 
         adapters = joined(self.adapters.values())
-        residuals = parts.entries(adapter.residual() for adapter in adapters)
-        terms = {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}
+        forget = parts.forget_loss(self.changes, [adapter.residual() for adapter in adapters])
+        terms = {"forget": self.options.lambda_forget * forget}
         masks = self._masks(adapters)
         if masks and self.options.lambda_sparse > 0:
             terms["sparse"] = self.options.lambda_sparse * parts.sparse_loss(masks, self.options.sparse_reduction)

@@ -67,18 +67,18 @@ class Adapter(nn.Module):
     forward pass and by the penalties, so that both see the same noise.
 
     Class attributes:
-        stackable: None, or the names of the tensors that `compute` leaves beside its answer. It then says that
-            `compute` works as well for parameters with a leading dimension, (n, ...) each, so that the training may
-            compute n adapters that are alike as one (`harness.backbones.stack`).
+        stackable: whether `compute` works as well for parameters with a leading dimension, (n, ...) each, so that a
+            training may compute n adapters that are alike as one (`harness.backbones.stack`). What `compute` leaves
+            beside its answer is then that one's: see `joined`.
     """
 
-    stackable: ClassVar[tuple[str, ...] | None] = None
+    stackable: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
         self._residual: Tensor | None = None
         self._projection: tuple[Projection, ...] = ()
-        self._joint: tuple[Adapter, ...] = ()
+        self._joint: tuple[Adapter, int] | None = None  # computed as one of several: in what, and at which place
 
     def compute(self) -> Tensor:
         """The residual, (D1, D2); in training mode it may draw noise, in eval mode it must not."""
@@ -86,13 +86,16 @@ class Adapter(nn.Module):
 
     def refresh(self) -> None:
         """Compute the residual anew, and with it the weight that its projection computes with."""
-        self._joint = ()
+        self._joint = None
         self._residual = self.compute()
         for projection in self._projection:
             projection.adapted = self(projection.weight)
 
     def residual(self) -> Tensor:
         """The current residual, (D1, D2)."""
+        if self._joint is not None:
+            whole, place = self._joint
+            return whole.residual()[place]
         if self._residual is None:
             self.refresh()
         assert self._residual is not None
@@ -134,7 +137,7 @@ def joined(adapters: Iterable[Adapter]) -> list[Adapter]:
 
     For penalties that are sums over all entries: one kernel then does what would take one for each projection.
     """
-    return list(dict.fromkeys(each for adapter in adapters for each in adapter._joint or (adapter,)))
+    return list(dict.fromkeys(adapter._joint[0] if adapter._joint else adapter for adapter in adapters))
 
 
 def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:

@@ -1,7 +1,7 @@
-"""Convolutions whose weights nobody trains, kept in the order of memory that oneDNN computes with, on a CPU.
+"""Convolutions whose weights nobody trains, on a CPU: kept in the order of memory that oneDNN computes with.
 
-`conv2d` puts the weights into that order at every call, which takes as long as reading them: much of the time of a small
-batch, where each weight serves few pixels. The answers are the same bit for bit.
+`conv2d` puts them into that order at every call: much of the time of a small batch, where a weight serves few pixels.
+The answers are the same bit for bit.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter
 
-LARGEST = 2**22  # entries of a stack's residuals: beyond it kernels are long enough, and only memory would grow
+# entries of a stack's residuals: beyond it kernels are long enough, and on a CPU the entries leave its cache
+LARGEST = {"cpu": 2**17, "cuda": 2**22}
 
 
 class Stack:
@@ -25,8 +26,9 @@ class Stack:
         """`adapters`: alike, attached, on the device. Their parameters become views of the stack's."""
         self.adapters = tuple(adapters)
         self.joint: Adapter = _joined(self.adapters)
+        self.projections = tuple(projection for adapter in adapters for projection in adapter._projection)
         # W_{t-1}, (n, D1, D2), as long as these are trained
-        self.weight = torch.stack([projection.weight.detach() for a in adapters for projection in a._projection])
+        self.weight = torch.stack([projection.weight.detach() for projection in self.projections])
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What is trained, (n, ...) each."""
@@ -34,15 +36,12 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
-        self.joint._residual = residual = self.joint.compute()
-        adapted = self.joint(self.weight).unbind()
-        beside = {name: getattr(self.joint, name).unbind() for name in self.joint.stackable or ()}
-        for number, (adapter, own) in enumerate(zip(self.adapters, residual.unbind(), strict=True)):
-            adapter._residual, adapter._joint = own, (self.joint,)
-            for name, parts in beside.items():
-                setattr(adapter, name, parts[number])
-            for projection in adapter._projection:
-                projection.adapted = adapted[number]
+        self.joint._residual = self.joint.compute()
+        for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):
+            projection.adapted = adapted
+        if self.adapters[0]._joint is None:
+            for place, adapter in enumerate(self.adapters):
+                adapter._joint = (self.joint, place)
 
 
 def stacked(adapters: Sequence[Adapter]) -> list[Adapter | Stack]:
@@ -50,7 +49,7 @@ def stacked(adapters: Sequence[Adapter]) -> list[Adapter | Stack]:
     runs: list[list[Adapter]] = []
     for adapter in adapters:
         last = runs[-1] if runs else None
-        if last and _is_alike(last[0], adapter) and (len(last) + 1) * _entries(adapter) <= LARGEST:
+        if last and _is_alike(last[0], adapter) and (len(last) + 1) * _entries(adapter) <= _largest(adapter):
             last.append(adapter)
         else:
             runs.append([adapter])
@@ -61,8 +60,12 @@ def _entries(adapter: Adapter) -> int:
     return sum(projection.weight.numel() for projection in adapter._projection)
 
 
+def _largest(adapter: Adapter) -> int:
+    return min(LARGEST.get(projection.weight.device.type, 0) for projection in adapter._projection)
+
+
 def _is_alike(one: Adapter, other: Adapter) -> bool:
-    return one.stackable is not None and _structure(one) == _structure(other)
+    return one.stackable and _structure(one) == _structure(other)
 
 
 def _structure(adapter: Adapter) -> list[Any]:

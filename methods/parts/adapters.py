@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter
 from methods.parts.masks import Mask
+from methods.parts.products import product
 
 
 class FullResidual(Adapter):
     """Every entry of the projection is free (Custom Diffusion): W_t = W_{t-1} + D, D starting at zero."""
 
-    stackable = ()
+    stackable = True
 
     def __init__(self, projection: nn.Linear) -> None:
         super().__init__()
@@ -27,7 +26,7 @@ class FullResidual(Adapter):
 class LowRank(Adapter):
     """LoRA (eq. 2): W_t = W_{t-1} + A B, A (D1, r) starting at zero, B (r, D2) uniform as nn.Linear's weights."""
 
-    stackable: ClassVar[tuple[str, ...] | None] = ()
+    stackable = True
 
     def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -37,13 +36,11 @@ class LowRank(Adapter):
         self.B = nn.Parameter((torch.rand(rank, columns, generator=generator) * 2 - 1) * bound)
 
     def compute(self) -> Tensor:
-        return self.A @ self.B
+        return product(self.A, self.B)
 
 
 class MaskedLowRank(LowRank):
     """STAMINA (eq. 5): W_t = W_{t-1} + (A B) * M, with the mask drawn once a step."""
-
-    stackable = ("mask",)
 
     def __init__(self, projection: nn.Linear, rank: int, mask: Mask, generator: torch.Generator) -> None:
         super().__init__(projection, rank, generator)
@@ -52,4 +49,4 @@ class MaskedLowRank(LowRank):
 
     def compute(self) -> Tensor:
         self.mask = self.mask_module()
-        return (self.A @ self.B) * self.mask
+        return product(self.A, self.B) * self.mask

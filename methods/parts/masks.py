@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from harness.draws import uniform
+from methods.parts.products import affine
 
 MaskInput = Literal["identity", "ones"]
 MaskKind = Literal["gumbel", "sigmoid"]
@@ -109,8 +110,8 @@ class MlpMask(Mask):
             hidden = relu(self.weight1 + self.bias1[..., None])  # (r, D2): weight1 @ I is weight1 itself
         else:
             hidden = relu(self.weight1.mean(dim=-1) * self.columns**0.5 + self.bias1)[..., None]  # (r, 1)
-        logits = self.weight2 @ hidden + self.bias2[..., None]
-        return logits.expand(*logits.shape[:-1], self.columns)
+        logits = affine(self.weight2, hidden, self.bias2)
+        return logits if self.given == "identity" else logits.expand(*logits.shape[:-1], self.columns)
 
 
 class FreeMask(Mask):

@@ -128,7 +128,7 @@ def test_forget_loss_on_a_free_residual_reaches_its_optimum(weight: float) -> No
 
     def loss(residual: Tensor) -> Tensor:
         task = 0.5 * (importance * (residual - target) ** 2).sum()
-        return task + weight * forget_loss(change.flatten(), residual.flatten())
+        return task + weight * forget_loss(change.flatten(), [residual])
 
     steepest = float((importance + 2 * weight * change**2).max())
     found = torch.zeros(ROWS, COLUMNS, dtype=torch.float64)
@@ -152,7 +152,7 @@ def test_forget_loss_on_a_b_of_full_rank_reaches_the_same_optimum(weight: float)
         adapter.zero_grad()
         residual = adapter.compute()
         loss = 0.5 * (importance * (residual - target) ** 2).sum()
-        loss = loss + weight * forget_loss(change.flatten(), residual.flatten())
+        loss = loss + weight * forget_loss(change.flatten(), [residual])
         loss.backward()
         return loss
 
