@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "tests/reference/test_{}_reference.py"
 LOSSES, MASKS, TOKENS = REFERENCE.format("losses"), REFERENCE.format("masks"), REFERENCE.format("tokens")
 EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.format("mmd")
+STACK, LAYERS = "tests/harness/test_stack.py", "tests/harness/test_unet_layers.py"
 VERIFY = "stamina-bench verify"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
@@ -33,16 +34,24 @@ class Mutant(NamedTuple):
 
 MUTANTS = (
     # the penalties
-    Mutant("methods/parts/losses.py", "changes[name].abs() * residual", "residual", LOSSES),
-    Mutant("methods/parts/losses.py", "residual).square().sum()", "residual).abs().sum()", OPTIMUM),
+    Mutant("methods/parts/losses.py", "change * each for", "each for", LOSSES),
+    Mutant("methods/parts/losses.py", "product.dot(product)", "product.abs().sum()", OPTIMUM),
+    Mutant("methods/parts/losses.py", "mask.detach().sign()", "torch.ones_like(mask)", LOSSES),
     Mutant("methods/parts/losses.py", 'if reduction == "sum"', 'if reduction == "mean"', LOSSES),
     # residuals and masks
-    Mutant("methods/parts/adapters.py", "return self.A @ self.B", "return self.A @ self.B / len(self.B)", LOSSES),
-    Mutant("methods/parts/masks.py", "logits + keep - drop", "logits + keep + drop", MASKS),
-    Mutant("methods/parts/masks.py", "soft > 0.5", "soft > 0.4", MASKS),
-    Mutant("methods/parts/masks.py", "(soft - soft.detach())", "(hard - hard.detach())", MASKS),
+    Mutant("methods/parts/products.py", "else left @ right", "else left @ right / len(right)", LOSSES),
+    Mutant("methods/parts/masks.py", "(drop / keep).log_()", "(drop / keep)", MASKS),
+    Mutant("methods/parts/masks.py", "torch.gt(noisy, 0,", "torch.gt(noisy, 0.1,", MASKS),
+    Mutant("methods/parts/masks.py", "value=-1).div_(tau)", "value=-1)", MASKS),
     Mutant("methods/parts/tokens.py", "relu(self.weight1.sum(dim=1) + self.bias1)",
            "(self.weight1.sum(dim=1) + self.bias1)", TOKENS),
+    # what is computed together, or in an order of its own
+    Mutant("harness/backbones/stack.py", "(self.joint, place)", "(self.joint, 0)", STACK),
+    Mutant("harness/backbones/stack.py", "one.stackable and", "", STACK),
+    Mutant("methods/parts/masks.py", "unbind(len(outer))", "flip(len(outer)).unbind(len(outer))", STACK),
+    Mutant("harness/backbones/frozen.py", "weight.flip(2, 3)", "weight", LAYERS),
+    Mutant("harness/backbones/frozen.py", "self._packed[0] != state", "False", LAYERS),
+    Mutant("harness/backbones/attention.py", "rows = key.shape[0]", "rows = count", LAYERS),
     # EWC
     Mutant("methods/parts/fisher.py", "each.square().sum(dim=0)", "each.sum(dim=0).square()", EWC),
     Mutant("methods/parts/fisher.py", "fisher / count", "fisher / batch_size", EWC),
@@ -61,9 +70,9 @@ MUTANTS = (
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
     # and would `stamina-bench verify` notice?
-    Mutant("methods/parts/losses.py", "return torch.stack(terms).sum()", "return -torch.stack(terms).sum()", VERIFY),
+    Mutant("methods/parts/losses.py", "return torch.stack([product", "return -torch.stack([product", VERIFY),
     Mutant("methods/parts/masks.py", "return (logits > 0)", "return (logits > 1)", VERIFY),
-    Mutant("methods/parts/masks.py", "hard = (soft > 0.5)", "hard = (soft > 0.9)", VERIFY),
+    Mutant("methods/parts/masks.py", "torch.gt(noisy, 0,", "torch.gt(noisy, 2.2,", VERIFY),
     Mutant("harness/prompts.py", "a photo of a {subject}", "a person, {subject}", VERIFY),
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", VERIFY),
 )  # fmt: skip

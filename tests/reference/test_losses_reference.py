@@ -97,6 +97,14 @@ def test_sparse_loss_by_loops(shapes: list[tuple[int, int]], seed: int, soft: bo
     assert float(sparse_loss(iter(masks), "mean")) == float(sparse_loss(masks, "mean"))
 
 
+def test_sparse_loss_pushes_at_open_gates_alone() -> None:
+    """The L1 norm's subgradient at 0 is taken as 0: figures hang on it, as AdamW makes full steps of small gradients."""
+    mask = torch.tensor([[1.0, 0.0], [0.25, 0.0]]).requires_grad_()
+    sparse_loss([mask], "sum").backward()
+    assert mask.grad is not None
+    assert mask.grad.tolist() == [[1, 0], [1, 0]]
+
+
 def test_sparse_mean_is_over_entries_and_not_over_matrices() -> None:
     masks = [torch.ones(1, 1), torch.zeros(1, 9)]
     assert float(sparse_loss(masks, "mean")) == pytest.approx(0.1)
