@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import gc
-import importlib.metadata
-import json
-import os
-import platform
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
+from record import Ratio, keep
 from torch.utils.flop_counter import FlopCounterMode
 
 REPETITIONS = 5
-WORSE = 0.2  # a ratio that fell by more than this share is worth a warning
-RECORD, BASELINE = "STAMINA_BENCH_PERF_RECORD", "STAMINA_BENCH_PERF_BASELINE"
-LIBRARIES = ("torch", "diffusers", "transformers")
 
 
 class Enough(Exception):
@@ -149,24 +140,6 @@ def turns(
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """Of two contenders' times, turn by turn: median, smallest and largest."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, above: Times, below: Times) -> Ratio:
-        """above / below: how many times as fast `below` is."""
-        each = [a / b for a, b in zip(above.seconds, below.seconds, strict=True)]
-        return cls(median(each), min(each), max(each))
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
-
-
-@dataclass(frozen=True)
 class Row:
     """One contender against the script (or pipeline) that it is compared with, as printed and recorded.
 
@@ -223,53 +196,6 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * size**3 / best
 
 
-def machine(device: torch.device) -> dict[str, Any]:
-    """What a figure depends on besides this code."""
-    found: dict[str, Any] = {"system": platform.platform(), "python": platform.python_version()}
-    found |= {name: importlib.metadata.version(name) for name in LIBRARIES}
-    found |= {"threads": torch.get_num_threads(), "device": _processor()}
-    if device.type == "cuda":
-        found["device"] = torch.cuda.get_device_name(device)
-    return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def keep(rows: Sequence[Row], device: torch.device) -> None:
-    """Add rows to the record that the environment names, and warn of what is worse than in its baseline."""
-    made = [{**asdict(row), "share": row.share, "machine": machine(device)} for row in rows]
-    if path := os.environ.get(RECORD):
-        file = Path(path)
-        found = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
-        new = {_name(row) for row in made}
-        kept = [row for row in found if _name(row) not in new]
-        text = json.dumps({"format": 1, "rows": [*kept, *made]}, indent=1, allow_nan=False)
-        temporary = file.with_name(file.name + ".part")
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(file)
-    if path := os.environ.get(BASELINE):
-        for sentence in worse(json.loads(Path(path).read_text(encoding="utf-8"))["rows"], made):
-            warnings.warn(sentence, stacklevel=2)
-
-
-def _name(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["setting"], row["what"]
-
-
-def worse(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each ratio that fell by more than a fifth, of rows that are in both records."""
-    old = {_name(row): row["speed"]["median"] for row in before}
-    found: list[str] = []
-    for row in after:
-        was, now = old.get(_name(row)), row["speed"]["median"]
-        if was is not None and now < (1 - WORSE) * was:
-            found.append(
-                f"{row['setting']}, {row['what']}: {now:.2f} times as fast as {row['against']}, was {was:.2f}."
-            )
-    return found
+def keep_rows(rows: Sequence[Row], device: torch.device) -> None:
+    """Add rows to the record."""
+    keep([{**asdict(row), "share": row.share} for row in rows], device)

@@ -24,23 +24,9 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from diffusers_loops import Script
 from numpy.typing import NDArray
-from pairs import (
-    BASELINE,
-    RECORD,
-    REPETITIONS,
-    Contender,
-    Ratio,
-    Row,
-    StepClock,
-    Times,
-    keep,
-    looped,
-    matrix_rate,
-    table,
-    turns,
-    worse,
-)  # fmt: skip
+from pairs import REPETITIONS, Contender, Row, StepClock, Times, keep_rows, looped, matrix_rate, table, turns
 from random_pipelines import clip_tokenizer, sd14_pipeline
+from record import BASELINE, RECORD, Ratio, worse
 
 from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
@@ -205,8 +191,8 @@ def rows(
         made.append(
             Row(
                 setting=name, what=what, against=against, images=images, seconds=times.typical,
-                speed=Ratio.of(found[against], times),
-                floor=Ratio.of(times, found[base]) if base is not None else None,
+                speed=Ratio.of(found[against].seconds, times.seconds),
+                floor=Ratio.of(times.seconds, found[base].seconds) if base is not None else None,
                 flop=times.flop,
                 peak=times.peak + setting.resident[1 if is_theirs else 0] if times.peak else 0, rate=rate,
             )
@@ -214,7 +200,7 @@ def rows(
     turned = len(found[against].seconds)
     title = f"{name}; against: {against}; {turned} turns, median (smallest-largest); {rate / 1e9:,.0f} GFLOP/s"
     print("\n" + table(title, made))
-    keep(made, setting.device)
+    keep_rows(made, setting.device)
     return made
 
 

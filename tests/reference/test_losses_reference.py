@@ -98,7 +98,7 @@ def test_sparse_loss_by_loops(shapes: list[tuple[int, int]], seed: int, soft: bo
 
 
 def test_sparse_loss_pushes_at_open_gates_alone() -> None:
-    """The L1 norm's subgradient at 0 is taken as 0: figures hang on it, as AdamW makes full steps of small gradients."""
+    """The L1 norm's subgradient at 0 is 0. Figures hang on it: AdamW makes full steps of the smallest gradients."""
     mask = torch.tensor([[1.0, 0.0], [0.25, 0.0]]).requires_grad_()
     sparse_loss([mask], "sum").backward()
     assert mask.grad is not None

@@ -1,0 +1,93 @@
+"""Two hundred tasks: what the last costs in time, against the first, and how much memory each adds.
+
+The chain is trained with few steps a task, so that what could grow is not hidden by what cannot; each step reads its
+parent from the store, trains, folds and commits, in one process, as a worker does. Times are printed and recorded.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+import torch
+from record import tell
+from rich.console import Console
+from tests_support import InlineExecutor
+
+from benchmarks.mini.concepts import ProceduralImages
+from harness import api
+from harness.display import QuietDisplay
+from harness.images import save_images
+from harness.plan import Step
+from harness.runner import Progress, run
+from harness.spec import MethodSpec, RunSpec
+from harness.steps import run_train
+
+TASKS = int(os.environ.get("STAMINA_BENCH_PERF_CHAIN", "200"))
+STEPS, TURNS = 5, 11
+STATUS = Path("/proc/self/status")
+
+
+def resident() -> float:
+    """MB that this process has in memory."""
+    line = next(line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each concept, two images in each."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(TASKS):
+        images = ProceduralImages("person", "tuning", number % 40).load(64)[:2]
+        save_images(images, folder / f"concept {number:03}")
+    return folder
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("method", ["stamina", "clora", "ti++", "cd-ewc"])
+def test_the_last_of_many_tasks_costs_what_the_first_does(photos: Path, tmp_path: Path, method: str) -> None:
+    torch.set_num_threads(1)
+    changes = {"steps": STEPS, "fisher_samples": 4} if method == "cd-ewc" else {"steps": STEPS}
+    spec = RunSpec(benchmark=str(photos), methods=(MethodSpec(name=method, changes=changes),), output=tmp_path / "runs")
+    made = api.prepare(spec)
+    setting, store = made.plan.setting, made.store
+    trainings = [step for step in made.plan.steps.values() if step.kind == "train"]
+    assert len(trainings) == TASKS
+    needed = [step for step in made.plan.steps.values() if step.kind in ("real", "train")]
+    held: list[float] = []
+
+    class Watched(InlineExecutor):
+        def submit(self, step: Step, slot: object) -> object:  # type: ignore[override]
+            future = super().submit(step, slot)  # type: ignore[arg-type]
+            if step.kind == "train":
+                gc.collect()
+                held.append(resident())
+            return future
+
+    executor = Watched(setting, store.root)
+    outcome = run(made.plan, store, executor, Progress([], needed), QuietDisplay(Console()), keep_going=True)
+    assert not outcome.broken
+    taken: dict[int, list[float]] = {0: [], TASKS - 1: []}
+    for turn in range(TURNS + 1):
+        for place in (0, TASKS - 1) if turn % 2 == 0 else (TASKS - 1, 0):
+            folder = tmp_path / f"{turn}-{place}"
+            folder.mkdir()
+            started = time.process_time()
+            run_train(trainings[place], setting, store, "cpu", folder)
+            if turn:
+                taken[place].append(time.process_time() - started)
+    print()
+    tell(f"{TASKS} tasks of {STEPS} steps", f"{method}, task {TASKS}", taken[TASKS - 1], "task 1", taken[0])
+    start = len(held) // 4  # by then caches are as full as they get
+    growth = float(np.polyfit(np.arange(start, len(held)), held[start:], 1)[0])
+    print(
+        f"memory after tasks 1, {start + 1}, {len(held)}: {held[0]:.0f}, {held[start]:.0f}, {held[-1]:.0f} MB; "
+        f"{growth:+.3f} MB a task; at most {max(held):.0f} MB, median {median(held):.0f} MB"
+    )
+    assert growth < 1.0
