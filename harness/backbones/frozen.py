@@ -1,7 +1,7 @@
 """Convolutions whose weights nobody trains, on a CPU: kept in the order of memory that oneDNN computes with.
 
 `conv2d` puts them into that order at every call: much of the time of a small batch, where a weight serves few pixels.
-The answers are the same bit for bit.
+With AVX2 or newer the answers are the same bit for bit.
 """
 
 from __future__ import annotations
@@ -10,19 +10,24 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-LARGEST = 2**28  # bytes of such weights; a larger model is bound by its arithmetic, and would only need more memory
+LARGEST = 2**28  # bytes of such weights, of which a few copies are kept; a larger model is bound by its arithmetic
 ONE, NONE = [1, 1], "none"
 
 
 class FrozenConv2d(nn.Conv2d):
-    """A 3 x 3 convolution of stride 1; as long as its weight is not trained and stays as it is, it is packed once."""
+    """A 3 x 3 convolution of stride 1; as long as its weight is not trained and stays as it is, it is packed once.
 
-    _packed: tuple[tuple[int, int], dict[bool, Tensor]] | None = None
+    Once for each shape of images: the order may hang on it, and a result must not hang on which came first.
+    """
+
+    _packed: tuple[tuple[int, int], dict[tuple[bool, torch.Size], Tensor]] | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, h, w) to (B, D, h, w), channels last."""
-        if self.weight.requires_grad or input.dtype is not torch.float32 or input.device.type != "cpu":
+        frozen = not self.weight.requires_grad and input.dtype is torch.float32 and input.device.type == "cpu"
+        if not frozen or len(input) == 1:  # a single image `conv2d` may compute without oneDNN, and round otherwise
             return super().forward(input)
         return cast(Tensor, _Convolution.apply(input, self))
 
@@ -35,12 +40,12 @@ class FrozenConv2d(nn.Conv2d):
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, {})
         found = self._packed[1]
-        if flipped not in found:
+        if (flipped, shape) not in found:
             weight = self.weight.detach()
             plain = weight.flip(2, 3).transpose(0, 1).contiguous() if flipped else weight
             reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-            found[flipped] = reorder(plain.to_mkldnn(), ONE, ONE, ONE, 1, list(shape))
-        return found[flipped]
+            found[flipped, shape] = reorder(plain.to_mkldnn(), ONE, ONE, ONE, 1, list(shape))
+        return found[flipped, shape]
 
 
 class _Convolution(torch.autograd.Function):
@@ -50,6 +55,7 @@ class _Convolution(torch.autograd.Function):
         return _convolve(images, layer.packed(False, images.shape), layer.bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
         if not ctx.needs_input_grad[0]:
             return None, None

@@ -7,7 +7,7 @@ changes: the numbers drawn, the sums, and what an adapter's own parameters hold,
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -80,21 +80,15 @@ def _structure(adapter: Adapter) -> list[Any]:
 
 def _joined(modules: Sequence[Any]) -> Any:
     """A module like each of these, of all their parameters and buffers stacked; theirs become views of them."""
+
+    def each(kind: str, join: Callable[[list[Any]], Any]) -> dict[str, Any]:
+        named = [getattr(module, kind) for module in modules]
+        return {name: None if first is None else join([own[name] for own in named]) for name, first in named[0].items()}
+
     joint = copy.copy(modules[0])
-    joint._parameters = {
-        name: None
-        if first is None
-        else nn.Parameter(_stack([m._parameters[name] for m in modules]), first.requires_grad)
-        for name, first in modules[0]._parameters.items()
-    }
-    joint._buffers = {
-        name: None if first is None else _stack([m._buffers[name] for m in modules])
-        for name, first in modules[0]._buffers.items()
-    }
-    joint._modules = {
-        name: None if first is None else _joined([m._modules[name] for m in modules])
-        for name, first in modules[0]._modules.items()
-    }
+    joint._parameters = each("_parameters", lambda own: nn.Parameter(_stack(own), own[0].requires_grad))
+    joint._buffers = each("_buffers", _stack)
+    joint._modules = each("_modules", _joined)
     return joint
 
 
