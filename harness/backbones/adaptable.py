@@ -79,6 +79,7 @@ class Adapter(nn.Module):
         self._residual: Tensor | None = None
         self._projection: tuple[Projection, ...] = ()
         self._joint: tuple[Adapter, int] | None = None  # computed as one of several: in what, and at which place
+        self._parts: tuple[Tensor, ...] = ()  # of one that computes several: the residual of each
 
     def compute(self) -> Tensor:
         """The residual, (D1, D2); in training mode it may draw noise, in eval mode it must not."""
@@ -95,7 +96,7 @@ class Adapter(nn.Module):
         """The current residual, (D1, D2)."""
         if self._joint is not None:
             whole, place = self._joint
-            return whole.residual()[place]
+            return whole._parts[place]
         if self._residual is None:
             self.refresh()
         assert self._residual is not None

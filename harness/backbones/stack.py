@@ -36,7 +36,8 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
-        self.joint._residual = self.joint.compute()
+        self.joint._residual = residual = self.joint.compute()
+        self.joint._parts = residual.unbind()  # at once: on the way back each part alone would fill a whole gradient
         for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):
             projection.adapted = adapted
         if self.adapters[0]._joint is None:

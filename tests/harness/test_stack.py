@@ -142,6 +142,19 @@ def test_an_adapter_that_is_refreshed_by_itself_leaves_the_stack() -> None:
     assert entries(a.residual() for a in joined(adapters)).equal(entries(a.residual() for a in adapters))
 
 
+def test_what_is_asked_of_one_adapters_residual_reaches_its_parameters() -> None:
+    """As EWC does, whose penalty goes by name."""
+    model = Layers()
+    adapters = list(attach(model, maker("full", torch.Generator())).values())
+    computed = stacked([each.double() for each in adapters])
+    for each in computed:
+        each.refresh()
+    torch.stack([(place + 1) * adapter.residual().sum() for place, adapter in enumerate(adapters)]).sum().backward()
+    found = [float(entry) for each in computed for p in each.parameters() for entry in p.grad.flatten()]  # type: ignore[union-attr]
+    expected = [place + 1.0 for place, (rows, columns) in enumerate(SHAPES) for _ in range(rows * columns)]
+    assert found == expected
+
+
 class Own(Adapter):
     """Says nothing of leading dimensions."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from as_loaded import as_loaded
 from torch import Tensor
 
 from harness.backbones.text_to_image import TextToImage
@@ -71,12 +72,7 @@ class Bare:
     """The parts of a pipeline as they are loaded."""
 
     def __init__(self, source: str) -> None:
-        from diffusers import StableDiffusionPipeline
-
-        pipeline: Any = StableDiffusionPipeline.from_pretrained(
-            source, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32, safety_checker=None,
-            feature_extractor=None, requires_safety_checker=False,
-        )  # fmt: skip
+        pipeline: Any = as_loaded(source)
         self.unet, self.text, self.vae = pipeline.unet, pipeline.text_encoder, pipeline.vae
         for part in (self.unet, self.text, self.vae):
             part.eval().requires_grad_(False)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from as_loaded import as_loaded
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from diffusers_loops import Script
 from numpy.typing import NDArray
@@ -206,10 +207,7 @@ def rows(
 
 def mini() -> Setting:
     """The embedded pipeline. Its VAE (AutoencoderTiny) costs little, so that caching gains little."""
-    theirs = StableDiffusionPipeline.from_pretrained(
-        MINI.backbone, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32, safety_checker=None,
-        feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+    theirs = as_loaded(MINI.backbone)
     theirs.set_progress_bar_config(disable=True)
     images = ProceduralImages("person", "tuning", 0).load(64)
     return Setting("mini pipeline, 64 px, CPU", TextToImage.load(MINI.backbone, CPU), theirs, images, "mini")
