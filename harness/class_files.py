@@ -76,7 +76,7 @@ class FileImages:
         Raises:
             UsageError: the file is missing, changed since it was listed, or cannot be decoded.
         """
-        from harness.photos import decode_whole
+        from harness.photo_decoding import decode_whole
 
         file = self._file(split, index)
         return decode_whole(io.BytesIO(self._read(file)), file.path)
@@ -85,7 +85,7 @@ class FileImages:
         """The training images' central squares, (n, size, size, 3); errors as of `image`."""
         import numpy as np
 
-        from harness.photos import decode_image
+        from harness.photo_decoding import decode_image
 
         files = [file for one in self.classes for file in one.train]
         return np.stack([decode_image(io.BytesIO(self._read(file)), size, file.path) for file in files])
@@ -180,7 +180,7 @@ def examine(path: Path) -> ClassFile:
     Raises:
         UsageError: it is missing, unreadable, truncated or no image.
     """
-    from harness.photos import check_image
+    from harness.photo_decoding import check_image
 
     place = os.path.abspath(path)
     try:

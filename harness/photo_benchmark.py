@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.photos import Concept, content_hash, load_image, read_concepts, verify_concepts
+from harness.photo_decoding import content_hash, load_image
+from harness.photos import Concept, read_concepts, verify_concepts
 from harness.spec import Benchmark, Task
 
 if TYPE_CHECKING:

@@ -242,7 +242,7 @@ def photo(data: bytes, where: object, path: str = "", row: int | None = None, mt
     """
     from PIL import Image
 
-    from harness.photos import decode_image
+    from harness.photo_decoding import decode_image
 
     decode_image(io.BytesIO(data), 8, where)
     with Image.open(io.BytesIO(data)) as image:

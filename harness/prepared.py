@@ -304,7 +304,7 @@ class PreparedImages:
         """
         import numpy as np
 
-        from harness.photos import decode_image
+        from harness.photo_decoding import decode_image
 
         return np.stack(
             [decode_image(io.BytesIO(self._read(photo)), size, self._where(photo)) for photo in self.photos]

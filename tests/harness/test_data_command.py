@@ -169,7 +169,7 @@ def test_longer_runs_add_to_the_attribution(celebahq20: Path, say: Say, tiny_mod
 
 
 def test_images_load_as_photographs_do_and_travel_to_workers(celebahq20: Path) -> None:
-    from harness.photos import load_image
+    from harness.photo_decoding import load_image
 
     manifest = read_manifest("celebahq20")
     assert manifest is not None

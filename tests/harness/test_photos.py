@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from tests_support import raises_sentence
 
-from harness.photos import Concept, category_of_name, content_hash, load_image, read_concepts, verify_concepts
+from harness.photo_decoding import content_hash, load_image
+from harness.photos import Concept, category_of_name, read_concepts, verify_concepts
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 220, 0)
 
