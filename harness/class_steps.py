@@ -15,6 +15,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
+from harness import hooks
 from harness.backbones.classifier import Classifier
 from harness.backbones.classifier_files import statistics
 from harness.checkpoint import Checkpoint
@@ -86,7 +87,7 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
         save_file(weights, str(folder / WEIGHTS))
     save_file({"weight": done.head[0], "bias": done.head[1]}, str(folder / HEAD))
     if done.memory:
-        save_file({name: tensor.contiguous() for name, tensor in done.memory.items()}, str(folder / MEMORY))
+        save_file(done.memory, str(folder / MEMORY))
     measures = done.measures | {"backbone_parameters": model.parameters}
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
@@ -101,7 +102,7 @@ def run_evaluate(step: Step, setting: Setting, store: Store, device: str, folder
     model = _ready_model(setting, device, state)
     method = method_of(state.manifest["recipe"], step.work["method"], "classification", state)
     method.place = tuple(state.manifest["recipe"]["place"])
-    model.prompt = method.recall(model)
+    model.prompt = hooks.recall(method, model)
     if model.prompt is not None:
         model.prompt.to(model.device).eval()
     pixels = _pixels(tasks, setting, device)

@@ -10,14 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.backbones.adaptable import attached
+from harness import hooks
+from harness.backbones.adaptable import attached, by_name
 from harness.backbones.classifier import Prompt
-from harness.backbones.stack import stacked
+from harness.backbones.stack import gather, stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
+from harness.hooks import no_global_draws, no_hidden_state
 from harness.method import Method
 from harness.seeds import derive_seed
-from harness.training import check_finite, resume, settle
+from harness.training import resume, settle
+from harness.training_checks import TrainingChecks, check_apart
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -50,15 +53,23 @@ def train_classes(
         checkpoint: where to go on from, and to write to now and then; of this very training.
 
     Raises:
-        BenchError: the loss is not finite.
+        PluginError: the method's code is at fault. BenchError: the loss is not finite.
     """
+    with no_hidden_state(method), no_global_draws(f"The training of {type(method).__name__}", tensors_only=True):
+        return _train_classes(method, lesson, seed, concept, checkpoint)
+
+
+def _train_classes(
+    method: Method[Any], lesson: ClassLesson, seed: int, concept: str, checkpoint: Checkpoint | None
+) -> TrainedClasses:
     o, model = method.options, lesson.model
     generator = torch.Generator().manual_seed(derive_seed(seed, "train", concept))
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     head = Head(model, lesson.classes, o.mask_past, initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
-    module = method.begin(model, initial).to(model.device)
+    module = hooks.begin(method, model, initial).to(model.device)
     adapters = model.adapters()
+    check_apart(method, module, adapters, None)
     for adapter in adapters:
         adapter.to(model.device).train()
     stacks = stacked(adapters)
@@ -73,6 +84,10 @@ def train_classes(
     ]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
+    checks = TrainingChecks(
+        method, optimizer, stacks, by_name(model.projections), module, model.vit, model.device, of="",
+        rates="learning_rate",
+    )  # fmt: skip
     state = TrainingState([*adapters, module, head], optimizer, (generator, initial), scaler)
     done, losses, spent = resume(state, checkpoint)
     labels = lesson.pixels.labels("train")
@@ -88,33 +103,37 @@ def train_classes(
             if step < done:
                 step += 1
                 continue
+            logged = step % max(1, total // LOGGED) == 0 or step == total - 1
             for stack in stacks:
                 stack.refresh()
             images = lesson.pixels.training(rows, generator).to(model.device)
             entropy = head(model.features(images), labels[rows].to(model.device))
-            penalties = method.penalties()
+            penalties = hooks.penalties(method, watched=step == done)
+            checks.losses(step, {"ce": entropy, **penalties}, logged=logged)
             loss = entropy + sum(penalties.values(), torch.zeros_like(entropy))
+            checks.reach(loss, penalties)
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
+            gather(stacks)
             scaler.step(optimizer)
             scaler.update()
-            if step % max(1, total // LOGGED) == 0 or step == total - 1:
+            if logged:
                 rate = optimizer.param_groups[0]["lr"]
                 losses.append(
                     {"step": step, "ce": entropy.item(), "rate": rate} | {k: v.item() for k, v in penalties.items()}
                 )
-                check_finite(losses[-1], "", "learning_rate")
             step += 1
             if checkpoint is not None and checkpoint.due():
                 facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
                 checkpoint.write(state.tensors(), facts)
+    checks.same_parameters()
     settle(module, adapters)
-    measures = dict(method.measures())
+    measures = hooks.measures(method)
     trained = sum(p.numel() for p in inner)
     model.fold()
     weight, bias = head.whole()
     model.load_head(weight, bias)
-    memory = {name: tensor.detach().cpu() for name, tensor in method.remember(lesson, generator).items()}
+    memory = hooks.remember(method, lesson, generator)
     model.prompt = None
     seconds = time.perf_counter() - started
     distance = {name: float(model.change(name).norm()) for name in model.projections}

@@ -25,6 +25,7 @@ class BenchError(Exception):
     """Base of all errors meant for the user; printed as one line, without a traceback unless `--debug`."""
 
     exit_code: ExitCode = ExitCode.CELLS_FAILED
+    trace: str = ""  # of the error behind it, where that is somebody else's: for --debug, and for the file of failures
 
     def __str__(self) -> str:
         return presentable(super().__str__())
@@ -34,6 +35,10 @@ class UsageError(BenchError):
     """A name, option, value, file or folder given by the user cannot be used."""
 
     exit_code = ExitCode.USAGE
+
+
+class PluginError(BenchError):
+    """A plugin's code is at fault: the sentence names its hook, parameter or penalty, and what is wrong with it."""
 
 
 class OutOfMemoryError(BenchError):

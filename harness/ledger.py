@@ -77,9 +77,9 @@ def write_ledger(run_file: Path, ledger: Ledger) -> None:
     write_atomically(ledger_path(run_file), ledger.model_dump_json(indent=1) + "\n")
 
 
-def keep_failure(run_file: Path, job_id: str, errors: Mapping[str, str]) -> None:
-    """Keep why steps of a job failed (key -> error), until it runs again."""
-    write_failures(logs(run_file) / f"{job_id}{FAILURE}", errors)
+def keep_failure(run_file: Path, job_id: str, errors: Mapping[str, str], traces: Mapping[str, str]) -> None:
+    """Keep why steps of a job failed (key -> error, key -> traceback), until it runs again."""
+    write_failures(logs(run_file) / f"{job_id}{FAILURE}", errors, traces)
 
 
 def failure(run_file: Path, job: SubmittedJob) -> Mapping[str, str]:

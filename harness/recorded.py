@@ -142,9 +142,13 @@ def _task(cell: Cell, position: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def record_failures(run_file: Path, errors: Mapping[str, str]) -> None:
-    """Keep why cells failed (key of the score -> first error) beside the run's file, until it is run again."""
-    write_failures(run_file.with_suffix(FAILURES), errors)
+def record_failures(run_file: Path, errors: Mapping[str, str], traces: Mapping[str, str] | None = None) -> None:
+    """Keep why cells failed beside the run's file, until it is run again.
+
+    Args:
+        errors: key of the score -> first error. traces: the same, and keys of failed steps -> traceback of that error.
+    """
+    write_failures(run_file.with_suffix(FAILURES), errors, traces)
 
 
 def parse_run_file(path: Path) -> Mapping[str, Any]:

@@ -60,6 +60,7 @@ class Outcome:
     blocked: str = ""  # the first error that no cell is to blame for: a worker died, the disk is full
     unwritable: bool = False  # whether the results folder could not be written
     broken: dict[str, str] = field(default_factory=dict)  # key of a failed step, or of one that needs it -> first error
+    traces: dict[str, str] = field(default_factory=dict)  # key of a failed step, then of its cell's score -> traceback
 
 
 def check(plan: Plan, store: Store) -> Progress:
@@ -145,6 +146,8 @@ class _Walk:
             self.crowded.setdefault(slot.device, []).append(step)
         else:
             self.outcome.unwritable = self.outcome.unwritable or isinstance(error, UnwritableError)
+            if trace := getattr(error, "trace", ""):
+                self.outcome.traces[step.key] = trace
             self.fail(step, first_line(error), blocked=isinstance(error, StoreError | OSError))
         return None
 
@@ -226,4 +229,6 @@ def conclude(outcome: Outcome, plan: Plan, store: Store, pending: Iterable[Step]
             continue
         errors = [outcome.broken[key] for key in cell.steps if key in outcome.broken]
         outcome.errors[cell.score] = errors[0] if errors else "not finished"
+        if traces := [outcome.traces[key] for key in cell.steps if key in outcome.traces]:
+            outcome.traces[cell.score] = traces[0]
         outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
+from harness import hooks, registry
 from harness.backbones.extractor import Extractor
 from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
@@ -41,9 +43,10 @@ from harness.metrics.scores import (
 from harness.plan import Setting, Step
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
-from harness.spec import Sampling, Task
+from harness.spec import Sampling, SettingName, Task
 from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, write_json
 from harness.store import Entry, Store
+from harness.tracing import explained
 from harness.training import distances, residual_norm, train_task
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
@@ -142,13 +145,13 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     learnt = store.open(step.parents[0])
     alone = load_tensors(str(learnt.file(WEIGHTS)))
     model.set_token(task.token, load_tensors(str(learnt.file(TOKEN)))["embedding"].to(model.device))
-    weights, memory = method.merge(model, alone, task.token, task.category)
+    weights, memory = hooks.merge(method, model, alone, task.token, task.category)
     if earlier is not None:
         _load_weights(model, earlier)
     before = model.weights()
     model.load_weights(weights)
     save_tensors(model.weights(), str(folder / WEIGHTS))
-    save_tensors({name: tensor.contiguous() for name, tensor in memory.items()}, str(folder / MEMORY))
+    save_tensors(memory, str(folder / MEMORY))
     distance = distances(model)
     measures: dict[str, float] = learnt.json(TRAINING)["measures"]
     measures["plasticity_distance"] = sum(distance.values()) / len(distance)
@@ -272,6 +275,14 @@ def _runner(step: Step, setting: Setting) -> Callable[[Step, Setting, Store, str
     return OF_CLASSES[step.kind]
 
 
+def _plugin_of(step: Step, setting: Setting) -> str:
+    """The module of the method whose step it is; empty if it is of none, or that cannot be imported."""
+    of: SettingName = "customization" if setting.recognition is None else "classification"
+    with suppress(UsageError, KeyError):
+        return registry.methods(of).get(step.work["method"]).__module__
+    return ""
+
+
 def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
     """Run one step and commit it; gives its seconds, 0 if another process made it meanwhile.
 
@@ -302,7 +313,7 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
             except Exception as error:
                 if out_of_memory(error):
                     raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
-                raise
+                raise explained(error, _plugin_of(step, setting)) from error
             facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
     Checkpoint(store.checkpoint(step.key)).clear()
     return float(facts["seconds"])

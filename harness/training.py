@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +9,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, count_trained
-from harness.backbones.stack import stacked
+from harness import hooks
+from harness.backbones.adaptable import Adapter, by_name, count_trained
+from harness.backbones.stack import gather, stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
-from harness.errors import BenchError
+from harness.hooks import no_global_draws, no_hidden_state
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
+from harness.training_checks import TrainingChecks, check_apart
 
 
 @dataclass
@@ -45,14 +46,26 @@ def train_task(
 
     Returns:
         The token, memory and figures; `lesson.model` then holds W_t.
+
+    Raises:
+        PluginError: the method's code is at fault. BenchError: the loss is not finite.
     """
+    with no_hidden_state(method), no_global_draws(f"The training of {type(method).__name__}", tensors_only=True):
+        return _train_task(method, lesson, seed, concept, checkpoint)
+
+
+def _train_task(
+    method: Method[MethodOptions], lesson: Lesson, seed: int, concept: str, checkpoint: Checkpoint | None
+) -> TrainedTask:
     o, model = method.options, lesson.model
     generator = torch.Generator().manual_seed(derive_seed(seed, "train", concept))
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     model.set_category(lesson.category)
     before = model.weights()
-    module = method.begin(model, initial).to(model.device)
+    module = hooks.begin(method, model, initial).to(model.device)
     adapters = model.adapters()
+    frozen = nn.ModuleList([model.unet, model.text_encoder])
+    check_apart(method, module, adapters, frozen)
     for adapter in adapters:
         adapter.to(model.device).train()
     stacks = stacked(adapters)
@@ -65,35 +78,45 @@ def train_task(
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     trained_count = count_trained(model, module)
+    checks = TrainingChecks(
+        method, optimizer, stacks, by_name(model.projections), module, frozen, model.device,
+        of=f" of {lesson.token}", rates="learning_rate or token_learning_rate",
+    )  # fmt: skip
     state = TrainingState([*adapters, module], optimizer, (generator, initial), scaler)
     first, losses, spent = resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
+        logged = step % max(1, o.steps // 20) == 0 or step == o.steps - 1
         for stack in stacks:
             stack.refresh()
-        model.set_token(lesson.token, module())
-        denoising = lesson.loss(method.batch(lesson, generator), generator)
-        penalties = method.penalties()
+        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
+        denoising = lesson.loss(hooks.batch(method, lesson, generator, watched=step == first), generator)
+        penalties = hooks.penalties(method, watched=step == first)
+        checks.losses(step, {"sd": denoising, **penalties}, logged=logged)
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
+        checks.reach(loss, penalties)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
+        gather(stacks)
         scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(trained, o.max_grad_norm, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(trained, o.max_grad_norm, foreach=True)
+        if not scaler.is_enabled():  # which skips a step with a gradient that is too large for it
+            checks.gradient(step, norm, logged=logged)
         scaler.step(optimizer)
         scaler.update()
-        if step % max(1, o.steps // 20) == 0 or step == o.steps - 1:
+        if logged:
             losses.append({"step": step, "sd": denoising.item()} | {k: v.item() for k, v in penalties.items()})
-            check_finite(losses[-1], f" of {lesson.token}", "learning_rate or token_learning_rate")
         if checkpoint is not None and checkpoint.due():
             facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
             checkpoint.write(state.tensors(), facts)
+    checks.same_parameters()
     settle(module, adapters)
-    measures = dict(method.measures())
+    measures = hooks.measures(method)
     with torch.no_grad():
         embedding = module().detach().clone()
     model.fold()
     model.set_token(lesson.token, embedding)
-    memory = {name: tensor.detach().cpu() for name, tensor in method.remember(lesson, generator).items()}
+    memory = hooks.remember(method, lesson, generator)
     seconds = time.perf_counter() - started
     distance = distances(model)
     measures |= {
@@ -103,23 +126,6 @@ def train_task(
         "final_loss": losses[-1]["sd"],
     }
     return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory)
-
-
-def check_finite(loss: Mapping[str, float], of: str, rates: str) -> None:
-    """A training that has run away shall not go on, nor leave weights that later tasks build on.
-
-    Args:
-        loss: its parts, and their step. of: whose it is, as ' of <v1>'. rates: the options that may be too large.
-
-    Raises:
-        BenchError: a part of the loss is not finite.
-    """
-    for name, value in loss.items():
-        if not math.isfinite(value):
-            raise BenchError(
-                f"The loss '{name}'{of} is {value} at step {loss['step']}; try a smaller {rates} (--set), or --dtype "
-                "float32."
-            )
 
 
 def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:

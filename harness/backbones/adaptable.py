@@ -67,9 +67,10 @@ class Adapter(nn.Module):
     forward pass and by the penalties, so that both see the same noise.
 
     Class attributes:
-        stackable: whether `compute` works as well for parameters with a leading dimension, (n, ...) each, so that a
-            training may compute n adapters that are alike as one (`harness.backbones.stack`). What `compute` leaves
-            beside its answer is then that one's: see `joined`.
+        stackable: whether `compute` works as well for parameters and buffers with a leading dimension, (n, ...) each,
+            so that a training may compute n adapters that are alike as one (`harness.backbones.stack`). What `compute`
+            leaves beside its answer is then that one's: see `joined`. Said by the class that defines `compute`, and of
+            the modules that it is made of by theirs; a subclass that defines methods of its own says it again.
     """
 
     stackable: ClassVar[bool] = False
@@ -185,6 +186,11 @@ def adaptable(projection: nn.Linear) -> Projection:
 def attached(projections: Iterable[nn.Linear]) -> list[Adapter]:
     """The adapters that are on these projections now."""
     return [adapter for each in projections if isinstance(each, Projection) for adapter in each.adapter]
+
+
+def by_name(projections: Mapping[str, nn.Linear]) -> dict[str, Adapter]:
+    """The same, by the names of their projections."""
+    return {name: adapter for name, projection in projections.items() for adapter in attached([projection])}
 
 
 def fold(projections: Iterable[nn.Linear]) -> None:

@@ -1,15 +1,19 @@
 """Adapters that are alike, computed together: one kernel for many small matrices, where each alone is mostly overhead.
 
 What is trained then has a leading dimension, (n, ...), and one optimizer's tensor serves n projections. Nothing else
-changes: the numbers drawn, the sums, and what an adapter's own parameters hold, which are views of the stack's.
+changes: the numbers drawn, the sums, and what an adapter's own parameters hold, which are views of the stack's. What a
+method asks of an adapter's own parameters (a penalty on its B, say) reaches the stack's: see `Stack.gather`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +33,11 @@ class Stack:
         self.projections = tuple(projection for adapter in adapters for projection in adapter._projection)
         # W_{t-1}, (n, D1, D2), as long as these are trained
         self.weight = torch.stack([projection.weight.detach() for projection in self.projections])
+        self._shares = [
+            _Share(whole, place, dict(adapter.named_parameters())[name])
+            for name, whole in self.joint.named_parameters()
+            for place, adapter in enumerate(adapters)
+        ]
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What is trained, (n, ...) each."""
@@ -36,6 +45,8 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
+        for share in self._shares:
+            share.tie()
         self.joint._residual = residual = self.joint.compute()
         self.joint._parts = residual.unbind()  # at once: on the way back each part alone would fill a whole gradient
         for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):
@@ -44,17 +55,62 @@ class Stack:
             for place, adapter in enumerate(self.adapters):
                 adapter._joint = (self.joint, place)
 
+    def gather(self) -> None:
+        """After the backward pass: gradients that reached an adapter's own parameters join those of what is trained."""
+        for share in self._shares:
+            if share.own.grad is not None:
+                share.gather()
+
+
+def gather(stacks: Iterable[Adapter | Stack]) -> None:
+    """`Stack.gather` of those that are stacks: to be called after each backward pass, before gradients are used."""
+    for stack in stacks:
+        if isinstance(stack, Stack):
+            stack.gather()
+
+
+class _Share:
+    """An adapter's own parameter, whose memory is one place of the stack's, (n, ...)."""
+
+    def __init__(self, whole: nn.Parameter, place: int, own: nn.Parameter) -> None:
+        self.whole, self.place, self.own = whole, place, own
+        self.address = own.data_ptr()
+
+    def tie(self) -> None:
+        """Take over a value that a method gave the parameter as new memory: `adapter.B.data = ...`."""
+        if self.own.data_ptr() != self.address:
+            part = self.whole.data[self.place]
+            part.copy_(self.own.data)
+            self.own.data = part
+
+    def gather(self) -> None:
+        if self.whole.grad is None:
+            self.whole.grad = torch.zeros_like(self.whole)
+        assert self.own.grad is not None
+        self.whole.grad[self.place] += self.own.grad
+        self.own.grad = None
+
 
 def stacked(adapters: Sequence[Adapter]) -> list[Adapter | Stack]:
     """The same adapters, neighbours that are alike in a stack. Only neighbours, so that draws keep their order."""
+    uses = Counter(id(tensor) for adapter in adapters for tensor in _tensors(adapter))
     runs: list[list[Adapter]] = []
+    joinable = False
     for adapter in adapters:
-        last = runs[-1] if runs else None
+        unshared = all(uses[id(tensor)] == 1 for tensor in _tensors(adapter))  # what is shared must stay one tensor
+        last = runs[-1] if runs and joinable and unshared else None
+        joinable = unshared
         if last and _is_alike(last[0], adapter) and (len(last) + 1) * _entries(adapter) <= _largest(adapter):
             last.append(adapter)
         else:
             runs.append([adapter])
     return [Stack(run) if len(run) > 1 else run[0] for run in runs]
+
+
+def _tensors(adapter: Adapter) -> Iterator[Tensor]:
+    """Its parameters and buffers, one that has two names twice."""
+    for module in adapter.modules():
+        yield from (t for t in (*module._parameters.values(), *module._buffers.values()) if t is not None)
 
 
 def _entries(adapter: Adapter) -> int:
@@ -66,17 +122,51 @@ def _largest(adapter: Adapter) -> int:
 
 
 def _is_alike(one: Adapter, other: Adapter) -> bool:
-    return one.stackable and _structure(one) == _structure(other)
+    return all(map(_says_stackable, map(type, one.modules()))) and _structure(one) == _structure(other)
+
+
+_CODE = (FunctionType, property, classmethod, staticmethod)
+
+
+def _says_stackable(kind: type) -> bool:
+    """Whether a module's class computes for several at once, by its own word.
+
+    A class that defines anything but how it is made says so again: what it inherits was said of other code.
+    """
+    for ancestor in kind.__mro__:
+        if "stackable" in vars(ancestor):
+            return bool(vars(ancestor)["stackable"])
+        defined = {name for name, value in vars(ancestor).items() if isinstance(value, _CODE)}
+        if defined - {"__init__"}:
+            return False
+    return False
+
+
+_BASE = frozenset(vars(Adapter()))  # what every adapter has of its own: its state while it is trained
 
 
 def _structure(adapter: Adapter) -> list[Any]:
-    """All that tells an adapter from another but the values of its tensors."""
+    """All that tells an adapter from another but the values of its parameters and buffers."""
     found: list[Any] = [projection.weight.shape for projection in adapter._projection]
     for module in adapter.modules():
-        plain = {k: v for k, v in vars(module).items() if not k.startswith("_") and not isinstance(v, Tensor)}
+        plain = {name: _plain(value) for name, value in vars(module).items() if name not in _BASE}
         tensors = {**module._parameters, **module._buffers}
-        found.append((type(module), plain, {k: None if t is None else (t.shape, t.dtype) for k, t in tensors.items()}))
+        shapes = {k: None if t is None else (t.shape, t.dtype, t.requires_grad) for k, t in tensors.items()}
+        found.append((type(module), plain, shapes))
     return found
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as something that `==` compares: of a tensor or array its content."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().float().numpy() if value.dtype is torch.bfloat16 else value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        return value.shape, str(value.dtype), value.tobytes()
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
 
 
 def _joined(modules: Sequence[Any]) -> Any:

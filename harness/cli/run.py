@@ -226,7 +226,7 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     if taken is not None and not quiet and (said := sentence(taken)):
         note(said)
     with suppress(OSError):  # on a full disk: what it says is said below, too
-        record_failures(run_file, outcome.errors)
+        record_failures(run_file, outcome.errors, outcome.traces)
     for label, message in outcome.failed.items():
         note(f"{label} did not finish: {message}")
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE

@@ -84,7 +84,7 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
     executor = LocalExecutor(prepared.plan.setting, store.root, slots)
     progress = Progress(cached=[step for step in steps if step not in pending], pending=pending)
     outcome = run(prepared.plan, store, executor, progress, display, keep_going=True)
-    keep_failure(run_file, job_id(), outcome.broken)
+    keep_failure(run_file, job_id(), outcome.broken, outcome.traces)
     if outcome.broken:
         raise BenchError(f"{len(outcome.broken)} steps could not be made: {next(iter(outcome.broken.values()))}")
 

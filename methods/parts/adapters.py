@@ -42,6 +42,8 @@ class LowRank(Adapter):
 class MaskedLowRank(LowRank):
     """STAMINA (eq. 5): W_t = W_{t-1} + (A B) * M, with the mask drawn once a step."""
 
+    stackable = True
+
     def __init__(self, projection: nn.Linear, rank: int, mask: Mask, generator: torch.Generator) -> None:
         super().__init__(projection, rank, generator)
         self.mask_module = mask

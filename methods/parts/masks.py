@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,8 @@ class Mask(nn.Module):
     With kind 'sigmoid' (the paper's "ablate Gumbel-softmax") it is sigmoid(m) in both.
     """
 
+    stackable: ClassVar[bool] = True
+
     def __init__(self, tau: float, kind: MaskKind, generator: torch.Generator) -> None:
         super().__init__()
         self.tau, self.kind, self.generator = tau, kind, generator
@@ -93,6 +95,8 @@ class MlpMask(Mask):
         about the share of entries that the mask lets through at first.
     """
 
+    stackable = True
+
     def __init__(
         self, rows: int, columns: int, rank: int, *, tau: float, kind: MaskKind, given: MaskInput, start: float,
         generator: torch.Generator,
@@ -116,6 +120,8 @@ class MlpMask(Mask):
 
 class FreeMask(Mask):
     """Logits learnt directly, one per entry (the paper's "ablate mask MLP")."""
+
+    stackable = True
 
     def __init__(
         self, rows: int, columns: int, *, tau: float, kind: MaskKind, start: float, generator: torch.Generator
