@@ -19,7 +19,7 @@ def explained(error: Exception, module: str) -> Exception:
         A `PluginError` if a line of the plugin's package was under way, else a `BenchError`. What is told in a
         sentence already stays what it is, and so does what the system could not do.
     """
-    where = _place(error, module.partition(".")[0])
+    where = _place(error, module.partition(".")[0]) if module else ""
     if isinstance(error, BenchError) or (isinstance(error, OSError) and not where):
         told: Exception = error
     elif where:

@@ -45,8 +45,6 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
-        for share in self._shares:
-            share.tie()
         self.joint._residual = residual = self.joint.compute()
         self.joint._parts = residual.unbind()  # at once: on the way back each part alone would fill a whole gradient
         for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):
@@ -56,14 +54,19 @@ class Stack:
                 adapter._joint = (self.joint, place)
 
     def gather(self) -> None:
-        """After the backward pass: gradients that reached an adapter's own parameters join those of what is trained."""
+        """After the backward pass: what a method did to an adapter's own parameters is done to what is trained.
+
+        Gradients that reached them join its own, and a value that one was given in new memory is taken over.
+        """
         for share in self._shares:
+            if share.own.data_ptr() != share.address:
+                share.take_over()
             if share.own.grad is not None:
                 share.gather()
 
 
 def gather(stacks: Iterable[Adapter | Stack]) -> None:
-    """`Stack.gather` of those that are stacks: to be called after each backward pass, before gradients are used."""
+    """`Stack.gather` of those that are stacks: after each backward pass, before gradients are used."""
     for stack in stacks:
         if isinstance(stack, Stack):
             stack.gather()
@@ -76,12 +79,11 @@ class _Share:
         self.whole, self.place, self.own = whole, place, own
         self.address = own.data_ptr()
 
-    def tie(self) -> None:
-        """Take over a value that a method gave the parameter as new memory: `adapter.B.data = ...`."""
-        if self.own.data_ptr() != self.address:
-            part = self.whole.data[self.place]
-            part.copy_(self.own.data)
-            self.own.data = part
+    def take_over(self) -> None:
+        """After `adapter.B.data = ...`."""
+        part = self.whole.data[self.place]
+        part.copy_(self.own.data)
+        self.own.data = part
 
     def gather(self) -> None:
         if self.whole.grad is None:

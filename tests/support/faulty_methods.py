@@ -1,0 +1,221 @@
+"""Methods with mistakes as people make them, each in one hook, and what is said of each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from harness.backbones.adaptable import attach
+from harness.method import Method
+from harness.spec import MethodOptions
+from methods import parts
+
+
+class RankOptions(MethodOptions):
+    rank: int = Field(2, ge=1, description="rank")
+    weight: float = Field(1.0, ge=0, description="weight of the penalty")
+
+
+class Plain(Method[RankOptions]):
+    """Nothing wrong with it."""
+
+    options_class = RankOptions
+
+    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+        make = lambda name, projection: parts.LowRank(projection, self.options.rank, generator)  # noqa: E731
+        self.adapters: dict[str, Any] = attach(model, make)
+        return parts.new_token(model, "free", "category", self.options.rank, generator)
+
+    def size(self) -> Tensor:
+        return torch.stack([adapter.residual().square().sum() for adapter in self.adapters.values()]).sum()
+
+
+class Orthogonal(Plain):
+    """A penalty on the adapters' own B, as O-LoRA has it: each new B is orthogonal to the sum of B^T B so far."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        if not self.memory:
+            return {}
+        terms = [torch.einsum("rd,de,re->", a.B, self.memory[n], a.B) for n, a in self.adapters.items()]
+        return {"ortho": self.options.weight * torch.stack(terms).sum()}
+
+    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+        return {n: a.B.T @ a.B + self.memory.get(n, torch.zeros(())) for n, a in self.adapters.items()}
+
+
+class OwnParameters(Plain):
+    """A penalty on all that an adapter says it has."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        every = [p.square().sum() for a in self.adapters.values() for p in a.parameters()]
+        return {"decay": self.options.weight * torch.stack(every).sum()}
+
+
+class Elsewhere(Plain):
+    """Gives an adapter's parameter a value in memory of its own."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        for adapter in self.adapters.values():
+            adapter.B.data = adapter.B.data.clone()
+        return {}
+
+
+def broken(sentence: str, **members: Any) -> type[Plain]:
+    """A method with these members, of which that sentence is to be said."""
+    return type("Broken", (Plain,), {"__module__": __name__, "sentence": sentence, **members})
+
+
+def begins(sentence: str, spoil: Any) -> type[Plain]:
+    """One whose `begin` gives what `spoil` makes of the token."""
+    return broken(sentence, begin=lambda self, model, generator: spoil(self, Plain.begin(self, model, generator)))
+
+
+def ends(sentence: str, hook: str, value: Any) -> type[Plain]:
+    """One with a hook that gives a value, or what a function makes of the method."""
+    give = lambda self, *arguments: value(self) if callable(value) else value  # noqa: E731
+    return broken(sentence, **{hook: give})
+
+
+class Three(nn.Module):
+    """Gives an embedding that is too small."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(3))
+
+    def forward(self) -> Tensor:
+        return self.w
+
+
+def drawn(method: Plain, token: nn.Module) -> nn.Module:
+    for adapter in method.adapters.values():
+        adapter.B.data += 0.1 * torch.randn_like(adapter.B)
+    return token
+
+
+def holding(method: Plain, token: nn.Module) -> nn.Module:
+    token.more = nn.ModuleList(method.adapters.values())
+    return token
+
+
+def extra(method: Plain, token: nn.Module) -> nn.Module:
+    method.gates = [nn.Parameter(torch.ones(2, 2))]  # type: ignore[attr-defined]
+    return token
+
+
+def exchanged(method: Any) -> Mapping[str, Tensor]:
+    adapter = next(iter(method.adapters.values()))
+    adapter.B = nn.Parameter(adapter.B.detach().clone())
+    return {}
+
+
+def late(method: Any) -> Mapping[str, Tensor]:
+    method.seen = getattr(method, "seen", 0) + 1
+    return {"late": method.size() * (float("nan") if method.seen == 2 else 0.0)}
+
+
+TOKEN = "must give an nn.Module whose forward() gives the token, a (128,) floating-point tensor; it gave"
+SCALAR = "Broken.penalties() must give a scalar tensor, already weighted, for 'bad'; it gave"
+MISTAKES: Mapping[str, type[Plain]] = {
+    "begin gives None": begins(f"Broken.begin() {TOKEN} None.", lambda m, t: None),
+    "begin gives a dict": begins(f"Broken.begin() {TOKEN} a dict.", lambda m, t: {"token": t}),
+    "begin gives a tensor": begins(f"Broken.begin() {TOKEN} a tensor of shape (128,) and float32.", lambda m, t: t()),
+    "token too small": begins(
+        "The module that Broken.begin() returned, a Three, must give the token's embedding, a (128,) floating-point "
+        "tensor; it gave a tensor of shape (3,) and float32.",
+        lambda m, t: Three(),
+    ),
+    "token of no module's": begins(
+        "The module that Broken.begin() returned holds an adapter's parameter (more.0.A); leave it out.", holding
+    ),
+    "draws in begin": begins("Broken.begin() draws from torch's global generator, so that its results", drawn),
+    "draws by NumPy": ends(
+        "Broken.penalties() draws from NumPy's global generator",
+        "penalties",
+        lambda m: {"bad": m.size() * np.random.rand()},  # noqa: NPY002
+    ),
+    "draws by Python": ends(
+        "Broken.remember() draws from Python's global generator",
+        "remember",
+        lambda m: {"a": torch.tensor(random.random())},
+    ),
+    "a penalty of nan": ends(
+        "The loss 'bad' of <v1> is nan at step 0", "penalties", lambda m: {"bad": m.size() / 0 * 0}
+    ),
+    "nan at a step that is not logged": ends("The loss 'late' of <v1> is nan at step 1", "penalties", late),
+    "a float": ends(f"{SCALAR} 0.5, a float.", "penalties", {"bad": 0.5}),
+    "a vector": ends(
+        f"{SCALAR} a tensor of shape (2,) and float32.", "penalties", lambda m: {"bad": torch.stack([m.size()] * 2)}
+    ),
+    "a list of penalties": ends(
+        "Broken.penalties() must give a dict of names to scalar tensors, already weighted; it gave a list.",
+        "penalties",
+        lambda m: [m.size()],
+    ),
+    "one penalty": ends(
+        "Broken.penalties() must give a dict of names to scalar tensors, already weighted; it gave a tensor of shape (",
+        "penalties",
+        lambda m: m.size(),
+    ),
+    "a penalty called sd": ends(
+        "Broken.penalties() calls a term 'sd', as the loss itself is; rename it.",
+        "penalties",
+        lambda m: {"sd": m.size()},
+    ),
+    "a penalty that is cut off": ends(
+        "The penalty 'bad' of Broken reaches nothing that is trained, so it changes no weight; compute it from",
+        "penalties",
+        lambda m: {"bad": next(iter(m.adapters.values())).B.detach().square().sum()},
+    ),
+    "a penalty with no derivative": ends(
+        "The gradient of the penalty 'bad' of Broken is not finite at step 0, though its value is",
+        "penalties",
+        lambda m: {"bad": m.size().sqrt()},
+    ),
+    "a parameter of nobody's": broken(
+        "The parameter Broken.gates[0] gets a gradient, but no optimizer trains it; make it a parameter of an adapter,",
+        begin=lambda self, model, generator: extra(self, Plain.begin(self, model, generator)),
+        penalties=lambda self: {"gate": (self.gates[0] * self.size()).sum()},
+    ),
+    "a parameter exchanged": ends("Broken exchanged the parameter B of the adapter of ", "penalties", exchanged),
+    "state of the class": broken(
+        "A task of Broken changes the class attribute Broken.seen, which the next task does not find",
+        seen=[],
+        remember=lambda self, lesson, generator: self.seen.append(1) or {},
+    ),
+    "memory as lists": ends("Broken.remember() must give a tensor for 'a'; it gave a list.", "remember", {"a": [1]}),
+    "no memory": ends("Broken.remember() must give a dict of names to tensors (an empty", "remember", lambda m: None),
+    "measures as a tensor": ends(
+        "Broken.measures() must give a finite number for 'mine'; it gave a tensor of shape (2,) and float32.",
+        "measures",
+        {"mine": torch.ones(2)},
+    ),
+    "a measure of ours": ends(
+        "Broken.measures() gives 'final_loss', which is measured anyway; rename it.", "measures", {"final_loss": 1.0}
+    ),
+    "no batch": ends(
+        "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
+    ),
+}
+
+
+class Everything(Plain):
+    """All that a hook may give, where a check could be too strict."""
+
+    places: ClassVar[list[int]] = [1, 2]
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"zero": torch.zeros(()), "size": 0.1 * self.size(), "nothing": 0.0 * self.size()}
+
+    def measures(self) -> Mapping[str, float]:
+        return {"one": 1, "half": np.float32(0.5), "third": torch.tensor(1 / 3), "yes": True}  # type: ignore[dict-item]
+
+    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+        whole = torch.rand(4, 4, generator=generator)
+        return {"turned": whole.T, "shared": whole, "part": whole[0], "whole": torch.arange(3)}
