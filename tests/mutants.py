@@ -19,6 +19,7 @@ REFERENCE = "tests/reference/test_{}_reference.py"
 LOSSES, MASKS, TOKENS = REFERENCE.format("losses"), REFERENCE.format("masks"), REFERENCE.format("tokens")
 EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.format("mmd")
 STACK, LAYERS = "tests/harness/test_stack.py", "tests/harness/test_unet_layers.py"
+MISTAKES = "tests/harness/test_plugin_mistakes.py"
 VERIFY = "stamina-bench verify"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
@@ -47,7 +48,13 @@ MUTANTS = (
            "(self.weight1.sum(dim=1) + self.bias1)", TOKENS),
     # what is computed together, or in an order of its own
     Mutant("harness/backbones/stack.py", "(self.joint, place)", "(self.joint, 0)", STACK),
-    Mutant("harness/backbones/stack.py", "one.stackable and", "", STACK),
+    Mutant("harness/backbones/stack.py", "all(map(_says_stackable, map(type, one.modules()))) and", "", STACK),
+    Mutant("harness/backbones/stack.py", 'defined - {"__init__"}', "not defined", STACK),
+    Mutant("harness/backbones/stack.py", "uses[id(tensor)] == 1", "uses[id(tensor)]", STACK),
+    Mutant("harness/backbones/stack.py", "[self.place] += self.own.grad", "[self.place] += 0", MISTAKES),
+    Mutant("harness/backbones/stack.py", "part.copy_(self.own.data)", "pass", MISTAKES),
+    Mutant("harness/gradients.py", "if id(leaf) not in known:", "if False:", MISTAKES),
+    Mutant("harness/gradients.py", "and term.item() != 0", "and False", MISTAKES),
     Mutant("methods/parts/masks.py", "unbind(len(outer))", "flip(len(outer)).unbind(len(outer))", STACK),
     Mutant("harness/backbones/frozen.py", "weight.flip(2, 3)", "weight", LAYERS),
     Mutant("harness/backbones/frozen.py", "self._packed[0] != state", "False", LAYERS),

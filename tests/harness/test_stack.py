@@ -166,6 +166,57 @@ class Own(Adapter):
         return self.scale[:, None].expand(-1, 9).double()
 
 
+class Initialised(LowRank):
+    """Begins elsewhere."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        self.A.data.fill_(0.1)
+
+
+class Scaled(LowRank):
+    """A norm over all entries: of one adapter alone it is another than of several at once."""
+
+    def compute(self) -> Tensor:
+        return super().compute() / self.A.norm()
+
+
+class ScaledAlike(LowRank):
+    """Says that it may be stacked; `scale` is a constant, or a parameter."""
+
+    stackable = True
+
+    def __init__(
+        self,
+        projection: nn.Linear,
+        rank: int,
+        generator: torch.Generator,
+        scale: Tensor = torch.ones(1),  # noqa: B008
+    ) -> None:
+        super().__init__(projection, rank, generator)
+        self.scale = scale
+
+    def compute(self) -> Tensor:
+        return super().compute() * self.scale.sum()
+
+
+class OwnMask(FreeMask):
+    """One that says nothing of leading dimensions, in an adapter that may be stacked."""
+
+    def logits(self) -> Tensor:
+        return self.values / self.values.norm()
+
+
+def masked_by(kind: type[FreeMask], projection: nn.Linear, noise: torch.Generator) -> Adapter:
+    mask = kind(*projection.weight.shape, tau=0.5, kind="gumbel", start=0.0, generator=noise)
+    return MaskedLowRank(projection, 2, mask, noise)
+
+
+def half_frozen(adapter: LowRank, frozen: bool) -> LowRank:
+    adapter.B.requires_grad_(not frozen)
+    return adapter
+
+
 def test_only_what_says_so_and_is_alike_is_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
     def sizes(make: Callable[[str, nn.Linear], Adapter]) -> list[int]:
         found = stacked(list(attach(Layers(), make).values()))
@@ -178,11 +229,20 @@ def test_only_what_says_so_and_is_alike_is_stacked(monkeypatch: pytest.MonkeyPat
     assert sizes(lambda _, projection: LowRank(projection, next(ranks), noise)) == [1, 1, 3, 1]
 
     def masked(_: str, projection: nn.Linear) -> Adapter:
-        own = torch.Generator()  # a generator each: its draws must stay its own
-        return MaskedLowRank(projection, 2, FreeMask(*projection.weight.shape, tau=0.5, kind="gumbel", start=0.0,
-                                                     generator=own), own)  # fmt: skip
+        return masked_by(FreeMask, projection, torch.Generator())  # a generator each: its draws must stay its own
 
     assert sizes(masked) == [1] * 6
+    assert sizes(lambda _, projection: Initialised(projection, 2, noise)) == RUNS  # only made in another way
+    assert sizes(lambda _, projection: Scaled(projection, 2, noise)) == [1] * 6  # has code that says nothing of itself
+    assert sizes(lambda _, projection: ScaledAlike(projection, 2, noise)) == RUNS
+    assert sizes(lambda _, projection: masked_by(OwnMask, projection, noise)) == [1] * 6
+    assert sizes(lambda _, projection: masked_by(FreeMask, projection, noise)) == RUNS
+    fixed = iter(torch.eye(6))
+    assert sizes(lambda _, projection: ScaledAlike(projection, 2, noise, next(fixed))) == [1] * 6  # different constants
+    everybodys = nn.Parameter(torch.ones(()))
+    assert sizes(lambda _, projection: ScaledAlike(projection, 2, noise, everybodys)) == [1] * 6  # one tensor for all
+    frozen = iter([True, False] * 3)
+    assert sizes(lambda _, projection: half_frozen(LowRank(projection, 2, noise), next(frozen))) == [1] * 6
     monkeypatch.setattr(stacks, "LARGEST", {"cpu": 2 * 4 * 9})
     assert sizes(lambda _, projection: LowRank(projection, 2, noise)) == [1, 1, 2, 1, 1]
     monkeypatch.setattr(stacks, "LARGEST", {})
