@@ -11,14 +11,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, first_line, unknown
 
 if TYPE_CHECKING:
     from harness.method import Method
-    from harness.spec import Benchmark, Options, SettingName, Tier
+    from harness.spec import Benchmark, SettingName, Tier
 
 T = TypeVar("T")
 
@@ -29,15 +28,17 @@ class Registry(Generic[T]):
     """All plugins of one kind. A name that two packages claim is an error that names both."""
 
     def __init__(
-        self, kind: str, group: str, fits: Callable[[object], bool], meaning: str = "",
+        self, kind: str, group: str, flaw: Callable[[object], str],
         elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
     ) -> None:  # fmt: skip
-        """`fits`: whether something is a plugin of the kind; `meaning`: what that takes, in brackets.
+        """Of one kind of plugin, registered as entry points of one group.
 
-        `elsewhere`: what to say of a name that belongs to another registry: one that is not in this one (None), or what
-        it stands for, which does not fit.
+        Args:
+            flaw: why something is no plugin of the kind, as the end of a sentence; empty if it is one.
+            elsewhere: what to say of a name that belongs to another registry: one that is not in this one (None), or
+                what it stands for, which does not fit.
         """
-        self.kind, self.group, self.fits, self.meaning, self.elsewhere = kind, group, fits, meaning, elsewhere
+        self.kind, self.group, self.flaw, self.elsewhere = kind, group, flaw, elsewhere
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -87,8 +88,8 @@ class Registry(Generic[T]):
             first = first_line(error)
             reason = "it ends the program" if isinstance(error, SystemExit) else first
             raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
-        if not self.fits(plugin):
-            plain = UsageError(f"'{name}' is not a {self.kind}{self.meaning}: see the README on writing one.")
+        if why := self.flaw(plugin):
+            plain = UsageError(f"'{name}' cannot be used as a {self.kind}: {why}; see the README on writing one.")
             raise self.elsewhere(name, plugin) or plain
         return plugin
 
@@ -100,29 +101,17 @@ def methods(setting: SettingName = "customization") -> Registry[type[Method[Any]
 
 @cache
 def _methods(setting: SettingName) -> Registry[type[Method[Any]]]:
-    from harness.method import Method
-    from harness.spec import ClassOptions, MethodOptions
-
-    of: type[Options] = MethodOptions if setting == "customization" else ClassOptions
-
-    def fits(plugin: object) -> bool:
-        if not (isinstance(plugin, type) and issubclass(plugin, Method) and not isabstract(plugin)):
-            return False
-        options = plugin.options_for(setting) if hasattr(plugin, "options_class") else None
-        return isinstance(options, type) and issubclass(options, of)
+    from harness.method_checks import flaw
 
     def elsewhere(name: str, plugin: object) -> UsageError | None:
         other: SettingName = "classification" if setting == "customization" else "customization"
-        if not (name in methods(other).names() if plugin is None else methods(other).fits(plugin)):
+        if name not in methods(other).names() if plugin is None else flaw(plugin, other):
             return None
         known = ", ".join(methods(setting).names())
         return UsageError(f"The method '{name}' is of the setting {other}; {setting} has: {known}.")
 
-    if setting == "customization":
-        meaning = " (a class of Method, with options_class and begin)"
-        return Registry("method", "stamina_bench.methods", fits, meaning, elsewhere)
-    meaning = " of the classification setting (a class of Method, with options of ClassOptions, and begin)"
-    return Registry("method", "stamina_bench.methods.classification", fits, meaning, elsewhere)
+    group = "stamina_bench.methods" + ".classification" * (setting == "classification")
+    return Registry("method", group, lambda plugin: flaw(plugin, setting), elsewhere)
 
 
 def settings_of(method: str) -> tuple[SettingName, ...]:
@@ -160,7 +149,7 @@ def benchmarks() -> Registry[Benchmark]:
     """The benchmark definitions."""
     from harness.spec import Benchmark
 
-    return Registry("benchmark", "stamina_bench.benchmarks", lambda p: isinstance(p, Benchmark))
+    return Registry("benchmark", "stamina_bench.benchmarks", lambda p: _is(p, Benchmark))
 
 
 @cache
@@ -168,4 +157,8 @@ def tiers() -> Registry[Tier]:
     """The tiers."""
     from harness.spec import Tier
 
-    return Registry("tier", "stamina_bench.tiers", lambda p: isinstance(p, Tier))
+    return Registry("tier", "stamina_bench.tiers", lambda p: _is(p, Tier))
+
+
+def _is(plugin: object, kind: type) -> str:
+    return "" if isinstance(plugin, kind) else f"it is a {type(plugin).__name__}, not a {kind.__name__}"

@@ -5,17 +5,23 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain
+from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain, RankOptions
+from pydantic import BaseModel
 from tiny_tasks import Course, tiny_model
 from torch import Tensor
 
+from harness import registry
 from harness.backbones import stack as stacks
 from harness.backbones.text_to_image import TextToImage
-from harness.errors import BenchError, PluginError
+from harness.errors import BenchError, PluginError, UsageError
 from harness.failures import read_failures, read_traces, write_failures
+from harness.method import Method
+from harness.method_checks import flaw as flaw_of
+from harness.spec import SETTINGS
 from harness.tracing import explained
 
 Make = Callable[..., Course]
@@ -38,6 +44,73 @@ def course(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> Make:
         return made
 
     return make
+
+
+class RawOptions(BaseModel):
+    rank: int = 4
+
+
+def derived(**members: Any) -> type[Plain]:
+    return type("Derived", (Plain,), {"__module__": __name__, **members})
+
+
+FLAWS = {
+    "no class": (Plain.begin, "it is no class, but a function"),
+    "no method": (RawOptions, "it is a class that is not derived from harness.method.Method"),
+    "no begin": (type("NoBegin", (Method,), {"options_class": RankOptions}), "it does not define begin()"),
+    "no options": (type("NoOptions", (Method,), {"begin": Plain.begin}), "it has no options_class"),
+    "a dict of options": (derived(options_class=dict), "its options_class is dict, which is not derived from harness."),
+    "other options": (derived(options_class=RawOptions), "its options_class is RawOptions, which is not derived from"),
+    "begin without generator": (
+        derived(begin=lambda self, model: None),
+        "its begin(self, model) cannot be called with (self, model, generator)",
+    ),
+    "remember without anything": (
+        derived(remember=lambda self: {}),
+        "its remember(self) cannot be called with (self, lesson, generator)",
+    ),
+    "a property": (
+        derived(penalties=property(lambda self: {})),
+        "its penalties is a property; write it as a plain method",
+    ),
+    "a hook misspelt": (
+        derived(penalty=lambda self: {}),
+        "it defines penalty(), which nothing uses; is penalties() meant? (else begin it",
+    ),
+    "a fact misspelt": (derived(independant=True), "it defines independant, which nothing uses; is independent meant?"),
+    "an unknown option": (
+        derived(search_space={"rnk": (1, 2)}),
+        "its search_space does not fit its options: Unknown option 'rnk'; did you mean rank; see the README",
+    ),
+    "a value out of range": (
+        derived(search_space={"rank": (0, 2)}),
+        "its search_space does not fit its options: Option 'rank' cannot be 0: ",
+    ),
+    "a search over a word": (derived(search_space={"token_init": "random"}), "its search_space['token_init'] is a str"),
+    "no search space": (derived(search_space=[1]), "its search_space is a list; write a dict of options to lists"),
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_class_that_is_no_method_is_refused_before_any_work(flaw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin, sentence = FLAWS[flaw]
+    monkeypatch.setattr("faulty_methods.chosen", plugin, raising=False)
+    with pytest.raises(UsageError) as said:
+        registry.methods().get("faulty_methods:chosen")
+    assert str(said.value).startswith(f"'faulty_methods:chosen' cannot be used as a method: {sentence}")
+    assert str(said.value).endswith("see the README on writing one.")
+
+
+def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
+    helped = derived(
+        penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin
+    )
+    apart = derived(measure=lambda self: 1.0, penalties=lambda self: [self.measure() for _ in range(2)])
+    assert [flaw_of(each, "customization") for each in (helped, apart, Everything)] == ["", "", ""]
+    for setting in SETTINGS:
+        assert {
+            flaw_of(registry.methods(setting).get(name), setting) for name in registry.methods(setting).names()
+        } == {""}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

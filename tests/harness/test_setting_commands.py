@@ -125,9 +125,9 @@ def test_a_methods_settings(plugin: str) -> None:
         registry.settings_of("ti-")
     with pytest.raises(UsageError, match="cannot be loaded"):
         registry.settings_of(f"{plugin}:Nothing")
-    with pytest.raises(UsageError, match=r"is not a method \(a class of Method"):
+    with pytest.raises(UsageError, match=r"cannot be used as a method: it is no class, but a function"):
         registry.settings_of("json:dumps")
-    with pytest.raises(UsageError, match=r"is not a method of the classification setting \(a class of Method"):
+    with pytest.raises(UsageError, match=r"cannot be used as a method: it is no class, but a function"):
         registry.methods("classification").get("json:dumps")
 
 

@@ -1,0 +1,107 @@
+"""What can be seen to be wrong with a method's class before it does anything, as the end of a sentence."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import cache
+from inspect import isabstract
+from types import FunctionType
+from typing import Any
+
+from harness.errors import UsageError
+from harness.method import Method
+from harness.spec import ClassOptions, MethodOptions, Options, SettingName
+
+BASES: Mapping[SettingName, type[Options]] = {"customization": MethodOptions, "classification": ClassOptions}
+# hook -> what it is called with, by position
+HOOKS: Mapping[str, tuple[str, ...]] = {
+    "begin": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
+    "penalties": (), "measures": (), "remember": ("lesson", "generator"),
+    "merge": ("model", "alone", "token", "category"),
+}  # fmt: skip
+FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
+
+
+def flaw(plugin: object, setting: SettingName) -> str:
+    """Why something is no method of a setting: what it is, lacks, or calls by a wrong name; empty if it is one."""
+    if not isinstance(plugin, type):
+        return f"it is no class, but a {type(plugin).__name__}"
+    if not issubclass(plugin, Method):
+        return "it is a class that is not derived from harness.method.Method"
+    return _flaw(plugin, setting)
+
+
+@cache
+def _flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
+    if isabstract(plugin):
+        return "it does not define begin()"
+    return _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _names_flaw(plugin) or _space_flaw(plugin, setting)
+
+
+def _options_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
+    if not hasattr(plugin, "options_class"):
+        return "it has no options_class"
+    options: object = plugin.options_for(setting)
+    base = BASES[setting]
+    if not isinstance(options, type) or not issubclass(options, base):
+        what = options.__name__ if isinstance(options, type) else repr(options)
+        return f"its options_class is {what}, which is not derived from harness.spec.{base.__name__}"
+    return ""
+
+
+def _hooks_flaw(plugin: type[Method[Any]]) -> str:
+    for name, given in HOOKS.items():
+        hook = inspect.getattr_static(plugin, name)
+        if not isinstance(hook, FunctionType):
+            return f"its {name} is a {type(hook).__name__}; write it as a plain method"
+        signature = inspect.signature(hook)
+        try:
+            signature.bind(None, *given)
+        except TypeError:
+            return f"its {name}{signature} cannot be called with (self{''.join(f', {each}' for each in given)})"
+    return ""
+
+
+def _names_flaw(plugin: type[Method[Any]]) -> str:
+    """A name that nothing uses, so like that of a hook or class attribute which is not defined that it is meant so."""
+    below = plugin.__mro__[: plugin.__mro__.index(Method)]
+    own = {name: value for kind in reversed(below) for name, value in vars(kind).items()}
+    missing = [name for name in (*HOOKS, *FACTS) if name not in own]
+    used = {used for value in own.values() if isinstance(value, FunctionType) for used in _used(value.__code__)}
+    for name, value in own.items():
+        # more alike for what is no function: 'losses' is not 'loss'
+        known, alike = (HOOKS, 0.72) if isinstance(value, FunctionType) else (FACTS, 0.85)
+        if name.startswith("_") or name in used or name in HOOKS or name in FACTS:
+            continue
+        close = difflib.get_close_matches(name, [each for each in missing if each in known], n=1, cutoff=alike)
+        if close:
+            called = "()" * (known is HOOKS)
+            return (
+                f"it defines {name}{called}, which nothing uses; is {close[0]}{called} meant? (else begin it with '_')"
+            )
+    return ""
+
+
+def _used(code: Any) -> Iterable[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            yield from _used(constant)
+
+
+def _space_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
+    space: object = plugin.space_for(setting)
+    if not isinstance(space, Mapping):
+        return f"its search_space is a {type(space).__name__}; write a dict of options to lists of values"
+    options: type[Options] = plugin.options_for(setting)
+    for option, values in space.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            return f"its search_space['{option}'] is a {type(values).__name__}; write a list of values"
+        for value in values:
+            try:
+                options.for_tier("", {option: value})
+            except UsageError as error:
+                return f"its search_space does not fit its options: {str(error).rstrip('.?')}"
+    return ""
