@@ -40,6 +40,19 @@ def _flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
     return _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _names_flaw(plugin) or _space_flaw(plugin, setting)
 
 
+def prior_images(method: Method[Any]) -> int:
+    """What `Method.prior_images` returns: how many.
+
+    Raises:
+        UsageError: something else than a whole number of 0 or more.
+    """
+    count: object = method.prior_images()
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        hook = f"{type(method).__name__}.prior_images()"
+        raise UsageError(f"{hook} must give a whole number of 0 or more; it gave {count!r}.")
+    return count
+
+
 def _options_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
     if not hasattr(plugin, "options_class"):
         return "it has no options_class"

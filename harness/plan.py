@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.method import Method
+from harness.method_checks import prior_images
 from harness.prompts import composed_prompt
 from harness.spec import Benchmark, ImageSource, MethodOptions, Options, Recognition, Sampling, SettingName, Task, Tier
 from harness.store import key_of
@@ -234,7 +235,7 @@ class Plan:
             "method": method.learner or name, "source": learner.source_hash(),
             "options": learner_options.model_dump(mode="json"),
         }  # fmt: skip
-        priors = learner(learner_options).prior_images()
+        priors = prior_images(learner(learner_options))
         trains: list[str] = []
         for task in tasks:
             # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks

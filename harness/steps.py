@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from safetensors.torch import save_file as save_tensors
 
 from harness import hooks, registry
 from harness.backbones.extractor import Extractor
+from harness.backbones.intact import Intact, left_intact
 from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
@@ -30,6 +31,7 @@ from harness.errors import OutOfMemoryError, UsageError
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
+from harness.method import Method
 from harness.metrics.mmd import COEF, DEGREE
 from harness.metrics.scores import (
     accuracy_figures,
@@ -57,8 +59,9 @@ OUT_OF_MEMORY = (
 
 
 @lru_cache(maxsize=1)
-def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) -> TextToImage:
-    return TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled)
+def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) -> tuple[TextToImage, Intact]:
+    model = TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled)
+    return model, Intact(model)
 
 
 @lru_cache(maxsize=1)
@@ -67,9 +70,21 @@ def _extractor(source: str, device: str) -> Extractor:
 
 
 def _ready_model(setting: Setting, device: str) -> TextToImage:
-    model = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
+    model, _ = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
     model.reset()
     return model
+
+
+@contextmanager
+def _lent_to(method: Method[Any], setting: Setting, device: str) -> Iterator[None]:
+    """The model in a method's hands: it comes back as it was, or is loaded anew by the next step."""
+    _, intact = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
+    try:
+        with left_intact(intact, type(method).__name__):
+            yield
+    except BaseException:
+        _model.cache_clear()
+        raise
 
 
 def _load_weights(model: TextToImage, entry: Entry) -> None:
@@ -108,7 +123,8 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     )  # fmt: skip
     before = model.weights()
     checkpoint = Checkpoint(store.checkpoint(step.key))
-    done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"], checkpoint)
+    with _lent_to(method, setting, device):
+        done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"], checkpoint)
     after = model.weights()
     if any(not torch.equal(before[name], after[name]) for name in after) or earlier is not None:
         save_tensors(after, str(folder / WEIGHTS))
@@ -145,7 +161,8 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     learnt = store.open(step.parents[0])
     alone = load_tensors(str(learnt.file(WEIGHTS)))
     model.set_token(task.token, load_tensors(str(learnt.file(TOKEN)))["embedding"].to(model.device))
-    weights, memory = hooks.merge(method, model, alone, task.token, task.category)
+    with _lent_to(method, setting, device):
+        weights, memory = hooks.merge(method, model, alone, task.token, task.category)
     if earlier is not None:
         _load_weights(model, earlier)
     before = model.weights()

@@ -16,11 +16,13 @@ from torch import Tensor
 
 from harness import registry
 from harness.backbones import stack as stacks
+from harness.backbones.intact import Intact, left_intact
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import BenchError, PluginError, UsageError
 from harness.failures import read_failures, read_traces, write_failures
 from harness.method import Method
 from harness.method_checks import flaw as flaw_of
+from harness.method_checks import prior_images
 from harness.spec import SETTINGS
 from harness.tracing import explained
 
@@ -101,6 +103,16 @@ def test_a_class_that_is_no_method_is_refused_before_any_work(flaw: str, monkeyp
     assert str(said.value).endswith("see the README on writing one.")
 
 
+@pytest.mark.parametrize("count", [-1, 2.0, None, True])
+def test_a_number_of_class_images_is_one(count: object) -> None:
+    method = derived(prior_images=lambda self: count)(RankOptions())
+    with pytest.raises(
+        UsageError, match=rf"^Derived.prior_images\(\) must give a whole number of 0 or more; it gave {count}\.$"
+    ):
+        prior_images(method)
+    assert prior_images(derived(prior_images=lambda self: 3)(RankOptions())) == 3
+
+
 def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
     helped = derived(
         penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin
@@ -179,3 +191,36 @@ def test_other_errors_say_where_they_are_and_what_the_system_says_stays() -> Non
     assert not isinstance(told, PluginError)
     assert str(told).startswith("unexpected ZeroDivisionError: division by zero (")
     assert "test_plugin_mistakes.py, line" in str(told)
+
+
+def scaled(model: TextToImage) -> None:
+    model.unet.conv_in.weight.data *= 1.01  # type: ignore[union-attr,operator]
+
+
+def hooked(model: TextToImage) -> None:
+    model.text_encoder.register_forward_hook(lambda module, given, found: None)
+
+
+def replaced(model: TextToImage) -> None:
+    model.unet.conv_out = torch.nn.Conv2d(1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (scaled, "the weights of unet.conv_in.weight"),
+        (hooked, "a hook on text_encoder"),
+        (replaced, "another module or attention processor at unet.conv_out"),
+    ],
+)
+def test_what_a_method_leaves_behind_in_the_model_is_noticed(
+    tiny_models: Path, spoil: Callable[[TextToImage], None], what: str
+) -> None:
+    model = tiny_model(tiny_models)
+    intact = Intact(model)
+    with left_intact(intact, "Mine"):  # what is kept of a task
+        for projection in model.projections.values():
+            projection.weight.data += 1
+    with pytest.raises(PluginError) as said, left_intact(intact, "Mine"):
+        spoil(model)
+    assert str(said.value).startswith(f"Mine leaves {what} behind in the model: of a task only")
