@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from harness import registry
 from harness.backbones.known import label, resolved
+from harness.cautions import cautions
 from harness.errors import UsageError, reason, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
@@ -23,6 +25,9 @@ from harness.slots import Slot, make_slots
 from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, SettingName, Task, Tier
 from harness.store import Store, key_of
 from harness.weights import check_extractor, check_family, check_parts, hub_weights
+
+if TYPE_CHECKING:
+    from harness.photo_sets import Watch
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
@@ -37,20 +42,28 @@ class Prepared:
     store: Store
     progress: Progress
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What its owner must know before the work, in whole sentences."""
+        return self.plan.setting.cautions
+
 
 def find_benchmark(
     name: str, tier: str, setting: SettingName | None = None, split_into: int | None = None,
-    class_order: int | None = None,
+    class_order: int | None = None, watch: Watch | None = None,
 ) -> Benchmark:  # fmt: skip
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Args:
         setting: of a folder; a registered benchmark has its own. split_into, class_order: of a folder of classes.
+        watch: shows how far the reading of a folder's images is.
 
     Raises:
         UsageError: none of them, or not of that setting.
     """
-    found = _find(name, tier, setting, split_into, class_order)
+    from harness.photo_sets import unwatched
+
+    found = _find(name, tier, setting, split_into, class_order, watch or unwatched)
     if setting is not None and found.setting != setting:
         raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
     if found.setting == "customization" and class_order is not None:
@@ -58,17 +71,22 @@ def find_benchmark(
     return found
 
 
+def is_own_folder(name: str) -> bool:
+    """Whether it is a path, or the name of a folder that there is ("shoot 12:30"), and not MODULE:OBJECT."""
+    return "/" in name or "\\" in name or name in (".", "..") or bool(name and os.path.exists(name))
+
+
 def _find(
-    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None
+    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch
 ) -> Benchmark:
-    folder = "/" in name or "\\" in name or name in (".", "..") or bool(name and Path(name).exists())
+    folder = is_own_folder(name)
     if setting == "classification" and folder and name not in registry.benchmarks().names():
         from harness.class_folder import folder_benchmark
 
-        return folder_benchmark(Path(name), tier, split_into, class_order)
+        return folder_benchmark(Path(name), tier, split_into, class_order, watch)
     if split_into is not None:
         raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
-    if name in registry.benchmarks().names() or ":" in name:
+    if name in registry.benchmarks().names() or (":" in name and not folder):
         return registry.benchmarks().get(name)
     from harness.prepared import prepared_benchmark, prepared_names
 
@@ -77,7 +95,7 @@ def _find(
     if folder:
         from harness.photo_benchmark import photo_benchmark
 
-        return photo_benchmark(Path(name), tier)
+        return photo_benchmark(Path(name), tier, watch)
     plain = str(unknown("benchmark", name, [*registry.benchmarks().names(), *prepared_names()]))
     raise UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
 
@@ -167,13 +185,14 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     backbone = resolved(source, folder)
     if backbone != source:  # of the hub: the run's file says which commit
         spec = spec.model_copy(update={"backbone": backbone})
+    said = cautions(spec, tier, benchmark)
     tier = tier.model_copy(update={"resolution": resolution, "extractor": spec.extractor or tier.extractor})
     setting = Setting(
         tier=tier, sampling=sampling_of(tier, spec), backbone=str(folder),
         backbone_name=label(backbone), backbone_hash=fingerprints.folder(folder),
         extractor=tier.extractor, extractor_hash=_extractor_hash(tier.extractor, fingerprints, offline=spec.offline),
         device_type=kind, dtype=spec.dtype or ("float32" if kind == "cpu" else tier.dtype), offline=spec.offline,
-        compiled=spec.compile,
+        compiled=spec.compile, cautions=said,
     )  # fmt: skip
     plan = Plan(setting)
     wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []

@@ -97,6 +97,9 @@ class Tier(Frozen):
     sampling: Sampling = Sampling()
     classifier: str = Field("", description="of the classification setting: a timm ViT's folder or hub id")
     recognition: Recognition = Recognition()
+    knows: Mapping[SettingName, str] = Field(
+        default={}, description="of each setting, the only images that its own model was trained on; none: photographs"
+    )
 
 
 @runtime_checkable
@@ -141,6 +144,10 @@ class Benchmark(Frozen):
             return tasks
         places = sorted(range(len(tasks)), key=lambda place: derive_seed("order", self.order, place))
         return [tasks[place].model_copy(update={"index": index}) for index, place in enumerate(places, 1)]
+
+    def shows_photographs(self, tier: str) -> bool:
+        """Whether the images at a tier are photographs, as their source says by an attribute `photographs`."""
+        return bool(getattr(self.sources.get(tier), "photographs", False))
 
     def shuffled(self, order: int) -> Benchmark:
         """The same tasks in another order, under a name of its own; order 0 is the benchmark itself."""

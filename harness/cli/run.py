@@ -35,6 +35,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
+from harness.cli.photos import print_reading, reading_of, tell_reading, watch
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def run_command(
     slurm: Slurm = "",
     wait: Wait = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a folder of images of which something is not used, or odd.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
     ] = False,
@@ -142,7 +146,8 @@ def run_command(
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
     kind = known_setting(setting)
-    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order)
+    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch)
+    tell_reading(found, tier, quiet=quiet, strict=strict)
     total = len(found.tasks(tier))
     chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
     if tasks is not None:
@@ -156,7 +161,11 @@ def run_command(
         sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
+    for caution in prepared.cautions:
+        note(caution)
     if dry_run:
+        if (reading := reading_of(found, tier)) is not None:
+            print_reading(reading)
         _print_plan(prepared, options)
         return
     raise typer.Exit(int(carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait)))

@@ -25,6 +25,7 @@ from harness.cli.app import (
     out,
     parse_seeds,
 )
+from harness.cli.photos import tell_reading, watch
 from harness.errors import ExitCode
 
 
@@ -63,13 +64,17 @@ def tune_command(
 ) -> None:
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
     from harness import tuning
+    from harness import registry
     from harness.api import find_benchmark
     from harness.assignments import method_specs, recognition_changes, sampling_changes
+    from harness.cautions import cautions
     from harness.display import make_display
     from harness.spec import RunSpec
 
     listed = list(changes or [])
-    setting = find_benchmark(benchmark, known_tier(tier)).setting
+    found = find_benchmark(benchmark, known_tier(tier), watch=watch)
+    tell_reading(found, tier, quiet=quiet)
+    setting = found.setting
     methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
@@ -77,6 +82,8 @@ def tune_command(
         output=output, jobs=jobs,
         keep_going=True, offline=offline,
     )  # fmt: skip
+    for caution in cautions(spec, registry.tiers().get(tier), found):
+        note(caution)
     classes = setting == "classification"
     usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
     trials = usual if budget is None else budget
