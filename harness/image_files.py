@@ -33,12 +33,11 @@ PLUGINS = {
 }
 
 _PLUGIN_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs", ".jxl", ".avif", ".avifs", ".jxr", ".wdp"})
-_RAW_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
-    ).split()
-)
+_RAW_NAMES = (
+    "3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "k25", "kdc", "mef", "mos", "mrw", "nef", "nrw",
+    "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f",
+)  # fmt: skip
+_RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES)
 # What browsers, editors and systems put behind a name: `photo.jpg.part` is meant as `photo.jpg`.
 _ADDED = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".bak", ".orig", ".old", ".icloud"})
 
@@ -142,10 +141,10 @@ def why_unusable(content: Content, name: object) -> str:
         format_ = content.what.removesuffix(" image")
         if format_ not in PLUGINS:
             return f"{name} is a {content.what}, which Pillow does not read; save it as JPEG, or remove it."
-        package = PLUGINS[format_][1]
+        article = "an" if format_[0] in "AEIOU" else "a"
         return (
-            f"{name} is {'an' if format_[0] in 'AEIOU' else 'a'} {content.what}, which Pillow reads with a plugin only; "
-            f"`pip install {package}`, or save it as JPEG."
+            f"{name} is {article} {content.what}, which Pillow reads with a plugin only; "
+            f"`pip install {PLUGINS[format_][1]}`, or save it as JPEG."
         )
     if content.kind == "unknown":
         return f"{name} is of no format known here, though named like an image; replace or remove it."
@@ -194,7 +193,7 @@ def is_named_as_image(name: str) -> bool:
 
 
 def is_placeholder(name: str) -> bool:
-    """Whether it is the name of what iCloud leaves for a photograph that is not on this machine: `.IMG_3.jpg.icloud`."""
+    """Whether it is the name of what iCloud leaves for a photograph that is not here: `.IMG_3.jpg.icloud`."""
     return name.startswith(".") and name.endswith(".icloud") and is_named_as_image(name[1:])
 
 
@@ -314,9 +313,9 @@ def _document(head: bytes) -> Content:
         return Content("unknown", "file")
     if any(not (char.isprintable() or char.isspace()) for char in text):
         return Content("unknown", "file")
-    start = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).lstrip().lower()
-    if start.startswith(("<!doctype html", "<html", "<head", "<body", "<script")):
+    markup = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).lstrip().lower()
+    if markup.startswith(("<!doctype html", "<html", "<head", "<body", "<script")):
         return Content("page", "web page")
-    if "<svg" in start and start.startswith(("<svg", "<?xml", "<!doctype svg")):
+    if "<svg" in markup and markup.startswith(("<svg", "<?xml", "<!doctype svg")):
         return Content("document", "SVG drawing")
     return Content("text", "text file")
