@@ -34,8 +34,8 @@ PLUGINS = {
 
 _PLUGIN_SUFFIXES = frozenset({".heic", ".heif", ".hif", ".heics", ".heifs", ".jxl", ".avif", ".avifs", ".jxr", ".wdp"})
 _RAW_NAMES = (
-    "3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "k25", "kdc", "mef", "mos", "mrw", "nef", "nrw",
-    "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f",
+    "3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "iiq", "k25", "kdc", "mef", "mos", "mrw", "nef",
+    "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f",
 )  # fmt: skip
 _RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES)
 # What browsers, editors and systems put behind a name: `photo.jpg.part` is meant as `photo.jpg`.
@@ -129,26 +129,29 @@ def content_of(head: bytes, name: str = "") -> Content:
 
 def why_unusable(content: Content, name: object) -> str:
     """The sentence on a file with such content in the place of an image: names it, the cause and the remedy."""
-    if content.kind == "pointer":
-        return f"{name} is a Git LFS pointer in place of the image; {POINTER_REMEDY}."
-    if content.kind == "empty":
-        return f"{name} is empty; copy or download it again, or remove it."
-    if content.kind == "page":
-        return f"{name} is a web page, not an image (a download that failed?); download it again or remove it."
+    if content.kind == "plugin" or content.kind == "raw":
+        return _why_not_read(content, name)
+    cause, remedy = {
+        "pointer": ("it is a Git LFS pointer", POINTER_REMEDY),
+        "empty": ("it is empty", "copy or download it again, or remove it"),
+        "page": ("it is a web page (a download that failed?)", "download it again or remove it"),
+        "unknown": ("its format is unknown", "replace or remove it"),
+    }.get(content.kind, (f"it is a {content.what}", "replace or remove it"))
+    return f"{name} cannot be read as an image: {cause}; {remedy}."
+
+
+def _why_not_read(content: Content, name: object) -> str:
+    """The same of an image in a format that Pillow does not read by itself."""
     if content.kind == "raw":
         return f"{name} is a camera raw image, which is not read; save it as JPEG or TIFF, or remove it."
-    if content.kind == "plugin":
-        format_ = content.what.removesuffix(" image")
-        if format_ not in PLUGINS:
-            return f"{name} is a {content.what}, which Pillow does not read; save it as JPEG, or remove it."
-        article = "an" if format_[0] in "AEIOU" else "a"
-        return (
-            f"{name} is {article} {content.what}, which Pillow reads with a plugin only; "
-            f"`pip install {PLUGINS[format_][1]}`, or save it as JPEG."
-        )
-    if content.kind == "unknown":
-        return f"{name} is of no format known here, though named like an image; replace or remove it."
-    return f"{name} is a {content.what}, not an image; replace or remove it."
+    image_format = content.what.removesuffix(" image")
+    if image_format not in PLUGINS:
+        return f"{name} is a {content.what}, which Pillow does not read; save it as JPEG, or remove it."
+    article = "an" if image_format[0] in "AEIOU" else "a"
+    return (
+        f"{name} is {article} {content.what}, which Pillow reads with a plugin only; "
+        f"`pip install {PLUGINS[image_format][1]}`, or save it as JPEG."
+    )
 
 
 def can_decode(image_format: str) -> bool:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError, nearest
-from harness.photo_decoding import image_extensions, kind_of, load_image, unreadable
+from harness.image_files import image_suffixes
+from harness.photo_decoding import kind_of, load_image, unreadable
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
 
@@ -88,13 +89,13 @@ def images_by_folder(folder: Path, each: str) -> dict[Path, tuple[Path, ...]]:
         raise UsageError(f"The photo folder {folder} does not exist; check the path.")
     if kind != "folder":
         raise UsageError(f"{folder} is not a folder; give the folder that holds one sub-folder per {each}.")
-    extensions = image_extensions()
+    extensions = image_suffixes()
     return {entry: _images(entry, extensions) for entry in _children(folder) if kind_of(entry) == "folder"}
 
 
 def images_in(folder: Path) -> tuple[Path, ...]:
     """The images directly in `folder`, in natural order."""
-    return _images(folder, image_extensions())
+    return _images(folder, image_suffixes())
 
 
 def category_of_name(name: str) -> str:
