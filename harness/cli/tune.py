@@ -63,8 +63,7 @@ def tune_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
 ) -> None:
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
-    from harness import tuning
-    from harness import registry
+    from harness import registry, tuning
     from harness.api import find_benchmark
     from harness.assignments import method_specs, recognition_changes, sampling_changes
     from harness.cautions import cautions
