@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from harness import registry
 from harness.backbones.known import label, resolved
 from harness.cautions import cautions
-from harness.errors import UsageError, reason, unknown
+from harness.errors import UsageError, reason, shortened, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
 from harness.plan import Plan, Setting
@@ -29,6 +29,8 @@ from harness.weights import check_extractor, check_family, check_parts, hub_weig
 if TYPE_CHECKING:
     from harness.photo_sets import Watch
 
+# what CLIP's tokenizer takes for a word: contractions, letters, single digits, other signs
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
 
@@ -270,8 +272,8 @@ def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
         found = count(prompt_for("a", task.category, True))
         if found > length:
             raise UsageError(
-                f"The category word '{task.category}' of '{task.name}' is too long for the backbone "
-                f"({found} of {length} tokens); put a shorter one into category.txt in its folder."
+                f"The category word '{shortened(task.category)}' of '{shortened(task.name)}' is too long for the "
+                f"backbone ({found} of {length} tokens); put a shorter one into category.txt in its folder."
             )
 
 
@@ -282,17 +284,18 @@ def _token_counter(folder: Path) -> Callable[[str], int]:
     if (folder / "tokenizer.json").exists():
         whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return lambda text: len(whole.encode(text).ids)
+    from tokenizers import Regex
     from tokenizers.models import BPE
     from tokenizers.normalizers import NFC, Lowercase, Sequence
-    from tokenizers.pre_tokenizers import ByteLevel, WhitespaceSplit
+    from tokenizers.pre_tokenizers import ByteLevel, Split
     from tokenizers.pre_tokenizers import Sequence as Steps
 
-    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE. Categories are words of letters,
-    # which its splitting of contractions and digits does not touch.
+    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE and its way to split words
     vocabulary, merges = (str(folder / name) for name in ("vocab.json", "merges.txt"))
     plain = Tokenizer(BPE.from_file(vocabulary, merges, end_of_word_suffix="</w>"))
     plain.normalizer = Sequence([NFC(), Lowercase()])
-    plain.pre_tokenizer = Steps([WhitespaceSplit(), ByteLevel(add_prefix_space=False, use_regex=False)])
+    words = Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
+    plain.pre_tokenizer = Steps([words, ByteLevel(add_prefix_space=False, use_regex=False)])
     return lambda text: len(plain.encode(text).ids) + 2
 
 

@@ -24,7 +24,7 @@ from harness.errors import UsageError, shortened
 from harness.photo_copies import across
 from harness.photo_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
-from harness.photo_skips import Skipped, by_folder, counted, empty, few, refuse, sentences
+from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
 from harness.photos import alike_names, benchmark_name
 from harness.spec import Benchmark, SettingName
 
@@ -67,7 +67,7 @@ class ClassReading:
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
-        return [*sentences(self.folder, self.skipped), *self.told]
+        return first_ones([*sentences(self.folder, self.skipped), *self.told])
 
     def rows(self) -> list[dict[str, str | int]]:
         """Of each class what is used, and how many files and folders in it are not, clutter apart."""
@@ -284,8 +284,8 @@ def _copies(classes: Sequence[FileClass]) -> list[str]:
         if len({one.name for one, _, _ in found}) > 1:
             shared.append(names)
         again += len(found) - len({(one.name, split) for one, split, _ in found})
-    notes = across(leaks, "training set and the test set", "so that accuracy is no measure of what was learnt")
-    notes += across(shared, "classes", "which cannot be told apart by it")
+    notes = across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart")
+    notes += across(shared, "in more than one class, and right in one at most")
     if again:
         notes.append(
             f"{counted(again, 'file is', 'files are')} there more than once in a class, and counted each time."

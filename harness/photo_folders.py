@@ -26,6 +26,7 @@ _SYSTEM = re.compile(
     r"@eadir|#recycle|#snapshot|\$recycle\.bin|recycler|lost\+found|system volume information|__macosx|__pycache__|"
     r"\.(trash(es|-.*)?|spotlight-v100|fseventsd|temporaryitems|documentrevisions-v100|ipynb_checkpoints|thumbnails)"
 )
+BACK = "a link back to a folder that it lies in"
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"})
 
 
@@ -91,7 +92,10 @@ def contents(folder: Path, each: str) -> Contents:
         if (clutter := _clutter(entry)) is not None:
             skipped.append(clutter)
         elif kind_of(entry) == "folder":
-            folders.append(_sub_folder(entry))
+            if _leads_back(entry):
+                skipped.append(Skipped(entry, "clutter", BACK))
+            else:
+                folders.append(_sub_folder(entry))
         elif entry.name.casefold() == CATEGORIES_FILE:
             tables.append(entry)
         else:
@@ -138,8 +142,17 @@ def require_sub_folders(found: Contents, each: str) -> None:
     for one in found.folders:
         if not one.name.isprintable():
             raise UsageError(f"The folder name {str(one.path)!r} has unprintable characters; rename it.")
-    if not any(one.images for one in found.folders) and not any(one.photographs for one in found.folders):
-        folder = shortened(found.path)
+    if any(one.images for one in found.folders):
+        return
+    folder = shortened(found.path)
+    nested = [one for one in found.folders if any(skip.kind == "nested" for skip in one.photographs)]
+    if nested:
+        inside = few([f"{one.path.name}/" for one in nested])
+        raise UsageError(
+            f"{folder} holds no folder of images, but folders of such folders ({inside}); give the one that holds one "
+            f"sub-folder per {each}, or --setting classification for train/ and test/."
+        )
+    if not any(one.photographs for one in found.folders):
         if found.beside:
             raise UsageError(f"{folder} holds images but no sub-folder of them; move them into one per {each}.")
         raise UsageError(f"{folder} has no sub-folder with images; put each {each}'s images into a sub-folder of it.")
@@ -205,13 +218,18 @@ def _clutter(entry: Path) -> Skipped | None:
 
 def _nested(folder: Path) -> Skipped:
     """A folder inside a concept's or class's; its photographs are counted by their names, those in links to it not."""
-    if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
-        return Skipped(folder, "nested", "a link back to a folder that it lies in")
+    if _leads_back(folder):
+        return Skipped(folder, "clutter", BACK)
     count = 0
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not _SYSTEM.fullmatch(name.casefold())]
         count += sum(is_named_as_image(name) and not name.startswith(".") for name in names)
     return Skipped(folder, "nested", "a folder inside, of which nothing is used", count)
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether it is a link to a folder that it lies in."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _require_distinct(folders: Sequence[Path]) -> None:

@@ -16,7 +16,7 @@ from harness.errors import UsageError, shortened
 Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused"]
 
 NAMED = 3  # so many names stand in a sentence
-LINES = 10  # so many folders are told about one by one
+LINES = 12  # so many sentences are printed of a folder
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,19 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
-    """One sentence for each folder of which something is not used, the first few ones; clutter is not worth one."""
+    """One sentence for each folder of which something is not used; clutter is not worth one."""
     places: dict[Path, list[Skipped]] = {}
     for one in skipped:
         if one.kind != "clutter" and (one.photographs or one.kind != "nested"):
             places.setdefault(folder if one.kind == "system" else one.path.parent, []).append(one)
-    told = [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
-    if len(told) > LINES:
-        left = len(told) - LINES
-        told[LINES:] = [f"{counted(left, 'more folder has', 'more folders have')} files that are not used."]
-    return told
+    return [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
+
+
+def first_ones(lines: Sequence[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= LINES:
+        return list(lines)
+    return [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines like these."]
 
 
 def by_folder(skipped: Iterable[Skipped]) -> Counter[Path]:
@@ -101,7 +104,7 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
         case "system":
             return f"{counted(number, 'folder')} of the system's ({names})"
         case "unreadable":
-            return f"{counted(number, 'photograph')} ({names}), {reason}"
+            return f"{counted(number, 'photograph')} ({names}), {'each ' if number > 1 else ''}{reason}"
         case "nested":
             return f"{images} in {counted(number, 'folder')} inside ({names}; move the images up to use them)"
         case "empty":

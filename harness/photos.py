@@ -12,20 +12,19 @@ and the remedy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from harness.category_words import FROM_NAME, Category, category_of, listed_categories, told
-from harness.photo_copies import across, how_same, same_pictures
-from harness.photo_decoding import load_image
+from harness.photo_copies import across, how_same, look_alike, same_pictures
+from harness.photo_decoding import MIN_SIDE, examine_photo
 from harness.photo_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
-from harness.photo_skips import Skipped, by_folder, counted, empty, few, refuse, sentences
+from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
 from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
-THUMBNAIL = 8  # pixels along each side
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Concept:
 class Reading:
     """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
 
-    notes: whole sentences.
+    notes, remarks: whole sentences; remarks are on single images that are used.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -54,7 +53,8 @@ class Reading:
     folder: Path
     concepts: tuple[Concept, ...]
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -71,11 +71,11 @@ class Reading:
     def told(self) -> list[str]:
         """What is odd but used: category words that are not plainly the folders' names, and the notes."""
         words = told((one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts)
-        return [*words, *self.notes]
+        return [*words, *self.notes, *self.remarks]
 
     def lines(self) -> list[str]:
-        """What must be said before the work, a sentence each: what is not used, and what is odd."""
-        return [*sentences(self.folder, self.skipped), *self.told]
+        """What must be said before the work, a sentence each: what is not used, and what is odd, in a few lines."""
+        return first_ones([*sentences(self.folder, self.skipped), *self.told])
 
     def rows(self) -> list[dict[str, str | int]]:
         """Of each concept what is used, and how many files and folders in it are not, clutter apart."""
@@ -121,18 +121,18 @@ def read_photos(folder: Path) -> Reading:
     return Reading(folder, tuple(concepts), tuple(skipped), tuple(alike_names([one.name for one in concepts])))
 
 
-def checked(reading: Reading, watch: Watch = unwatched) -> Reading:
+def checked(reading: Reading, watch: Watch = unwatched, min_side: int = MIN_SIDE) -> Reading:
     """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
 
     Of a picture that a concept has more than once, the first file is used.
 
-    Raises the first `UsageError` of `load_image`, or one for a concept with fewer than two different images.
+    Args: min_side: pixels that an image's shorter side needs.
+
+    Raises the first `UsageError` of `examine_photo`, or one for a concept with fewer than two different images.
     """
     files = [path for concept in reading.concepts for path in concept.images]
-    thumbnails = {
-        path: load_image(path, THUMBNAIL).tobytes() for path in watch(files, "reading photographs", len(files))
-    }
-    groups = same_pictures(thumbnails)
+    found = {path: examine_photo(path, min_side) for path in watch(files, "reading photographs", len(files))}
+    groups = same_pictures({path: one.thumbnail for path, one in found.items()})
     owner = {path: number for number, concept in enumerate(reading.concepts) for path in concept.images}
     copies: dict[Path, Skipped] = {}
     shared: list[list[str]] = []
@@ -150,8 +150,15 @@ def checked(reading: Reading, watch: Watch = unwatched) -> Reading:
             whole = SubFolder(images[0].parent, concept.name, images, (), ())
             raise too_few(whole, MIN_IMAGES, "concept", [copies[path] for path in concept.images if path in copies])
         concepts.append(replace(concept, images=images))
-    notes = (*reading.notes, *across(shared, "concepts", "which cannot be told apart by it"))
-    return replace(reading, concepts=tuple(concepts), skipped=(*reading.skipped, *copies.values()), notes=notes)
+    notes = (*reading.notes, *across(shared, "in more than one concept, and right in one at most"))
+    alike = [
+        sentence
+        for concept in concepts
+        for sentence in look_alike({path: found[path].thumbnail for path in concept.images})
+    ]
+    remarks = tuple(remark for path, one in found.items() if path not in copies for remark in one.notes) + tuple(alike)
+    skipped = (*reading.skipped, *copies.values())
+    return replace(reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=remarks)
 
 
 def alike_names(names: Sequence[str]) -> list[str]:

@@ -62,10 +62,11 @@ def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False, strict
         reading.require_whole()
     if not quiet:
         note(f"{shortened(reading.folder)}: {reading.summary}")
-    for line in reading.lines():
+    lines = reading.lines()
+    for line in lines:
         note(line)
-    if any(one.kind != "clutter" for one in reading.skipped):
-        note(f"All that is not used: {check_command(reading)}")
+    if lines:
+        note(f"All of it: {check_command(reading)}")
 
 
 def check_command(reading: Reading | ClassReading) -> str:
