@@ -23,7 +23,7 @@ LINES = 12  # so many sentences are printed of a folder
 class Skipped:
     """A file or folder that is not used.
 
-    reason: why, as the end of "PATH is ...". photographs: how many are not used because of it.
+    reason: what it is, or why, without a full stop. photographs: how many are not used because of it.
     """
 
     path: Path
@@ -84,7 +84,7 @@ def refuse(skipped: Iterable[Skipped], notes: Sequence[str]) -> None:
         UsageError: a photograph or a folder would not be used, or there is a note; names the first.
     """
     lost = [one for one in skipped if one.loses]
-    found = [f"{shortened(one.path)} is {one.reason}" for one in lost] + [note.rstrip(".") for note in notes]
+    found = [f"{shortened(one.path)} is not used ({one.reason})" for one in lost] + [note.rstrip(".") for note in notes]
     if found:
         more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
         raise UsageError(f"{found[0]}{more}; mend it, or leave out --strict.")
@@ -115,6 +115,6 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
             again = few([f"{one.path.name} is {one.reason}" for one in some])
             return f"{counted(number, 'image')} that there {'is' if number == 1 else 'are'} already ({again})"
         case "unused":
-            return f"{names}/ with {images}, {reason}"
+            return f"{names}/ with {images} ({reason})"
         case _:
             return f"{counted(number, 'file that is no image', 'files that are no images')} ({names})"

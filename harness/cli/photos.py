@@ -112,7 +112,7 @@ def check_folder(folder: Path, setting: SettingName | None, *, strict: bool, as_
     else:
         print_reading(reading)
         for text in (
-            *(f"not used: {shortened(one.path)} is {one.reason}" for one in reading.skipped),
+            *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped),
             *reading.told,
             reading.summary,
         ):
