@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.photo_decoding import content_hash, load_image
+from harness.decoding_versions import image_key
+from harness.photo_decoding import content_hash, decoding_of, load_image
 from harness.photos import Concept, read_concepts, verify_concepts
 from harness.spec import Benchmark, Task
 
@@ -27,8 +28,9 @@ class PhotoImages:
         return len(self.concept.images)
 
     def fingerprint(self) -> str:
-        """Hash of the files' bytes, in order; their names and place do not matter."""
-        return hashlib.sha256("\n".join(content_hash(path) for path in self.concept.images).encode()).hexdigest()
+        """Hash of the images' keys (`image_key`), in order; the files' names and place do not matter."""
+        keys = [image_key(content_hash(path), decoding_of(path)) for path in self.concept.images]
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
     def load(self, size: int) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8."""
