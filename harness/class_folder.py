@@ -41,7 +41,7 @@ class ClassReading:
     """What a folder of classes holds: classes, what is not used and why, and what its owner must know besides.
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
-    split that the folder gives. notes: whole sentences.
+    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -52,6 +52,7 @@ class ClassReading:
     note: str
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -62,8 +63,8 @@ class ClassReading:
 
     @property
     def told(self) -> list[str]:
-        """What is odd but used: the notes."""
-        return list(self.notes)
+        """What is odd but used: the notes, and the remarks on single images."""
+        return [*self.notes, *self.remarks]
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
@@ -189,7 +190,8 @@ def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
     names = alike_names([one.name for one in classes])
-    return ClassReading(folder, classes, split, note, tuple(skipped), (*names, *_copies(classes)))
+    remarks = tuple(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes)
+    return ClassReading(folder, classes, split, note, tuple(skipped), (*names, *_copies(classes)), remarks)
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:

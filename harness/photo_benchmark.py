@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.photo_decoding import content_hash, load_image
+from harness.decoding_versions import image_key
+from harness.photo_decoding import MIN_SIDE, content_hash, decoding_of, load_image
 from harness.photo_sets import Watch, unwatched
 from harness.photos import Concept, Reading, benchmark_name, checked, read_photos
 from harness.spec import Benchmark, Task
@@ -28,8 +29,9 @@ class PhotoImages:
         return len(self.concept.images)
 
     def fingerprint(self) -> str:
-        """Hash of the files' bytes, in order; their names and place do not matter."""
-        return hashlib.sha256("\n".join(content_hash(path) for path in self.concept.images).encode()).hexdigest()
+        """Hash of the images' keys (`image_key`), in order; the files' names and place do not matter."""
+        keys = [image_key(content_hash(path), decoding_of(path)) for path in self.concept.images]
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
     def load(self, size: int) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8."""
@@ -57,13 +59,16 @@ class PhotoTasks:
         ]
 
 
-def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched) -> Benchmark:
+def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int = MIN_SIDE) -> Benchmark:
     """The benchmark that a folder of photographs is, at any tier.
+
+    Args:
+        watch: shows how far the reading is. min_side: pixels that an image's shorter side needs.
 
     Raises:
         UsageError: the folder, one of its sub-folders or one of its images cannot be used; every image is opened first.
     """
-    reading = checked(read_photos(folder), watch)
+    reading = checked(read_photos(folder), watch, min_side)
     return Benchmark(
         name=benchmark_name(folder),
         title=f"{len(reading.concepts)} concepts of {folder.name}",

@@ -19,19 +19,16 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from harness.colour_profiles import Correction, UnusableProfileError, to_srgb
+from harness.decoding_versions import DECODING
 from harness.errors import UsageError
 from harness.image_files import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable
 from harness.png_chunks import readable
 
 T = TypeVar("T")
 
-MIN_SIDE = 16  # pixels: what is smaller is an icon or a mistake
+MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
 THUMBNAIL = 8  # pixels along each side
 NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
-
-# Raise it when an image is shown in another way than before, and let `_version` give it to such images.
-# 2: colour profiles are applied, and an empty first frame is passed over
-DECODING = 2
 
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
 
