@@ -52,20 +52,21 @@ class Prepared:
 
 def find_benchmark(
     name: str, tier: str, setting: SettingName | None = None, split_into: int | None = None,
-    class_order: int | None = None, watch: Watch | None = None,
+    class_order: int | None = None, watch: Watch | None = None, min_side: int | None = None,
 ) -> Benchmark:  # fmt: skip
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Args:
         setting: of a folder; a registered benchmark has its own. split_into, class_order: of a folder of classes.
-        watch: shows how far the reading of a folder's images is.
+        watch: shows how far the reading of a folder's images is. min_side: pixels that an image's shorter side needs in
+            a folder; None for the decoder's default.
 
     Raises:
         UsageError: none of them, or not of that setting.
     """
     from harness.photo_sets import unwatched
 
-    found = _find(name, tier, setting, split_into, class_order, watch or unwatched)
+    found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side)
     if setting is not None and found.setting != setting:
         raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
     if found.setting == "customization" and class_order is not None:
@@ -79,16 +80,20 @@ def is_own_folder(name: str) -> bool:
 
 
 def _find(
-    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch
-) -> Benchmark:
+    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch,
+    min_side: int | None,
+) -> Benchmark:  # fmt: skip
     folder = is_own_folder(name)
     if setting == "classification" and folder and name not in registry.benchmarks().names():
         from harness.class_folder import folder_benchmark
 
-        return folder_benchmark(Path(name), tier, split_into, class_order, watch)
+        return folder_benchmark(Path(name), tier, split_into, class_order, watch, min_side)
+    registered = name in registry.benchmarks().names()
+    if min_side is not None and (registered or not folder):
+        raise UsageError("--min-side is for a folder of your own images; leave it out.")
     if split_into is not None:
         raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
-    if name in registry.benchmarks().names() or (":" in name and not folder):
+    if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)
     from harness.prepared import prepared_benchmark, prepared_names
 
@@ -97,7 +102,7 @@ def _find(
     if folder:
         from harness.photo_benchmark import photo_benchmark
 
-        return photo_benchmark(Path(name), tier, watch)
+        return photo_benchmark(Path(name), tier, watch, min_side)
     plain = str(unknown("benchmark", name, [*registry.benchmarks().names(), *prepared_names()]))
     raise UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
 
@@ -166,7 +171,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         if getattr(spec, option) == "":
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     tier: Tier = registry.tiers().get(spec.tier)
-    benchmark = benchmark or find_benchmark(spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order)
+    benchmark = benchmark or find_benchmark(
+        spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order, min_side=spec.min_side
+    )
     if benchmark.setting == "classification":
         from harness.class_api import prepare_classes
 

@@ -17,12 +17,14 @@ def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]
     others = _others(benchmark)
     own = tier.classifier if benchmark.setting == "classification" else tier.backbone
     if spec.backbone is None or spec.backbone == own:
-        return (f"The {tier.name} tier's model knows {knows} only, and these are photographs; for photographs{others}.",)
+        return (
+            f"The {tier.name} tier's model knows {knows} only, and these are photographs; for photographs{others}.",
+        )
     if benchmark.setting == "customization" and (spec.extractor is None or spec.extractor == tier.extractor):
         extractor = _extractor(benchmark)
         return (
             f"The {tier.name} tier's feature extractor, which all figures are made with, knows {knows} only, and these "
-            f"are photographs; for photographs{others}{extractor}.",
+            f"are photographs; for those{others}{extractor}.",
         )
     return ()
 

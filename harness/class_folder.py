@@ -12,8 +12,9 @@ path and the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +35,7 @@ DRAWN = "a fifth of each class's images, drawn once, are the test set"
 REMEDY = "restore it, or run again"
 
 Listing = Mapping[str, SubFolder]  # a class's name -> its folder
+Examine = Callable[[Sequence[Listing]], Mapping[Path, ClassFile]]
 
 
 @dataclass(frozen=True)
@@ -120,19 +122,20 @@ class FolderClasses:
 
 
 def folder_benchmark(
-    folder: Path, tier: str, split_into: int | None, class_seed: int | None = None, watch: Watch = unwatched
-) -> Benchmark:
+    folder: Path, tier: str, split_into: int | None, class_seed: int | None = None, watch: Watch = unwatched,
+    min_side: int | None = None,
+) -> Benchmark:  # fmt: skip
     """The benchmark that a folder of classes is, at any tier; its name tells the number of tasks and a fixed order.
 
     Args:
         split_into: tasks; None for two classes a task. class_seed: the class order of every trial; None for the
-            trial's own.
+            trial's own. watch: shows how far the reading is. min_side: see `examine`.
 
     Raises:
         UsageError: the folder, a class or an image cannot be used (every image is hashed and decoded first), or there
             are fewer classes than tasks.
     """
-    reading = read_classes(folder, watch)
+    reading = read_classes(folder, watch, min_side)
     classes = reading.classes
     count = max(1, len(classes) // 2) if split_into is None else split_into
     class_tasks.split_into(range(len(classes)), count)
@@ -147,12 +150,13 @@ def folder_benchmark(
     )
 
 
-def read_classes(folder: Path, watch: Watch = unwatched) -> ClassReading:
+def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = None) -> ClassReading:
     """The classes with their splits, and what is not used.
 
     Raises:
         UsageError: see `folder_benchmark`.
     """
+    examined = partial(_examined, watch=watch, min_side=min_side)
     found = contents(folder, "class")
     train, tests = _split_folders(found, TRAIN), _split_folders(found, TEST)
     if len(train) > 1:
@@ -165,7 +169,7 @@ def read_classes(folder: Path, watch: Watch = unwatched) -> ClassReading:
                 f"{shortened(first.path)}."
             )
         listing, skipped = _listing(found)
-        classes = _drawn(folder, listing, watch)
+        classes = _drawn(folder, listing, examined)
         return _reading(folder, classes, DRAWN, [*found.skipped, *skipped], f"{DRAWN[0].upper()}{DRAWN[1:]}.")
     place = train[0].path
     chosen, spare = tests[:1], tests[1:]
@@ -176,11 +180,11 @@ def read_classes(folder: Path, watch: Watch = unwatched) -> ClassReading:
     listing, skipped = _listing(inside)
     skipped = [*found.skipped, *unused, *inside.skipped, *skipped]
     if not chosen:
-        classes = _drawn(place, listing, watch)
+        classes = _drawn(place, listing, examined)
         return _reading(folder, classes, DRAWN, skipped, f"Of {train[0].name}/, {DRAWN}.")
     other = contents(chosen[0].path, "class")
     test, more = _listing(other)
-    classes = _given(place, listing, chosen[0].path, test, watch)
+    classes = _given(place, listing, chosen[0].path, test, examined)
     note = f"{chosen[0].name}/ is the test set, {few([one.name + '/' for one in spare])} is not used" if spare else ""
     split = f"Images to train are of {train[0].name}/, images to test of {chosen[0].name}/."
     return _reading(folder, classes, note, [*skipped, *other.skipped, *more], split)
@@ -234,13 +238,13 @@ def _listing(found: Contents) -> tuple[Listing, list[Skipped]]:
     return classes, skipped
 
 
-def _examined(listings: Sequence[Listing], watch: Watch) -> dict[Path, ClassFile]:
+def _examined(listings: Sequence[Listing], watch: Watch, min_side: int | None) -> dict[Path, ClassFile]:
     """Every image, hashed and decoded once."""
     paths = [path for listing in listings for one in listing.values() for path in one.images]
-    return {path: examine(path) for path in watch(paths, "reading images", len(paths))}
+    return {path: examine(path, min_side) for path in watch(paths, "reading images", len(paths))}
 
 
-def _given(place: Path, train: Listing, test_place: Path, test: Listing, watch: Watch) -> tuple[FileClass, ...]:
+def _given(place: Path, train: Listing, test_place: Path, test: Listing, examined: Examine) -> tuple[FileClass, ...]:
     """Classes split as the folder says."""
     for name, one in test.items():
         if name not in train:
@@ -250,19 +254,19 @@ def _given(place: Path, train: Listing, test_place: Path, test: Listing, watch: 
         if name not in test:
             where = shortened(one.path)
             raise UsageError(f"{where} has no counterpart in {shortened(test_place)}; add test images or remove it.")
-    files = _examined([train, test], watch)
+    files = examined([train, test])
     return tuple(
         FileClass(name, *(by_hash([files[path] for path in split[name].images]) for split in (train, test)))
         for name in train
     )
 
 
-def _drawn(place: Path, listing: Listing, watch: Watch) -> tuple[FileClass, ...]:
+def _drawn(place: Path, listing: Listing, examined: Examine) -> tuple[FileClass, ...]:
     """Classes with a fifth of the images for testing, at least one; copies of an image stay on one side."""
     for name, one in listing.items():
         if len(one.images) < 2:
             raise UsageError(f"{shortened(place / name)} has only one image; add more, for training and for testing.")
-    files = _examined([listing], watch)
+    files = examined([listing])
     return tuple(
         FileClass(name, *drawn_split([files[path] for path in one.images], shortened(one.path)))
         for name, one in listing.items()

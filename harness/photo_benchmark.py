@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.decoding_versions import image_key
-from harness.photo_decoding import MIN_SIDE, content_hash, decoding_of, load_image
+from harness.photo_decoding import content_hash, decoding_of, load_image
 from harness.photo_sets import Watch, unwatched
 from harness.photos import Concept, Reading, benchmark_name, checked, read_photos
 from harness.spec import Benchmark, Task
@@ -59,11 +59,12 @@ class PhotoTasks:
         ]
 
 
-def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int = MIN_SIDE) -> Benchmark:
+def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:
     """The benchmark that a folder of photographs is, at any tier.
 
     Args:
-        watch: shows how far the reading is. min_side: pixels that an image's shorter side needs.
+        watch: shows how far the reading is. min_side: pixels that an image's shorter side needs; None
+            for the decoder's default.
 
     Raises:
         UsageError: the folder, one of its sub-folders or one of its images cannot be used; every image is opened first.

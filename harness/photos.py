@@ -121,17 +121,18 @@ def read_photos(folder: Path) -> Reading:
     return Reading(folder, tuple(concepts), tuple(skipped), tuple(alike_names([one.name for one in concepts])))
 
 
-def checked(reading: Reading, watch: Watch = unwatched, min_side: int = MIN_SIDE) -> Reading:
+def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = None) -> Reading:
     """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
 
     Of a picture that a concept has more than once, the first file is used.
 
-    Args: min_side: pixels that an image's shorter side needs.
+    Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`.
 
     Raises the first `UsageError` of `examine_photo`, or one for a concept with fewer than two different images.
     """
     files = [path for concept in reading.concepts for path in concept.images]
-    found = {path: examine_photo(path, min_side) for path in watch(files, "reading photographs", len(files))}
+    least = MIN_SIDE if min_side is None else min_side
+    found = {path: examine_photo(path, least) for path in watch(files, "reading photographs", len(files))}
     groups = same_pictures({path: one.thumbnail for path, one in found.items()})
     owner = {path: number for number, concept in enumerate(reading.concepts) for path in concept.images}
     copies: dict[Path, Skipped] = {}

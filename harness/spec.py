@@ -8,7 +8,16 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_serializer,
+)
 
 from harness.errors import UsageError, nearest
 from harness.seeds import derive_seed
@@ -245,6 +254,7 @@ class RunSpec(Frozen):
     setting: SettingName | None = Field(None, description="of a folder; a registered benchmark has its own")
     split_into: int | None = Field(None, ge=1, description="classification of a folder: into how many tasks")
     class_order: int | None = Field(None, ge=0, description="classification: one class order for every seed")
+    min_side: int | None = Field(None, ge=1, description="of a folder: pixels that an image's shorter side needs")
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)
@@ -262,6 +272,11 @@ class RunSpec(Frozen):
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
     keep_going: bool = False
     offline: bool = True
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is newer than runs that were recorded, unless it is used: a run's file keeps its name."""
+        return {key: value for key, value in dumped(self).items() if key != "min_side" or value is not None}
 
     @field_validator("seeds")
     @classmethod

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, known_setting, note, out
-from harness.cli.photos import check_folder, watch
+from harness.cli.photos import MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
 
 CONSENT = (
@@ -192,6 +192,7 @@ def check_command(
     setting: Annotated[
         str | None, typer.Option(help="Of a folder: customization (concepts, the default) or classification (classes).")
     ] = None,
+    min_side: MinSide = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Of a folder: exit code 2 if an image or a folder is not used, or odd.")
     ] = False,
@@ -209,10 +210,12 @@ def check_command(
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
     if name not in known and is_own_folder(name):
-        check_folder(Path(name), kind, strict=strict, as_json=as_json)
+        check_folder(Path(name), kind, min_side, strict=strict, as_json=as_json)
         return
-    if setting is not None or strict:
-        raise UsageError(f"--{'strict' if strict else 'setting'} is for a folder of your own images; leave it out.")
+    given = {"setting": setting is not None, "min-side": min_side is not None, "strict": strict}
+    if any(given.values()):
+        option = next(key for key, value in given.items() if value)
+        raise UsageError(f"--{option} is for a folder of your own images; leave it out.")
     classes = read_class_manifest(name, folder) if name in _preparable_classes() else None
     manifest = classes or read_manifest(name, folder)
     if manifest is None:

@@ -7,14 +7,14 @@ import shlex
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import err, note, out
-from harness.errors import presentable, shortened
+from harness.errors import UsageError, presentable, shortened
 
 if TYPE_CHECKING:
     from harness.class_folder import ClassReading
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MinSide = Annotated[
+    int | None, typer.Option("--min-side", min=1, help="Of a folder: pixels that an image's shorter side needs; 8.")
+]
 PATIENCE = 2.0  # seconds that may pass without a word
 
 
@@ -53,10 +56,12 @@ def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False, strict
         quiet: only what is not used, or odd. strict: refuse to go on without it.
 
     Raises:
-        UsageError: with `strict`, if a photograph or a folder is not used, or odd.
+        UsageError: with `strict`, if it is no folder, or a photograph or a folder in it is not used, or odd.
     """
     reading = reading_of(benchmark, tier)
     if reading is None:
+        if strict:
+            raise UsageError("--strict is for a folder of your own images; leave it out.")
         return
     if strict:
         reading.require_whole()
@@ -88,7 +93,9 @@ def print_reading(reading: Reading | ClassReading) -> None:
     out.print(table)
 
 
-def check_folder(folder: Path, setting: SettingName | None, *, strict: bool, as_json: bool) -> None:
+def check_folder(
+    folder: Path, setting: SettingName | None, min_side: int | None, *, strict: bool, as_json: bool
+) -> None:
     """`data check DIR`: read and decode everything in a folder, and list what is used and all that is not.
 
     Raises:
@@ -99,9 +106,9 @@ def check_folder(folder: Path, setting: SettingName | None, *, strict: bool, as_
 
     reading: Reading | ClassReading
     if setting == "classification":
-        reading = read_classes(folder, watch)
+        reading = read_classes(folder, watch, min_side)
     else:
-        reading = checked(read_photos(folder), watch)
+        reading = checked(read_photos(folder), watch, min_side)
     if as_json:
         skipped = [
             {"path": str(one.path), "kind": one.kind, "reason": one.reason, "photographs": one.photographs}

@@ -35,7 +35,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import print_reading, reading_of, tell_reading, watch
+from harness.cli.photos import MinSide, print_reading, reading_of, tell_reading, watch
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def run_command(
         int | None,
         typer.Option("--class-order", min=0, help="Classification: this class order for every seed, not the seed's."),
     ] = None,
+    min_side: MinSide = None,
     full_matrix: Annotated[
         bool,
         typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
@@ -146,7 +147,7 @@ def run_command(
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
     kind = known_setting(setting)
-    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch)
+    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch, min_side)
     tell_reading(found, tier, quiet=quiet, strict=strict)
     total = len(found.tasks(tier))
     chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
@@ -157,8 +158,8 @@ def run_command(
         tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
-        setting=kind, split_into=split_into, class_order=class_order, recognition=recognition_changes(listed),
-        sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+        setting=kind, split_into=split_into, class_order=class_order, min_side=min_side,
+        recognition=recognition_changes(listed), sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
     for caution in prepared.cautions:
