@@ -49,22 +49,23 @@ def reading_of(benchmark: Benchmark, tier: str) -> Reading | ClassReading | None
     return getattr(benchmark.sources.get(tier), "reading", None)
 
 
-def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False, strict: bool = False) -> None:
-    """Say what of a folder is used and what is not, in a few lines on stderr.
-
-    Args:
-        quiet: only what is not used, or odd. strict: refuse to go on without it.
+def require_whole(benchmark: Benchmark, tier: str) -> None:
+    """What `--strict` does.
 
     Raises:
-        UsageError: with `strict`, if it is no folder, or a photograph or a folder in it is not used, or odd.
+        UsageError: the benchmark is no folder, or a photograph or a folder in it is not used, or odd.
     """
     reading = reading_of(benchmark, tier)
     if reading is None:
-        if strict:
-            raise UsageError("--strict is for a folder of your own images; leave it out.")
+        raise UsageError("--strict is for a folder of your own images; leave it out.")
+    reading.require_whole()
+
+
+def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
+    """Say what of a folder is used and what is not, in a few lines on stderr; `quiet`: only what is not used, or odd."""
+    reading = reading_of(benchmark, tier)
+    if reading is None:
         return
-    if strict:
-        reading.require_whole()
     if not quiet:
         note(f"{shortened(reading.folder)}: {reading.summary}")
     lines = reading.lines()

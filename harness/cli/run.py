@@ -35,7 +35,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import MinSide, print_reading, reading_of, tell_reading, watch
+from harness.cli.photos import MinSide, print_reading, reading_of, require_whole, tell_reading, watch
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def run_command(
     seed_values = parse_seeds(seeds)
     kind = known_setting(setting)
     found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch, min_side)
-    tell_reading(found, tier, quiet=quiet, strict=strict)
+    if strict:
+        require_whole(found, tier)
     total = len(found.tasks(tier))
     chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
     if tasks is not None:
@@ -159,9 +160,11 @@ def run_command(
         extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
         setting=kind, split_into=split_into, class_order=class_order, min_side=min_side,
-        recognition=recognition_changes(listed), sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+        recognition=recognition_changes(listed), sampling=sampling_changes(listed),
+        output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
+    tell_reading(found, tier, quiet=quiet)
     for caution in prepared.cautions:
         note(caution)
     if dry_run:

@@ -72,7 +72,6 @@ def tune_command(
 
     listed = list(changes or [])
     found = find_benchmark(benchmark, known_tier(tier), watch=watch)
-    tell_reading(found, tier, quiet=quiet)
     setting = found.setting
     methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
@@ -81,12 +80,13 @@ def tune_command(
         output=output, jobs=jobs,
         keep_going=True, offline=offline,
     )  # fmt: skip
-    for caution in cautions(spec, registry.tiers().get(tier), found):
-        note(caution)
     classes = setting == "classification"
     usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
     trials = usual if budget is None else budget
     records = tuning.outline(spec, trials)
+    tell_reading(found, tier, quiet=quiet)
+    for caution in cautions(spec, registry.tiers().get(tier), found):
+        note(caution)
     for r in records:
         if r.space_size != size:
             note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {size}.")
