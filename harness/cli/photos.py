@@ -62,7 +62,11 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
 
 
 def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
-    """Say what of a folder is used and what is not, in a few lines on stderr; `quiet`: only what is not used, or odd."""
+    """Say what of a folder is used and what is not, in a few lines on stderr.
+
+    Args:
+        quiet: only what is not used, or odd.
+    """
     reading = reading_of(benchmark, tier)
     if reading is None:
         return
