@@ -1,4 +1,4 @@
-"""The user's own photographs: what is read, in which order and category; every pixel mode; every refusal."""
+"""The user's own photographs: what is read, in which order and category, and what is refused."""
 
 from __future__ import annotations
 
@@ -42,13 +42,6 @@ def quarters() -> Image.Image:
     image.paste(BLUE, (0, 8, 8, 16))
     image.paste(YELLOW, (8, 8, 16, 16))
     return image
-
-
-def colour(path: Path) -> tuple[int, ...]:
-    """The one colour of a flat image."""
-    pixels = load_image(path, 4)
-    assert (pixels == pixels[0, 0]).all()
-    return tuple(int(value) for value in pixels[0, 0])
 
 
 # Folders

@@ -58,7 +58,7 @@ def test_long_texts(tmp_path: Path, texts: list[tuple[str, str, str]]) -> None:
     limits = PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY
     path = saved(tmp_path / "a.png", with_texts(*texts))
     np.testing.assert_array_equal(load_image(path, 16), np.asarray(halves()))
-    assert (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY) == limits
+    assert limits == (PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY)
     with pytest.raises(ValueError, match="too large"):  # as ever, for all others
         Image.open(path).load()
 
@@ -105,7 +105,7 @@ def test_an_orientation_among_long_texts(tmp_path: Path, kind: str) -> None:
     """In a text that is kept although it is too long for Pillow itself, or beside one that is dropped."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    raw = "\nexif\n{:8d}\n{}".format(len(exif.tobytes()), exif.tobytes().hex())
+    raw = f"\nexif\n{len(exif.tobytes()):8d}\n{exif.tobytes().hex()}"
     keyword, text = ("XML:com.adobe.xmp", XMP) if kind.startswith("iTXt") else ("Raw profile type exif", raw)
     filler = " " * 2_000_000 if keyword.startswith("XML") else "\n" * 2_000_000
     turned = np.rot90(np.asarray(halves()), -1)
