@@ -24,7 +24,7 @@ from harness.class_tasks import ClassImages, ClassList, ClassTask, class_order, 
 from harness.spec import Benchmark
 
 
-def picture(seed: int, width: int = 7, height: int = 5) -> bytes:
+def picture(seed: int, width: int = 10, height: int = 8) -> bytes:
     """A PNG of noise."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     stream = io.BytesIO()
@@ -224,17 +224,17 @@ def test_an_image_is_whole_and_upright(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a")
     (tmp_path / "a").mkdir()
     for k, shade in enumerate((40, 90)):
-        turned = Image.new("L", (9, 4), shade)
-        turned.paste(255, (0, 0, 3, 4))  # the left third; upright, the top
+        turned = Image.new("L", (18, 8), shade)
+        turned.paste(255, (0, 0, 6, 8))  # the left third; upright, the top
         exif = Image.Exif()
         exif[ExifTags.Base.Orientation] = 6
         turned.save(tmp_path / "a" / f"{k}.png", exif=exif)
     (task,) = tasks_of(tmp_path)
     image = task.images.image("test", 0)
-    assert image.shape == (9, 4, 3)
+    assert image.shape == (18, 8, 3)
     assert image.dtype == np.uint8
-    assert image[:3].min() == 255
-    assert image[3:].max() < 100
+    assert image[:6].min() == 255
+    assert image[6:].max() < 100
     with pytest.raises(IndexError):
         task.images.image("test", 2)
     with pytest.raises(IndexError):
@@ -365,7 +365,7 @@ def no_counterpart(root: Path, more: str) -> None:
         ),
         (
             lambda root: (make_classes(root, "ab", 2), spoil(root / "b" / "100.png", picture(9)[:60])),
-            ("/b/100.png cannot be read as an image (truncated?)",),
+            ("/b/100.png cannot be read as an image: the PNG is truncated or damaged",),
         ),
         (
             lambda root: (make_classes(root, "ab", 2), (root / "b" / "c.png").symlink_to(root / "gone.png")),
