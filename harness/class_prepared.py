@@ -142,6 +142,11 @@ class PreparedClasses:
     count: int
 
     @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
+
+    @property
     def note(self) -> str:
         """What a reader must know of the split; empty if it is not prepared."""
         try:

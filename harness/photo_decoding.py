@@ -27,6 +27,7 @@ from harness.png_chunks import readable
 T = TypeVar("T")
 
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
+THUMBNAIL = 8  # pixels along each side
 NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
 
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
@@ -49,13 +50,14 @@ class Examined:
 
     width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
-    it: a profile that cannot be used, say.
+    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, equal where all pixels are.
     """
 
     width: int
     height: int
     decoding: int
     notes: tuple[str, ...]
+    thumbnail: bytes = b""
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -114,7 +116,13 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     notes = found.notes
     if long >= NARROW * short:
         notes += (f"{name} has {pixels}, and its central square shows {100 * short / long:.0f} % of it.",)
-    return Examined(*found.stored, found.decoding, notes)
+    thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
+    return Examined(*found.stored, found.decoding, notes, thumbnail)
+
+
+def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
+    """The same of the photograph at `path`; raises `UsageError` as that and `load_image` do."""
+    return _of_file(path, lambda stream: examine_image(stream, path, min_side))
 
 
 def decoding_of(path: Path) -> int:

@@ -382,6 +382,11 @@ class PreparedTasks:
     name: str
     parts: tuple[Part, ...] = ()
 
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
+
     def tasks(self) -> Sequence[Task]:
         """All tasks, numbered from 1. No photograph is looked at here.
 

@@ -248,6 +248,8 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
+    if setting.cautions:
+        protocol["caution"] = " ".join(setting.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 
