@@ -136,7 +136,7 @@ def why_unusable(content: Content, name: object) -> str:
         "empty": ("it is empty", "copy or download it again, or remove it"),
         "page": ("it is a web page (a download that failed?)", "download it again or remove it"),
         "unknown": ("its format is unknown", "replace or remove it"),
-    }.get(content.kind, (f"it is a {content.what}", "replace or remove it"))
+    }.get(content.kind, (f"it is {_with_article(content.what)}", "replace or remove it"))
     return f"{name} cannot be read as an image: {cause}; {remedy}."
 
 
@@ -146,12 +146,15 @@ def _why_not_read(content: Content, name: object) -> str:
         return f"{name} is a camera raw image, which is not read; save it as JPEG or TIFF, or remove it."
     image_format = content.what.removesuffix(" image")
     if image_format not in PLUGINS:
-        return f"{name} is a {content.what}, which Pillow does not read; save it as JPEG, or remove it."
-    article = "an" if image_format[0] in "AEIOU" else "a"
+        return f"{name} is {_with_article(content.what)}, which Pillow does not read; save it as JPEG, or remove it."
     return (
-        f"{name} is {article} {content.what}, which Pillow reads with a plugin only; "
+        f"{name} is {_with_article(content.what)}, which Pillow reads with a plugin only; "
         f"`pip install {PLUGINS[image_format][1]}`, or save it as JPEG."
     )
+
+
+def _with_article(what: str) -> str:
+    return f"{'an' if what[0] in 'AEIOUaeiou' or what.startswith(('HDF', 'SVG')) else 'a'} {what}"
 
 
 def can_decode(image_format: str) -> bool:

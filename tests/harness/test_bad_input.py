@@ -270,7 +270,7 @@ TABLE = (
     ),
     Row(
         "more pixels than memory", "run ./photos", "photos/cat/2.png has more pixels", "save a smaller copy", "photos",
-        lambda folder: Image.new("1", (10_000, 10_000)).save(folder / "cat" / "2.png"),
+        lambda folder: Image.new("1", (13_500, 13_500)).save(folder / "cat" / "2.png"),
     ),
     Row("a name with a line end", "run ./photos", "unprintable", "rename it", "photos", rename("cat", "c\nt")),
     Row(

@@ -468,7 +468,7 @@ def no_counterpart(root: Path, more: str) -> None:
         ),
         (
             lambda root: (make_classes(root, "ab", 2), spoil(root / "b" / "100.png", picture(9)[:60])),
-            ("/b/100.png cannot be read as an image: the PNG is truncated",),
+            ("/b/100.png cannot be read as an image: the PNG is truncated or damaged",),
         ),
         (
             lambda root: (make_classes(root, "ab", 2), (root / "b" / "c.png").symlink_to(root / "gone.png")),

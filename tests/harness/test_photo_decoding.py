@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 from tests_support import raises_sentence
 
-from harness.photo_decoding import content_hash, load_image
+from harness.photo_decoding import MIN_SIDE, check_photo, content_hash, decode_whole, decoding_of, load_image
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 220, 0)
 
@@ -60,10 +60,10 @@ def test_result_is_a_fresh_rgb_array(tmp_path: Path) -> None:
         (Image.new("L", (9, 9), 77), "a.png", (77, 77, 77)),
         (Image.new("LA", (9, 9), (0, 51)), "a.png", (204, 204, 204)),
         (Image.new("RGBA", (9, 9), (255, 0, 0, 51)), "a.png", (255, 204, 204)),
-        (Image.new("RGBA", (9, 9), (9, 9, 9, 0)), "a.webp", (255, 255, 255)),
+        (Image.new("RGBA", (9, 9), (9, 9, 9, 51)), "a.webp", (206, 206, 206)),
         (Image.new("RGB", (9, 9), RED).quantize(4), "a.png", RED),
         (Image.new("RGB", (9, 9), BLUE).quantize(4), "a.gif", BLUE),
-        (Image.new("RGBA", (9, 9), (0, 0, 255, 0)).quantize(4), "a.png", (255, 255, 255)),
+        (Image.new("RGBA", (9, 9), (0, 0, 255, 51)).quantize(4), "a.png", (204, 204, 255)),
         (Image.new("CMYK", (9, 9), (0, 255, 255, 0)), "a.tif", RED),
         (Image.new("CMYK", (9, 9), (0, 0, 0, 255)), "a.tif", (0, 0, 0)),
         (Image.new("I;16", (9, 9), 65535), "a.png", (255, 255, 255)),
@@ -100,8 +100,11 @@ def test_mode_survives_the_test_files(tmp_path: Path) -> None:
 
 
 def test_rgb_with_a_transparent_colour(tmp_path: Path) -> None:
-    path = saved(tmp_path, Image.new("RGB", (5, 5), BLUE), "a.png", transparency=BLUE)
-    assert colour(path) == (255, 255, 255)
+    image = Image.new("RGB", (9, 9), BLUE)
+    image.putpixel((0, 0), RED)
+    pixels = load_image(saved(tmp_path, image, "a.png", transparency=BLUE), 9)
+    assert pixels[0, 0].tolist() == list(RED)
+    assert (pixels[1:] == 255).all()
 
 
 @pytest.mark.parametrize("ink", [(0, 0, 0, 0), (0, 255, 255, 0), (255, 255, 0, 0), (0, 0, 0, 255)])
@@ -121,6 +124,59 @@ def test_first_frame_of_an_animation(tmp_path: Path, name: str) -> None:
     with Image.open(path) as opened:
         assert getattr(opened, "n_frames", 1) == 2
     np.testing.assert_allclose(colour(path), RED, atol=3)
+
+
+@pytest.mark.parametrize("empty", [1, 2])
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
+def test_frames_with_nothing_in_them_are_passed_over(tmp_path: Path, name: str, empty: int) -> None:
+    nothing = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    nothings = [nothing.copy() for _ in range(empty)]
+    for k, each in enumerate(nothings):
+        each.putpixel((k, 0), (k, 0, 0, 0))  # alike frames would be joined
+    rest = [Image.new("RGBA", (16, 16), (*shade, 255)) for shade in (GREEN, BLUE)]
+    options = {"lossless": True} if name == "a.webp" else {"disposal": 2} if name == "a.gif" else {}
+    path = saved(
+        tmp_path, nothings[0], name, save_all=True, append_images=[*nothings[1:], *rest], duration=100, **options
+    )
+    with Image.open(path) as opened:
+        count = opened.n_frames - len(rest)
+    np.testing.assert_allclose(colour(path), GREEN, atol=3)
+    assert decoding_of(path) == 2
+    said = "1 fully transparent frame;" if count == 1 else f"{count} fully transparent frames;"
+    assert check_photo(path) == (f"{path} begins with {said} the next one is used.",)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png"])
+def test_an_animation_that_begins_with_something(tmp_path: Path, name: str) -> None:
+    """Be it little."""
+    first = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    first.paste((*RED, 255), (0, 0, 16, 1))
+    path = saved(tmp_path, first, name, save_all=True, append_images=[Image.new("RGBA", (16, 16), "blue")])
+    np.testing.assert_allclose(load_image(path, 16)[8, 8], (255, 255, 255))
+    assert decoding_of(path) == 1
+    assert check_photo(path) == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "options"),
+    [
+        (Image.new("RGBA", (9, 9), (9, 9, 9, 0)), "a.webp", {}),
+        (Image.new("RGBA", (9, 9), (0, 0, 255, 0)).quantize(4), "a.png", {}),
+        (Image.new("LA", (9, 9), (0, 0)), "a.png", {}),
+        (Image.new("RGB", (9, 9), BLUE), "a.png", {"transparency": BLUE}),
+        (
+            Image.new("RGBA", (9, 9), (0, 0, 0, 0)),
+            "a.webp",
+            {"save_all": True, "append_images": [Image.new("RGBA", (9, 9), (9, 0, 0, 0))], "lossless": True},
+        ),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
+)
+def test_nothing_to_see(tmp_path: Path, image: Image.Image, name: str, options: dict[str, Any]) -> None:
+    path = saved(tmp_path, image, name, **options)
+    raises_sentence(
+        lambda: load_image(path, 8), path, "is fully transparent, so there is nothing to see in it; replace"
+    )
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
@@ -143,6 +199,54 @@ def test_exif_orientation(tmp_path: Path, orientation: int, name: str) -> None:
     options = {"a.jpg": {"quality": 100, "subsampling": 0}, "a.webp": {"lossless": True}}.get(name, {})
     path = saved(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), name, exif=exif, **options)
     np.testing.assert_allclose(load_image(path, 16), shown, atol=3)
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    "<rdf:Description{}/></rdf:RDF></x:xmpmeta>"
+)
+
+
+def carrier(kind: str, orientation: int) -> tuple[str, dict[str, Any]]:
+    """A format, and how to save an orientation in it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    xmp = XMP.format(f' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"')
+    texts = PngImagePlugin.PngInfo()
+    if kind == "PNG, raw profile":
+        texts.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8d}\n{exif.tobytes().hex()}", zip=True)
+        return "PNG", {"pnginfo": texts}
+    if kind == "PNG, XMP":
+        texts.add_itxt("XML:com.adobe.xmp", xmp)
+        return "PNG", {"pnginfo": texts}
+    if kind.endswith(", XMP"):
+        return kind.removesuffix(", XMP"), {"xmp": xmp.encode()}
+    if kind == "MPO":
+        return "MPO", {"exif": exif, "save_all": True, "append_images": [quarters()]}
+    if kind.startswith("TIFF"):
+        return "TIFF", {"exif": exif, "compression": kind.partition(", ")[2] or None}
+    return kind, {"exif": exif, **({"lossless": True} if kind == "WEBP" else {})}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "JPEG", "JPEG, XMP", "PNG", "PNG, raw profile", "PNG, XMP", "WEBP", "WEBP, XMP", "TIFF", "TIFF, tiff_lzw",
+        "TIFF, jpeg", "MPO", "AVIF", "JPEG2000",
+    ],
+)  # fmt: skip
+def test_upright_is_what_pillow_says(kind: str, orientation: int) -> None:
+    """In every format that carries an orientation, and JPEG 2000, of which Pillow reads none."""
+    stream = BytesIO()
+    image_format, options = carrier(kind, orientation)
+    stored = Image.fromarray(np.asarray(quarters()).repeat(2, 1)[:, :24])  # 24 x 16
+    stored.save(stream, image_format, **options)
+    with Image.open(BytesIO(stream.getvalue())) as opened:
+        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    assert (upright.size == (16, 24)) == (orientation >= 5 and kind != "JPEG2000")
+    pixels = decode_whole(stream, "a")
+    np.testing.assert_array_equal(pixels, np.asarray(upright))
 
 
 @pytest.mark.parametrize("value", [0, 9, 700])
@@ -211,7 +315,8 @@ def test_truncated_files(tmp_path: Path, name: str, kept: float) -> None:
     path = saved(tmp_path, Image.fromarray(noise), name)
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data))])
-    raises_sentence(lambda: load_image(path, 8), path, "truncated?", "replace or remove")
+    why = "is truncated or damaged; replace or remove it" if kept else "it is empty; copy or download it again"
+    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image: ", why)
 
 
 def test_text_renamed_to_an_image(tmp_path: Path) -> None:
@@ -229,24 +334,46 @@ def test_a_program_is_never_run_for_an_image(tmp_path: Path) -> None:
     raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("limit", [200, 100])  # above one time the limit Pillow warns, above two it raises
-def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
-    assert limit == Image.MAX_IMAGE_PIXELS
-
-
 @pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
-def test_too_many_pixels_where_warnings_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above one time its limit Pillow warns, which we neither repeat nor take for an error; above two it raises."""
     path = saved(tmp_path, quarters(), "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
-    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 256)
-    assert load_image(path, 8).shape == (8, 8, 3)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert load_image(path, 8).shape == (8, 8, 3)
+    for limit in (256, 200, 128, None):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert load_image(path, 8).shape == (8, 8, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 127)
+    raises_sentence(lambda: load_image(path, 8), path, "has more pixels than Pillow decodes safely", "smaller copy")
+    raises_sentence(lambda: check_photo(path), path, "smaller copy")
+    assert Image.MAX_IMAGE_PIXELS == 127
+
+
+def test_the_pixels_of_a_telephone(tmp_path: Path) -> None:
+    """108 million."""
+    path = saved(tmp_path, Image.new("1", (12000, 9000), 1), "a.png")
+    assert check_photo(path) == ()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize(("size", "least"), [((1, 1), 8), ((1, 4000), 8), ((4000, 1), 8), ((7, 9), 8), ((20, 16), 17)])
+def test_too_few_pixels(tmp_path: Path, name: str, size: tuple[int, int], least: int) -> None:
+    path = saved(tmp_path, Image.new("RGB", size), name)
+    said = (
+        f"has {size[0]} x {size[1]} pixels, and its shorter side needs at least {least}; use a larger copy or remove it"
+    )
+    raises_sentence(lambda: check_photo(path, least), path, said)
+    if least == MIN_SIDE:
+        raises_sentence(lambda: check_photo(path), path, said)
+    assert check_photo(path, 1) is not None
+
+
+@pytest.mark.parametrize(("size", "part"), [((400, 100), 25), ((100, 2000), 5), ((399, 100), None), ((100, 100), None)])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_central_square_that_shows_little_is_said(
+    tmp_path: Path, name: str, size: tuple[int, int], part: int | None
+) -> None:
+    path = saved(tmp_path, Image.new("RGB", size), name)
+    said = f"{path} has {size[0]} x {size[1]} pixels, and its central square shows {part} % of it."
+    assert check_photo(path) == ((said,) if part else ())
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -254,7 +381,7 @@ def test_too_many_pixels_where_warnings_are_errors(tmp_path: Path, monkeypatch: 
 def test_zero_size(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "a.gif"
     path.write_bytes(b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0\0\0;")
-    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
+    raises_sentence(lambda: load_image(path, 8), path, "the GIF is truncated or damaged")
     path.with_suffix(".ppm").write_bytes(f"P6 {width} {height} 255\n".encode())
     raises_sentence(lambda: load_image(path.with_suffix(".ppm"), 8), "cannot be read as an image")
 

@@ -30,9 +30,8 @@ def inks() -> bytes:
     """Of CMYK in which full cyan is a grey of L* 50 and all else is white: nothing that a rule of thumb would make."""
     white, middle = (255, 128, 128), (128, 128, 128)
     points = [middle if number & 8 else white for number in range(16)]  # the first ink changes slowest
-    table = (
-        b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + b"".join(struct.pack(">i", 65536 * (k % 4 == 0)) for k in range(9))
-    )
+    identity = b"".join(struct.pack(">i", 65536 * (k % 4 == 0)) for k in range(9))
+    table = b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + identity
     ramp = bytes(range(256))
     table += ramp * 4 + bytes(value for point in points for value in point) + ramp * 3
     return _profile(b"prtr", b"CMYK", b"Lab ", {b"wtpt": _xyz(0.9642, 1, 0.8249), b"A2B0": table})
