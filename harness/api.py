@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from harness import registry
 from harness.backbones.known import label, resolved
-from harness.errors import UsageError, reason, unknown
+from harness.cautions import cautions
+from harness.errors import UsageError, reason, shortened, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
 from harness.plan import Plan, Setting
@@ -24,6 +26,11 @@ from harness.spec import Benchmark, MethodOptions, RunSpec, Sampling, SettingNam
 from harness.store import Store, key_of
 from harness.weights import check_extractor, check_family, check_parts, hub_weights
 
+if TYPE_CHECKING:
+    from harness.photo_sets import Watch
+
+# what CLIP's tokenizer takes for a word: contractions, letters, single digits, other signs
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
 
@@ -37,20 +44,29 @@ class Prepared:
     store: Store
     progress: Progress
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What its owner must know before the work, in whole sentences."""
+        return self.plan.setting.cautions
+
 
 def find_benchmark(
     name: str, tier: str, setting: SettingName | None = None, split_into: int | None = None,
-    class_order: int | None = None,
+    class_order: int | None = None, watch: Watch | None = None, min_side: int | None = None,
 ) -> Benchmark:  # fmt: skip
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Args:
         setting: of a folder; a registered benchmark has its own. split_into, class_order: of a folder of classes.
+        watch: shows how far the reading of a folder's images is. min_side: pixels that an image's shorter side needs in
+            a folder; None for the decoder's default.
 
     Raises:
         UsageError: none of them, or not of that setting.
     """
-    found = _find(name, tier, setting, split_into, class_order)
+    from harness.photo_sets import unwatched
+
+    found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side)
     if setting is not None and found.setting != setting:
         raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
     if found.setting == "customization" and class_order is not None:
@@ -58,17 +74,26 @@ def find_benchmark(
     return found
 
 
+def is_own_folder(name: str) -> bool:
+    """Whether it is a path, or the name of a folder that there is ("shoot 12:30"), and not MODULE:OBJECT."""
+    return "/" in name or "\\" in name or name in (".", "..") or bool(name and os.path.exists(name))
+
+
 def _find(
-    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None
-) -> Benchmark:
-    folder = "/" in name or "\\" in name or name in (".", "..") or bool(name and Path(name).exists())
+    name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch,
+    min_side: int | None,
+) -> Benchmark:  # fmt: skip
+    folder = is_own_folder(name)
     if setting == "classification" and folder and name not in registry.benchmarks().names():
         from harness.class_folder import folder_benchmark
 
-        return folder_benchmark(Path(name), tier, split_into, class_order)
+        return folder_benchmark(Path(name), tier, split_into, class_order, watch, min_side)
+    registered = name in registry.benchmarks().names()
+    if min_side is not None and (registered or not folder):
+        raise UsageError("--min-side is for a folder of your own images; leave it out.")
     if split_into is not None:
         raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
-    if name in registry.benchmarks().names() or ":" in name:
+    if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)
     from harness.prepared import prepared_benchmark, prepared_names
 
@@ -77,7 +102,7 @@ def _find(
     if folder:
         from harness.photo_benchmark import photo_benchmark
 
-        return photo_benchmark(Path(name), tier)
+        return photo_benchmark(Path(name), tier, watch, min_side)
     plain = str(unknown("benchmark", name, [*registry.benchmarks().names(), *prepared_names()]))
     raise UsageError(plain.rstrip("?.") + ", or a folder with one sub-folder of photographs per concept.")
 
@@ -146,7 +171,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         if getattr(spec, option) == "":
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     tier: Tier = registry.tiers().get(spec.tier)
-    benchmark = benchmark or find_benchmark(spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order)
+    benchmark = benchmark or find_benchmark(
+        spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order, min_side=spec.min_side
+    )
     if benchmark.setting == "classification":
         from harness.class_api import prepare_classes
 
@@ -167,13 +194,14 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     backbone = resolved(source, folder)
     if backbone != source:  # of the hub: the run's file says which commit
         spec = spec.model_copy(update={"backbone": backbone})
+    said = cautions(spec, tier, benchmark)
     tier = tier.model_copy(update={"resolution": resolution, "extractor": spec.extractor or tier.extractor})
     setting = Setting(
         tier=tier, sampling=sampling_of(tier, spec), backbone=str(folder),
         backbone_name=label(backbone), backbone_hash=fingerprints.folder(folder),
         extractor=tier.extractor, extractor_hash=_extractor_hash(tier.extractor, fingerprints, offline=spec.offline),
         device_type=kind, dtype=spec.dtype or ("float32" if kind == "cpu" else tier.dtype), offline=spec.offline,
-        compiled=spec.compile,
+        compiled=spec.compile, cautions=said,
     )  # fmt: skip
     plan = Plan(setting)
     wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []
@@ -251,8 +279,8 @@ def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
         found = count(prompt_for("a", task.category, True))
         if found > length:
             raise UsageError(
-                f"The category word '{task.category}' of '{task.name}' is too long for the backbone "
-                f"({found} of {length} tokens); put a shorter one into category.txt in its folder."
+                f"The category word '{shortened(task.category)}' of '{shortened(task.name)}' is too long for the "
+                f"backbone ({found} of {length} tokens); put a shorter one into category.txt in its folder."
             )
 
 
@@ -263,17 +291,18 @@ def _token_counter(folder: Path) -> Callable[[str], int]:
     if (folder / "tokenizer.json").exists():
         whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return lambda text: len(whole.encode(text).ids)
+    from tokenizers import Regex
     from tokenizers.models import BPE
     from tokenizers.normalizers import NFC, Lowercase, Sequence
-    from tokenizers.pre_tokenizers import ByteLevel, WhitespaceSplit
+    from tokenizers.pre_tokenizers import ByteLevel, Split
     from tokenizers.pre_tokenizers import Sequence as Steps
 
-    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE. Categories are words of letters,
-    # which its splitting of contractions and digits does not touch.
+    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE and its way to split words
     vocabulary, merges = (str(folder / name) for name in ("vocab.json", "merges.txt"))
     plain = Tokenizer(BPE.from_file(vocabulary, merges, end_of_word_suffix="</w>"))
     plain.normalizer = Sequence([NFC(), Lowercase()])
-    plain.pre_tokenizer = Steps([WhitespaceSplit(), ByteLevel(add_prefix_space=False, use_regex=False)])
+    words = Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
+    plain.pre_tokenizer = Steps([words, ByteLevel(add_prefix_space=False, use_regex=False)])
     return lambda text: len(plain.encode(text).ids) + 2
 
 

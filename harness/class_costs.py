@@ -21,15 +21,18 @@ class ClassCosts:
         """Only the settings and the header of the weights are read.
 
         Raises:
-            UsageError: the folder is no timm ViT's.
+            UsageError: the folder is no timm ViT's, or its weights are damaged.
         """
         from safetensors import safe_open
+
+        from harness.weights import check_weights
 
         assert setting.recognition is not None
         folder = Path(setting.backbone)
         architecture, told = read_config(folder)
         named = re.search(r"patch(\d+)", architecture)
         patch = int(told.get("patch_size") or (named[1] if named else 16))
+        check_weights(folder, setting.backbone, [folder / WEIGHTS])
         with safe_open(str(folder / WEIGHTS), framework="np") as file:
             self.parameters: int = sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
         tokens = (setting.recognition.resolution // patch) ** 2 + 1

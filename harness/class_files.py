@@ -10,11 +10,13 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.class_tasks import ClassImages, ClassTask, Split
+from harness.decoding_versions import image_key
 from harness.errors import UsageError
 from harness.seeds import derive_seed
 
@@ -25,17 +27,27 @@ if TYPE_CHECKING:
 NAMED = 3  # classes that a task's name spells out
 SHARE = 5  # one image of so many is a test image where nobody says which
 
-_hashes: dict[str, tuple[tuple[int, int, int], str]] = {}  # path -> size and both times, SHA-256; of this process
+Stamp = tuple[int, int, int]  # a file's size and both its times
+
+# of this process, by path: SHA-256; and with the least side, what was found
+_hashes: dict[str, tuple[Stamp, str]] = {}
+_examined: dict[tuple[str, int], tuple[Stamp, ClassFile]] = {}
 
 
 @dataclass(frozen=True)
 class ClassFile:
-    """An image's file as it was when it was listed: absolute path, hash and size of its bytes, modification time."""
+    """An image's file as it was when it was listed: absolute path, hash and size of its bytes, modification time.
+
+    decoding: the version of the decoding since which it is shown as now; None: not looked up. notes: what its owner
+    should know of it, in sentences.
+    """
 
     path: str
     sha256: str
     size: int
     mtime_ns: int
+    decoding: int | None = 1
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,14 +103,20 @@ class FileImages:
         return np.stack([decode_image(io.BytesIO(self._read(file)), size, file.path) for file in files])
 
     def fingerprint(self) -> str:
-        """Hash of every image's bytes, label and split; names and places of files do not matter.
+        """Hash of every image's key (`image_key`), label and split; names and places of files do not matter.
 
         Raises:
             UsageError: a file is missing, or changed since it was listed.
         """
         self.look()
-        lines = "\n".join(f"{split} {label} {file.sha256}" for split, label, file in self._all())
+        lines = "\n".join(
+            f"{split} {label} {image_key(file.sha256, self._decoding(file))}" for split, label, file in self._all()
+        )
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _decoding(self, file: ClassFile) -> int:
+        """The version since which an image is shown as now; of an older manifest's, by its header."""
+        return _looked_up(file.path, file.sha256) if file.decoding is None else file.decoding
 
     def look(self) -> None:
         """Notice what is missing or changed without reading what seems unchanged; raises as `fingerprint`."""
@@ -174,24 +192,31 @@ def read_file(path: str) -> bytes:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
 
 
-def examine(path: Path) -> ClassFile:
+def examine(path: Path, min_side: int | None = None) -> ClassFile:
     """An image's file, hashed and decoded once, then known by its size and both times while the process lasts.
 
-    Raises:
-        UsageError: it is missing, unreadable, truncated or no image.
-    """
-    from harness.photo_decoding import check_image
+    Args:
+        min_side: the fewest pixels that its shorter side may have; None for the decoder's default.
 
+    Raises:
+        UsageError: it is missing, unreadable, damaged, too small or no image.
+    """
+    from harness.photo_decoding import MIN_SIDE, examine_image
+
+    least = MIN_SIDE if min_side is None else min_side
     place = os.path.abspath(path)
     try:
-        seen, known = _known(place)
-        if known is None:
+        seen, _ = _known(place)
+        known = _examined.get((place, least))
+        if known is None or known[0] != _stamp(seen):
             data = read_file(place)
-            check_image(io.BytesIO(data), path)
-            known = _remember(place, seen, data)
+            found = examine_image(io.BytesIO(data), path, least)
+            digest = _remember(place, seen, data)
+            file = ClassFile(place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes)
+            known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist or is a broken link; restore or remove it.") from error
-    return ClassFile(place, known, seen.st_size, seen.st_mtime_ns)
+    return known[1]
 
 
 def hash_of(path: str) -> str:
@@ -208,13 +233,25 @@ def _known(path: str) -> tuple[os.stat_result, str | None]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
     stamp, digest = _hashes.get(path, (None, None))
-    return seen, digest if stamp == (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) else None
+    return seen, digest if stamp == _stamp(seen) else None
 
 
 def _remember(path: str, seen: os.stat_result, data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()
-    _hashes[path] = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns), digest
+    _hashes[path] = _stamp(seen), digest
     return digest
+
+
+def _stamp(seen: os.stat_result) -> Stamp:
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+@lru_cache(maxsize=1 << 16)
+def _looked_up(path: str, sha256: str) -> int:
+    """The version of the decoding since which the file with these bytes is shown as now."""
+    from harness.photo_decoding import decoding_of
+
+    return decoding_of(Path(path))
 
 
 def by_hash(files: Sequence[ClassFile]) -> tuple[ClassFile, ...]:

@@ -2,32 +2,91 @@
 
     flowers/                     flowers/
       daisy/   1.jpg 2.jpg ...     train/  daisy/ ...  rose/ ...
-      rose/    a.png b.png ...     test/   daisy/ ...  rose/ ...      (or val/)
+      rose/    a.png b.png ...     test/   daisy/ ...  rose/ ...      (or val/, valid/, validation/, dev/)
 
 Without a test folder, a fifth of each class's images, drawn once by their content, is the test set. Classes are in the
 order of their folders' names, compared as text (as torchvision's ImageFolder has them).
-What cannot be used is a `UsageError` of one sentence that names the path and the remedy.
+A `ClassReading` says what is used and what is not. What cannot be used is a `UsageError` of one sentence that names the
+path and the remedy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from harness import class_tasks
-from harness.class_files import FileClass, by_hash, drawn_split, examine, file_tasks
+from harness.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks
 from harness.class_tasks import ClassTask, class_order
-from harness.errors import UsageError
-from harness.photos import images_by_folder, images_in
-from harness.spec import Benchmark
+from harness.errors import UsageError, shortened
+from harness.photo_copies import across
+from harness.photo_folders import Contents, SubFolder, contents, require_sub_folders, too_few
+from harness.photo_sets import Watch, unwatched
+from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
+from harness.photos import alike_names, benchmark_name
+from harness.spec import Benchmark, SettingName
 
-TRAIN = "train"
-TEST = ("test", "val")  # the first of these that there is
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "val", "valid", "validation", "dev")  # the first of these that there is; in any case
 DRAWN = "a fifth of each class's images, drawn once, are the test set"
 REMEDY = "restore it, or run again"
 
-Listing = Mapping[str, tuple[Path, ...]]  # a class's images
+Listing = Mapping[str, SubFolder]  # a class's name -> its folder
+Examine = Callable[[Sequence[Listing]], Mapping[Path, ClassFile]]
+
+
+@dataclass(frozen=True)
+class ClassReading:
+    """What a folder of classes holds: classes, what is not used and why, and what its owner must know besides.
+
+    split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
+    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used.
+    """
+
+    setting: ClassVar[SettingName] = "classification"
+
+    folder: Path
+    classes: tuple[FileClass, ...]
+    split: str
+    note: str
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One sentence on what is used."""
+        names = few([one.name for one in self.classes], most=8)
+        train, test = (sum(len(one.files(split)) for one in self.classes) for split in ("train", "test"))
+        return f"{len(self.classes)} classes, {train} images to train, {test} to test: {names}. {self.split}"
+
+    @property
+    def told(self) -> list[str]:
+        """What is odd but used: the notes, and the remarks on single images."""
+        return [*self.notes, *self.remarks]
+
+    def lines(self) -> list[str]:
+        """What must be said before the work, a sentence each: what is not used, and what is odd."""
+        return first_ones([*sentences(self.folder, self.skipped), *self.told])
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """Of each class what is used, and how many files and folders in it are not, clutter apart."""
+        left = {place.absolute(): count for place, count in by_folder(self.skipped).items()}
+        places = {one.name: {Path(file.path).parent for file in (*one.train, *one.test)} for one in self.classes}
+        return [
+            {
+                "class": one.name, "train": len(one.train), "test": len(one.test),
+                "skipped": sum(left.get(place, 0) for place in places[one.name]),
+            }
+            for one in self.classes
+        ]  # fmt: skip
+
+    def require_whole(self) -> None:
+        """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
+        refuse(self.skipped, self.notes)
 
 
 @dataclass(frozen=True)
@@ -37,10 +96,19 @@ class FolderClasses:
     class_seed: a class order for all trials, instead of the trial's own.
     """
 
-    classes: tuple[FileClass, ...]
+    reading: ClassReading
     count: int
     class_seed: int | None
-    note: str
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the split."""
+        return self.reading.note
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
 
     def tasks(self) -> Sequence[ClassTask]:
         """All tasks, in the order of the folders' names or of `class_seed`."""
@@ -48,99 +116,189 @@ class FolderClasses:
 
     def in_order(self, seed: int) -> Sequence[ClassTask]:
         """All tasks in the class order of a trial."""
-        order = class_order(len(self.classes), seed if self.class_seed is None else self.class_seed)
-        return file_tasks(self.classes, class_tasks.split_into(order, self.count), REMEDY)
+        classes = self.reading.classes
+        order = class_order(len(classes), seed if self.class_seed is None else self.class_seed)
+        return file_tasks(classes, class_tasks.split_into(order, self.count), REMEDY)
 
 
-def folder_benchmark(folder: Path, tier: str, split_into: int | None, class_seed: int | None = None) -> Benchmark:
+def folder_benchmark(
+    folder: Path, tier: str, split_into: int | None, class_seed: int | None = None, watch: Watch = unwatched,
+    min_side: int | None = None,
+) -> Benchmark:  # fmt: skip
     """The benchmark that a folder of classes is, at any tier; its name tells the number of tasks and a fixed order.
 
     Args:
         split_into: tasks; None for two classes a task. class_seed: the class order of every trial; None for the
-            trial's own.
+            trial's own. watch: shows how far the reading is. min_side: see `examine`.
 
     Raises:
         UsageError: the folder, a class or an image cannot be used (every image is hashed and decoded first), or there
             are fewer classes than tasks.
     """
-    classes, note = read_classes(folder)
+    reading = read_classes(folder, watch, min_side)
+    classes = reading.classes
     count = max(1, len(classes) // 2) if split_into is None else split_into
     class_tasks.split_into(range(len(classes)), count)
     fixed = "" if class_seed is None else f"-order{class_seed}"
     return Benchmark(
-        name=f"{folder.resolve().name}-{count}tasks{fixed}",
+        name=f"{benchmark_name(folder)}-{count}tasks{fixed}",
         setting="classification",
         title=f"{len(classes)} classes of {folder.name} in {count} task{'s' if count > 1 else ''}",
         summary="the user's own classes",
-        sources={tier: FolderClasses(classes, count, class_seed, note)},
+        sources={tier: FolderClasses(reading, count, class_seed)},
         tuning=True,  # as with a folder of photographs: whether to compare on them is their owner's choice
     )
 
 
-def read_classes(folder: Path) -> tuple[tuple[FileClass, ...], str]:
-    """The classes with their splits, and what a reader must know of the split.
+def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = None) -> ClassReading:
+    """The classes with their splits, and what is not used.
 
     Raises:
         UsageError: see `folder_benchmark`.
     """
-    found = images_by_folder(folder, "class")
-    places = {path.name: path for path, images in found.items() if not images}
-    tests = [places[name] for name in TEST if name in places and any(images_by_folder(places[name], "class").values())]
-    if TRAIN in places and any(images_by_folder(places[TRAIN], "class").values()):
-        train = _listing(places[TRAIN])
+    examined = partial(_examined, watch=watch, min_side=min_side)
+    found = contents(folder, "class")
+    train, tests = _split_folders(found, TRAIN), _split_folders(found, TEST)
+    if len(train) > 1:
+        raise UsageError(f"{shortened(folder)} has {few([one.name for one in train])}; merge or remove one of them.")
+    if not train:
         if tests:
-            return _given(places[TRAIN], train, tests[0], _listing(tests[0])), _unused(tests)
-        return _drawn(places[TRAIN], train), DRAWN
-    if tests:
-        raise UsageError(f"{folder} has {tests[0].name}/ but no {TRAIN}/ with classes; add that, or give {tests[0]}.")
-    return _drawn(folder, _listing(folder)), DRAWN
+            first = tests[0]
+            raise UsageError(
+                f"{shortened(folder)} has {first.name}/ but no {TRAIN[0]}/ with classes; add that, or give "
+                f"{shortened(first.path)}."
+            )
+        listing, skipped = _listing(found)
+        classes = _drawn(folder, listing, examined)
+        return _reading(folder, classes, DRAWN, [*found.skipped, *skipped], f"{DRAWN[0].upper()}{DRAWN[1:]}.")
+    place = train[0].path
+    chosen, spare = tests[:1], tests[1:]
+    used = {place, *(one.path for one in tests)}
+    unused = [_unused(one, f"as {place.name}/ holds the classes") for one in found.folders if one.path not in used]
+    unused += [_unused(one, f"as {chosen[0].name}/ is the test set") for one in spare]
+    inside = contents(place, "class")
+    listing, skipped = _listing(inside)
+    skipped = [*found.skipped, *unused, *inside.skipped, *skipped]
+    if not chosen:
+        classes = _drawn(place, listing, examined)
+        return _reading(folder, classes, DRAWN, skipped, f"Of {train[0].name}/, {DRAWN}.")
+    other = contents(chosen[0].path, "class")
+    test, more = _listing(other)
+    classes = _given(place, listing, chosen[0].path, test, examined)
+    note = f"{chosen[0].name}/ is the test set, {few([one.name + '/' for one in spare])} is not used" if spare else ""
+    split = f"Images to train are of {train[0].name}/, images to test of {chosen[0].name}/."
+    return _reading(folder, classes, note, [*skipped, *other.skipped, *more], split)
 
 
-def _unused(tests: Sequence[Path]) -> str:
-    return f"{tests[0].name}/ is the test set, {tests[1].name}/ is not used" if len(tests) > 1 else ""
+def _reading(
+    folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
+) -> ClassReading:
+    names = alike_names([one.name for one in classes])
+    remarks = tuple(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes)
+    return ClassReading(folder, classes, split, note, tuple(skipped), (*names, *_copies(classes)), remarks)
 
 
-def _listing(folder: Path) -> Listing:
-    """Class -> its images, in the order of the classes' names.
+def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
+    """The sub-folders of those names, in that order, that hold folders of images and no images of their own."""
+    return [
+        one
+        for name in names
+        for one in found.folders
+        if one.name.casefold() == name
+        and not one.images
+        and any(inside.images for inside in contents(one.path, "class").folders)
+    ]
+
+
+def _unused(folder: SubFolder, why: str) -> Skipped:
+    count = len(folder.images) + sum(one.photographs for one in folder.photographs)
+    return Skipped(folder.path, "unused", why, count) if count else empty(folder.path)
+
+
+def _listing(found: Contents) -> tuple[Listing, list[Skipped]]:
+    """Class -> its folder, in the order of the classes' names, and what of the classes is not used.
 
     Raises:
-        UsageError: no classes, a class without images, or a name that cannot be printed.
+        UsageError: fewer than two classes, a class without usable images, or a name that cannot be printed.
     """
-    found = images_by_folder(folder, "class")
-    if not any(found.values()):
-        if images_in(folder):
-            raise UsageError(f"{folder} holds images but no sub-folder of them; move them into one per class.")
-        raise UsageError(f"{folder} has no sub-folder with images; put each class's images into a sub-folder of it.")
-    for path, images in found.items():
-        if not path.name.isprintable():
-            raise UsageError(f"The folder name {str(path)!r} has unprintable characters; rename it.")
-        if not images:
-            raise UsageError(f"{path} has no image of a readable type (.jpg, .png, .webp...); add some or remove it.")
-    if len(found) == 1:
-        raise UsageError(f"{folder} has only one class, {next(iter(found)).name}; add another, there is none to tell.")
-    return {path.name: found[path] for path in sorted(found, key=lambda path: path.name)}
+    require_sub_folders(found, "class")
+    skipped: list[Skipped] = []
+    classes: dict[str, SubFolder] = {}
+    for one in sorted(found.folders, key=lambda one: one.name):
+        skipped += one.skipped
+        if one.images:
+            classes[one.name] = one
+        elif one.photographs:
+            raise too_few(one, 1, "class")
+        else:
+            skipped.append(empty(one.path))
+    if len(classes) == 1:
+        only = shortened(next(iter(classes)))
+        raise UsageError(f"{shortened(found.path)} has only one class, {only}; add another, there is none to tell.")
+    return classes, skipped
 
 
-def _given(place: Path, train: Listing, test_place: Path, test: Listing) -> tuple[FileClass, ...]:
+def _examined(listings: Sequence[Listing], watch: Watch, min_side: int | None) -> dict[Path, ClassFile]:
+    """Every image, hashed and decoded once."""
+    paths = [path for listing in listings for one in listing.values() for path in one.images]
+    return {path: examine(path, min_side) for path in watch(paths, "reading images", len(paths))}
+
+
+def _given(place: Path, train: Listing, test_place: Path, test: Listing, examined: Examine) -> tuple[FileClass, ...]:
     """Classes split as the folder says."""
-    for name in test:
+    for name, one in test.items():
         if name not in train:
-            raise UsageError(f"{test_place / name} has no counterpart in {place}; add training images or remove it.")
-    for name in train:
+            where = shortened(one.path)
+            raise UsageError(f"{where} has no counterpart in {shortened(place)}; add training images or remove it.")
+    for name, one in train.items():
         if name not in test:
-            raise UsageError(f"{place / name} has no counterpart in {test_place}; add test images or remove it.")
+            where = shortened(one.path)
+            raise UsageError(f"{where} has no counterpart in {shortened(test_place)}; add test images or remove it.")
+    files = examined([train, test])
     return tuple(
-        FileClass(name, by_hash([examine(path) for path in train[name]]), by_hash([examine(p) for p in test[name]]))
+        FileClass(name, *(by_hash([files[path] for path in split[name].images]) for split in (train, test)))
         for name in train
     )
 
 
-def _drawn(place: Path, listing: Listing) -> tuple[FileClass, ...]:
+def _drawn(place: Path, listing: Listing, examined: Examine) -> tuple[FileClass, ...]:
     """Classes with a fifth of the images for testing, at least one; copies of an image stay on one side."""
-    for name, images in listing.items():
-        if len(images) < 2:
-            raise UsageError(f"{place / name} has only one image; add more, for training and for testing.")
+    for name, one in listing.items():
+        if len(one.images) < 2:
+            raise UsageError(f"{shortened(place / name)} has only one image; add more, for training and for testing.")
+    files = examined([listing])
     return tuple(
-        FileClass(name, *drawn_split([examine(path) for path in images], str(place / name)))
-        for name, images in listing.items()
+        FileClass(name, *drawn_split([files[path] for path in one.images], shortened(one.path)))
+        for name, one in listing.items()
     )
+
+
+def _copies(classes: Sequence[FileClass]) -> list[str]:
+    """Sentences on images that are there more than once: in training and test, in two classes, within a class."""
+    places: dict[str, list[tuple[FileClass, str, ClassFile]]] = {}
+    for one in classes:
+        for split, files in (("train", one.train), ("test", one.test)):
+            for file in files:
+                places.setdefault(file.sha256, []).append((one, split, file))
+    leaks: list[list[str]] = []
+    shared: list[list[str]] = []
+    again = 0
+    for found in places.values():
+        names = [_named(file) for _, _, file in found]
+        if len({split for _, split, _ in found}) > 1:
+            leaks.append(names)
+        if len({one.name for one, _, _ in found}) > 1:
+            shared.append(names)
+        again += len(found) - len({(one.name, split) for one, split, _ in found})
+    notes = across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart")
+    notes += across(shared, "in more than one class, and right in one at most")
+    if again:
+        notes.append(
+            f"{counted(again, 'file is', 'files are')} there more than once in a class, and counted each time."
+        )
+    return notes
+
+
+def _named(file: ClassFile) -> str:
+    """'train/daisy/1.jpg' of a path: enough to find it."""
+    return "/".join(Path(file.path).parts[-3:])

@@ -36,6 +36,7 @@ class ListedFile(Frozen):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=1)
     mtime_ns: int = Field(description="the file's modification time; another one makes its hash be taken again")
+    decoding: int | None = Field(None, description="the version since which it is shown as now; null: not looked up")
 
     _stays = field_validator("path")(confined)
 
@@ -89,7 +90,9 @@ class ClassManifest(Frozen):
         """The classes with absolute paths, by label."""
 
         def located(files: Sequence[ListedFile]) -> tuple[ClassFile, ...]:
-            return tuple(ClassFile(os.path.join(self.root, f.path), f.sha256, f.bytes, f.mtime_ns) for f in files)
+            return tuple(
+                ClassFile(os.path.join(self.root, f.path), f.sha256, f.bytes, f.mtime_ns, f.decoding) for f in files
+            )
 
         return tuple(FileClass(one.name, located(one.train), located(one.test)) for one in self.classes)
 
@@ -137,6 +140,11 @@ class PreparedClasses:
     name: str
     of: ClassSet
     count: int
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
 
     @property
     def note(self) -> str:
@@ -202,7 +210,7 @@ def prepare_classes(
         return tuple(
             ListedFile(
                 path=Path(file.path).relative_to(place).as_posix(), sha256=file.sha256, bytes=file.size,
-                mtime_ns=file.mtime_ns,
+                mtime_ns=file.mtime_ns, decoding=file.decoding,
             )
             for file in sorted(some, key=lambda file: (file.sha256, file.path))
         )  # fmt: skip

@@ -161,6 +161,8 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     }
     if w["note"]:
         protocol["split"] = w["note"]
+    if setting.cautions:
+        protocol["caution"] = " ".join(setting.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 

@@ -64,6 +64,12 @@ def presentable(text: str) -> str:
     return _SECRET.sub("…", "".join(c if c.isprintable() else " " for c in text))
 
 
+def shortened(name: object, most: int = 60) -> str:
+    """A name or a path for a sentence: of each of its parts that is longer than `most`, the beginning and the end."""
+    parts = str(name).split("/")
+    return "/".join(part if len(part) <= most else f"{part[: most - 16]}…{part[-15:]}" for part in parts)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type's name."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

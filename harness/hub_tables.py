@@ -17,9 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError, nearest, reason
+from harness.category_words import checked_category, words_of_name
+from harness.errors import UsageError, nearest, reason, shortened
 from harness.photo_sets import Draw, Watch, natural, photo, photo_file, unwatched
-from harness.photos import MIN_IMAGES, category_of_name, checked_category
+from harness.photos import MIN_IMAGES
 from harness.prepared import Concept, DataFile, Manifest, Origin, Photo, Table
 from harness.seeds import derive_seed
 
@@ -298,7 +299,13 @@ def _categories(
         word = checked_category(columns.category, "--category")
         return {name: word for name, _ in chosen}
     if columns.category_column is None:
-        return {name: category_of_name(name) for name, _ in chosen}
+        of_names = {name: words_of_name(name)[0] for name, _ in chosen}
+        if wordless := [name for name, words in of_names.items() if not words]:
+            raise UsageError(
+                f"The concept '{shortened(wordless[0])}' of --hf {source} has no word in its name that says what it "
+                "shows; give one with --category, or a column of them with --category-column."
+            )
+        return of_names
     _column(table, columns.category_column, source, "--category-column")
     values = _values(table, columns.category_column)
     found: dict[str, str] = {}

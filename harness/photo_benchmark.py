@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.photo_decoding import content_hash, load_image
-from harness.photos import Concept, read_concepts, verify_concepts
+from harness.decoding_versions import image_key
+from harness.photo_decoding import content_hash, decoding_of, load_image
+from harness.photo_sets import Watch, unwatched
+from harness.photos import Concept, Reading, benchmark_name, checked, read_photos
 from harness.spec import Benchmark, Task
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ class PhotoImages:
         return len(self.concept.images)
 
     def fingerprint(self) -> str:
-        """Hash of the files' bytes, in order; their names and place do not matter."""
-        return hashlib.sha256("\n".join(content_hash(path) for path in self.concept.images).encode()).hexdigest()
+        """Hash of the images' keys (`image_key`), in order; the files' names and place do not matter."""
+        keys = [image_key(content_hash(path), decoding_of(path)) for path in self.concept.images]
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
     def load(self, size: int) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8."""
@@ -41,28 +44,36 @@ class PhotoImages:
 class PhotoTasks:
     """The concepts as tasks, in the order of their folders' names."""
 
-    concepts: tuple[Concept, ...]
+    reading: Reading
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
 
     def tasks(self) -> Sequence[Task]:
         """All tasks, numbered from 1."""
         return [
             Task(index=index, name=concept.name, category=concept.category, images=PhotoImages(concept))
-            for index, concept in enumerate(self.concepts, 1)
+            for index, concept in enumerate(self.reading.concepts, 1)
         ]
 
 
-def photo_benchmark(folder: Path, tier: str) -> Benchmark:
+def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:
     """The benchmark that a folder of photographs is, at any tier.
+
+    Args:
+        watch: shows how far the reading is. min_side: pixels that an image's shorter side needs; None
+            for the decoder's default.
 
     Raises:
         UsageError: the folder, one of its sub-folders or one of its images cannot be used; every image is opened first.
     """
-    concepts = read_concepts(folder)
-    verify_concepts(concepts)
+    reading = checked(read_photos(folder), watch, min_side)
     return Benchmark(
-        name=folder.resolve().name,
-        title=f"{len(concepts)} concepts of {folder.name}",
+        name=benchmark_name(folder),
+        title=f"{len(reading.concepts)} concepts of {folder.name}",
         summary="the user's own photographs",
-        sources={tier: PhotoTasks(tuple(concepts))},
+        sources={tier: PhotoTasks(reading)},
         tuning=True,  # whether to compare methods on the same photographs is their owner's choice
     )

@@ -240,15 +240,13 @@ def photo(data: bytes, where: object, path: str = "", row: int | None = None, mt
     Raises:
         UsageError: it is no image that can be used.
     """
-    from PIL import Image
+    from harness.photo_decoding import examine_image
 
-    from harness.photo_decoding import decode_image
-
-    decode_image(io.BytesIO(data), 8, where)
-    with Image.open(io.BytesIO(data)) as image:
-        width, height = image.size
-    digest = hashlib.sha256(data).hexdigest()
-    return Photo(path=path, row=row, sha256=digest, bytes=len(data), mtime_ns=mtime_ns, width=width, height=height)
+    found = examine_image(io.BytesIO(data), where)
+    return Photo(
+        path=path, row=row, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), mtime_ns=mtime_ns,
+        width=found.width, height=found.height, decoding=found.decoding,
+    )  # fmt: skip
 
 
 def photo_file(root: Path, path: str) -> Photo:

@@ -5,196 +5,175 @@
       max/            a.png b.png ... category.txt       category "dog", the first line of category.txt
       categories.csv  optional lines `folder,category`, for folders without a category.txt
 
-What cannot be used is a `UsageError` of one sentence that names the path and the remedy.
+A `Reading` says what is used and what is not. What cannot be used is a `UsageError` of one sentence that names the path
+and the remedy.
 """
 
 from __future__ import annotations
 
-import csv
-import re
-import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
-from harness.errors import UsageError, nearest
-from harness.photo_decoding import image_extensions, kind_of, load_image, unreadable
+from harness.category_words import FROM_NAME, Category, category_of, listed_categories, told
+from harness.photo_copies import across, how_same, look_alike, same_pictures
+from harness.photo_decoding import MIN_SIDE, examine_photo
+from harness.photo_folders import SubFolder, composed, contents, require_sub_folders, too_few
+from harness.photo_sets import Watch, unwatched
+from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
+from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
-
-CATEGORY_FILE = "category.txt"
-CATEGORIES_FILE = "categories.csv"
-FALLBACK_CATEGORY = "object"
-# What unpacked archives leave behind, besides names that start with a dot.
-_CLUTTER = frozenset({"__MACOSX"})
-_WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*"
-_CATEGORY = re.compile(rf"{_WORD}(?: {_WORD}){{0,3}}")
 
 
 @dataclass(frozen=True)
 class Concept:
-    """One concept of the user's: the sub-folder's name, its category word(s), and its images in natural order."""
+    """One concept of the user's: the sub-folder's name, its category word(s), and its images in natural order.
+
+    origin: where the category is from: a file's name, or `FROM_NAME`. plain: whether it is that text read plainly.
+    """
 
     name: str
     category: str
     images: tuple[Path, ...]
+    origin: str = FROM_NAME
+    plain: bool = True
 
 
-def read_concepts(folder: Path) -> list[Concept]:
+@dataclass(frozen=True)
+class Reading:
+    """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
+
+    notes, remarks: whole sentences; remarks are on single images that are used.
+    """
+
+    setting: ClassVar[SettingName] = "customization"
+
+    folder: Path
+    concepts: tuple[Concept, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many images are used."""
+        return sum(len(concept.images) for concept in self.concepts)
+
+    @property
+    def summary(self) -> str:
+        """One sentence on what is used."""
+        names = few([concept.name for concept in self.concepts], most=8)
+        return f"{counted(len(self.concepts), 'concept')}, {self.images} images: {names}."
+
+    @property
+    def told(self) -> list[str]:
+        """What is odd but used: category words that are not plainly the folders' names, and the notes."""
+        words = told((one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts)
+        return [*words, *self.notes, *self.remarks]
+
+    def lines(self) -> list[str]:
+        """What must be said before the work, a sentence each: what is not used, and what is odd, in a few lines."""
+        return first_ones([*sentences(self.folder, self.skipped), *self.told])
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """Of each concept what is used, and how many files and folders in it are not, clutter apart."""
+        left = by_folder(self.skipped)
+        return [
+            {
+                "concept": one.name, "category": one.category, "from": one.origin, "images": len(one.images),
+                "skipped": left[one.images[0].parent],
+            }
+            for one in self.concepts
+        ]  # fmt: skip
+
+    def require_whole(self) -> None:
+        """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
+        refuse(self.skipped, self.notes)
+
+
+def read_photos(folder: Path) -> Reading:
     """The concepts in `folder`, one per sub-folder, in natural order of their names (task2 before task10).
 
-    Hidden entries (a leading dot, `__MACOSX`), files beside the sub-folders and files that are no images by their
-    extension are ignored. Links are followed. No image is opened here: see `verify_concepts`.
+    Names and categories are in composed letters (NFC). Files are images by their content, whatever they are called.
+    Links are followed. No image is decoded here: see `checked`.
 
     Returns: at least one concept, each with at least two images; paths start with `folder` as it was given.
     Raises `UsageError` if the folder is missing, not a folder, unreadable or without concepts, if a concept has
-    fewer than two images, or if a category is malformed or given to a folder that is not there.
+    fewer than two images, if something else stands in an image's place, if two folders have one name, or if a category
+    is malformed, cannot be told from a folder's name, or is given to a folder that is not there.
     """
-    found = images_by_folder(folder, "concept")
-    if not any(found.values()):
-        if images_in(folder):
-            raise UsageError(f"{folder} holds images but no sub-folder of them; move them into one per concept.")
-        raise UsageError(f"{folder} has no sub-folder with images; put each concept's images into a sub-folder of it.")
-    for concept, images in found.items():
-        if not concept.name.isprintable():
-            raise UsageError(f"The folder name {str(concept)!r} has unprintable characters; rename it.")
-        if not images:
-            raise UsageError(
-                f"{concept} has no image of a readable type (.jpg, .png, .webp...); add some or remove it."
-            )
+    found = contents(folder, "concept")
+    require_sub_folders(found, "concept")
+    listed = listed_categories(found.tables, [one.name for one in found.folders])
+    concepts: list[Concept] = []
+    skipped = list(found.skipped)
+    for one in found.folders:
+        skipped += one.skipped
+        if not one.images and not one.photographs:
+            skipped.append(empty(one.path))
+            continue
+        if len(one.images) < MIN_IMAGES:
+            raise too_few(one, MIN_IMAGES, "concept")
+        category = category_of(one.path, one.name, one.category_files, listed, folder)
+        concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+    return Reading(folder, tuple(concepts), tuple(skipped), tuple(alike_names([one.name for one in concepts])))
+
+
+def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = None) -> Reading:
+    """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
+
+    Of a picture that a concept has more than once, the first file is used.
+
+    Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`.
+
+    Raises the first `UsageError` of `examine_photo`, or one for a concept with fewer than two different images.
+    """
+    files = [path for concept in reading.concepts for path in concept.images]
+    least = MIN_SIDE if min_side is None else min_side
+    found = {path: examine_photo(path, least) for path in watch(files, "reading photographs", len(files))}
+    groups = same_pictures({path: one.thumbnail for path, one in found.items()})
+    owner = {path: number for number, concept in enumerate(reading.concepts) for path in concept.images}
+    copies: dict[Path, Skipped] = {}
+    shared: list[list[str]] = []
+    for group in groups:
+        first: dict[int, Path] = {}
+        for path in group:
+            if (kept := first.setdefault(owner[path], path)) is not path:
+                copies[path] = Skipped(path, "copy", how_same(path, kept), 1)
+        if len(first) > 1:
+            shared.append([f"{reading.concepts[number].name}/{path.name}" for number, path in first.items()])
+    concepts: list[Concept] = []
+    for concept in reading.concepts:
+        images = tuple(path for path in concept.images if path not in copies)
         if len(images) < MIN_IMAGES:
-            raise UsageError(f"{concept} has only one image; add more, since a concept needs at least {MIN_IMAGES}.")
-    listed = _listed_categories(folder / CATEGORIES_FILE, [concept.name for concept in found])
-    return [
-        Concept(
-            name=concept.name,
-            category=_own_category(concept / CATEGORY_FILE)
-            or listed.get(concept.name)
-            or category_of_name(concept.name),
-            images=images,
-        )
-        for concept, images in found.items()
+            whole = SubFolder(images[0].parent, concept.name, images, (), ())
+            raise too_few(whole, MIN_IMAGES, "concept", [copies[path] for path in concept.images if path in copies])
+        concepts.append(replace(concept, images=images))
+    notes = (*reading.notes, *across(shared, "in more than one concept, and right in one at most"))
+    alike = [
+        sentence
+        for concept in concepts
+        for sentence in look_alike({path: found[path].thumbnail for path in concept.images})
     ]
+    remarks = tuple(remark for path, one in found.items() if path not in copies for remark in one.notes) + tuple(alike)
+    skipped = (*reading.skipped, *copies.values())
+    return replace(reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=remarks)
 
 
-def images_by_folder(folder: Path, each: str) -> dict[Path, tuple[Path, ...]]:
-    """The images in each sub-folder of `folder`, all in natural order; a sub-folder may have none.
-
-    What is hidden or no image by its extension is left out, as in `read_concepts`. `each`: what a sub-folder holds.
-    Raises `UsageError` if the folder is missing, not a folder or unreadable.
-    """
-    kind = kind_of(folder)
-    if kind == "missing":
-        raise UsageError(f"The photo folder {folder} does not exist; check the path.")
-    if kind != "folder":
-        raise UsageError(f"{folder} is not a folder; give the folder that holds one sub-folder per {each}.")
-    extensions = image_extensions()
-    return {entry: _images(entry, extensions) for entry in _children(folder) if kind_of(entry) == "folder"}
+def alike_names(names: Sequence[str]) -> list[str]:
+    """A sentence on names that differ in case only; none if there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    found = [few(group) for group in groups.values() if len(group) > 1]
+    return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
 
 
-def images_in(folder: Path) -> tuple[Path, ...]:
-    """The images directly in `folder`, in natural order."""
-    return _images(folder, image_extensions())
+def benchmark_name(folder: Path) -> str:
+    """What a benchmark of the user's own images is called: as the folder, but never as a registered benchmark."""
+    from harness import registry
 
-
-def category_of_name(name: str) -> str:
-    """The category that a folder's name suggests: digits, underscores and hyphens are spaces, "object" if no letter.
-
-    >>> category_of_name("duck_toy"), category_of_name("dog-02"), category_of_name("0001")
-    ('duck toy', 'dog', 'object')
-    """
-    words = " ".join(re.sub(r"[\d_-]", " ", name).split())
-    return words if any(letter.isalpha() for letter in words) else FALLBACK_CATEGORY
-
-
-def verify_concepts(concepts: Sequence[Concept]) -> None:
-    """Decode every image once, so that a damaged one is found before any training.
-
-    Raises the first `UsageError` of `load_image`.
-    """
-    for concept in concepts:
-        for path in concept.images:
-            load_image(path, size=8)
-
-
-# Folders and names
-
-
-def _natural(path: Path) -> tuple[list[tuple[str, int]], str]:
-    """Sort key: text regardless of case, digits by value; the exact name settles ties (Duck and duck, 1 and 01)."""
-    parts = re.findall(r"(\D*)(\d*)", path.name.casefold())
-    return [(text, int(digits) if digits else -1) for text, digits in parts], path.name
-
-
-def _children(folder: Path) -> list[Path]:
-    """What is in `folder`, in natural order and without hidden entries."""
-    try:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name not in _CLUTTER]
-    except OSError as error:
-        raise unreadable(folder, error) from error
-    return sorted(entries, key=_natural)
-
-
-def _images(folder: Path, extensions: frozenset[str]) -> tuple[Path, ...]:
-    """The images directly in `folder`. A broken link counts, so that it is named on loading and not passed over."""
-    named = (entry for entry in _children(folder) if entry.suffix.lower() in extensions)
-    return tuple(entry for entry in named if kind_of(entry) in ("file", "missing"))
-
-
-# Categories
-
-
-def _own_category(path: Path) -> str | None:
-    """The category in a concept's own file; None if there is no such file."""
-    text = _read_text(path)
-    if text is None:
-        return None
-    lines = text.splitlines()
-    return checked_category(lines[0] if lines else "", f"The first line of {path}")
-
-
-def _listed_categories(path: Path, concepts: Collection[str]) -> dict[str, str]:
-    """Concept's folder -> category, from the file beside the concepts' folders; empty if there is no such file."""
-    text = _read_text(path)
-    categories: dict[str, str] = {}
-    rows = csv.reader((text or "").splitlines())
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            where = f"Line {rows.line_num} of {path}"
-            if not any(cells) or (rows.line_num == 1 and [cell.lower() for cell in cells] == ["folder", "category"]):
-                continue
-            if len(cells) != 2:
-                raise UsageError(f"{where} does not read 'folder,category'; correct it.")
-            name, category = cells
-            if name not in concepts:
-                hint = (
-                    f"did you mean {' or '.join(close)}?" if (close := nearest(name, concepts)) else "remove the line."
-                )
-                raise UsageError(f"{where} names '{name}', which is no folder beside it; {hint}")
-            if name in categories:
-                raise UsageError(f"{where} names '{name}' a second time; remove one of the lines.")
-            categories[name] = checked_category(category, where)
-    except csv.Error as error:
-        raise UsageError(f"{path} cannot be read as CSV ({error}); correct or remove it.") from error
-    return categories
-
-
-def checked_category(text: str, where: str) -> str:
-    """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
-    category = " ".join(unicodedata.normalize("NFC", text).split())
-    if not _CATEGORY.fullmatch(category):
-        raise UsageError(f"{where} gives the category {text.strip()!r}; write one to four words of letters or hyphens.")
-    return category
-
-
-def _read_text(path: Path) -> str | None:
-    """A small text file of the user's (UTF-8, a byte order mark is dropped); None if it is not there."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
+    name = composed(folder.resolve().name) or "photographs"
+    return f"{name} (folder)" if name in registry.benchmarks().names() else name

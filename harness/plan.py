@@ -132,6 +132,7 @@ class Setting:
     offline: bool = True
     compiled: bool = False
     recognition: Recognition | None = None  # of the classification setting, which knows no sampling and no extractor
+    cautions: tuple[str, ...] = ()  # sentences for a run's owner and for readers of its tables
 
     def changes(self) -> dict[str, Any]:
         """Options of the protocol and dtype that differ from the tier's."""

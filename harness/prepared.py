@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from harness.decoding_versions import image_key
 from harness.errors import UsageError
 from harness.registry import NAME
 from harness.spec import Benchmark, Frozen, Task
@@ -59,6 +60,7 @@ class Photo(Frozen):
     mtime_ns: int = Field(0, description="the file's modification time; another one makes its hash be taken again")
     width: int = Field(ge=1)
     height: int = Field(ge=1)
+    decoding: int | None = Field(None, description="the version since which it is shown as now; null: not looked up")
     credit: Credit | None = None
 
     @model_validator(mode="after")
@@ -258,13 +260,22 @@ class PreparedImages:
         return len(self.photos)
 
     def fingerprint(self) -> str:
-        """Hash of the encoded images, in order; their names and place do not matter.
+        """Hash of the images' keys (`image_key`), in order; their names and place do not matter.
 
         Raises:
             UsageError: a file is missing, or changed since it was prepared.
         """
         self.look()
-        return hashlib.sha256("\n".join(photo.sha256 for photo in self.photos).encode()).hexdigest()
+        keys = [image_key(photo.sha256, self._decoding(photo)) for photo in self.photos]
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
+    def _decoding(self, photo: Photo) -> int:
+        """The version since which a photograph is shown as now; of an older manifest's, by its header."""
+        if photo.decoding is not None:
+            return photo.decoding
+        from harness.photo_decoding import decoding_of_image
+
+        return decoding_of_image(io.BytesIO(self._read(photo)), self._where(photo))
 
     def look(self) -> None:
         """Notice what is missing or changed without reading what seems unchanged.
@@ -370,6 +381,11 @@ class PreparedTasks:
 
     name: str
     parts: tuple[Part, ...] = ()
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
 
     def tasks(self) -> Sequence[Task]:
         """All tasks, numbered from 1. No photograph is looked at here.

@@ -8,7 +8,16 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_serializer,
+)
 
 from harness.errors import UsageError, nearest
 from harness.seeds import derive_seed
@@ -97,6 +106,9 @@ class Tier(Frozen):
     sampling: Sampling = Sampling()
     classifier: str = Field("", description="of the classification setting: a timm ViT's folder or hub id")
     recognition: Recognition = Recognition()
+    knows: Mapping[SettingName, str] = Field(
+        default={}, description="of each setting, the only images that its own model was trained on; none: photographs"
+    )
 
 
 @runtime_checkable
@@ -141,6 +153,10 @@ class Benchmark(Frozen):
             return tasks
         places = sorted(range(len(tasks)), key=lambda place: derive_seed("order", self.order, place))
         return [tasks[place].model_copy(update={"index": index}) for index, place in enumerate(places, 1)]
+
+    def shows_photographs(self, tier: str) -> bool:
+        """Whether the images at a tier are photographs, as their source says by an attribute `photographs`."""
+        return bool(getattr(self.sources.get(tier), "photographs", False))
 
     def shuffled(self, order: int) -> Benchmark:
         """The same tasks in another order, under a name of its own; order 0 is the benchmark itself."""
@@ -238,6 +254,7 @@ class RunSpec(Frozen):
     setting: SettingName | None = Field(None, description="of a folder; a registered benchmark has its own")
     split_into: int | None = Field(None, ge=1, description="classification of a folder: into how many tasks")
     class_order: int | None = Field(None, ge=0, description="classification: one class order for every seed")
+    min_side: int | None = Field(None, ge=1, description="of a folder: pixels that an image's shorter side needs")
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)
@@ -255,6 +272,11 @@ class RunSpec(Frozen):
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
     keep_going: bool = False
     offline: bool = True
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is newer than runs that were recorded, unless it is used: a run's file keeps its name."""
+        return {key: value for key, value in dumped(self).items() if key != "min_side" or value is not None}
 
     @field_validator("seeds")
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -262,14 +262,23 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
-        "interval": "95 %, jackknife over generated images, real images fixed",
+        "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
         "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
-        "images": f"{len(real[0])} real (task 1), {s.images} generated per task",
+        "images": f"{_real_counts([len(x) for x in real])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
+    if setting.cautions:
+        protocol["caution"] = " ".join(setting.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
+
+
+def _real_counts(counts: Sequence[int]) -> str:
+    """How many real images the tasks have: the user's own concepts may differ."""
+    if len(set(counts)) == 1:
+        return f"{counts[0]} real (task 1)"
+    return f"{min(counts)} to {max(counts)} real"
 
 
 RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from harness.backbones.known import KNOWN, NAMES, hub_place
 from harness.errors import UsageError
+from harness.git_lfs import POINTER_REMEDY, is_pointer_file
 
 INDEX = "model_index.json"
 PARTS = ("text_encoder", "unet", "vae")  # of a pipeline, with weights
@@ -82,7 +83,20 @@ def check_family(folder: Path, source: str) -> None:
     raise UsageError(f"Backbone '{source}' is of the class {found}; use {NAMES}, or another {PIPELINE}.")
 
 
+def refuse_pointers(paths: Iterable[Path], folder: Path, source: str) -> None:
+    """Make sure that files of `folder` are themselves, and not what a clone without git-lfs has in their place.
+
+    Raises:
+        UsageError: names the first that is not.
+    """
+    pointer = next((path for path in paths if is_pointer_file(path)), None)
+    if pointer is not None:
+        name = pointer.relative_to(folder).as_posix()
+        raise UsageError(f"'{source}': {name} is a Git LFS pointer in place of the file; {POINTER_REMEDY}.")
+
+
 def _index(folder: Path, source: str) -> dict[str, Any]:
+    refuse_pointers([folder / INDEX], folder, source)
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         index.keys()
@@ -166,6 +180,7 @@ def check_parts(folder: Path, source: str) -> None:
         UsageError: it cannot.
     """
     check_classes(folder, source)
+    refuse_pointers((p for p in sorted(folder.glob("*/*")) if is_loaded(f"{p.parent.name}/{p.name}")), folder, source)
     check_settings(folder, source)
     check_task(folder, source)
     for part in PARTS:
@@ -209,6 +224,7 @@ def check_weights(folder: Path, source: str, files: Sequence[Path] | None = None
             f"'{source}' has no weights (*.safetensors) in {folder.name}; pickles (.bin, .ckpt, .pt) are never read, "
             "so convert them or give another folder."
         )
+    refuse_pointers(files, folder.parent, source)
     for path in files:
         try:
             with safe_open(str(path), framework="np"):
@@ -257,6 +273,7 @@ def check_extractor(folder: Path, source: str) -> int:
     Raises:
         UsageError: it does not.
     """
+    refuse_pointers([folder / "open_clip_config.json"], folder, source)
     try:
         config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
         width = int(config["model_cfg"]["embed_dim"])

@@ -18,4 +18,5 @@ MINI = Tier(
     sampling=Sampling(images=16, steps=8, guidance_scale=2.0, eta=0.0, batch_size=16),
     classifier=str(CHECKPOINTS / "vit-mini"),
     recognition=Recognition(resolution=64, resize=64, min_crop=0.5, normalise=True, batch_size=48),
+    knows={"customization": "drawn people and waterfalls", "classification": "drawn objects"},
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.weights import refuse_pointers
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -49,6 +50,7 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
             f"The classifier '{folder}' is not a timm model folder: it has no {' and no '.join(missing)}; give a whole "
             "one, in safetensors."
         )
+    refuse_pointers([folder / CONFIG, folder / WEIGHTS], folder, str(folder))
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         architecture, settings = str(config["architecture"]), dict(config.get("model_args") or {})

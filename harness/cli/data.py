@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Offline, app, err, note, out
+from harness.cli.app import EPILOG, Offline, app, known_setting, note, out
+from harness.cli.photos import MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
-
-T = TypeVar("T")
 
 CONSENT = (
     "These are photographs of people: personalising a model on someone's face without their consent does harm. Use "
@@ -113,7 +112,7 @@ def prepare_command(
             name, hf, Columns(concept_column, image_column, category, category_column),
             photo_sets.Draw(seed=seed, min_images=min_images or 2, images_per_concept=2),
             split=split, revision=revision, concepts=concepts, images_per_concept=images_per_concept, offline=offline,
-            watch=_watch,
+            watch=watch,
         )  # fmt: skip
     else:
         tasks = _preparable().get(name)
@@ -133,7 +132,7 @@ def prepare_command(
             for part in tasks.parts
             if (path := lists.get(part.photo_set.list_option)) is not None
         }
-        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, _watch)
+        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, watch)
     path = write_manifest(manifest, folder)
     _tell(manifest, path, folder, as_json)
 
@@ -189,12 +188,34 @@ def list_command(folder: Folder = None, as_json: Json = False) -> None:
 
 @data.command("check", epilog=EPILOG)
 def check_command(
-    name: Annotated[str, typer.Argument(help="A prepared benchmark.")], folder: Folder = None, as_json: Json = False
+    name: Annotated[str, typer.Argument(help="A prepared benchmark, or a folder of your own images.")],
+    setting: Annotated[
+        str | None, typer.Option(help="Of a folder: customization (concepts, the default) or classification (classes).")
+    ] = None,
+    min_side: MinSide = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of a folder: exit code 2 if an image or a folder is not used, or odd.")
+    ] = False,
+    folder: Folder = None,
+    as_json: Json = False,
 ) -> None:
-    """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed."""
+    """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed.
+
+    Of a folder of your own images: list what `run` would use of it, the category words, and all that it would not.
+    """
+    from harness.api import is_own_folder
     from harness.class_prepared import ClassManifest, read_class_manifest
     from harness.prepared import PreparedImages, prepared_names, read_manifest, tasks_of
 
+    kind = known_setting(setting)
+    known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
+    if name not in known and is_own_folder(name):
+        check_folder(Path(name), kind, min_side, strict=strict, as_json=as_json)
+        return
+    given = {"setting": setting is not None, "min-side": min_side is not None, "strict": strict}
+    if any(given.values()):
+        option = next(key for key, value in given.items() if value)
+        raise UsageError(f"--{option} is for a folder of your own images; leave it out.")
     classes = read_class_manifest(name, folder) if name in _preparable_classes() else None
     manifest = classes or read_manifest(name, folder)
     if manifest is None:
@@ -209,7 +230,7 @@ def check_command(
             if isinstance(task.images, PreparedImages)
             for verdict in task.images.verify()
         )
-    wrong = [str(verdict) for verdict in _watch(verdicts, "hashing", manifest.images) if verdict is not None]
+    wrong = [str(verdict) for verdict in watch(verdicts, "hashing", manifest.images) if verdict is not None]
     if as_json:
         result = {"name": name, "images": manifest.images, "whole": manifest.images - len(wrong), "found": wrong}
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
@@ -224,13 +245,6 @@ def check_command(
 def presentable_lines(lines: Iterable[str]) -> str:
     """Lines of a table's cell, each as a terminal may show it."""
     return "\n".join(map(presentable, lines))
-
-
-def _watch(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-    """A progress bar on a terminal, gone when it is done; nothing elsewhere."""
-    from rich.progress import track
-
-    return track(items, label, total=total, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _preparable() -> dict[str, Any]:
@@ -275,7 +289,7 @@ def _prepare_classes(
     extra = [*(key for key in roots if key != source.of.key), *others]
     if extra:
         raise UsageError(f"'{name}' takes no --{extra[0]}; leave it out.")
-    manifest = prepare_classes(source, roots[source.of.key], split_lists, _watch)
+    manifest = prepare_classes(source, roots[source.of.key], split_lists, watch)
     path = write_class_manifest(manifest, folder)
     note(f"{manifest.title}: {manifest.note or manifest.split}. Terms: {manifest.terms}.")
     if data_folder(folder).resolve() != data_folder().resolve():

@@ -35,6 +35,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
+from harness.cli.photos import MinSide, print_reading, reading_of, require_whole, tell_reading, watch
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def run_command(
         int | None,
         typer.Option("--class-order", min=0, help="Classification: this class order for every seed, not the seed's."),
     ] = None,
+    min_side: MinSide = None,
     full_matrix: Annotated[
         bool,
         typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
@@ -108,6 +110,9 @@ def run_command(
     slurm: Slurm = "",
     wait: Wait = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a folder of images of which something is not used, or odd.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
     ] = False,
@@ -142,7 +147,9 @@ def run_command(
         raise UsageError("Give --limit or --tasks, not both.")
     seed_values = parse_seeds(seeds)
     kind = known_setting(setting)
-    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order)
+    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch, min_side)
+    if strict:
+        require_whole(found, tier)
     total = len(found.tasks(tier))
     chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
     if tasks is not None:
@@ -152,11 +159,17 @@ def run_command(
         tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
-        setting=kind, split_into=split_into, class_order=class_order, recognition=recognition_changes(listed),
-        sampling=sampling_changes(listed), output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+        setting=kind, split_into=split_into, class_order=class_order, min_side=min_side,
+        recognition=recognition_changes(listed), sampling=sampling_changes(listed),
+        output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
+    tell_reading(found, tier, quiet=quiet)
+    for caution in prepared.cautions:
+        note(caution)
     if dry_run:
+        if (reading := reading_of(found, tier)) is not None:
+            print_reading(reading)
         _print_plan(prepared, options)
         return
     raise typer.Exit(int(carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait)))

@@ -25,6 +25,7 @@ from harness.cli.app import (
     out,
     parse_seeds,
 )
+from harness.cli.photos import tell_reading, watch
 from harness.errors import ExitCode
 
 
@@ -62,14 +63,16 @@ def tune_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
 ) -> None:
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
-    from harness import tuning
+    from harness import registry, tuning
     from harness.api import find_benchmark
     from harness.assignments import method_specs, recognition_changes, sampling_changes
+    from harness.cautions import cautions
     from harness.display import make_display
     from harness.spec import RunSpec
 
     listed = list(changes or [])
-    setting = find_benchmark(benchmark, known_tier(tier)).setting
+    found = find_benchmark(benchmark, known_tier(tier), watch=watch)
+    setting = found.setting
     methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
@@ -81,6 +84,9 @@ def tune_command(
     usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
     trials = usual if budget is None else budget
     records = tuning.outline(spec, trials)
+    tell_reading(found, tier, quiet=quiet)
+    for caution in cautions(spec, registry.tiers().get(tier), found):
+        note(caution)
     for r in records:
         if r.space_size != size:
             note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {size}.")

@@ -297,7 +297,7 @@ def test_a_chosen_image_that_is_missing_or_damaged(tmp_path: Path) -> None:
     root = make_celeba_hq(tmp_path / "faces", PEOPLE)
     first, second = (root / photo.path for photo in people(root).tasks[0].images[:2])
     first.write_bytes(first.read_bytes()[:200])
-    refused(lambda: people(root), first, "truncated?", "replace")
+    refused(lambda: people(root), first, "truncated or damaged", "replace")
     first.unlink()
     refused(lambda: people(root), f"{first} is missing; unpack")
     second.unlink()

@@ -244,7 +244,20 @@ TABLE = (
         "photos", lambda folder: [(folder / "0.png").write_bytes((folder / "cat" / "0.png").read_bytes()),
                                   shutil.rmtree(folder / "cat"), shutil.rmtree(folder / "dog")],
     ),
-    Row("a concept without images", "run ./photos", "photos/vase", "add some or remove it", "photos", make("vase")),
+    Row(
+        "a concept without images", "run ./photos --strict", "photos/vase is not used (a folder without images)",
+        "mend it, or leave out --strict", "photos", make("vase"),
+    ),
+    Row(
+        "a name without a word", "run ./photos", "'0001'", "write one into category.txt", "photos",
+        rename("cat", "0001"),
+    ),
+    Row("strict about what is no folder", f"{RUN} --strict", "--strict is for a folder", "leave it out"),
+    Row("a least size of what is no folder", f"{RUN} --min-side 9", "--min-side is for a folder", "leave it out"),
+    Row(
+        "pictures below the least size", "run ./photos --min-side 9", "photos/cat/0.png has 8 x 8", "use a larger copy",
+        "photos", nothing,
+    ),
     Row("a concept with one image", "run ./photos", "photos/cat has only one", "add more", "photos", drop("cat/0.png")),
     Row("half a picture", "run ./photos", "photos/cat/0.png", "replace or remove it", "photos", cut("cat/0.png")),
     Row(
@@ -257,7 +270,7 @@ TABLE = (
     ),
     Row(
         "more pixels than memory", "run ./photos", "photos/cat/2.png has more pixels", "save a smaller copy", "photos",
-        lambda folder: Image.new("1", (10_000, 10_000)).save(folder / "cat" / "2.png"),
+        lambda folder: Image.new("1", (13_500, 13_500)).save(folder / "cat" / "2.png"),
     ),
     Row("a name with a line end", "run ./photos", "unprintable", "rename it", "photos", rename("cat", "c\nt")),
     Row(
@@ -270,7 +283,7 @@ TABLE = (
     ),
     Row(
         "a category that is no text", "run ./photos", "cat/category.txt", "save it as UTF-8", "photos",
-        put("cat/category.txt", b"\xff\xfe"),
+        put("cat/category.txt", b"caf\xe9"),
     ),
     Row(
         "a category too long for the backbone", "run ./photos -m ti++", "is too long", "category.txt", "photos",

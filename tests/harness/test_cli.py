@@ -114,6 +114,10 @@ def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp
     assert result.returncode == 0, result.stderr
     assert "stamina" in result.stdout
     assert "partial: tasks 1-2 of 3" in result.stdout
+    assert f"{photos}: 3 concepts, 9 images: cat, duck_toy and vase." in result.stderr
+    caution = "The mini tier's feature extractor, which all figures are made with, knows drawn people and waterfalls"
+    assert caution in result.stderr
+    assert f"caution: {caution}" in " ".join(result.stdout.split())
     report = bench("report", "runs", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     names = {path.suffix for path in (tmp_path / "runs" / "report").rglob("*.*")}

@@ -567,7 +567,11 @@ def test_tables_that_contradict_themselves(folder: Path, parquet: Path, say: Say
     said = say("data", "prepare", "own", "--hf", folder, "--category-column", "kind")
     refused(said, "'max' the categories 'cat' and 'dog'", "--category")
     (folder / "max" / "2.jpg").write_bytes(picture(1)[:100])
-    refused(say("data", "prepare", "own", "--hf", folder), f"{folder / 'max' / '2.jpg'} cannot be read", "truncated?")
+    refused(
+        say("data", "prepare", "own", "--hf", folder),
+        f"{folder / 'max' / '2.jpg'} cannot be read",
+        "truncated or damaged",
+    )
     lines[1] = "max/0.jpg,,dog"
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     refused(say("data", "prepare", "own", "--hf", folder), "names no concept in 'label'", "correct")

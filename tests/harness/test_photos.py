@@ -1,59 +1,41 @@
-"""The user's own photographs: what is read, in which order and category; every pixel mode; every refusal."""
+"""The user's own photographs: what is used, in which order, what is not and how it is said; every refusal."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
+import shutil
 import subprocess
 import sys
-from io import BytesIO
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from own_photos import HEIC, JPEG_XL, LFS_POINTER, concept, noise, picture
+from PIL import Image
 from tests_support import raises_sentence
 
+from harness.api import find_benchmark
+from harness.category_words import words_of_name
+from harness.photo_benchmark import photo_benchmark
 from harness.photo_decoding import content_hash, load_image
-from harness.photos import Concept, category_of_name, read_concepts, verify_concepts
+from harness.photos import Concept, checked, read_photos
 
-RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 220, 0)
-
-
-def concept(folder: Path, name: str, images: tuple[str, ...] = ("a.png", "b.png"), category: str | None = None) -> Path:
-    """A concept's folder with small images, and perhaps a category file."""
-    home = folder / name
-    home.mkdir(parents=True)
-    for image in images:
-        Image.new("RGB", (5, 4), RED).save(home / image)
-    if category is not None:
-        (home / "category.txt").write_text(category, encoding="utf-8")
-    return home
+T = TypeVar("T")
 
 
-def saved(folder: Path, image: Image.Image, name: str, **options: Any) -> Path:
-    path = folder / name
-    image.save(path, **options)
-    return path
+def read_concepts(folder: Path) -> list[Concept]:
+    return list(read_photos(folder).concepts)
 
 
-def quarters() -> Image.Image:
-    """16 x 16: red, green / blue, yellow. Its eight orientations all differ."""
-    image = Image.new("RGB", (16, 16), RED)
-    image.paste(GREEN, (8, 0, 16, 8))
-    image.paste(BLUE, (0, 8, 8, 16))
-    image.paste(YELLOW, (8, 8, 16, 16))
-    return image
-
-
-def colour(path: Path) -> tuple[int, ...]:
-    """The one colour of a flat image."""
-    pixels = load_image(path, 4)
-    assert (pixels == pixels[0, 0]).all()
-    return tuple(int(value) for value in pixels[0, 0])
+def lines(folder: Path) -> list[str]:
+    """What a run says of a folder, which is left out of the sentences."""
+    return [line.replace(str(folder), "HERE") for line in checked(read_photos(folder)).lines()]
 
 
 # Folders
@@ -68,7 +50,7 @@ def test_concepts_and_images_are_in_natural_order(tmp_path: Path) -> None:
     assert concepts[0] == Concept(
         "b", "b", tuple(tmp_path / "b" / name for name in ("img1.jpg", "IMG2.PNG", "img10.png"))
     )
-    verify_concepts(concepts)
+    checked(read_photos(tmp_path))
 
 
 def test_names_that_differ_only_by_case_or_zeros_are_two_concepts(tmp_path: Path) -> None:
@@ -85,10 +67,11 @@ def test_what_is_hidden_or_no_image_is_ignored(tmp_path: Path) -> None:
     for name in (".DS_Store", "notes.txt", "labels.json", "vectors.h5", "clip.mpg", "._a.png", "noextension"):
         (home / name).write_bytes(b"x")
     (home / "folder.png").mkdir()
+    picture(home / "._b.jpg")
     concept(tmp_path, ".cache")
     (tmp_path / "__MACOSX" / "cup").mkdir(parents=True)
     (tmp_path / "licences.txt").write_text("x")
-    Image.new("RGB", (2, 2)).save(tmp_path / "preview.png")
+    picture(tmp_path / "preview.png")
     (only,) = read_concepts(tmp_path)
     assert (only.name, [path.name for path in only.images]) == ("cup", ["a.png", "b.png"])
 
@@ -102,19 +85,20 @@ def test_linked_folders_are_followed_and_broken_links_are_named(tmp_path: Path) 
         (home / "c.png").symlink_to(home / "gone.png")
     except OSError:
         pytest.skip("no symbolic links here")
+    raises_sentence(lambda: read_photos(photos), photos / "linked" / "c.png", "restore or remove")
+    (home / "c.png").unlink()
     (only,) = read_concepts(photos)
-    assert [path.name for path in only.images] == ["a.png", "b.png", "c.png"]
-    raises_sentence(lambda: verify_concepts([only]), photos / "linked" / "c.png", "restore or remove")
+    assert [path.name for path in only.images] == ["a.png", "b.png"]
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     raises_sentence(lambda: read_concepts(tmp_path / "no"), tmp_path / "no", "does not exist")
-    path = saved(tmp_path, quarters(), "a.png")
+    path = picture(tmp_path / "a.png")
     raises_sentence(lambda: read_concepts(path / "below"), path / "below", "does not exist")
 
 
 def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
+    path = picture(tmp_path / "a.png")
     raises_sentence(lambda: read_concepts(path), path, "not a folder")
 
 
@@ -122,14 +106,20 @@ def test_no_concepts(tmp_path: Path) -> None:
     raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
     (tmp_path / "empty").mkdir()
     raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
-    saved(tmp_path, quarters(), "a.png")
+    picture(tmp_path / "a.png")
     raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "holds images but no sub-folder")
 
 
-def test_a_concept_without_images(tmp_path: Path) -> None:
+def test_a_folder_without_images_beside_good_ones_is_said_or_refused(tmp_path: Path) -> None:
     concept(tmp_path, "cup")
-    concept(tmp_path, "vase", ())
-    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "vase", "no image", "remove")
+    (concept(tmp_path, "vase", ()) / "notes.txt").write_text("to do")
+    reading = checked(read_photos(tmp_path))
+    assert [one.name for one in reading.concepts] == ["cup"]
+    assert lines(tmp_path) == [
+        "HERE/vase: not used: 1 file that is no image (notes.txt).",
+        "HERE: not used: 1 folder without images (vase).",
+    ]
+    raises_sentence(reading.require_whole, f"{tmp_path / 'vase'} is not used (a folder without images)", "--strict")
 
 
 def test_a_concept_with_one_image(tmp_path: Path) -> None:
@@ -145,7 +135,7 @@ def test_permission_denied(tmp_path: Path) -> None:
         mode = path.stat().st_mode
         path.chmod(0)
         try:
-            raises_sentence(lambda: verify_concepts(read_concepts(tmp_path)), path, "permission")
+            raises_sentence(lambda: checked(read_photos(tmp_path)), path, "permission")
         finally:
             path.chmod(mode)
 
@@ -167,8 +157,9 @@ def test_an_unreadable_folder_or_file_is_named(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(Path, "stat", deny)
         raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "Permission denied")
+    (tmp_path / "categories.csv").write_text("cup,cup")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", deny)
+        patch.setattr(Path, "read_bytes", deny)
         raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", "Permission denied")
 
 
@@ -180,309 +171,285 @@ def test_an_unprintable_folder_name(tmp_path: Path) -> None:
     raises_sentence(lambda: read_concepts(tmp_path), "a\\nb", "rename")
 
 
-# Categories
+# What is used and what is not
 
 
-@pytest.mark.parametrize(
-    ("name", "category"),
-    [
-        ("duck_toy", "duck toy"),
-        ("dog", "dog"),
-        ("dog-02", "dog"),
-        ("01_red__Cup3", "red Cup"),
-        ("Teekännchen", "Teekännchen"),
-        ("0001", "object"),
-        ("_-_", "object"),
-        ("(1)", "object"),
-    ],
-)
-def test_category_of_the_folder_name(tmp_path: Path, name: str, category: str) -> None:
+SYSTEM = (
+    "@eaDir", "#recycle", "$RECYCLE.BIN", "RECYCLER", "lost+found", "System Volume Information", "__MACOSX",
+    ".Trash-1000", ".Trashes", ".Spotlight-V100", ".ipynb_checkpoints", "__pycache__",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYSTEM)
+def test_folders_of_the_system_are_no_concepts_and_said(tmp_path: Path, name: str) -> None:
+    concept(tmp_path, "dog")
     concept(tmp_path, name)
-    assert category_of_name(name) == category
-    assert read_concepts(tmp_path)[0].category == category
+    concept(tmp_path / "dog", name)
+    assert [one.name for one in read_concepts(tmp_path)] == ["dog"]
+    (line,) = lines(tmp_path)
+    assert line.startswith("HERE: not used: 2 folders of the system's (")
+    assert name in line
+    assert f"dog/{name}" in line
+    checked(read_photos(tmp_path)).require_whole()
+
+
+def test_files_of_systems_and_cameras_are_left_out(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._a.png", "Picasa.ini"):
+        (home / name).write_bytes(bytes(64))
+        (tmp_path / name).write_bytes(bytes(64))
+    assert lines(tmp_path) == []
+    assert len(read_photos(tmp_path).skipped) == 10
+    for name in ("a.png.xmp", "a.AAE"):
+        (home / name).write_text("<x/>")
+    assert lines(tmp_path) == ["HERE/dog: not used: 2 files that are no images (a.AAE and a.png.xmp)."]
+
+
+def test_images_are_known_by_their_content(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog", ("a.png", "photo", "b.jpg_large"))
+    picture(home / "c.png").rename(home / "c.HEIC")
+    assert [path.name for path in read_concepts(tmp_path)[0].images] == ["a.png", "b.jpg_large", "c.HEIC", "photo"]
+    assert lines(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "category"),
-    [
-        ("dog", "dog"),
-        ("  old   teddy bear \nignored 123\n", "old teddy bear"),
-        ("\ufeffhigh-heeled boot\r\n", "high-heeled boot"),
-        ("a b c d", "a b c d"),
-        ("cafe\u0301", "caf\u00e9"),
-    ],
+    ("name", "data", "part"), [("x.HEIC", HEIC, "pillow-heif"), ("x.jpg", HEIC, "pillow-heif"), ("x", JPEG_XL, "JPEG")]
 )
-def test_category_file(tmp_path: Path, text: str, category: str) -> None:
-    concept(tmp_path, "max", category=text)
-    assert read_concepts(tmp_path)[0].category == category
-
-
-@pytest.mark.parametrize("text", ["", "\n dog", "a b c d e", "dog2", "dog.", "a - b", "<token>", "dog_toy", "-"])
-def test_bad_category_file(tmp_path: Path, text: str) -> None:
-    concept(tmp_path, "max", category=text)
-    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "one to four words")
-
-
-def test_category_file_in_another_encoding(tmp_path: Path) -> None:
-    (concept(tmp_path, "max") / "category.txt").write_bytes("Kännchen".encode("latin-1"))
-    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "max" / "category.txt", "UTF-8")
-
-
-def test_categories_of_the_common_file_yield_to_the_own_file(tmp_path: Path) -> None:
-    for name in ("a", "b, c", "duck_toy"):
-        concept(tmp_path, name)
-    concept(tmp_path, "max", category="dog")
-    (tmp_path / "categories.csv").write_text(
-        'folder,category\n\na , teddy bear\n"b, c",cup\nmax,cat\n', encoding="utf-8"
-    )
-    assert {one.name: one.category for one in read_concepts(tmp_path)} == {
-        "a": "teddy bear",
-        "b, c": "cup",
-        "duck_toy": "duck toy",
-        "max": "dog",
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("max;dog", "Line 1 of"),
-        ("max,dog,cat", "folder,category"),
-        ("max,dog\nmax,cat", "a second time"),
-        ("folder,category\nmxa,dog", "did you mean max?"),
-        ("zzzz,dog", "remove the line"),
-        ("max,dog 2", "one to four words"),
-        ("max,", "one to four words"),
-    ],
-)
-def test_bad_common_file(tmp_path: Path, text: str, part: str) -> None:
-    concept(tmp_path, "max")
-    (tmp_path / "categories.csv").write_text(text, encoding="utf-8")
-    raises_sentence(lambda: read_concepts(tmp_path), tmp_path / "categories.csv", part)
-
-
-# Pixels
-
-
-def test_result_is_a_fresh_rgb_array(tmp_path: Path) -> None:
-    pixels = load_image(saved(tmp_path, quarters(), "a.png"), 16)
-    assert pixels.shape == (16, 16, 3)
-    assert pixels.dtype == np.uint8
-    assert pixels.flags.writeable
-    assert pixels.flags.c_contiguous
-    np.testing.assert_array_equal(pixels, np.asarray(quarters()))
-
-
-@pytest.mark.parametrize(
-    ("image", "name", "expected"),
-    [
-        (Image.new("1", (9, 9), 1), "a.png", (255, 255, 255)),
-        (Image.new("L", (9, 9), 77), "a.png", (77, 77, 77)),
-        (Image.new("LA", (9, 9), (0, 51)), "a.png", (204, 204, 204)),
-        (Image.new("RGBA", (9, 9), (255, 0, 0, 51)), "a.png", (255, 204, 204)),
-        (Image.new("RGBA", (9, 9), (9, 9, 9, 0)), "a.webp", (255, 255, 255)),
-        (Image.new("RGB", (9, 9), RED).quantize(4), "a.png", RED),
-        (Image.new("RGB", (9, 9), BLUE).quantize(4), "a.gif", BLUE),
-        (Image.new("RGBA", (9, 9), (0, 0, 255, 0)).quantize(4), "a.png", (255, 255, 255)),
-        (Image.new("CMYK", (9, 9), (0, 255, 255, 0)), "a.tif", RED),
-        (Image.new("CMYK", (9, 9), (0, 0, 0, 255)), "a.tif", (0, 0, 0)),
-        (Image.new("I;16", (9, 9), 65535), "a.png", (255, 255, 255)),
-        (Image.new("I;16", (9, 9), 257 * 100), "a.png", (100, 100, 100)),
-        (Image.new("I;16", (9, 9), 20 * 257), "a.png", (20, 20, 20)),
-        (Image.fromarray(np.full((9, 9), 257 * 100, ">u2")), "a.tif", (100, 100, 100)),
-        (Image.new("I", (9, 9), 200), "a.tif", (200, 200, 200)),
-        (Image.new("I", (9, 9), 257 * 100), "a.tif", (100, 100, 100)),
-        (Image.new("I", (9, 9), 2**31 - 1), "a.tif", (255, 255, 255)),
-        (Image.new("I", (9, 9), -7), "a.tif", (0, 0, 0)),
-        (Image.new("F", (9, 9), 0.4), "a.tif", (102, 102, 102)),
-        (Image.new("F", (9, 9), 102.0), "a.tif", (102, 102, 102)),
-        (Image.new("F", (9, 9), 300.0), "a.tif", (255, 255, 255)),
-        (Image.new("F", (9, 9), float("nan")), "a.tif", (0, 0, 0)),
-        (Image.new("F", (9, 9), float("inf")), "a.tif", (255, 255, 255)),
-        (Image.new("YCbCr", (9, 9), (90, 128, 128)), "a.tif", (90, 90, 90)),
-        (Image.new("LAB", (9, 9), (255, 128, 128)), "a.tif", (255, 255, 255)),
-        (Image.new("LAB", (9, 9), (138, 209, 198)), "a.tif", RED),
-    ],
-    ids=lambda value: f"{value.mode}" if isinstance(value, Image.Image) else str(value),
-)
-def test_every_mode(tmp_path: Path, image: Image.Image, name: str, expected: tuple[int, ...]) -> None:
-    path = saved(tmp_path, image, name)
-    np.testing.assert_allclose(colour(path), expected, atol=5)
-
-
-def test_mode_survives_the_test_files(tmp_path: Path) -> None:
-    """The case above tests what it claims: Pillow opens these files in the mode they were saved in."""
-    big = Image.fromarray(np.full((3, 3), 7, ">u2"))
-    modes = ("1", "L", "LA", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr", "LAB")
-    for image in (*(Image.new(mode, (3, 3)) for mode in modes), big):
-        with Image.open(saved(tmp_path, image, "a.tif")) as opened:
-            assert opened.mode == image.mode
-
-
-def test_rgb_with_a_transparent_colour(tmp_path: Path) -> None:
-    path = saved(tmp_path, Image.new("RGB", (5, 5), BLUE), "a.png", transparency=BLUE)
-    assert colour(path) == (255, 255, 255)
-
-
-@pytest.mark.parametrize("ink", [(0, 0, 0, 0), (0, 255, 255, 0), (255, 255, 0, 0), (0, 0, 0, 255)])
-def test_cmyk_jpeg(tmp_path: Path, ink: tuple[int, int, int, int]) -> None:
-    """Pillow writes CMYK JPEGs inverted with Adobe's marker, as Photoshop does."""
-    path = saved(tmp_path, Image.new("CMYK", (16, 16), ink), "a.jpg", quality=95)
-    assert b"Adobe" in path.read_bytes()
-    cyan, magenta, yellow, black = ink
-    expected = [(255 - colourant) * (255 - black) / 255 for colourant in (cyan, magenta, yellow)]
-    np.testing.assert_allclose(colour(path), expected, atol=3)
-
-
-@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tif"])
-def test_first_frame_of_an_animation(tmp_path: Path, name: str) -> None:
-    first, second = Image.new("RGB", (8, 8), RED), Image.new("RGB", (8, 8), BLUE)
-    path = saved(tmp_path, first, name, save_all=True, append_images=[second])
-    with Image.open(path) as opened:
-        assert getattr(opened, "n_frames", 1) == 2
-    np.testing.assert_allclose(colour(path), RED, atol=3)
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(tmp_path: Path, orientation: int, name: str) -> None:
-    """By the definition of the tag: in which direction the stored rows and columns run in the upright image."""
-    shown = np.asarray(quarters())
-    stored = {
-        1: shown,
-        2: shown[:, ::-1],
-        3: shown[::-1, ::-1],
-        4: shown[::-1],
-        5: shown.transpose(1, 0, 2),
-        6: np.rot90(shown, 1),  # shown after a quarter turn clockwise, so stored a quarter turn counter-clockwise
-        7: shown[::-1, ::-1].transpose(1, 0, 2),
-        8: np.rot90(shown, -1),
-    }[orientation]
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    options = {"a.jpg": {"quality": 100, "subsampling": 0}, "a.webp": {"lossless": True}}.get(name, {})
-    path = saved(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), name, exif=exif, **options)
-    np.testing.assert_allclose(load_image(path, 16), shown, atol=3)
-
-
-@pytest.mark.parametrize("value", [0, 9, 700])
-def test_an_orientation_out_of_range_counts_as_upright(tmp_path: Path, value: int) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = value
-    path = saved(tmp_path, quarters(), "a.png", exif=exif)
-    np.testing.assert_array_equal(load_image(path, 16), np.asarray(quarters()))
-
-
-@pytest.mark.parametrize("exif", [b"Exif\0\0damaged", b"Exif\0\0MM\0*\0\0\0\x08\0\xff"])
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_counts_as_upright(tmp_path: Path, exif: bytes) -> None:
-    path = saved(tmp_path, Image.new("RGB", (8, 8), RED), "a.png", exif=exif)
-    assert colour(path) == RED
-
-
-def test_the_central_square_is_kept(tmp_path: Path) -> None:
-    wide = Image.new("RGB", (40, 8), BLUE)
-    wide.paste(RED, (16, 0, 24, 8))
-    assert colour(saved(tmp_path, wide, "wide.png")) == RED
-    assert colour(saved(tmp_path, wide.transpose(Image.Transpose.ROTATE_90), "tall.png")) == RED
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3)])
-def test_extreme_shapes(tmp_path: Path, shape: tuple[int, int]) -> None:
-    path = saved(tmp_path, Image.new("RGB", shape, RED), "a.png")
-    assert load_image(path, 33).shape == (33, 33, 3)
-    assert colour(path) == RED
-
-
-MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F")
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    mode=st.sampled_from(MODES),
-    width=st.integers(1, 200),
-    height=st.integers(1, 200),
-    size=st.integers(1, 64),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_any_image_becomes_a_square_of_rgb(
-    tmp_path_factory: pytest.TempPathFactory, mode: str, width: int, height: int, size: int, seed: int
+def test_a_photograph_that_cannot_be_read_here_is_counted_and_named(
+    tmp_path: Path, name: str, data: bytes, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    source = Image.fromarray(noise)
-    image = source.convert("L").convert("I").convert("I;16") if mode == "I;16" else None
-    if mode == "LAB":
-        image = Image.frombytes("LAB", (width, height), noise.tobytes())
-    image = image or (source.convert("L").convert(mode) if mode in ("I", "F", "LA") else source.convert(mode))
-    path = saved(tmp_path_factory.mktemp("any"), image, "a.png" if mode == "P" else "a.tif")
-    pixels = load_image(path, size)
-    assert pixels.shape == (size, size, 3)
-    assert pixels.dtype == np.uint8
+    monkeypatch.setattr("harness.image_files.find_spec", lambda _: None)  # no plugin is installed
+    home = concept(tmp_path, "dog")
+    for number in range(5):
+        (home / f"{number}{name}").write_bytes(data)
+    (line,) = lines(tmp_path)
+    assert line.startswith(f"HERE/dog: not used: 5 photographs (0{name}, 1{name}, 2{name} and 2 more), each a")
+    assert part in line
+    raises_sentence(read_photos(tmp_path).require_whole, home / f"0{name}", "4 more", "--strict")
+    (home / "b.png").unlink()
+    raises_sentence(lambda: read_photos(tmp_path), home, "only one image but 5 that cannot be used", part)
+
+
+@pytest.mark.parametrize("data", ["", LFS_POINTER, "<!doctype html><title>404</title>"])
+def test_what_stands_in_the_place_of_an_image_is_refused(tmp_path: Path, data: str) -> None:
+    home = concept(tmp_path, "dog")
+    (home / "c.jpg").write_text(data)
+    raises_sentence(lambda: read_photos(tmp_path), home / "c.jpg")
+
+
+def test_photographs_in_folders_inside_are_said(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    concept(home, "monday", ("a.png", "b", "c.jpg"))
+    concept(home / "tuesday", "morning", ("a.png", "b.HEIC"))
+    (home / "empty").mkdir()
+    assert lines(tmp_path) == [
+        "HERE/dog: not used: 4 images in 2 folders inside (monday and tuesday; move the images up to use them)."
+    ]
+    for path in (home / "a.png", home / "b.png"):
+        path.unlink()
+    concept(tmp_path, "cat")
+    raises_sentence(lambda: read_photos(tmp_path), home, "no image of its own but 4 in folders inside", "move them up")
+
+
+def test_masks_are_a_concept_beside_others_and_a_folder_inside_one(tmp_path: Path) -> None:
+    concept(concept(tmp_path, "dog"), "masks")
+    concept(tmp_path, "masks")
+    reading = checked(read_photos(tmp_path))
+    assert reading.summary == "2 concepts, 4 images: dog and masks."
+    assert lines(tmp_path)[0].startswith("HERE/dog: not used: 2 images in 1 folder inside (masks;")
+
+
+def test_a_folder_of_folders_of_concepts_says_which_to_give(tmp_path: Path) -> None:
+    concept(tmp_path / "pets", "dog")
+    raises_sentence(lambda: read_photos(tmp_path), "folders of such folders (pets/)", "give the one that holds")
+
+
+def test_links_that_lead_back_are_no_concepts(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    try:
+        (home / "again").symlink_to("..")
+        (tmp_path / "all").symlink_to(".")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    assert [one.name for one in read_concepts(tmp_path)] == ["dog"]
+    assert lines(tmp_path) == []
+    assert {one.path.name for one in read_photos(tmp_path).skipped} == {"again", "all"}
+
+
+def test_images_beside_the_folders_are_said(tmp_path: Path) -> None:
+    concept(tmp_path, "dog")
+    picture(tmp_path / "a.png")
+    assert lines(tmp_path) == [
+        "HERE: not used: 1 image beside the sub-folders (a.png; move them into one to use them)."
+    ]
+
+
+def test_few_lines_of_many_folders(tmp_path: Path) -> None:
+    for number in range(30):
+        (concept(tmp_path, f"dog_{number}") / "notes.txt").write_text("x")
+    found = lines(tmp_path)
+    assert len(found) == 12
+    assert found[-1] == "... and 19 more lines like these."
+
+
+def test_the_table_says_what_is_used(tmp_path: Path) -> None:
+    (concept(tmp_path, "max", category="dog") / "notes.txt").write_text("x")
+    concept(tmp_path, "red_cup")
+    assert checked(read_photos(tmp_path)).rows() == [
+        {"concept": "max", "category": "dog", "from": "category.txt", "images": 2, "skipped": 1},
+        {"concept": "red_cup", "category": "red cup", "from": "the folder's name", "images": 2, "skipped": 0},
+    ]
+
+
+# Names
+
+
+def test_names_are_in_composed_letters(tmp_path: Path) -> None:
+    concept(tmp_path, unicodedata.normalize("NFD", "café"))
+    (only,) = read_concepts(tmp_path)
+    assert (only.name, only.category) == ("caf\u00e9", "caf\u00e9")
+
+
+def test_one_name_in_composed_and_in_decomposed_letters_is_refused(tmp_path: Path) -> None:
+    for form in ("NFC", "NFD"):
+        (tmp_path / unicodedata.normalize(form, "café")).mkdir(exist_ok=True)
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system takes them for one name")
+    raises_sentence(lambda: read_photos(tmp_path), "is there twice", "macOS", "rename one")
+
+
+@settings(max_examples=40)
+@given(st.text(st.characters(exclude_categories=("C",), exclude_characters="/"), min_size=1, max_size=40))
+def test_any_name_is_read_shown_or_refused(name: str) -> None:
+    if name.startswith(".") or len(name.encode()) > 200:
+        return
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        concept(folder, "_" + name)
+        if not name.isprintable() or not any(c.isalpha() for c in words_of_name("_" + name)[0]):
+            raises_sentence(lambda: read_concepts(folder), "it")
+            return
+        (only,) = read_concepts(folder)
+        assert only.name == unicodedata.normalize("NFC", "_" + name)
+        assert any(c.isalpha() for c in only.category)
+        assert only.category == " ".join(only.category.split())
+        plainly = re.sub(r"[\d\s]+$", "", " ".join(re.sub("[_-]", " ", only.name).split()))
+        assert only.plain == (only.category == plainly and not any(c.isdigit() for c in only.category))
+        assert read_photos(folder).lines() == [] or not only.plain
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "word " * 40 + "."])
+def test_long_names_are_cut_in_sentences(tmp_path: Path, name: str) -> None:
+    concept(tmp_path, name, ("a.png",))
+    message = raises_sentence(lambda: read_photos(tmp_path), "only one image")
+    assert "…" in message
+    assert len(message) < len(str(tmp_path)) + 200
+
+
+# Copies
+
+
+def test_copies_are_counted_once_and_named(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    shutil.copy(home / "a.png", home / "c.png")
+    Image.open(home / "a.png").save(home / "d.bmp")
+    reading = checked(read_photos(tmp_path))
+    assert [path.name for path in reading.concepts[0].images] == ["a.png", "b.png"]
+    assert lines(tmp_path) == [
+        "HERE/dog: not used: 2 images that there are already (c.png is the same file as a.png and d.bmp is the same "
+        "picture as a.png, saved in another way)."
+    ]
+    raises_sentence(reading.require_whole, home / "c.png", "--strict")
+    (home / "b.png").unlink()
+    raises_sentence(
+        lambda: checked(read_photos(tmp_path)), home, "only one image, as c.png is the same file as a.png", "at least 2"
+    )
+
+
+def test_a_picture_saved_once_more_as_jpeg_is_said(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    large = noise("large", 4, 3).resize((240, 180))
+    picture(home / "large.png", large)
+    picture(home / "large.jpg", large)
+    (line,) = lines(tmp_path)
+    assert line == "HERE/dog/large.png looks the same as large.jpg; if it is that picture saved once more, remove it."
+    assert len(read_concepts(tmp_path)[0].images) == 4
+
+
+def test_a_picture_in_two_concepts_is_said(tmp_path: Path) -> None:
+    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
+    shutil.copy(dog / "a.png", cat / "c.png")
+    Image.open(dog / "b.png").save(cat / "d.bmp")
+    assert lines(tmp_path) == [
+        "2 pictures are in more than one concept, and right in one at most: cat/c.png and dog/a.png; cat/d.bmp and "
+        "dog/b.png."
+    ]
+    assert [len(one.images) for one in checked(read_photos(tmp_path)).concepts] == [4, 2]
+    raises_sentence(checked(read_photos(tmp_path)).require_whole, "more than one concept", "--strict")
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=7))
+def test_as_many_images_are_used_as_there_are_pictures(pictures: list[int]) -> None:
+    with TemporaryDirectory() as place:
+        home = Path(place) / "dog"
+        home.mkdir()
+        for number, seed in enumerate(pictures):
+            picture(home / f"{number}.{('png', 'bmp', 'tif')[number % 3]}", noise(str(seed)))
+        if len(set(pictures)) < 2:
+            raises_sentence(lambda: checked(read_photos(Path(place))), "only one image")
+            return
+        reading = checked(read_photos(Path(place)))
+        assert reading.images == len(set(pictures))
+        assert sum(one.kind == "copy" for one in reading.skipped) == len(pictures) - len(set(pictures))
+
+
+def test_pictures_are_decoded_once_where_none_are_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    concept(tmp_path, "dog", tuple(f"{number}.png" for number in range(5)))
+    monkeypatch.setattr("harness.photo_copies.content_hash", lambda _: pytest.fail("was read again"))
+    monkeypatch.setattr("harness.photo_copies.load_image", lambda *_: pytest.fail("was decoded again"))
+    seen: list[tuple[str, int | None]] = []
+
+    def watch(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+        seen.append((label, total))
+        return items
+
+    checked(read_photos(tmp_path), watch)
+    assert seen == [("reading photographs", 5)]
+
+
+def test_a_least_size(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    picture(home / "c.png", noise("small", 30, 12))
+    checked(read_photos(tmp_path))
+    raises_sentence(lambda: checked(read_photos(tmp_path), min_side=13), home / "c.png", "at least 13")
+
+
+# Benchmarks
+
+
+def test_a_folder_never_bears_the_name_of_a_registered_benchmark(tmp_path: Path) -> None:
+    for name in ("mixed50", "tuning6", "mine"):
+        concept(tmp_path / name, "dog")
+    names = [photo_benchmark(tmp_path / name, "mini").name for name in ("mixed50", "tuning6", "mine")]
+    assert names == ["mixed50 (folder)", "tuning6 (folder)", "mine"]
+
+
+@pytest.mark.parametrize("name", ["shoot 12:30", "a:b", "json:dumps"])
+def test_a_folder_with_a_colon_in_its_name_is_a_folder(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        concept(Path(name), "dog")
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    assert find_benchmark(name, "mini").name == name
+    raises_sentence(lambda: find_benchmark("no/such 12:30", "mini"), "no/such 12:30 does not exist")
+    raises_sentence(lambda: find_benchmark("x" * 5000, "mini"), "Unknown benchmark")
 
 
 # Refusals
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.tif", "a.bmp"])
-@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5])
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_truncated_files(tmp_path: Path, name: str, kept: float) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    path = saved(tmp_path, Image.fromarray(noise), name)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(kept * len(data))])
-    raises_sentence(lambda: load_image(path, 8), path, "truncated?", "replace or remove")
-
-
-def test_text_renamed_to_an_image(tmp_path: Path) -> None:
-    path = tmp_path / "a.jpg"
-    path.write_text("This is no photograph at all, whatever its name says.\n" * 20)
-    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
-
-
-def test_a_program_is_never_run_for_an_image(tmp_path: Path) -> None:
-    """EPS needs Ghostscript; a file that only calls itself .jpg must not start it."""
-    path = tmp_path / "a.jpg"
-    with BytesIO() as stream:
-        quarters().save(stream, "EPS")
-        path.write_bytes(stream.getvalue())
-    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
-
-
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("limit", [200, 100])  # above one time the limit Pillow warns, above two it raises
-def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
-    assert limit == Image.MAX_IMAGE_PIXELS
-
-
-@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
-def test_too_many_pixels_where_warnings_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
-    raises_sentence(lambda: load_image(path, 8), path, "smaller copy")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 256)
-    assert load_image(path, 8).shape == (8, 8, 3)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert load_image(path, 8).shape == (8, 8, 3)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (0, 0)])
-def test_zero_size(tmp_path: Path, width: int, height: int) -> None:
-    path = tmp_path / "a.gif"
-    path.write_bytes(b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\0\0\0;")
-    raises_sentence(lambda: load_image(path, 8), path, "cannot be read as an image")
-    path.with_suffix(".ppm").write_bytes(f"P6 {width} {height} 255\n".encode())
-    raises_sentence(lambda: load_image(path.with_suffix(".ppm"), 8), "cannot be read as an image")
-
-
-def test_what_is_no_file(tmp_path: Path) -> None:
-    for call in (lambda path: load_image(path, 8), content_hash):
-        raises_sentence(lambda call=call: call(tmp_path / "no.png"), tmp_path / "no.png", "does not exist")
-        raises_sentence(lambda call=call: call(tmp_path), tmp_path, "not a file")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -493,39 +460,15 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     raises_sentence(lambda: load_image(home / "c.png", 8), home / "c.png", "not a file")
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_size_below_one(tmp_path: Path, size: int) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
-    with pytest.raises(ValueError, match="size"):
-        load_image(path, size)
-
-
-def test_memory_shortage_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = saved(tmp_path, quarters(), "a.png")
-
-    def full(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(Image.Image, "crop", full)
-    with pytest.raises(MemoryError):
-        load_image(path, 8)
-
-
 def test_verify_names_the_first_bad_image(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         concept(tmp_path, name)
     for bad in (tmp_path / "b" / "b.png", tmp_path / "c" / "a.png"):
         bad.write_bytes(bad.read_bytes()[:40])
-    raises_sentence(lambda: verify_concepts(read_concepts(tmp_path)), tmp_path / "b" / "b.png")
+    raises_sentence(lambda: checked(read_photos(tmp_path)), tmp_path / "b" / "b.png")
 
 
 # The rest
-
-
-def test_content_hash(tmp_path: Path) -> None:
-    data = np.random.default_rng(0).bytes(300_001)
-    (tmp_path / "a.jpg").write_bytes(data)
-    assert content_hash(tmp_path / "a.jpg") == hashlib.sha256(data).hexdigest()
 
 
 def test_the_users_data_is_left_as_it_was(tmp_path: Path) -> None:
@@ -541,7 +484,7 @@ def test_the_users_data_is_left_as_it_was(tmp_path: Path) -> None:
 
     before = state()
     concepts = read_concepts(tmp_path)
-    verify_concepts(concepts)
+    checked(read_photos(tmp_path))
     for path in concepts[0].images:
         content_hash(path)
     assert state() == before

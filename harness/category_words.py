@@ -1,0 +1,210 @@
+"""The category word of a concept: the X in "a photo of a V* X", from a file of the user's or from the folder's name.
+
+A name is read plainly: underscores and hyphens are spaces, numbers at its end are dropped. Whatever else had to be done
+to it is shown before anything is trained, and a name without a word in it is refused: no word is invented.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.errors import UsageError, nearest, shortened
+from harness.photo_decoding import unreadable
+from harness.photo_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
+from harness.photo_skips import few
+
+FROM_NAME = "the folder's name"
+MOST_WORDS = 4
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_APOSTROPHES = "'\u2019"
+_NUMBER = re.compile(r"v?\d+", re.IGNORECASE)  # "2", "v2"
+_NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
+# Other trainers' convention: repeats, a rare token and the class, as in "10_sks dog".
+_REPEATS = re.compile(r"\d+_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SEPARATORS = ",;\t"
+
+
+class Category(NamedTuple):
+    """A category: its word(s), which file or name they are from, and whether they are that text read plainly."""
+
+    words: str
+    origin: str
+    plain: bool = True
+
+
+def words_of_name(name: str) -> tuple[str, bool]:
+    """The words that a folder's name holds, and whether they are the name read plainly; no words: ('', False).
+
+    Digits inside of words stay. What stands in '<...>', numbers at either end and in brackets, articles, and
+    the repeats and the token of "10_sks dog" are left out.
+
+    >>> words_of_name("duck_toy"), words_of_name("dog-02"), words_of_name("dog (1)"), words_of_name("0001")
+    (('duck toy', True), ('dog', True), ('dog', False), ('', False))
+    """
+    name = composed(name)
+    convention = _REPEATS.fullmatch(name)
+    text = re.sub(r"<[^<>]*>", " ", convention["words"] if convention else name)
+    words = [word.strip(_APOSTROPHES) for word in "".join(c if _in_word(c) else " " for c in text).split()]
+    words = [word for word in words if any(c.isalnum() for c in word)]
+    while words and words[0].isdecimal():
+        del words[0]
+    while words and _NUMBER.fullmatch(words[-1]):
+        del words[-1]
+    if words:
+        words[-1] = _NUMBERED.sub(r"\1", words[-1])
+    if len(words) > 1 and words[0].lower() in _ARTICLES:
+        del words[0]
+    found = " ".join(words)
+    if not any(c.isalpha() for c in found):
+        return "", False
+    plainly = re.sub(r"[\d\s]+$", "", " ".join(re.sub(r"[_-]", " ", name).split()))
+    return found, found == plainly and not any(c.isdigit() for c in found)
+
+
+def category_of(
+    folder: Path, name: str, own_files: Sequence[Path], listed: Mapping[str, Category], root: Path
+) -> Category:
+    """The category of a concept's folder: of its own file, else of the common one, else of its name.
+
+    Args:
+        own_files: its category.txt; more than one if only their case differs. listed: see `listed_categories`.
+
+    Raises:
+        UsageError: there are several files, one is malformed, or the name has no word in it.
+    """
+    if len(own_files) > 1:
+        names = few([path.name for path in own_files])
+        raise UsageError(f"{shortened(folder)} has {names}, which differ in case only; remove all but one.")
+    if own_files:
+        lines = (read_text(own_files[0]) or "").splitlines()
+        where = f"The first line of {shortened(own_files[0])}"
+        return Category(checked_category(lines[0] if lines else "", where), own_files[0].name)
+    if name in listed:
+        return listed[name]
+    words, plain = words_of_name(name)
+    if not words:
+        raise UsageError(
+            f"The folder name '{shortened(name)}' has no word in it that says what {shortened(folder)} shows; write "
+            f"one into {CATEGORY_FILE} in it, or '{shortened(name)},WORD' into {shortened(root / CATEGORIES_FILE)}."
+        )
+    return Category(words, FROM_NAME, plain)
+
+
+def listed_categories(tables: Sequence[Path], names: Collection[str]) -> dict[str, Category]:
+    """Concept's name -> category, from the file beside the concepts' folders; empty if there is no such file.
+
+    Columns may be separated by commas, semicolons or tabs, as spreadsheet programs save them.
+
+    Args:
+        tables: that file; more than one if only their case differs. names: of all folders, in composed letters.
+
+    Raises:
+        UsageError: there are several, or one has a line that cannot be used.
+    """
+    if len(tables) > 1:
+        found = few([path.name for path in tables])
+        raise UsageError(f"{shortened(tables[0].parent)} has {found}, which differ in case only; remove all but one.")
+    if not tables:
+        return {}
+    path = tables[0]
+    lines = (read_text(path) or "").splitlines()
+    categories: dict[str, Category] = {}
+    try:
+        for number, cells in _rows(lines):
+            where = f"Line {number} of {shortened(path)}"
+            if number == 1 and [cell.lower() for cell in cells] == ["folder", "category"]:
+                continue
+            if len(cells) != 2:
+                raise UsageError(f"{where} does not read 'folder,category'; correct it.")
+            name, category = composed(cells[0]), cells[1]
+            if name not in names:
+                close = nearest(name, names)
+                hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."
+                raise UsageError(f"{where} names '{shortened(name)}', which is no folder beside it; {hint}")
+            if name in categories:
+                raise UsageError(f"{where} names '{shortened(name)}' a second time; remove one of the lines.")
+            categories[name] = Category(checked_category(category, where), path.name)
+    except csv.Error as error:
+        raise UsageError(f"{shortened(path)} cannot be read as CSV ({error}); correct or remove it.") from error
+    return categories
+
+
+def checked_category(text: str, where: str) -> str:
+    """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
+    category = " ".join(composed(text).split())
+    words = category.split(" ")
+    if len(words) > MOST_WORDS or not all(map(_is_word, words)):
+        given = shortened(text.strip())
+        raise UsageError(f"{where} gives the category {given!r}; write one to four words of letters or hyphens.")
+    if len(words) > 1 and words[0].lower() in _ARTICLES:
+        raise UsageError(f"{where} gives the category {category!r}; leave out '{words[0]}'.")
+    return category
+
+
+def told(categories: Iterable[tuple[str, Category]]) -> list[str]:
+    """A sentence on the category words that are not plainly the folders' names; none if all are."""
+    odd = [
+        f"{shortened(category.words)} (of '{shortened(name)}')" for name, category in categories if not category.plain
+    ]
+    if not odd:
+        return []
+    one = len(odd) == 1
+    return [
+        f"{'A category word is' if one else f'{len(odd)} category words are'} not plainly the folder's name: "
+        f"{few(odd)}; another goes into {CATEGORY_FILE} in the folder."
+    ]
+
+
+def read_text(path: Path) -> str | None:
+    """A small text file of the user's: UTF-8 with or without its mark, or UTF-16 with it; None if it is not there."""
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shortened(path)} is not UTF-8 text; save it as UTF-8.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _in_word(char: str) -> bool:
+    """Whether a word may have it: a letter, a digit, a mark that belongs to a letter, an apostrophe."""
+    return char.isalnum() or _is_mark(char) or char in _APOSTROPHES
+
+
+def _is_mark(char: str) -> bool:
+    """A sign that belongs to the letter before it; not a variation selector, which belongs to an emoji."""
+    return unicodedata.category(char).startswith("M") and not "\ufe00" <= char <= "\ufe0f"
+
+
+def _is_word(word: str) -> bool:
+    """Letters, in parts that hyphens or apostrophes join."""
+    parts = re.split(r"['\u2019-]", word)
+    return all(part[:1].isalpha() and all(c.isalpha() or _is_mark(c) for c in part) for part in parts)
+
+
+def _rows(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """Line number and cells of each line that is not empty, by the first separator that gives two cells everywhere."""
+    tables: list[list[tuple[int, list[str]]]] = []
+    for separator in _SEPARATORS:
+        reader = csv.reader(lines, delimiter=separator)
+        rows: list[tuple[int, list[str]]] = []
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            while len(cells) > 2 and not cells[-1]:  # columns that a spreadsheet has, too
+                cells.pop()
+            if any(cells):
+                rows.append((reader.line_num, cells))
+        if all(len(cells) == 2 for _, cells in rows):
+            return rows
+        tables.append(rows)
+    return tables[0]

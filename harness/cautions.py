@@ -1,0 +1,46 @@
+"""What a run's owner must know before its work begins, and a reader of its tables after it."""
+
+from __future__ import annotations
+
+from harness.spec import Benchmark, RunSpec, Tier
+
+
+def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]:
+    """Whole sentences; none for what tier and images were made for each other.
+
+    Where a benchmark's images are photographs, a tier whose own model knows other images only is no help: neither to
+    draw them nor, by its feature extractor, to measure what was drawn.
+    """
+    knows = tier.knows.get(benchmark.setting, "")
+    if not knows or not benchmark.shows_photographs(tier.name):
+        return ()
+    others = _others(benchmark)
+    own = tier.classifier if benchmark.setting == "classification" else tier.backbone
+    if spec.backbone is None or spec.backbone == own:
+        return (
+            f"The {tier.name} tier's model knows {knows} only, and these are photographs; for photographs{others}.",
+        )
+    if benchmark.setting == "customization" and (spec.extractor is None or spec.extractor == tier.extractor):
+        extractor = _extractor(benchmark)
+        return (
+            f"The {tier.name} tier's feature extractor, which all figures are made with, knows {knows} only, and these "
+            f"are photographs; for those{others}{extractor}.",
+        )
+    return ()
+
+
+def _others(benchmark: Benchmark) -> str:
+    """': --tier paper', of the tiers whose model knows photographs."""
+    from harness import registry
+
+    tiers = registry.tiers()
+    return ": " + " or ".join(f"--tier {n}" for n in tiers.names() if not tiers.get(n).knows.get(benchmark.setting))
+
+
+def _extractor(benchmark: Benchmark) -> str:
+    """', or --extractor NAME', of those tiers."""
+    from harness import registry
+
+    tiers = [registry.tiers().get(name) for name in registry.tiers().names()]
+    names = dict.fromkeys(one.extractor for one in tiers if not one.knows.get(benchmark.setting))
+    return "".join(f", or --extractor {name}" for name in names)

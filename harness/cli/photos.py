@@ -1,0 +1,133 @@
+"""What the commands say of a folder of the user's own images: what is used of it, what is not, and why."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.cli.app import err, note, out
+from harness.errors import UsageError, presentable, shortened
+
+if TYPE_CHECKING:
+    from harness.class_folder import ClassReading
+    from harness.photos import Reading
+    from harness.spec import Benchmark, SettingName
+
+T = TypeVar("T")
+
+MinSide = Annotated[
+    int | None, typer.Option("--min-side", min=1, help="Of a folder: pixels that an image's shorter side needs; 8.")
+]
+PATIENCE = 2.0  # seconds that may pass without a word
+
+
+def watch(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """A progress bar on a terminal if it takes longer than two seconds, gone when it is done; nothing elsewhere."""
+    if not err.is_terminal:
+        yield from items
+        return
+    from rich.progress import Progress
+
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task(label, total=total, visible=False)
+        started = time.monotonic()
+        for item in items:
+            yield item
+            bar.update(task, advance=1, visible=time.monotonic() - started > PATIENCE)
+
+
+def reading_of(benchmark: Benchmark, tier: str) -> Reading | ClassReading | None:
+    """What was read of the folder that a benchmark is; None for any other."""
+    return getattr(benchmark.sources.get(tier), "reading", None)
+
+
+def require_whole(benchmark: Benchmark, tier: str) -> None:
+    """What `--strict` does.
+
+    Raises:
+        UsageError: the benchmark is no folder, or a photograph or a folder in it is not used, or odd.
+    """
+    reading = reading_of(benchmark, tier)
+    if reading is None:
+        raise UsageError("--strict is for a folder of your own images; leave it out.")
+    reading.require_whole()
+
+
+def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
+    """Say what of a folder is used and what is not, in a few lines on stderr.
+
+    Args:
+        quiet: only what is not used, or odd.
+    """
+    reading = reading_of(benchmark, tier)
+    if reading is None:
+        return
+    if not quiet:
+        note(f"{shortened(reading.folder)}: {reading.summary}")
+    lines = reading.lines()
+    for line in lines:
+        note(line)
+    if lines:
+        note(f"All of it: {check_command(reading)}")
+
+
+def check_command(reading: Reading | ClassReading) -> str:
+    """The command line that lists everything in the folder."""
+    place = str(reading.folder)
+    place = place if "/" in place else f"./{place}"  # a plain name may be a prepared benchmark's, or begin with a dash
+    more = ("--setting", reading.setting) if reading.setting == "classification" else ()
+    return shlex.join(["stamina-bench", "data", "check", place, *more])
+
+
+def print_reading(reading: Reading | ClassReading) -> None:
+    """The table of concepts or classes."""
+    rows = reading.rows()
+    table = RichTable(title=Text(presentable(shortened(reading.folder))), title_justify="left")
+    for key, value in rows[0].items():
+        table.add_column(key, justify="right" if isinstance(value, int) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(presentable(shortened(cell))) for cell in row.values()))
+    out.print(table)
+
+
+def check_folder(
+    folder: Path, setting: SettingName | None, min_side: int | None, *, strict: bool, as_json: bool
+) -> None:
+    """`data check DIR`: read and decode everything in a folder, and list what is used and all that is not.
+
+    Raises:
+        UsageError: the folder could not be run.
+    """
+    from harness.class_folder import read_classes
+    from harness.photos import checked, read_photos
+
+    reading: Reading | ClassReading
+    if setting == "classification":
+        reading = read_classes(folder, watch, min_side)
+    else:
+        reading = checked(read_photos(folder), watch, min_side)
+    if as_json:
+        skipped = [
+            {"path": str(one.path), "kind": one.kind, "reason": one.reason, "photographs": one.photographs}
+            for one in reading.skipped
+        ]
+        result = {"folder": str(folder), "used": reading.rows(), "skipped": skipped, "notes": reading.told}
+        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        print_reading(reading)
+        for text in (
+            *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped),
+            *reading.told,
+            reading.summary,
+        ):
+            out.print(presentable(text), markup=False, soft_wrap=True)
+    if strict:
+        reading.require_whole()

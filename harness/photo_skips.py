@@ -1,0 +1,120 @@
+"""What of a folder of photographs is not used, and the sentences that say so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import UsageError, shortened
+
+# clutter: what is hidden, and files that systems and cameras leave; system: folders that they leave; other: no image;
+# unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
+# empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set
+Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused"]
+
+NAMED = 3  # so many names stand in a sentence
+LINES = 12  # so many sentences are printed of a folder
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that is not used.
+
+    reason: what it is, or why, without a full stop. photographs: how many are not used because of it.
+    """
+
+    path: Path
+    kind: Kind
+    reason: str
+    photographs: int = 0
+
+    @property
+    def loses(self) -> bool:
+        """Whether its owner may have wanted it used: what `--strict` refuses."""
+        return self.photographs > 0 or self.kind == "empty"
+
+
+def empty(folder: Path) -> Skipped:
+    """A folder in which there is nothing to use."""
+    return Skipped(folder, "empty", "a folder without images")
+
+
+def few(names: Sequence[str], most: int = NAMED) -> str:
+    """'a', 'a and b', 'a, b and c', 'a, b, c and 4 more'."""
+    shown = [shortened(name) for name in names[:most]]
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    *first, last = shown
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """'1 image', '2 images'."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
+    """One sentence for each folder of which something is not used; clutter is not worth one."""
+    places: dict[Path, list[Skipped]] = {}
+    for one in skipped:
+        if one.kind != "clutter" and (one.photographs or one.kind != "nested"):
+            places.setdefault(folder if one.kind == "system" else one.path.parent, []).append(one)
+    return [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
+
+
+def first_ones(lines: Sequence[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= LINES:
+        return list(lines)
+    return [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines like these."]
+
+
+def by_folder(skipped: Iterable[Skipped]) -> Counter[Path]:
+    """How many entries of each folder are not used, clutter apart."""
+    return Counter(one.path.parent for one in skipped if one.kind != "clutter")
+
+
+def refuse(skipped: Iterable[Skipped], notes: Sequence[str]) -> None:
+    """What `--strict` does.
+
+    Raises:
+        UsageError: a photograph or a folder would not be used, or there is a note; names the first.
+    """
+    lost = [one for one in skipped if one.loses]
+    found = [f"{shortened(one.path)} is not used ({one.reason})" for one in lost] + [note.rstrip(".") for note in notes]
+    if found:
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        raise UsageError(f"{found[0]}{more}; mend it, or leave out --strict.")
+
+
+def _parts(place: Path, skipped: Sequence[Skipped]) -> list[str]:
+    kinds: dict[tuple[Kind, str], list[Skipped]] = {}
+    for one in skipped:
+        kinds.setdefault((one.kind, one.reason if one.kind in ("unreadable", "unused") else ""), []).append(one)
+    return [_part(place, kind, reason, some) for (kind, reason), some in kinds.items()]
+
+
+def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
+    number, images = len(some), counted(sum(one.photographs for one in some), "image")
+    names = few([one.path.relative_to(place).as_posix() for one in some])
+    match kind:
+        case "system":
+            return f"{counted(number, 'folder')} of the system's ({names})"
+        case "unreadable":
+            return f"{counted(number, 'photograph')} ({names}), {'each ' if number > 1 else ''}{reason}"
+        case "nested":
+            return f"{images} in {counted(number, 'folder')} inside ({names}; move the images up to use them)"
+        case "empty":
+            return f"{counted(number, 'folder')} without images ({names})"
+        case "beside":
+            return f"{images} beside the sub-folders ({names}; move them into one to use them)"
+        case "copy":
+            again = few([f"{one.path.name} is {one.reason}" for one in some])
+            return f"{counted(number, 'image')} that there {'is' if number == 1 else 'are'} already ({again})"
+        case "unused":
+            return f"{names}/ with {images} ({reason})"
+        case _:
+            return f"{counted(number, 'file that is no image', 'files that are no images')} ({names})"

@@ -1,0 +1,152 @@
+"""What `run`, `tune` and `data check` say of a folder of one's own images before any work; nothing is trained here."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_process import bench, call, refused
+from own_photos import HEIC, concept, noise, picture
+from photo_trees import state
+
+from harness import registry
+from harness.spec import RunSpec
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with something of everything, ./photos."""
+    monkeypatch.setattr("harness.image_files.find_spec", lambda _: None)  # no plugin of Pillow's
+    monkeypatch.chdir(tmp_path)
+    folder = Path("photos")
+    concept(folder, "max", category="dog")
+    home = concept(folder, "10_sks cat", ("a.png", "b.png", "c"))
+    (home / "d.HEIC").write_bytes(HEIC)
+    concept(folder, "@eaDir")
+    (folder / "vase").mkdir()
+    picture(folder / "max" / "c.png", noise("wide", 200, 20))
+    return folder
+
+
+LINES = [
+    "photos: not used: 1 folder of the system's (@eaDir); 1 folder without images (vase).",
+    "photos/10_sks cat: not used: 1 photograph (d.HEIC), a HEIC image, which Pillow reads with a plugin only; "
+    "`pip install pillow-heif`, or save it as JPEG.",
+    "A category word is not plainly the folder's name: cat (of '10_sks cat'); another goes into category.txt in the "
+    "folder.",
+    "photos/max/c.png has 200 x 20 pixels, and its central square shows 10 % of it.",
+    "All of it: stamina-bench data check ./photos",
+    "The mini tier's model knows drawn people and waterfalls only, and these are photographs; for photographs: --tier paper.",
+]
+
+
+def test_a_run_says_what_is_used_and_what_is_not(photos: Path) -> None:
+    before = state(photos)
+    out, err = io.StringIO(), io.StringIO()
+    assert call(out, err, "run", "photos", "--methods", "ti++", "--dry-run") == 0
+    assert err.getvalue().splitlines() == ["photos: 2 concepts, 6 images: 10_sks cat and max.", *LINES]
+    table = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines() if "│" in line]
+    assert table[:2] == [
+        ["10_sks cat", "cat", "the folder's name", "3", "1"], ["max", "dog", "category.txt", "3", "0"]
+    ]  # fmt: skip
+    quiet = io.StringIO()
+    assert call(io.StringIO(), quiet, "run", "photos", "--methods", "ti++", "--dry-run", "-q") == 0
+    assert quiet.getvalue().splitlines() == LINES
+    assert state(photos) == before
+
+
+def test_a_tuning_says_it_too(photos: Path) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    assert call(out, err, "tune", "ti++", "--benchmark", "photos", "--dry-run") == 0
+    assert err.getvalue().splitlines()[1:] == LINES
+
+
+def test_data_check_lists_everything(photos: Path) -> None:
+    code, said = bench("data", "check", "./photos")
+    assert code == 0
+    lines = said.splitlines()
+    assert [line for line in lines if line.startswith("not used: ")] == [
+        "not used: photos/@eaDir: a folder that the system keeps for itself",
+        "not used: photos/10_sks cat/d.HEIC: a HEIC image, which Pillow reads with a plugin only; `pip install "
+        "pillow-heif`, or save it as JPEG",
+        "not used: photos/vase: a folder without images",
+    ]  # fmt: skip
+    assert lines[-3:] == [*LINES[2:4], "2 concepts, 6 images: 10_sks cat and max."]
+    assert bench("data", "check", "photos") == (code, said)  # nothing of that name is prepared
+
+
+def test_data_check_as_json_and_strict(photos: Path) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    assert call(out, err, "data", "check", "photos", "--json", "--strict") == 2
+    found: dict[str, Any] = json.loads(out.getvalue())
+    assert found["used"][0] == {
+        "concept": "10_sks cat", "category": "cat", "from": "the folder's name", "images": 3, "skipped": 1
+    }  # fmt: skip
+    assert [(one["path"], one["kind"], one["photographs"]) for one in found["skipped"]] == [
+        ("photos/@eaDir", "system", 0), ("photos/10_sks cat/d.HEIC", "unreadable", 1), ("photos/vase", "empty", 0)
+    ]  # fmt: skip
+    assert found["notes"] == LINES[2:4]
+    assert len(err.getvalue().splitlines()) == 1
+    assert "photos/10_sks cat/d.HEIC is not used (a HEIC image" in err.getvalue()
+    refused(bench("run", "photos", "--strict", "--dry-run"), "d.HEIC is not used", "1 more", "leave out --strict")
+
+
+def test_a_folder_of_classes_is_checked_too(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        for name in ("a", "b"):
+            concept(tmp_path / "own" / split, name)
+    code, said = bench("data", "check", tmp_path / "own", "--setting", "classification")
+    assert code == 0
+    assert "2 classes, 4 images to train, 4 to test: a and b. Images to train are of train/, images to test of" in said
+    code, said = bench("data", "check", tmp_path / "own", "--setting", "classification", "--json")
+    assert json.loads(said)["used"] == [{"class": name, "train": 2, "test": 2, "skipped": 0} for name in "ab"]
+    arguments = ("run", tmp_path / "own", "--setting", "classification", "--dry-run", "-o", tmp_path / "runs")
+    code, said = bench(*arguments, "--methods", "ft")
+    assert (
+        "The mini tier's model knows drawn objects only, and these are photographs; for photographs: --tier paper."
+        in said
+    )
+    assert "│ a     │" in said
+    refused(bench("data", "check", tmp_path / "own"), "give the one that holds", "--setting classification")
+
+
+def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
+    refused(bench("data", "check", tmp_path / "no"), "no does not exist")
+    concept(tmp_path, "dog", ("a.png",))
+    refused(bench("data", "check", tmp_path), "only one image")
+    refused(bench("data", "check", "mixed50", "--strict"), "--strict is for a folder")
+    refused(bench("data", "check", "mixed50", "--setting", "classification"), "--setting is for a folder")
+    refused(bench("data", "check", "mixed50", "--min-side", "3"), "--min-side is for a folder")
+
+
+def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
+    concept(tmp_path / "photos", "dog")
+    arguments = ("run", tmp_path / "photos", "--methods", "ti++", "--dry-run", "-o", tmp_path / "runs")
+    refused(bench(*arguments, "--min-side", 17), "20 x 16 pixels", "at least 17")
+    assert bench(*arguments, "--min-side", 16)[0] == 0
+    picture(tmp_path / "photos" / "dog" / "c.png", noise("tiny", 7, 7))
+    refused(bench(*arguments), "7 x 7 pixels", "at least 8")
+    assert bench(*arguments, "--min-side", 7)[0] == 0
+    refused(bench("data", "check", tmp_path / "photos", "--min-side", 17), "at least 17")
+    spec = RunSpec.model_validate({"benchmark": "x", "methods": [{"name": "ti++"}]})
+    assert "min_side" not in spec.model_dump(mode="json")  # a run's file keeps the name that it had
+    small = spec.model_copy(update={"min_side": 3})
+    assert RunSpec.model_validate(small.model_dump(mode="json")) == small
+
+
+def test_no_word_of_photographs_where_the_images_are_the_tiers_own(tmp_path: Path) -> None:
+    for benchmark, methods in (("tuning6", "ti++"), ("imagenet-r20", "ft")):
+        code, said = bench("run", benchmark, "--methods", methods, "--dry-run", "-o", tmp_path)
+        assert code == 0, said
+        assert "photographs" not in said
+
+
+def test_a_tier_says_what_its_models_know() -> None:
+    tiers = registry.tiers()
+    assert tiers.get("mini").knows == {
+        "customization": "drawn people and waterfalls", "classification": "drawn objects"
+    }  # fmt: skip
+    assert not tiers.get("paper").knows
