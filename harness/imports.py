@@ -64,6 +64,8 @@ def imports(source: bytes, package: str) -> Imports:
             literal = _literal(node)
             if called in BY_NAME and literal is not None:
                 names.add(_absolute(literal, package))
+            elif called == "exec" and literal is not None:
+                names |= imports(literal.encode(), package).names
             elif called in BY_NAME:
                 unknown.append((node.lineno, f"imports a module that it names only when it runs ({called})"))
             elif called in UNKNOWN:

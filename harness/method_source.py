@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+import warnings
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from harness.distributions import distribution_of, is_standard, normal, ours
-from harness.errors import UsageError
+from harness.errors import UncountedSourceWarning, UsageError
 from harness.import_path import HOME, METHODS, PACKAGES
 from harness.imports import Imports, Place, find_module, imports, with_parents
 
@@ -47,6 +48,12 @@ def method_source(cls: type[Any], base: type[Any]) -> MethodSource:
     if cls not in _KNOWN:
         _KNOWN[cls] = _Reading(cls, base).whole()
     return _KNOWN[cls]
+
+
+def warn_of_uncounted(name: str, method: type[Any]) -> None:
+    """Warn of each thing that cannot be counted of a method's source; said once, however often a run is planned."""
+    for text in method.source_notes():
+        warnings.warn(f"Method '{name}': {text}", UncountedSourceWarning, stacklevel=2)
 
 
 @dataclass
@@ -193,7 +200,7 @@ class _Reading:
             return
         for name in sorted(_names_of(sys.modules[place.name])):
             self.follow(name)
-        if getattr(sys.modules[place.name], "__method_source__", False):
+        if vars(sys.modules[place.name]).get("__method_source__", False):
             for path in sorted(file.parent.glob("*.py")):
                 self.follow(f"{place.package}.{path.stem}" if path.stem != "__init__" else place.package)
 

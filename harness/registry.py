@@ -14,7 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from harness.errors import UsageError, first_line, unknown
+from harness.errors import UsageError, unknown
+from harness.plugin_errors import not_loaded
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -31,13 +32,15 @@ class Registry(Generic[T]):
     def __init__(
         self, kind: str, group: str, fits: Callable[[object], bool], meaning: str = "",
         elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
+        loaded: Callable[[T], object] = lambda plugin: None,
     ) -> None:  # fmt: skip
         """`fits`: whether something is a plugin of the kind; `meaning`: what that takes, in brackets.
 
         `elsewhere`: what to say of a name that belongs to another registry: one that is not in this one (None), or what
-        it stands for, which does not fit.
+        it stands for, which does not fit. `loaded`: called with each plugin as soon as it is imported.
         """
         self.kind, self.group, self.fits, self.meaning, self.elsewhere = kind, group, fits, meaning, elsewhere
+        self.loaded = loaded
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -84,12 +87,11 @@ class Registry(Generic[T]):
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            first = first_line(error)
-            reason = "it ends the program" if isinstance(error, SystemExit) else first
-            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
+            raise not_loaded(self.kind, name, point, error) from error
         if not self.fits(plugin):
             plain = UsageError(f"'{name}' is not a {self.kind}{self.meaning}: see the README on writing one.")
             raise self.elsewhere(name, plugin) or plain
+        self.loaded(plugin)
         return plugin
 
 
@@ -118,11 +120,14 @@ def _methods(setting: SettingName) -> Registry[type[Method[Any]]]:
         known = ", ".join(methods(setting).names())
         return UsageError(f"The method '{name}' is of the setting {other}; {setting} has: {known}.")
 
+    def read(plugin: type[Method[Any]]) -> str:
+        return plugin.source_hash()  # now, so that it stands for what was imported, whatever is edited later
+
     if setting == "customization":
         meaning = " (a class of Method, with options_class and begin)"
-        return Registry("method", "stamina_bench.methods", fits, meaning, elsewhere)
+        return Registry("method", "stamina_bench.methods", fits, meaning, elsewhere, read)
     meaning = " of the classification setting (a class of Method, with options of ClassOptions, and begin)"
-    return Registry("method", "stamina_bench.methods.classification", fits, meaning, elsewhere)
+    return Registry("method", "stamina_bench.methods.classification", fits, meaning, elsewhere, read)
 
 
 def settings_of(method: str) -> tuple[SettingName, ...]:
