@@ -7,6 +7,10 @@ folder `reports/` or `harness/` on the import path is never taken for one of the
 from __future__ import annotations
 
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # `python -m` puts the current folder there, even before the standard library
+
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING

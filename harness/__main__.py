@@ -1,9 +1,13 @@
-"""`python -m harness`: the command `stamina-bench`. Python itself looks for `harness` in the current folder first."""
+"""`python -m harness`: the command `stamina-bench`.
 
-from harness.import_path import leave_current_folder
+Python itself looks for `harness` in the current folder first; `python -m stamina_bench` has a name of its own.
+"""
 
-leave_current_folder()
+import sys
 
-from stamina_bench import main  # noqa: E402  (only now is the import path as it should be)
+if not sys.flags.safe_path:
+    del sys.path[0]  # `python -m` puts the current folder there, even before the standard library
+
+from stamina_bench import main
 
 main()

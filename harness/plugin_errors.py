@@ -59,10 +59,11 @@ def _cause(error: BaseException) -> str:
 
 def _remedy(module: str, point: EntryPoint | None, error: BaseException) -> str:
     top = module.partition(".")[0]
-    missing = isinstance(error, ModuleNotFoundError) and error.name == top
+    lacking = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     if point is not None:
-        return "install its distribution again, or uninstall it" if missing else "fix or uninstall it"
-    if not missing:
+        gone = lacking and f"{module}.".startswith(f"{lacking}.")
+        return "install its distribution again, or uninstall it" if gone else "fix or uninstall it"
+    if lacking != top:
         return "fix it"
     if top and any(Path(top + suffix).exists() for suffix in ("", ".py")):
         return "it lies in the current folder, which is on the import path only with PYTHONPATH=. before the command"
