@@ -26,10 +26,33 @@ def named_folders(environment: Mapping[str, str]) -> list[str]:
 
 
 def without_current_folder(path: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The import path without the current folder, unless PYTHONPATH names that, or this program lies there."""
+    """The import path without the current folder, unless PYTHONPATH names that, or this program lies there.
+
+    It stays where a distribution that is installed in place put it, which is behind the standard library.
+    """
     here = os.path.realpath(os.getcwd())
-    kept = {os.path.realpath(part) for part in [*named_folders(environment), str(HOME)]}
-    return [part for part in path if here in kept or os.path.realpath(part or here) != here]
+    if here in {os.path.realpath(part) for part in [*named_folders(environment), str(HOME)]}:
+        return list(path)
+    standard = os.path.dirname(os.__file__)
+    end = path.index(standard) if standard in path else len(path)
+    kept = [part for part in path[:end] if os.path.realpath(part or here) != here]
+    after = list(path[end:])
+    # Python adds nothing twice: what was there in front is not there again, though it was installed
+    if len(kept) < end and here not in map(os.path.realpath, after) and _installed_in_place(here, after):
+        after.append(here)
+    return kept + after
+
+
+def _installed_in_place(folder: str, path: Sequence[str]) -> bool:
+    """Whether a path file (`*.pth`) in one of the path's folders names a folder."""
+    for file in [file for part in path for file in sorted(Path(part).glob("*.pth"))]:
+        try:
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        if any(os.path.realpath(file.parent / line.strip()) == folder for line in lines if line.strip()):
+            return True
+    return False
 
 
 def leave_current_folder() -> None:

@@ -193,6 +193,9 @@ def test_jobs_that_an_earlier_version_queued_are_read() -> None:
 # ------------------------------------------------------------------------------------------------------- import path
 
 
+STANDARD_LIBRARY = os.path.dirname(os.__file__)
+
+
 @given(st.lists(st.sampled_from(["", ".", "HERE", "/a", "/b/..", "LINK"]), max_size=6), st.booleans())
 def test_only_the_current_folder_is_taken_away(
     tmp_path_factory: pytest.TempPathFactory, entries: list[str], named: bool
@@ -201,10 +204,26 @@ def test_only_the_current_folder_is_taken_away(
     link = here.with_name(f"{here.name}-link")
     link.symlink_to(here)
     path = [{"HERE": str(here), "LINK": str(link)}.get(entry, entry) for entry in entries]
+    after = [STANDARD_LIBRARY, "/site", str(here)]  # where an installed distribution puts it
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        found = without_current_folder(path, {"PYTHONPATH": str(link) if named else f"{os.pathsep}/a"})
-    assert found == (path if named else [entry for entry in path if entry.startswith(("/a", "/b"))])
+        found = without_current_folder([*path, *after], {"PYTHONPATH": str(link) if named else f"{os.pathsep}/a"})
+    assert found == [*(path if named else [entry for entry in path if entry.startswith(("/a", "/b"))]), *after]
+
+
+def test_a_distribution_installed_in_place_is_found_in_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, checkout = tmp_path / "site-packages", tmp_path / "checkout"
+    site.mkdir()
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
+    stray = {"PYTHONPATH": os.pathsep}
+    path = [str(checkout), STANDARD_LIBRARY, str(site)]
+    (site / "other.pth").write_text(f"import os\n\n{tmp_path}\n")
+    assert without_current_folder(path, stray) == path[1:]
+    (site / "my.pth").write_text(f"{checkout}\n")
+    assert without_current_folder(path, stray) == [*path[1:], str(checkout)]
 
 
 def test_where_this_program_lies_stays_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +235,7 @@ def test_processes_that_are_started_hear_of_it(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{os.pathsep}/a{os.pathsep}")
     monkeypatch.setenv("PYTHONSAFEPATH", "")
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path), "/a"])
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "/a", *sys.path])
     leave_current_folder()
     assert os.environ["PYTHONPATH"] == "/a"
     assert named_folders({}) == []
