@@ -18,6 +18,7 @@ from harness.cautions import cautions
 from harness.errors import UsageError, reason, shortened, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
+from harness.method_source import warn_of_uncounted
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
 from harness.runner import Progress, check
@@ -207,6 +208,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []
     for method_spec in spec.methods:
         plugin: type[Method[Any]] = registry.methods().get(method_spec.name)
+        warn_of_uncounted(method_spec.name, plugin)
         try:
             wanted.append((method_spec.name, plugin, plugin.options_class.for_tier(tier.name, method_spec.changes)))
         except UsageError as error:

@@ -15,6 +15,7 @@ from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
 from harness.errors import UsageError, unknown
 from harness.fingerprint import MEMO, Fingerprints, hub_snapshot
+from harness.method_source import warn_of_uncounted
 from harness.plan import Plan, Setting
 from harness.runner import check
 from harness.spec import Benchmark, ClassOptions, Recognition, RunSpec, Tier
@@ -47,6 +48,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
     wanted: list[tuple[str, Any, ClassOptions]] = []
     for method_spec in spec.methods:
         plugin = registry.methods("classification").get(method_spec.name)
+        warn_of_uncounted(method_spec.name, plugin)
         try:
             options = plugin.options_for("classification").for_tier(tier.name, method_spec.changes)
         except UsageError as error:

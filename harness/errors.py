@@ -55,6 +55,10 @@ class UnwritableError(StoreError):
     """The results folder cannot be written: its disk is full, say. No step could be kept."""
 
 
+class UncountedSourceWarning(UserWarning):
+    """Part of a method's source, as it seems, cannot be counted: an edit of that would reuse what was made before."""
+
+
 def presentable(text: str) -> str:
     """The text on one line, as a terminal or a log may show it.
 

@@ -7,12 +7,8 @@ saving are the harness's. Importing this module imports no torch, so that plans 
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from harness.spec import ClassOptions, Options, SettingName
@@ -47,6 +43,7 @@ class Method(ABC, Generic[O]):
         joint: classification: all tasks' images are learnt at once, after the last task has come: an upper bound.
         search_space: option -> values that `stamina-bench tune` may choose from, in order. class_search_space: those in
             the classification setting, where it has both.
+        data_files: files that it reads, by their paths from its own file's folder: an edit of one makes results new.
 
     Attributes:
         memory: what `remember` or `merge` left after the task before; empty at the first.
@@ -66,6 +63,7 @@ class Method(ABC, Generic[O]):
     joint: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    data_files: ClassVar[Sequence[str]] = ()
 
     def __init__(self, options: O) -> None:
         self.options = options
@@ -139,32 +137,23 @@ class Method(ABC, Generic[O]):
 
     @classmethod
     def source_hash(cls) -> str:
-        """Hash of the source that this method is written in: an edited method never reuses a stale result.
+        """SHA-256 of the source that this method is written in: an edited method never reuses a stale result.
 
-        Counted are the files of the class and of its bases (the harness's own aside), every module in the same folder
-        that those files import, and every package they import that says `__method_source__ = True`, such as the shared
-        parts of the built-in methods.
+        Counted are the files of the class and of its bases, everything that they import, anywhere in their text and in
+        turn, and `data_files`; of installed distributions (not those installed in place) the name and version, but for
+        what stamina-bench itself requires; and the shared parts of the built-in methods, where they are imported. It
+        stands for the source as it was when the class was loaded, and does not depend on where the files lie.
+
+        Raises:
+            UsageError: a class has no source that can be read, or one of its `data_files` is missing.
         """
-        digest = hashlib.sha256()
-        for path in sorted(cls._sources()):
-            digest.update(path.name.encode() + path.read_bytes())
-        return digest.hexdigest()
+        from harness.method_source import method_source
+
+        return method_source(cls, Method).digest
 
     @classmethod
-    def _sources(cls) -> set[Path]:
-        paths: set[Path] = set()
-        for ancestor in cls.__mro__:
-            module = sys.modules.get(ancestor.__module__)
-            file = getattr(module, "__file__", None)
-            if module is None or file is None or not issubclass(ancestor, Method) or ancestor is Method:
-                continue
-            paths.add(Path(file))
-            named = list(vars(module).values())
-            modules = [v if isinstance(v, ModuleType) else sys.modules.get(getattr(v, "__module__", "")) for v in named]
-            for used in modules:
-                home = Path(getattr(used, "__file__", None) or "")
-                if getattr(used, "__method_source__", False):
-                    paths.update(home.parent.glob("*.py"))
-                elif home.suffix == ".py" and home.parent == Path(file).parent:
-                    paths.add(home)
-        return paths
+    def source_notes(cls) -> tuple[str, ...]:
+        """Sentences on what may be part of its source and cannot be counted, such as code that is run with `exec`."""
+        from harness.method_source import method_source
+
+        return method_source(cls, Method).notes

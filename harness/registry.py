@@ -13,7 +13,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from harness.errors import UsageError, first_line, unknown
+from harness.errors import UsageError, unknown
+from harness.plugin_errors import not_loaded
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -30,6 +31,7 @@ class Registry(Generic[T]):
     def __init__(
         self, kind: str, group: str, flaw: Callable[[object], str],
         elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
+        loaded: Callable[[T], object] = lambda plugin: None,
     ) -> None:  # fmt: skip
         """Of one kind of plugin, registered as entry points of one group.
 
@@ -37,8 +39,9 @@ class Registry(Generic[T]):
             flaw: why something is no plugin of the kind, as the end of a sentence; empty if it is one.
             elsewhere: what to say of a name that belongs to another registry: one that is not in this one (None), or
                 what it stands for, which does not fit.
+            loaded: called with each plugin as soon as it is imported.
         """
-        self.kind, self.group, self.flaw, self.elsewhere = kind, group, flaw, elsewhere
+        self.kind, self.group, self.flaw, self.elsewhere, self.loaded = kind, group, flaw, elsewhere, loaded
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -85,12 +88,11 @@ class Registry(Generic[T]):
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            first = first_line(error)
-            reason = "it ends the program" if isinstance(error, SystemExit) else first
-            raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
+            raise not_loaded(self.kind, name, point, error) from error
         if why := self.flaw(plugin):
             plain = UsageError(f"'{name}' cannot be used as a {self.kind}: {why}; see the README on writing one.")
             raise self.elsewhere(name, plugin) or plain
+        self.loaded(plugin)
         return plugin
 
 
@@ -110,8 +112,11 @@ def _methods(setting: SettingName) -> Registry[type[Method[Any]]]:
         known = ", ".join(methods(setting).names())
         return UsageError(f"The method '{name}' is of the setting {other}; {setting} has: {known}.")
 
+    def read(plugin: type[Method[Any]]) -> str:
+        return plugin.source_hash()  # now, so that it stands for what was imported, whatever is edited later
+
     group = "stamina_bench.methods" + ".classification" * (setting == "classification")
-    return Registry("method", group, lambda plugin: flaw(plugin, setting), elsewhere)
+    return Registry("method", group, lambda plugin: flaw(plugin, setting), elsewhere, read)
 
 
 def settings_of(method: str) -> tuple[SettingName, ...]:

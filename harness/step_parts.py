@@ -31,7 +31,9 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
     """
     plugin = registry.methods(setting).get(name)
     if plugin.source_hash() != recipe["source"]:
-        raise UsageError(f"The source of method '{name}' changed during the run; run again.")
+        raise UsageError(
+            f"The source of method '{name}' changed during the run; run again (in a notebook, restart Python first)."
+        )
     method = plugin(plugin.options_for(setting).model_validate(recipe["options"]))
     if entry is not None and MEMORY in entry.manifest["files"]:
         method.memory = load_tensors(str(entry.file(MEMORY)))

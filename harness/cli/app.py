@@ -6,13 +6,14 @@ import os
 import shlex
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from harness.errors import BenchError, ExitCode, UsageError, presentable
+from harness.errors import BenchError, ExitCode, UncountedSourceWarning, UsageError, presentable
 
 EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
 
@@ -138,6 +139,16 @@ def note(text: str) -> None:
     err.print(presentable(text), markup=False, soft_wrap=True)
 
 
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning that is for the user as one line; any other, of a library, as Python shows it."""
+    if issubclass(category, UncountedSourceWarning):
+        note(str(message))
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
 def main() -> None:
     """The console script: one line on stderr for what the user can mend, the documented exit code."""
     debug = "--debug" in sys.argv or bool(os.environ.get("STAMINA_BENCH_DEBUG"))
@@ -145,6 +156,7 @@ def main() -> None:
         sys.argv.remove("--debug")
     code: Any = ExitCode.INTERRUPTED
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
+    warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
     try:
         code = app(standalone_mode=False)

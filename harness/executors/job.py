@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,12 @@ class Work:
     def __init__(self, folder: str, run_file: str, keys: Sequence[str]) -> None:
         """`folder`: where the command was given. `run_file`: the run's, with its whole path."""
         self.folder, self.run_file, self.keys = folder, run_file, tuple(keys)
+
+    def __reduce__(self) -> tuple[Callable[..., Work], tuple[str, str, Sequence[str]]]:
+        """Pickled by way of `stamina_bench`: it imports this program's packages from where they are installed."""
+        from stamina_bench import job
+
+        return job, (self.folder, self.run_file, self.keys)
 
     def __call__(self) -> None:
         """Make the steps.

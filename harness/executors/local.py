@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.context import BaseContext, ForkServerContext
 from pathlib import Path
 
+from harness.import_path import starting_processes
 from harness.plan import Setting, Step
 from harness.slots import Slot, threads_per_worker
 
@@ -85,13 +86,14 @@ class LocalExecutor:
         if sys.platform != "linux" or any(slot.device != "cpu" for slot in self.slots):
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([WARM[self.setting.recognition is not None]])
+        # first what imports this program's packages from where they are installed
+        context.set_forkserver_preload(["stamina_bench", WARM[self.setting.recognition is not None]])
         return context
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
         """Start a step in a slot; the future gives its seconds, or raises what the step raised."""
         self._wait_for_libraries()
-        with _signals_left_to_parent():  # a worker may start now
+        with _signals_left_to_parent(), starting_processes():  # a worker may start now
             return self._pools[slot].submit(_work, step, self.setting, str(self.root), slot.device)
 
     def _wait_for_libraries(self) -> None:
@@ -123,7 +125,8 @@ class LocalExecutor:
 
 def _fork_once(context: ForkServerContext) -> None:
     process = context.Process(target=int)
-    process.start()
+    with starting_processes():
+        process.start()
     process.join()
 
 

@@ -6,7 +6,9 @@ import io
 import math
 import os
 import re
+import shlex
 import subprocess
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
@@ -143,7 +145,8 @@ def _executor(folder: Path) -> Any:
         from submitit import SlurmExecutor
 
         folder.mkdir(parents=True, exist_ok=True)
-        return SlurmExecutor(folder=folder, max_num_timeout=TIMEOUTS)
+        python = f"{shlex.quote(sys.executable)} -P"  # with -m it would import from the current folder first
+        return SlurmExecutor(folder=folder, max_num_timeout=TIMEOUTS, python=python)
     except RuntimeError:
         raise UsageError(
             "--executor slurm: there is no Slurm on this machine; run the command on a login node of the cluster."

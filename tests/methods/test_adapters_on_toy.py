@@ -1,11 +1,8 @@
-"""Adapters on two bare projections: attached, penalised for the right draw, folded; and what a source hash covers."""
+"""Adapters on two bare projections: attached, penalised for the right draw, folded."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter, attach, attached, count_trained, fold
-from harness.method import Method
 from methods.clora import CLoRA
 from methods.custom_diffusion import UpperBound
 from methods.parts import FreeMask, FullResidual, LowRank, MaskedLowRank, MlpMask
@@ -307,115 +303,3 @@ def test_begin_draws_from_its_generator_alone(method_class: Any) -> None:
         starts.append(torch.cat([p.detach().flatten() for p in parameters]))
     assert torch.equal(starts[0], starts[1])
     assert not torch.equal(starts[0], starts[2])
-
-
-# --------------------------------------------------------------------------------------------------------- source hash
-
-SOURCE = '''"""A method under construction."""
-from harness.method import Method
-from harness.spec import MethodOptions
-
-
-class {name}(Method[MethodOptions]):
-    options_class = MethodOptions
-
-    def begin(self, model, generator):
-        raise NotImplementedError
-'''
-
-
-Load = Callable[[Path], type[Method[Any]]]
-
-
-@pytest.fixture
-def load() -> Iterator[Load]:
-    """Import a file that holds a class named `Draft`; forgets it afterwards."""
-    names: list[str] = []
-
-    def load_file(path: Path) -> type[Method[Any]]:
-        name = f"draft_method_{len(names)}"
-        names.append(name)
-        spec = spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        found: type[Method[Any]] = module.Draft
-        return found
-
-    yield load_file
-    for name in names:
-        del sys.modules[name]
-
-
-def test_hash_follows_the_methods_text(tmp_path: Path, load: Load) -> None:
-    path = tmp_path / "draft.py"
-    path.write_text(SOURCE.format(name="Draft"), encoding="utf-8")
-    plugin = load(path)
-    first = plugin.source_hash()
-    assert len(first) == 64
-    assert plugin.source_hash() == first
-    path.write_text(SOURCE.format(name="Draft") + "\n# one word more\n", encoding="utf-8")
-    second = plugin.source_hash()
-    assert second != first
-    assert load(path).source_hash() == second
-    path.write_text(SOURCE.format(name="Draft"), encoding="utf-8")
-    assert plugin.source_hash() == first
-
-
-def test_hash_ignores_where_the_file_lies_and_its_neighbours(tmp_path: Path, load: Load) -> None:
-    hashes = set()
-    for folder in ("one", "two"):
-        home = tmp_path / folder
-        home.mkdir()
-        (home / "draft.py").write_text(SOURCE.format(name="Draft"), encoding="utf-8")
-        (home / "other.py").write_text(f"# {folder}", encoding="utf-8")
-        hashes.add(load(home / "draft.py").source_hash())
-    assert len(hashes) == 1
-
-
-def test_hash_follows_packages_that_say_they_are_method_source(
-    tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, part = tmp_path / "draft.py", tmp_path / "elsewhere" / "shared_parts_of_a_test" / "one.py"
-    part.parent.mkdir(parents=True)
-    monkeypatch.syspath_prepend(str(part.parents[1]))
-    (part.parent / "__init__.py").write_text("__method_source__ = True\n", encoding="utf-8")
-    path.write_text(SOURCE.format(name="Draft") + "\nimport shared_parts_of_a_test\n", encoding="utf-8")
-    part.write_text("X = 1\n", encoding="utf-8")
-    plugin = load(path)
-    first = plugin.source_hash()
-    part.write_text("X = 2\n", encoding="utf-8")
-    assert plugin.source_hash() != first
-
-
-def test_hash_follows_a_base_class_in_another_file(tmp_path: Path, load: Load) -> None:
-    base = tmp_path / "base.py"
-    base.write_text(SOURCE.format(name="Draft"), encoding="utf-8")
-    parent = load(base)
-    child_path = tmp_path / "child.py"
-    child_path.write_text(
-        f"import sys\n\n\nclass Draft(sys.modules[{parent.__module__!r}].Draft):\n    pass\n", encoding="utf-8"
-    )
-    child = load(child_path)
-    first = child.source_hash()
-    assert first != parent.source_hash()
-    base.write_text(SOURCE.format(name="Draft") + "# changed\n", encoding="utf-8")
-    assert child.source_hash() != first
-
-
-def test_no_two_methods_share_a_hash_by_chance() -> None:
-    plugins = [Stamina, CLoRA, UpperBound, TextualInversionPlusPlus]
-    assert len({plugin.source_hash() for plugin in plugins}) == len(plugins)
-
-
-def test_hash_follows_a_neighbour_that_is_imported(tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    path, neighbour = tmp_path / "draft.py", tmp_path / "neighbour_of_a_test.py"
-    neighbour.write_text("def f():\n    return 1\n", encoding="utf-8")
-    path.write_text(SOURCE.format(name="Draft") + "\nfrom neighbour_of_a_test import f\n", encoding="utf-8")
-    plugin = load(path)
-    first = plugin.source_hash()
-    neighbour.write_text("def f():\n    return 2\n", encoding="utf-8")
-    assert plugin.source_hash() != first

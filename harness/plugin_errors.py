@@ -1,0 +1,70 @@
+"""What is said of a plugin that fails: which one, of which distribution, why, and where in its own files."""
+
+from __future__ import annotations
+
+import traceback
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+from harness.distributions import is_standard, site_folders
+from harness.errors import UsageError, reason
+from harness.import_path import PACKAGES
+
+
+def line_in_plugin(error: BaseException, module: str) -> str:
+    """'FILE, line N' of the last call that the plugin's own files, or other files of the user's, made; '' for none.
+
+    Args:
+        module: a dotted name of the plugin's: what is of the same top-level package is its own, installed or not.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    top = module.partition(".")[0]
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, home = frame.f_code.co_filename, str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if home == top or (home not in PACKAGES and not _of_libraries(file)):
+            found = f"{file}, line {line}"
+    return found
+
+
+def _of_libraries(file: str) -> bool:
+    installed = any(file.startswith(f"{folder}/") for folder in site_folders())
+    return file.startswith("<") or is_standard(file) or installed or "/site-packages/" in file
+
+
+def not_loaded(kind: str, name: str, point: EntryPoint | None, error: BaseException) -> UsageError:
+    """What to say of a plugin that cannot be imported.
+
+    Args:
+        kind: 'method', say. point: its entry point, where it is registered; else its name is 'package.module:Class'.
+    """
+    module = point.module if point is not None else name.partition(":")[0]
+    dist = point.dist if point is not None else None
+    whose = f" of {dist.name} {dist.version} ({point.value})" if point is not None and dist is not None else ""
+    where = line_in_plugin(error, module)
+    cause = f"{_cause(error)}, in {where}" if where else _cause(error)
+    return UsageError(f"The {kind} '{name}'{whose} cannot be loaded ({cause}); {_remedy(module, point, error)}.")
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "it ends the program"
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}"
+    told = reason(error)
+    plain = isinstance(error, ImportError | AttributeError) or told == type(error).__name__
+    return told if plain else f"{type(error).__name__}: {told}"
+
+
+def _remedy(module: str, point: EntryPoint | None, error: BaseException) -> str:
+    top = module.partition(".")[0]
+    lacking = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if point is not None:
+        gone = lacking and f"{module}.".startswith(f"{lacking}.")
+        return "install its distribution again, or uninstall it" if gone else "fix or uninstall it"
+    if lacking != top:
+        return "fix it"
+    if top and any(Path(top + suffix).exists() for suffix in ("", ".py")):
+        return "it lies in the current folder, which is on the import path only with PYTHONPATH=. before the command"
+    return "put PYTHONPATH=FOLDER before the command, with the folder that it lies in"

@@ -1,0 +1,61 @@
+"""The program's front door: the command `stamina-bench`, and `python -m stamina_bench`.
+
+Its packages have common names. Importing this module imports them from where they are installed, so that a user's own
+folder `reports/` or `harness/` on the import path is never taken for one of them. Worker processes import it first.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # `python -m` puts the current folder there, even before the standard library
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.executors.job import Work
+
+_HOME = Path(__file__).parent
+
+
+def _import_from_home(name: str) -> None:
+    folder = _HOME / name
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if loaded is not None and Path(loaded).resolve().parent == folder.resolve():
+        return
+    spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"stamina-bench is not wholly installed: {folder} is missing; install it again.")
+    sys.modules[name] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_import_from_home("harness")
+from harness.import_path import PACKAGES, leave_current_folder  # noqa: E402  (of the package that was just found)
+
+for _name in PACKAGES:
+    _import_from_home(_name)
+
+
+def job(folder: str, run_file: str, keys: Sequence[str]) -> Work:
+    """What a job of a cluster does, taken from its file."""
+    from harness.executors.job import Work
+
+    return Work(folder, run_file, keys)
+
+
+def main() -> None:
+    """The console script."""
+    leave_current_folder()
+    from harness.cli import main as command
+
+    command()
+
+
+if __name__ == "__main__":
+    main()
