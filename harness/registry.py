@@ -15,6 +15,7 @@ from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, first_line, unknown
+from harness.libraries import library_failure
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -84,6 +85,10 @@ class Registry(Generic[T]):
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
+            if (
+                failure := library_failure(error, (point.value if point is not None else name).partition(":")[0])
+            ) is not None:
+                raise failure from error
             first = first_line(error)
             reason = "it ends the program" if isinstance(error, SystemExit) else first
             raise UsageError(f"The {self.kind} '{name}' cannot be loaded ({reason}); fix or uninstall it.") from error
