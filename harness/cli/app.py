@@ -144,6 +144,23 @@ def note(text: str) -> None:
     err.print(presentable(text), markup=False, soft_wrap=True)
 
 
+class LeftOut:
+    """Tells of runs that cannot be read or prepared, each once, while the others go on."""
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+
+    def __call__(self, error: UsageError) -> None:
+        if str(error) not in self._said:
+            self._said.append(str(error))
+            note(f"Left out: {error}")
+
+    @property
+    def code(self) -> ExitCode:
+        """What a command that would have read them ends with."""
+        return ExitCode.CELLS_FAILED if self._said else ExitCode.DONE
+
+
 def main() -> None:
     """The console script: one line on stderr for what the user can mend, the documented exit code."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
