@@ -41,6 +41,14 @@ class PluginError(BenchError):
     """A plugin's code is at fault: the sentence names its hook, parameter or penalty, and what is wrong with it."""
 
 
+class MachineError(UsageError):
+    """This machine, or a limit on the process, does not let the work begin: no worker can be started, say."""
+
+
+class LibraryError(MachineError):
+    """A library that steps need cannot be imported."""
+
+
 class OutOfMemoryError(BenchError):
     """A device's memory was too small for a step, or for all that was on it at the time."""
 

@@ -7,8 +7,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from harness.distributions import is_standard, site_folders
-from harness.errors import UsageError, reason
+from harness.errors import BenchError, PluginError, UsageError, reason
 from harness.import_path import PACKAGES
+from harness.libraries import library_failure
 
 
 def line_in_plugin(error: BaseException, module: str) -> str:
@@ -26,6 +27,32 @@ def line_in_plugin(error: BaseException, module: str) -> str:
         if home == top or (home not in PACKAGES and not _of_libraries(file)):
             found = f"{file}, line {line}"
     return found
+
+
+def explained(error: Exception, module: str) -> Exception:
+    """An error that a step ended with, as it is told: in a sentence, with the traceback in `trace`.
+
+    Args:
+        module: of the plugin whose step it is; empty where it is nobody's.
+
+    Returns:
+        A `PluginError` that ends with file and line if a line of the plugin's was under way, else a `BenchError`. What
+        is told in a sentence already stays what it is, and so does what the system could not do.
+    """
+    where = line_in_plugin(error, module) if module else ""
+    if isinstance(error, BenchError) or (isinstance(error, OSError) and not where):
+        told: Exception = error
+    elif (failure := library_failure(error, module)) is not None:  # what a method alone imports is no other's concern
+        told = BenchError(str(failure))
+    elif where:
+        told = PluginError(f"{type(error).__name__}: {reason(error)} ({where})")
+    else:
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        place = f"{frame.f_code.co_filename}, line {line}"
+        told = BenchError(f"unexpected {type(error).__name__}: {reason(error)} ({place})")
+    if isinstance(told, BenchError) and not told.trace:
+        told.trace = "".join(traceback.format_exception(error))
+    return told
 
 
 def _of_libraries(file: str) -> bool:

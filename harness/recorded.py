@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import Field, TypeAdapter
 
-from harness.errors import UsageError
+from harness.errors import MachineError, UsageError
 from harness.failures import read_failures, write_failures
 from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
@@ -23,6 +23,7 @@ from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
 from harness.store import Store, write_atomically
 
+T = TypeVar("T")
 FEATURES, FAILURES = "features.safetensors", ".failures.json"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast: a run's file lists thousands of keys
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of a step in the store: nothing that could lead out of it
@@ -194,18 +195,60 @@ def _damaged(path: Path) -> UsageError:
     return UsageError(f"{path} is damaged; delete it and run its command again.")
 
 
-def read_cells(output: Path, record: Path | None = None) -> list[CellResult]:
+def run_files(output: Path) -> list[Path]:
+    """Every run's file of a results folder, in the order in which the runs were last asked for."""
+    return sorted((output / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def each_run(
+    files: Iterable[Path], read: Callable[[Path], T], left_out: Callable[[UsageError], object] | None
+) -> Iterator[tuple[Path, T]]:
+    """What `read` makes of each run's file; those of which it can make nothing do not keep it from the others.
+
+    Args:
+        left_out: is told of each of them; without it the first one ends the reading.
+
+    Raises:
+        UsageError: the last one's, if `read` can make nothing of any file.
+    """
+    failed: list[UsageError] = []
+    read_any = False
+    for path in files:
+        try:
+            found = read(path)
+        except MachineError:  # no other file would fare better
+            raise
+        except UsageError as error:
+            if left_out is None:
+                raise
+            failed.append(error)
+            continue
+        read_any = True
+        yield path, found
+    last = failed.pop() if failed and not read_any else None
+    for other in failed:
+        if left_out is not None:
+            left_out(other)
+    if last is not None:
+        raise last
+
+
+def read_cells(
+    output: Path, record: Path | None = None, left_out: Callable[[UsageError], object] | None = None
+) -> list[CellResult]:
     """Every finished cell of a results folder, in the order in which its runs were last asked for.
 
     Args:
         output: the results folder. record: one run's file, to read just its cells.
+        left_out: is told of files that are damaged or of a newer version, which then do not keep it from the others.
 
     Raises:
-        UsageError: the folder holds no run, or a file that is damaged or of a newer version.
+        UsageError: the folder holds no run, or a file that is damaged or of a newer version (with `left_out`: only
+            such files).
     """
     store = Store(output / "store")
     cells: dict[tuple[object, ...], CellResult] = {}
-    for path, cell in _described(output, record):
+    for path, cell in _described(output, record, left_out):
         found = _read_cell(cell, store, path)
         if found is not None:
             # two benchmarks can share a score (the same first tasks); the newest description of a cell counts
@@ -214,14 +257,16 @@ def read_cells(output: Path, record: Path | None = None) -> list[CellResult]:
     return list(cells.values())
 
 
-def read_unfinished(output: Path, record: Path | None = None) -> list[Unfinished]:
+def read_unfinished(
+    output: Path, record: Path | None = None, left_out: Callable[[UsageError], object] | None = None
+) -> list[Unfinished]:
     """Every cell that a run was asked for and that is not in the store, with how far it came and why it stopped.
 
     Args, raises: as `read_cells`.
     """
     store = Store(output / "store")
     cells: dict[tuple[object, ...], Unfinished] = {}
-    for path, cell in _described(output, record):
+    for path, cell in _described(output, record, left_out):
         cells.pop(_identity(cell), None)
         if store.get(cell.score) is None:
             trained = sum(task.train is not None and store.has(task.train) for task in cell.tasks)
@@ -232,13 +277,29 @@ def read_unfinished(output: Path, record: Path | None = None) -> list[Unfinished
     return list(cells.values())
 
 
-def _described(output: Path, record: Path | None) -> Iterator[tuple[Path, CellRecord]]:
-    files = [record] if record else sorted((output / "runs").glob("*.yaml"), key=lambda p: p.stat().st_mtime_ns)
+def _described(
+    output: Path, record: Path | None, left_out: Callable[[UsageError], object] | None
+) -> Iterator[tuple[Path, CellRecord]]:
+    files = [record] if record else run_files(output)
     if not files:
         raise UsageError(f"{output} holds no runs; make one with `stamina-bench run mixed50 --methods stamina,ti++`.")
-    for path in files:
-        for cell in described_cells(path):
+    for path, cells in each_run(files, described_cells, left_out):
+        for cell in cells:
             yield path, cell
+
+
+def finished(run_file: Path) -> bool:
+    """Whether the store has all that a run was asked for.
+
+    Raises:
+        UsageError: the file is damaged, or of a newer version.
+    """
+    store = Store(run_file.parent.parent / "store")
+    return all(
+        store.has(key)
+        for cell in described_cells(run_file)
+        for key in (cell.score, *(composition.images for composition in cell.compositions))
+    )
 
 
 def described_cells(run_file: Path) -> tuple[CellRecord, ...]:

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, unknown
+from harness.libraries import library_failure
 from harness.plugin_errors import not_loaded
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Registry(Generic[T]):
                 module, _, attribute = name.partition(":")
                 plugin = cast(T, getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            raise not_loaded(self.kind, name, point, error) from error
+            module = (point.value if point is not None else name).partition(":")[0]
+            raise library_failure(error, module) or not_loaded(self.kind, name, point, error) from error
         if why := self.flaw(plugin):
             plain = UsageError(f"'{name}' cannot be used as a {self.kind}: {why}; see the README on writing one.")
             raise self.elsewhere(name, plugin) or plain

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.display import Display
-from harness.errors import OutOfMemoryError, StoreError, UnwritableError, first_line
+from harness.errors import MachineError, OutOfMemoryError, StoreError, UnwritableError, first_line
 from harness.nominal import nominal_seconds
 from harness.plan import Cell, Plan, Step
 from harness.schedule import Schedule
@@ -17,6 +17,10 @@ from harness.slots import Slot, by_choice
 from harness.store import Store
 
 DIED = "its worker process died again and again, out of memory perhaps; run again, with fewer --jobs"
+DIED_EARLY = (
+    "its worker process died again and again while it was starting, out of memory perhaps; run again, with fewer "
+    "--jobs, and see `stamina-bench doctor`"
+)
 RETRIES = 2  # of a step whose worker died, or that ran out of memory
 
 
@@ -32,8 +36,12 @@ class Executor(Protocol):
         """Run a step in a free slot; the future gives its seconds."""
         ...
 
-    def restart(self, slot: Slot) -> None:
-        """A new worker in a slot whose worker has died."""
+    def restart(self, slot: Slot) -> bool:
+        """A new worker in a slot whose worker has died; whether that one died while it was starting, before any step.
+
+        Raises:
+            MachineError: no worker can be started.
+        """
         ...
 
     def close(self, *, kill: bool = False) -> None:
@@ -140,6 +148,8 @@ class _Walk:
             return step, slot
         if isinstance(error, BrokenExecutor):
             self.lose(step, slot)
+        elif isinstance(error, MachineError):  # no other step would fare better
+            raise error
         elif isinstance(error, OutOfMemoryError) and self.try_again(step):
             self.display.note(f"{step.label}: out of memory on {slot.device}; it is done again with nothing beside it")
             self.large.add(step.key)
@@ -153,12 +163,14 @@ class _Walk:
 
     def lose(self, step: Step, slot: Slot) -> None:
         """A new worker in the slot whose worker died, and its step once more."""
-        self.executor.restart(slot)
+        early = self.executor.restart(slot)
         if self.try_again(step):
-            self.display.note(f"The worker on {slot.name} died, out of memory perhaps; its step is done again.")
+            when = "while it was starting" if early else "out of memory perhaps"
+            then = "another one starts" if early else "its step is done again"
+            self.display.note(f"The worker on {slot.name} died, {when}; {then}.")
             self.schedule.again(step)
         else:
-            self.fail(step, DIED, blocked=True)
+            self.fail(step, DIED_EARLY if early else DIED, blocked=True)
 
     def try_again(self, step: Step) -> bool:
         self.tries[step.key] += 1
@@ -190,6 +202,9 @@ def run(
 
     Args:
         seconds: what steps are expected to take, by key: the longest chains start first.
+
+    Raises:
+        MachineError: no worker can be started, or what steps need cannot be imported; what is done is kept.
     """
     outcome = Outcome()
     known = seconds or {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from filelock import SoftFileLease
 
+from harness.errors import UsageError
 from harness.ledger import Ledger, Queued, SubmittedJob, failure, logs, made, read_ledger
-from harness.recorded import CellRecord, described_cells, failures
+from harness.recorded import CellRecord, described_cells, each_run, failures, run_files
 from harness.spec import Frozen
 from harness.store import LEASE_S, Store, alive
 
@@ -60,10 +61,16 @@ class RunStanding(Frozen):
         return all(cell.state == "done" for cell in self.cells)
 
 
-def ledgers(output: Path) -> Iterator[tuple[Path, Ledger]]:
-    """Each run's file with its jobs, in the order in which runs were last asked for."""
-    for path in sorted((output / "runs").glob("*.yaml"), key=lambda p: p.stat().st_mtime_ns):
-        yield path, read_ledger(path)
+def ledgers(output: Path, left_out: Callable[[UsageError], object] | None = None) -> Iterator[tuple[Path, Ledger]]:
+    """Each run's file with its jobs, in the order in which runs were last asked for.
+
+    Args:
+        left_out: is told of ledgers that are damaged, which then do not keep it from the others.
+
+    Raises:
+        UsageError: a ledger is damaged (with `left_out`: every one).
+    """
+    return each_run(run_files(output), read_ledger, left_out)
 
 
 def standing(run_file: Path, ledger: Ledger, queued: Mapping[str, Queued]) -> RunStanding:

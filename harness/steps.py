@@ -43,12 +43,12 @@ from harness.metrics.scores import (
     training_figures,
 )
 from harness.plan import Setting, Step
+from harness.plugin_errors import explained
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.spec import Sampling, SettingName, Task
 from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, write_json
 from harness.store import Entry, Store
-from harness.tracing import explained
 from harness.training import distances, residual_norm, train_task
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names

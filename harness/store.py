@@ -33,6 +33,7 @@ from typing import Any
 from filelock import AcquireReturnProxy, SoftFileLease, Timeout
 
 from harness.errors import StoreError, UnwritableError
+from harness.limits import of_system
 
 MANIFEST = "manifest.json"
 # the folder's or the disk's fault, not that of the code that writes
@@ -89,14 +90,14 @@ def alive(process: int) -> bool:
     return True
 
 
-def folder_error(error: BaseException) -> str | None:
-    """'no space left on device', say, where an error is the folder's or the disk's fault; else None."""
+def folder_error(error: BaseException) -> int | None:
+    """The system's number of an error that is the folder's or the disk's fault, ENOSPC say; else None."""
     number = error.errno if isinstance(error, OSError) else None
     # what writes safetensors wraps the system's error in its own, and keeps the number in the text
     if number is None and type(error).__name__ == "SafetensorError":
         found = re.search(r"os error (\d+)", str(error))
         number = int(found[1]) if found else None
-    return os.strerror(number).lower() if number in FOLDER_ERRORS else None
+    return number if number in FOLDER_ERRORS else None
 
 
 def set_aside(folder: Path, root: Path) -> Path:
@@ -350,10 +351,10 @@ class Store:
             try:
                 yield temporary
             except Exception as error:
-                reason = folder_error(error)
-                if reason is None:  # the step's own
+                number = folder_error(error)
+                if number is None:  # the step's own
                     raise
-                raise self._cannot_write(reason) from error
+                raise self._unwritable(OSError(number, os.strerror(number))) from error
             try:
                 self._publish(key, recipe, facts or {}, temporary)
             except OSError as error:
@@ -383,12 +384,10 @@ class Store:
             sync(target.parent)
 
     def _unwritable(self, error: OSError) -> UnwritableError:
-        return self._cannot_write((error.strerror or str(error)).lower())
-
-    def _cannot_write(self, reason: str) -> UnwritableError:
+        why, remedy = of_system(error)
         return UnwritableError(
-            f"The results folder {self.root} cannot be written ({reason}); "
-            "free space or choose another one with --output-dir."
+            f"The results folder {self.root} cannot be written ({why}); "
+            f"{remedy or 'free space'} or choose another one with --output-dir."
         )
 
     def notes(self, key: str) -> list[str]:

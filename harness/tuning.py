@@ -289,8 +289,8 @@ class _Shared:
     def submit(self, step: Step, slot: Slot) -> Future[float]:
         return self.inner.submit(step, slot)
 
-    def restart(self, slot: Slot) -> None:
-        self.inner.restart(slot)
+    def restart(self, slot: Slot) -> bool:
+        return self.inner.restart(slot)
 
     def close(self, *, kill: bool = False) -> None:
         if kill:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, Executor, Jobs, Slurm, Wait, app, note
+from harness.cli.app import EPILOG, Executor, Jobs, LeftOut, Slurm, Wait, app, note
 from harness.cli.run import carry_out
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, MachineError, UsageError
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")]
@@ -34,20 +34,22 @@ def resume_command(
 
     code = ExitCode.DONE
     found = False
+    left_out = LeftOut()
     options = slurm_options(executor, slurm, wait=wait)
     if options is not None:
         device = device_there(device or "auto", options)
     changes: dict[str, Any] = {"device": device} if device is not None else {}
     changes["jobs"] = jobs
-    for path, prepared in _prepared(runs, elsewhere=options is not None, **changes):
+    for path, prepared in _prepared(runs, left_out, elsewhere=options is not None, resuming=True, **changes):
         if prepared.progress.pending:
             found = True
             note(f"Resuming {path.name}: {len(prepared.progress.pending)} of {len(prepared.plan.steps)} steps to go.")
             done = carry_out(prepared, quiet=quiet, as_json=False, options=options, wait=wait)
             code = max(code, done)
     if not found:
-        note(f"Nothing to resume: every run in {runs} is finished.")
-    raise typer.Exit(int(code))
+        others = "every other run" if left_out.code else "every run"
+        note(f"Nothing to resume: {others} in {runs} is finished.")
+    raise typer.Exit(int(max(code, left_out.code)))
 
 
 @app.command("score", epilog=EPILOG)
@@ -67,7 +69,8 @@ def score_command(
     changes: dict[str, Any] = {"extractor": extractor} if extractor is not None else {}
     changes["jobs"] = jobs
     names: set[str] = set()
-    for path, prepared in _prepared(runs, **changes):
+    left_out = LeftOut()
+    for path, prepared in _prepared(runs, left_out, benchmark=benchmark, **changes):
         names |= (own := {cell.benchmark for cell in prepared.plan.cells})
         if benchmark is not None and benchmark not in own:
             continue
@@ -86,34 +89,59 @@ def score_command(
         raise UsageError(f"No run in {runs} has all that figures are made of; finish one with `{command}`.")
     for prepared in ready:
         code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
-    raise typer.Exit(int(code))
+    raise typer.Exit(int(max(code, left_out.code)))
 
 
-def _prepared(runs: Path, *, elsewhere: bool = False, **changes: Any) -> Iterator[tuple[Path, Any]]:
+def _prepared(
+    runs: Path, left_out: LeftOut, *, elsewhere: bool = False, resuming: bool = False, benchmark: str | None = None,
+    **changes: Any,
+) -> Iterator[tuple[Path, Any]]:  # fmt: skip
     """Each run file with its plan, oldest first; a spec that comes twice counts once.
 
+    A run that cannot be prepared, as its photographs have moved, say, does not keep it from the others.
+
     Args:
-        elsewhere: for other machines. changes: to what was asked for.
+        left_out: is told of such runs. elsewhere: for other machines. benchmark: such runs of others are no matter.
+        resuming: such runs that are finished are only noted: there is nothing to go on with. changes: to what was
+            asked for.
+
+    Raises:
+        UsageError: there is no run, or none can be prepared.
     """
     from harness import api
-    from harness.recorded import parse_run_file, read_spec
+    from harness.recorded import described_cells, each_run, finished, parse_run_file, read_spec, run_files
 
-    files = sorted((runs / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
+    files = run_files(runs)
     if not files:
         raise UsageError(f"{runs} holds no runs; name the folder given to `run` with --output-dir.")
-    if "extractor" in changes:  # accuracy has none
-        cells = {path: parse_run_file(path).get("cells", ()) for path in files}
-        measured = [path for path in files if all(cell.get("setting") != "classification" for cell in cells[path])]
-        if not measured:
-            raise UsageError(f"--extractor: every run in {runs} is of classification, which has none; leave it out.")
-        files = measured
     seen: set[str] = set()
-    for path in files:
+
+    def prepare(path: Path) -> Any:
+        """None: there is nothing to do with it."""
+        if "extractor" in changes:  # accuracy has none
+            cells = parse_run_file(path).get("cells", ())
+            if any(cell.get("setting") == "classification" for cell in cells):
+                return None
         spec = read_spec(path).model_copy(update={**changes, "output": runs})
-        if spec.model_dump_json() not in seen:
-            seen.add(spec.model_dump_json())
-            try:
-                prepared = api.prepare(spec, elsewhere=elsewhere)
-            except UsageError as error:
-                raise UsageError(f"{path}: {error}") from None
+        if spec.model_dump_json() in seen:
+            return None
+        seen.add(spec.model_dump_json())
+        try:
+            return api.prepare(spec, elsewhere=elsewhere)
+        except MachineError:
+            raise
+        except UsageError as error:
+            if benchmark is not None and described_cells(path)[0].benchmark != benchmark:
+                return None
+            if resuming and finished(path):
+                note(f"Left out: {path}, which is finished: {error}")
+                return None
+            raise UsageError(f"{path}: {error}") from error
+
+    measured = False
+    for path, prepared in each_run(files, prepare, left_out):
+        measured = measured or prepared is not None
+        if prepared is not None:
             yield path, prepared
+    if "extractor" in changes and not measured:
+        raise UsageError(f"--extractor: every run in {runs} is of classification, which has none; leave it out.")

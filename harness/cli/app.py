@@ -6,12 +6,15 @@ import os
 import shlex
 import signal
 import sys
+import traceback
 import warnings
+from copy import copy
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.main import get_command
 
 from harness.errors import BenchError, ExitCode, UncountedSourceWarning, UsageError, presentable
 
@@ -87,9 +90,12 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", envvar="STAMINA_BENCH_DEBUG")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, too.", envvar="STAMINA_BENCH_DEBUG")] = False,
 ) -> None:
     """Options before the command."""
+    from harness.limits import check_current_folder
+
+    check_current_folder()
 
 
 def integers(text: str, option: str) -> tuple[int, ...]:
@@ -149,49 +155,108 @@ def _show_warning(
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
+class LeftOut:
+    """Tells of runs that cannot be read or prepared, each once, while the others go on."""
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+
+    def __call__(self, error: UsageError) -> None:
+        if str(error) not in self._said:
+            self._said.append(str(error))
+            note(f"Left out: {error}")
+
+    @property
+    def code(self) -> ExitCode:
+        """What a command that would have read them ends with."""
+        return ExitCode.CELLS_FAILED if self._said else ExitCode.DONE
+
+
 def main() -> None:
     """The console script: one line on stderr for what the user can mend, the documented exit code."""
-    debug = "--debug" in sys.argv or bool(os.environ.get("STAMINA_BENCH_DEBUG"))
-    if "--debug" in sys.argv:
-        sys.argv.remove("--debug")
-    code: Any = ExitCode.INTERRUPTED
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
+    command = _with_debug_everywhere(get_command(app))
+    debug = _debug_in_environment() or _debug_asked_for(command, sys.argv[1:])
     try:
-        code = app(standalone_mode=False)
-    except BenchError as error:
-        if debug:
-            raise
-        _complain(str(error))
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        pass
+        code: Any = command(standalone_mode=False)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
-    except OSError as error:
-        if debug:
-            raise
-        where, reason = error.filename or "A file", (error.strerror or str(error)).lower()
-        _complain(f"{where} cannot be read or written ({reason}); free space, or check the path and who may use it.")
-        code = ExitCode.USAGE
-    except Exception as error:
-        tell = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
-        if tell is not None:
-            _complain_of_usage(error, " ".join(tell().split()))
-            sys.exit(int(ExitCode.USAGE))
-        if debug:
-            raise
-        _complain(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug shows where).")
-        code = ExitCode.CELLS_FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        if debug and not isinstance(error, KeyboardInterrupt):
+            traceback.print_exc()
+        code = _tell(error)
     if code == ExitCode.INTERRUPTED:
-        command = shlex.join(["stamina-bench", *sys.argv[1:]])
-        err.print(f"Interrupted; everything finished is kept. To go on: {command}", markup=False, soft_wrap=True)
+        again = shlex.join(["stamina-bench", *sys.argv[1:]])
+        err.print(f"Interrupted; everything finished is kept. To go on: {again}", markup=False, soft_wrap=True)
     sys.exit(int(code or 0))
 
 
-def _complain_of_usage(error: Exception, message: str) -> None:
+def _tell(error: BaseException) -> ExitCode:
+    """One sentence on an error, unless the user interrupted; gives the exit code."""
+    from harness.libraries import library_failure
+    from harness.limits import of_system
+
+    if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # the parser's word for both
+        error = error.__cause__
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return ExitCode.INTERRUPTED
+    if not isinstance(error, BenchError):
+        error = library_failure(error) or error
+    if isinstance(error, BenchError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, OSError):
+        why, remedy = of_system(error)
+        remedy = remedy or "free space, or check the path and who may use it"
+        _complain(f"{error.filename or 'A file'} cannot be read or written ({why}); {remedy}.")
+        return ExitCode.USAGE
+    said = getattr(error, "format_message", None)  # the parser's own errors, whichever click typer brings along
+    if said is not None:
+        _complain_of_usage(error, " ".join(said().split()))
+        return ExitCode.USAGE
+    text = " ".join(str(error).split())
+    _complain(f"unexpected {type(error).__name__}{f': {text}' if text else ''} (--debug shows where).")
+    return ExitCode.CELLS_FAILED
+
+
+def _with_debug_everywhere(command: Any) -> Any:
+    """The command, and those in it, each with the option `--debug`, which stands anywhere among the others then."""
+    (option,) = (parameter for parameter in command.params if parameter.name == "debug")
+    below = copy(option)
+    below.expose_value, below.envvar = False, None
+
+    def add(group: Any) -> None:
+        for child in getattr(group, "commands", {}).values():
+            child.params.append(below)
+            add(child)
+
+    add(command)
+    return command
+
+
+def _debug_asked_for(command: Any, arguments: list[str]) -> bool:
+    """Whether `--debug` is among the options; the parser knows it from a value, and is asked before anything runs."""
+    while command is not None:
+        context = command.context_class(command, info_name="stamina-bench")
+        try:
+            given, rest, _ = command.make_parser(context).parse_args(list(arguments))
+        except Exception:  # said when the command line is parsed in earnest
+            return "--debug" in arguments
+        if given.get("debug"):
+            return True
+        command = getattr(command, "commands", {}).get(rest[0]) if rest else None
+        arguments = rest[1:]
+    return False
+
+
+def _debug_in_environment() -> bool:
+    return os.environ.get("STAMINA_BENCH_DEBUG", "").strip().lower() not in ("", "0", "false", "f", "no", "n", "off")
+
+
+def _complain_of_usage(error: BaseException, message: str) -> None:
     if not message:  # no command was named: the help, which was printed, says all
         return
     command = getattr(getattr(error, "ctx", None), "command_path", "stamina-bench")

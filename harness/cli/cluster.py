@@ -11,7 +11,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, app, err, note, out
+from harness.cli.app import EPILOG, LeftOut, app, err, note, out
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -127,14 +127,18 @@ def status_command(
     runs: Runs = Path("runs"), as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show how far each run of a results folder is, who works on it, and its jobs on a cluster; writes nothing."""
+    from harness.recorded import each_run
     from harness.standing import standing
 
-    found = [standing(path, ledger, queued) for path, ledger, queued in _asked(runs, from_afar=True)]
+    left_out = LeftOut()
+    asked = {path: (ledger, queued) for path, ledger, queued in _asked(runs, left_out, from_afar=True)}
+    found = [run for _, run in each_run(asked, lambda path: standing(path, *asked[path]), left_out)]
     if as_json:
         typer.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1, ensure_ascii=False))
-        return
-    for run in found:
-        _print(run)
+    else:
+        for run in found:
+            _print(run)
+    raise typer.Exit(int(left_out.code))
 
 
 @app.command("cancel", epilog=EPILOG)
@@ -143,22 +147,29 @@ def cancel_command(
 ) -> None:
     """End the Slurm jobs of the runs of a results folder; what they finished is kept."""
     from harness.executors import slurm
-    from harness.recorded import described_cells
+    from harness.recorded import described_cells, each_run
 
+    left_out = LeftOut()
+    asked = {path: queued for path, _, queued in _asked(runs, left_out)}
+    if benchmark is not None:
+        cells = each_run(asked, described_cells, left_out)
+        asked = {path: asked[path] for path, described in cells if described[0].benchmark == benchmark}
     ended = 0
-    for path, _, queued in _asked(runs):
-        if benchmark is None or described_cells(path)[0].benchmark == benchmark:
-            slurm.cancel(list(dict.fromkeys(job.partition("_")[0] for job in queued)))
-            ended += len(queued)
+    for queued in asked.values():
+        slurm.cancel(list(dict.fromkeys(job.partition("_")[0] for job in queued)))
+        ended += len(queued)
     note(f"Cancelled {ended} jobs." if ended else f"No job of a run in {runs} is in Slurm's queue.")
+    raise typer.Exit(int(left_out.code))
 
 
-def _asked(runs: Path, *, from_afar: bool = False) -> list[tuple[Path, Ledger, dict[str, Queued]]]:
+def _asked(
+    runs: Path, left_out: LeftOut | None = None, *, from_afar: bool = False
+) -> list[tuple[Path, Ledger, dict[str, Queued]]]:
     """Each run's file, its jobs, and those that Slurm has in its queue; with `from_afar` there need be no Slurm."""
     from harness.executors import slurm
     from harness.standing import ledgers
 
-    found = list(ledgers(runs))
+    found = list(ledgers(runs, left_out))
     if not found:
         raise UsageError(f"{runs} holds no runs; name the folder given to `run` with --output-dir.")
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, app
+from harness.cli.app import EPILOG, LeftOut, app
 from harness.cli.report import nothing_finished, write_text
 from harness.errors import UsageError, unknown
 
@@ -40,7 +40,8 @@ def compare_command(
     """Compare two runs: the paired difference of every figure (B less A), and what differs in their protocols."""
     from reports.compare import compare_entries
 
-    sides = [_entries(folder, benchmark) for folder in (run_a, run_b)]
+    left_out = LeftOut()
+    sides = [_entries(folder, benchmark, left_out) for folder in (run_a, run_b)]
     names = ("A", "B") if run_a.name == run_b.name else (run_a.name, run_b.name)
     renamed = _renamed(rename or [])
     for pair in renamed.items():
@@ -50,16 +51,17 @@ def compare_command(
     found = compare_entries(sides[0], sides[1], names, renamed)
     texts = {Form.TEXT: found.to_text, Form.MD: found.to_markdown, Form.CSV: found.to_csv, Form.JSON: found.to_json}
     write_text(texts[form](), target)
+    raise typer.Exit(int(left_out.code))
 
 
-def _entries(folder: Path, benchmark: str | None) -> list[Any]:
+def _entries(folder: Path, benchmark: str | None, left_out: LeftOut) -> list[Any]:
     from harness.recorded import read_cells
     from reports.compare import from_cells, from_reference
     from reports.reference import is_reference
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a results folder; name the one given to `run` with --output-dir.")
-    entries = from_reference(folder) if is_reference(folder) else from_cells(read_cells(folder))
+    entries = from_reference(folder) if is_reference(folder) else from_cells(read_cells(folder, left_out=left_out))
     if not entries:
         raise nothing_finished(folder)
     chosen = [entry for entry in entries if benchmark in (None, entry.benchmark)]

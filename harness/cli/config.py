@@ -24,7 +24,7 @@ def read_config(context: typer.Context, value: Path | None) -> Path | None:
             content = _defaults_from_spec(content["spec"])
         except (KeyError, TypeError, AttributeError):
             raise UsageError(f"--config {value} is not a run's file; give option: value lines.") from None
-    known = {_key(parameter): parameter for parameter in context.command.params if parameter.name != "config"}
+    known = {_key(p): p for p in context.command.params if p.name != "config" and p.expose_value}
     defaults: dict[str, Any] = {}
     for key, entry in content.items():
         name = str(key).replace("-", "_")

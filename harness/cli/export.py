@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, Device, app, note
+from harness.cli.app import EPILOG, Device, LeftOut, app, note
 from harness.errors import UsageError
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of `run`.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
@@ -169,7 +169,7 @@ def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | No
     from harness.learnt import choose_cell, learnt
     from harness.recorded import read_cells
 
-    return learnt(choose_cell(read_cells(runs), benchmark, method, seed), task)
+    return learnt(choose_cell(read_cells(runs, left_out=LeftOut()), benchmark, method, seed), task)
 
 
 def _device(device: str) -> str:

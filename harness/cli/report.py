@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, app, err, note, print_tables
+from harness.cli.app import EPILOG, LeftOut, app, err, note, print_tables
 from harness.errors import UsageError, unknown
 
 TEXTS = ("text", "json", "md", "latex", "csv", "paper")  # one of them alone goes to stdout, or into the file of -o
@@ -63,7 +63,8 @@ def report_command(
     if is_reference(runs):
         _report_reference(runs, forms, target, benchmark)
         return
-    cells, unfinished = read_cells(runs), read_unfinished(runs)
+    left_out = LeftOut()
+    cells, unfinished = read_cells(runs, left_out=left_out), read_unfinished(runs, left_out=left_out)
     if benchmark is not None:
         names = {c.benchmark for c in cells} | {c.benchmark for c in unfinished}
         if benchmark not in names:
@@ -92,6 +93,7 @@ def report_command(
             print_tables(cells)
         page = f"; the page to explore: {folder / 'index.html'}" if "html" in kinds else ""
         err.print(f"{len(written)} files in {folder}{page}", markup=False, soft_wrap=True)
+    raise typer.Exit(int(left_out.code))
 
 
 def nothing_finished(runs: Path) -> UsageError:

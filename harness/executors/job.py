@@ -59,7 +59,7 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
 
     from harness import api
     from harness.display import PlainDisplay
-    from harness.errors import BenchError
+    from harness.errors import BenchError, MachineError
     from harness.executors.local import LocalExecutor
     from harness.ledger import keep_failure
     from harness.recorded import read_spec
@@ -87,9 +87,13 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
     store.damaged = display.note
     slots = api.slots_of(prepared)
     console.print(f"{len(pending)} of {len(steps)} steps to make, on {', '.join(s.name for s in slots)}", markup=False)
-    executor = LocalExecutor(prepared.plan.setting, store.root, slots)
     progress = Progress(cached=[step for step in steps if step not in pending], pending=pending)
-    outcome = run(prepared.plan, store, executor, progress, display, keep_going=True)
+    try:
+        executor = LocalExecutor(prepared.plan.setting, store.root, slots)
+        outcome = run(prepared.plan, store, executor, progress, display, keep_going=True)
+    except MachineError as error:
+        keep_failure(run_file, job_id(), {step.key: str(error) for step in pending}, {})
+        raise
     keep_failure(run_file, job_id(), outcome.broken, outcome.traces)
     if outcome.broken:
         raise BenchError(f"{len(outcome.broken)} steps could not be made: {next(iter(outcome.broken.values()))}")

@@ -11,9 +11,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext, ForkServerContext
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
+from harness.errors import LibraryError, MachineError
+from harness.executors import warm
 from harness.import_path import starting_processes
+from harness.libraries import try_imports
+from harness.limits import cannot_start
 from harness.plan import Setting, Step
 from harness.slots import Slot, threads_per_worker
 
@@ -21,6 +26,10 @@ from harness.slots import Slot, threads_per_worker
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
 # what is imported before workers are forked, by whether the setting is classification
 WARM = {False: "harness.executors.warm_images", True: "harness.executors.warm_classes"}
+DIED = (
+    "The process that workers are forked from died before any step, out of memory perhaps; "
+    "`stamina-bench doctor` tries the same."
+)
 
 
 @contextmanager
@@ -51,18 +60,40 @@ def _watch_parent() -> None:
         os._exit(1)  # the run was killed: a step half done is of no use to anyone
 
 
-def _start_worker(threads: int) -> None:
-    """Once per worker: die with the parent."""
+def _start_worker(threads: int, ready: Semaphore) -> None:
+    """Once per worker: die with the parent, and tell it when all is imported, or that it never will be."""
     threading.Thread(target=_watch_parent, daemon=True).start()
-    import torch
+    with warm.importing():
+        import torch
 
-    torch.set_num_threads(threads)
+        import harness.steps  # noqa: F401
+
+        torch.set_num_threads(threads)
+    ready.release()
 
 
 def _work(step: Step, setting: Setting, root: str, device: str) -> float:
+    warm.check()
     from harness.steps import execute
 
     return execute(step, setting, Path(root), device)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """What keeps a process from being started is said as the machine's fault.
+
+    Raises:
+        MachineError: it was.
+    """
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise cannot_start(error) from error
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise cannot_start(error) from error
 
 
 class LocalExecutor:
@@ -71,12 +102,15 @@ class LocalExecutor:
     def __init__(self, setting: Setting, root: Path, slots: Sequence[Slot]) -> None:
         self.setting, self.root, self.slots = setting, root, tuple(slots)
         self._warm = False
-        self._pools = {slot: self._worker() for slot in self.slots}
+        self._ready: dict[Slot, Semaphore] = {}  # released by a slot's worker once it has started
+        self._pools = {slot: self._worker(slot) for slot in self.slots}
 
-    def _worker(self) -> ProcessPoolExecutor:
+    def _worker(self, slot: Slot) -> ProcessPoolExecutor:
         threads = threads_per_worker(self.slots)
-        with _signals_left_to_parent():
-            return ProcessPoolExecutor(1, mp_context=self._context(), initializer=_start_worker, initargs=(threads,))
+        context = self._context()
+        with _starting(), _signals_left_to_parent():
+            self._ready[slot] = ready = context.Semaphore(0)
+            return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(threads, ready))
 
     def _context(self) -> BaseContext:
         """On a CPU workers are forked from a process that has the libraries imported, which takes seconds.
@@ -91,9 +125,13 @@ class LocalExecutor:
         return context
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
-        """Start a step in a slot; the future gives its seconds, or raises what the step raised."""
+        """Start a step in a slot; the future gives its seconds, or raises what the step raised.
+
+        Raises:
+            MachineError: no worker can be started. LibraryError: what steps need cannot be imported.
+        """
         self._wait_for_libraries()
-        with _signals_left_to_parent(), starting_processes():  # a worker may start now
+        with _starting(), _signals_left_to_parent(), starting_processes():  # a worker may start now
             return self._pools[slot].submit(_work, step, self.setting, str(self.root), slot.device)
 
     def _wait_for_libraries(self) -> None:
@@ -102,17 +140,37 @@ class LocalExecutor:
             return
         context = self._context()
         if isinstance(context, ForkServerContext):
-            with _signals_left_to_parent():
-                starting = threading.Thread(target=_fork_once, args=(context,), daemon=True)
+            told: Future[LibraryError | None] = Future()
+            with _starting(), _signals_left_to_parent():
+                starting = threading.Thread(target=_fork_once, args=(context, told), daemon=True)
                 starting.start()
             while starting.is_alive():
                 starting.join(0.1)
+            failure = self._why(told)
+            if failure is not None:
+                raise failure
         self._warm = True
 
-    def restart(self, slot: Slot) -> None:
-        """A new worker in a slot whose worker died."""
+    def _why(self, told: Future[LibraryError | None]) -> MachineError | None:
+        """What keeps workers from starting: as the first forked process says, or what can be found out if it died."""
+        error = told.exception()
+        if error is None:
+            return told.result()
+        if not isinstance(error, EOFError | ConnectionError):
+            return cannot_start(error)
+        module = WARM[self.setting.recognition is not None]
+        return LibraryError(try_imports([module])[module] or DIED)
+
+    def restart(self, slot: Slot) -> bool:
+        """A new worker in a slot whose worker died; whether that one died while it was still starting.
+
+        Raises:
+            MachineError: no worker can be started.
+        """
         _end(self._pools[slot], kill=True)
-        self._pools[slot] = self._worker()
+        early = not self._ready[slot].acquire(block=False)
+        self._pools[slot] = self._worker(slot)
+        return early
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for nothing: all is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole."""
@@ -123,11 +181,18 @@ class LocalExecutor:
                 pool.shutdown(wait=True)
 
 
-def _fork_once(context: ForkServerContext) -> None:
-    process = context.Process(target=int)
-    with starting_processes():
-        process.start()
-    process.join()
+def _fork_once(context: ForkServerContext, told: Future[LibraryError | None]) -> None:
+    """Tell what the first forked process says of the libraries."""
+    try:
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=warm.tell, args=(there,))
+        with starting_processes():
+            process.start()
+        there.close()
+        told.set_result(here.recv())
+        process.join()
+    except BaseException as error:  # in a thread: whoever waits shall hear of it
+        told.set_exception(error)
 
 
 def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:

@@ -1,7 +1,10 @@
 """Imported before workers are forked: what every step of the classification setting needs, so that it is read once."""
 
-import timm  # noqa: F401
-import torch._dynamo  # noqa: F401  (optimizers import it at their first step)
+from harness.executors.warm import importing
 
-import harness.class_steps
-import harness.steps  # noqa: F401
+with importing():
+    import timm  # noqa: F401
+    import torch._dynamo  # noqa: F401  (optimizers import it at their first step)
+
+    import harness.class_steps
+    import harness.steps  # noqa: F401

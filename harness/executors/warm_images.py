@@ -1,8 +1,11 @@
 """Imported before workers are forked: what every step of the customization setting needs, so that it is read once."""
 
-import torch._dynamo  # noqa: F401  (optimizers import it at their first step)
-from diffusers import DDIMScheduler, StableDiffusionPipeline  # noqa: F401
-from open_clip import create_model  # noqa: F401
-from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
+from harness.executors.warm import importing
 
-import harness.steps  # noqa: F401
+with importing():
+    import torch._dynamo  # noqa: F401  (optimizers import it at their first step)
+    from diffusers import DDIMScheduler, StableDiffusionPipeline  # noqa: F401
+    from open_clip import create_model  # noqa: F401
+    from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
+
+    import harness.steps  # noqa: F401

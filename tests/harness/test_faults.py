@@ -52,6 +52,7 @@ class Faulty(InlineExecutor):
     def __init__(self, setting: Setting, root: Path, fault: Callable[[Step, int], None]) -> None:
         super().__init__(setting, root)
         self.fault, self.restarts, self.attempts = fault, 0, dict[str, int]()
+        self.early = False  # whether workers die while they are starting
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
         self.attempts[step.key] = self.attempts.get(step.key, 0) + 1
@@ -63,8 +64,9 @@ class Faulty(InlineExecutor):
             return future
         return super().submit(step, slot)
 
-    def restart(self, slot: Slot) -> None:
+    def restart(self, slot: Slot) -> bool:
         self.restarts += 1
+        return self.early
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from harness.failures import read_failures, read_traces, write_failures
 from harness.method import Method
 from harness.method_checks import flaw as flaw_of
 from harness.method_checks import prior_images
+from harness.plugin_errors import explained
 from harness.spec import SETTINGS
-from harness.tracing import explained
 
 Make = Callable[..., Course]
 

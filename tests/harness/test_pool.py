@@ -177,9 +177,9 @@ class Unlucky(LocalExecutor):
                 until(lambda: bool(pool._broken))
         return super().submit(step, slot)
 
-    def restart(self, slot: Slot) -> None:
+    def restart(self, slot: Slot) -> bool:
         self.restarts += 1
-        super().restart(slot)
+        return super().restart(slot)
 
 
 def test_a_worker_killed_while_it_had_no_work_is_replaced(

@@ -36,7 +36,7 @@ class InlineExecutor:
             future.set_exception(error)
         return future
 
-    def restart(self, slot: Slot) -> None:
+    def restart(self, slot: Slot) -> bool:
         raise AssertionError("there is no worker that could die")
 
     def close(self, *, kill: bool = False) -> None:
