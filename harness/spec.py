@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtim
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from harness.errors import UsageError, nearest
-from harness.seeds import derive_seed
+from harness.seeds import own_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +139,7 @@ class Benchmark(Frozen):
         tasks = self.sources[tier].tasks()
         if not self.order:
             return tasks
-        places = sorted(range(len(tasks)), key=lambda place: derive_seed("order", self.order, place))
+        places = own_places(self.order, len(tasks))
         return [tasks[place].model_copy(update={"index": index}) for index, place in enumerate(places, 1)]
 
     def shuffled(self, order: int) -> Benchmark:

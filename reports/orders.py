@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from harness.results import CellResult, Metric
+from reports.apart import told_apart
 from reports.columns import DOWN, FIGURES
 from reports.comparison import over_seeds
+from reports.lines import is_partial
 from reports.measured import full_rows, measured
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import NO_SPREAD, is_partial, join
+from reports.summary import NO_SPREAD, join
 from reports.wording import bounds, mean_and_spread
 
 METRICS: tuple[Metric, ...] = ("a_mmd", "f_mmd", "kid", "f_kid")
@@ -20,7 +22,7 @@ NOT_RUN = "not run"
 def order_sheets(cells: Sequence[CellResult]) -> list[Sheet]:
     """A sheet for each (base, tier, backbone) in which a method ran in at least two orders; partial cells stay out."""
     groups: dict[tuple[str, str, str], list[CellResult]] = {}
-    for cell in cells:
+    for cell in told_apart(cells):
         if not is_partial(cell):
             groups.setdefault((cell.base or cell.benchmark, cell.tier, cell.backbone), []).append(cell)
     sheets = [_sheet(base, tier, backbone, group) for (base, tier, backbone), group in groups.items()]
