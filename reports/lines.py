@@ -46,7 +46,7 @@ def by_label(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
     variants: dict[Variant, dict[int, CellResult]] = {}
     last: dict[str, Variant] = {}  # of each label
     for cell in cells:
-        variant = _variant(cell)
+        variant = variant_of(cell)
         seeds = variants.setdefault(variant, {})
         if cell.seed not in seeds or len(cell.rows) >= len(seeds[cell.seed].rows):
             seeds[cell.seed] = cell
@@ -76,7 +76,8 @@ def relabelled(cell: CellResult, label: str) -> CellResult:
     return cell.model_copy(update={"label": label, "rows": rows, "apart": (*cell.apart, why)})
 
 
-def _variant(cell: CellResult) -> Variant:
+def variant_of(cell: CellResult) -> Variant:
+    """What the cells of one line have in common: label, options, code, models and device."""
     return (cell.label, cell.method, _options(cell), cell.variant, cell.made_by.steps)
 
 

@@ -77,7 +77,8 @@ def to_macros(tables: Sequence[Table]) -> str:
     for benchmark in dict.fromkeys(table.benchmark for table in tables):
         aliases += _why(tables, benchmark)
         full = [name for name, t in zip(names, tables, strict=True) if t.benchmark == benchmark and not t.partial]
-        if len(full) == 1:
+        alone = len({table.benchmark for table in tables if _word(table.benchmark) == _word(benchmark)}) == 1
+        if len(full) == 1 and alone:
             aliases.append(rf"\benchalias{{{_word(benchmark)}}}{{{full[0]}}}")
     for registered in dict.fromkeys(table.registered for table in tables if table.registered):
         labels = {line.method for table in tables for line in table.lines if table.registered == registered}

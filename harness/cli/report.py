@@ -210,7 +210,7 @@ def write_text(text: str, target: Path | None, *, exact: bool = True) -> None:
 
     text = text if text.endswith("\n") else text + "\n"
     if target is None:
-        if exact and not sys.stdout.isatty() and not _fits(text, sys.stdout.encoding):
+        if exact and not sys.stdout.isatty() and not _fits(text, sys.stdout.encoding or "utf-8"):
             sys.stdout.flush()
             sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         else:
