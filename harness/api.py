@@ -205,20 +205,21 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         compiled=spec.compile, cautions=said,
     )  # fmt: skip
     plan = Plan(setting)
-    wanted: list[tuple[str, type[Method[Any]], MethodOptions]] = []
+    wanted: list[tuple[str, type[Method[Any]], MethodOptions, tuple[str, ...]]] = []
     for method_spec in spec.methods:
         plugin: type[Method[Any]] = registry.methods().get(method_spec.name)
         warn_of_uncounted(method_spec.name, plugin)
         try:
-            wanted.append((method_spec.name, plugin, plugin.options_class.for_tier(tier.name, method_spec.changes)))
+            options = plugin.options_class.for_tier(tier.name, method_spec.changes)
+            wanted.append((method_spec.name, plugin, options, tuple(method_spec.changes)))
         except UsageError as error:
             raise UsageError(f"Method '{method_spec.name}': {error}") from None
-    if any(options.category_word for _, _, options in wanted):
+    if any(options.category_word for _, _, options, _ in wanted):
         check_prompts(folder, chosen)
     for seed in spec.seeds:
-        for name, plugin, options in wanted:
+        for name, plugin, options, given in wanted:
             learner = registry.methods().get(plugin.learner) if plugin.learner else None
-            plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner, spec.full_matrix)
+            plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner, spec.full_matrix, given)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store))
 

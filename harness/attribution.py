@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.csv_cells import harmless
 from harness.errors import presentable
 from harness.prepared import PreparedImages
 from harness.store import write_atomically
@@ -65,4 +66,4 @@ def _rows(benchmark: str, concept: str, images: PreparedImages) -> Iterable[Row]
         owed = (credit.author, credit.licence, credit.title, credit.url) if credit else ("", "", "", "")
         place = photo.path or f"row {photo.row}"
         row = (benchmark, concept, place, photo.sha256, images.origin.title, images.origin.terms, *owed)
-        yield tuple(presentable(cell) for cell in row)
+        yield tuple(harmless(presentable(cell)) for cell in row)

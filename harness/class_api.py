@@ -45,7 +45,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
     if source is None:
         benchmark.tasks(tier.name)  # says so
     assert isinstance(source, ClassList)
-    wanted: list[tuple[str, Any, ClassOptions]] = []
+    wanted: list[tuple[str, Any, ClassOptions, tuple[str, ...]]] = []
     for method_spec in spec.methods:
         plugin = registry.methods("classification").get(method_spec.name)
         warn_of_uncounted(method_spec.name, plugin)
@@ -53,7 +53,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
             options = plugin.options_for("classification").for_tier(tier.name, method_spec.changes)
         except UsageError as error:
             raise UsageError(f"Method '{method_spec.name}': {error}") from None
-        wanted.append((method_spec.name, plugin, options))
+        wanted.append((method_spec.name, plugin, options, tuple(method_spec.changes)))
     store = Store(spec.output / "store")
     store.prepare()
     fingerprints = Fingerprints(store.root / MEMO)
@@ -70,13 +70,23 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
         cautions=cautions(spec, tier, benchmark),
     )  # fmt: skip
     plan = Plan(setting)
+    benchmark = _of_one_order(benchmark, spec)
     for seed in spec.seeds:
         tasks = source.in_order(seed if spec.class_order is None else spec.class_order)
         chosen = [task for task in tasks if spec.tasks is None or task.index in spec.tasks]
-        for name, plugin, options in wanted:
-            add_class_cell(plan, benchmark, chosen, len(tasks), name, plugin, options, seed, source.note)
+        for name, plugin, options, given in wanted:
+            add_class_cell(plan, benchmark, chosen, len(tasks), name, plugin, options, seed, source.note, given)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store))
+
+
+def _of_one_order(benchmark: Benchmark, spec: RunSpec) -> Benchmark:
+    """The benchmark under a name of its own where every seed has one class order: no spread over orders mixes both."""
+    end = f"-order{spec.class_order}"
+    if spec.class_order is None or benchmark.name.endswith(end):  # a folder's says so already
+        return benchmark
+    told = {"name": f"{benchmark.name}{end}", "title": f"{benchmark.title}, class order {spec.class_order}"}
+    return benchmark.model_copy(update={**told, "base": benchmark.name})
 
 
 def recognition_of(tier: Tier, folder: Path, spec: RunSpec) -> Recognition:

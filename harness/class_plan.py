@@ -9,9 +9,10 @@ A joint method has one training, of all tasks at once, and one evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.budgets import inherited_budget
 from harness.class_tasks import ClassTask
 from harness.method import Method
 from harness.plan import Cell, Plan, metrics_hash
@@ -21,13 +22,14 @@ from harness.store import key_of
 
 def add_class_cell(
     plan: Plan, benchmark: Benchmark, tasks: Sequence[ClassTask], total: int, name: str, method: type[Method[Any]],
-    options: ClassOptions, seed: int, note: str = "",
+    options: ClassOptions, seed: int, note: str = "", given: Iterable[str] = (),
 ) -> Cell:  # fmt: skip
     """Plan one cell; steps that other cells have, too, are shared.
 
     Args:
         tasks: those to run, in the class order of this cell. total: how many the benchmark has; a method may set aside
-            room for each. note: what the protocol shall say of the benchmark's split.
+            room for each. note: what the protocol shall say of the benchmark's split. given: the options that the user
+            set.
     """
     s, order = plan.setting, len(plan.cells)
     touched: list[str] = []
@@ -92,6 +94,14 @@ def add_class_cell(
         backbone=s.backbone_name, method=name, options=options, seed=seed, tasks=tuple(tasks), tasks_total=total,
         score=score, trains=tuple(trains), real=(), real_features=(), images={}, features={}, compositions=(),
         steps=tuple(dict.fromkeys(touched)), variant=key_of(code)[:12], protocol_changes=s.changes(),
+        base=benchmark.base, content=plan.whole_content(benchmark, tasks if _own_order(tasks, total) else ()),
+        made_by=plan.made_by(method.source_hash(), "classification", touched),
+        inherited=inherited_budget(options, s.tier.name, "classification", given),
     )  # fmt: skip
     plan.cells.append(cell)
     return cell
+
+
+def _own_order(tasks: Sequence[ClassTask], total: int) -> bool:
+    numbers = [number for task in tasks for number in task.numbers]
+    return len(tasks) == total and numbers == list(range(len(numbers)))

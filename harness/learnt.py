@@ -65,8 +65,7 @@ def choose_cell(
     Raises:
         UsageError: none, or more than one; the message lists what there is.
     """
-    wanted = {"benchmark": benchmark, "seed": seed}
-    found = [c for c in cells if all(v is None or getattr(c, k) == v for k, v in wanted.items())]
+    found = [c for c in cells if benchmark in (None, c.benchmark, c.called) and seed in (None, c.seed)]
     if method is not None:
         found = [c for c in found if c.label == method] or [c for c in found if c.method == method]
     classifiers = [c for c in found if c.setting == "classification"]

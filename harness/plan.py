@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.budgets import inherited_budget
+from harness.identity import DIGITS, MadeBy, content_of, extractor_label, step_versions, task_content
 from harness.method import Method
 from harness.method_checks import prior_images
 from harness.prompts import composed_prompt
@@ -98,6 +100,10 @@ class Cell:
     order: int = 0
     base: str = ""
     setting: SettingName = "customization"  # where it is classification, there are no images and no features
+    content: str = ""  # of its tasks: images and category words; in classification of all classes, in any order
+    contents: tuple[str, ...] = ()  # the same of each task; empty in classification
+    made_by: MadeBy = field(default_factory=MadeBy)
+    inherited: tuple[str, ...] = ()  # see `harness.budgets`
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -156,6 +162,7 @@ class Plan:
     cells: list[Cell] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
     _concepts: dict[int, tuple[ImageSource, str]] = field(default_factory=dict, repr=False)  # kept: ids are reused
+    _contents: dict[str, str] = field(default_factory=dict, repr=False)
 
     def add(
         self, kind: str, recipe: Mapping[str, Any], parents: Iterable[str], work: Mapping[str, Any], label: str,
@@ -176,6 +183,35 @@ class Plan:
             known = self._concepts[id(task.images)] = (task.images, task.images.fingerprint())
         return known[1]
 
+    def contents(self, tasks: Iterable[Task]) -> tuple[str, ...]:
+        """What each task is: its images and its category word."""
+        return tuple(task_content(self.concept(task), task.category) for task in tasks)
+
+    def whole_content(self, benchmark: Benchmark, own: Sequence[Task]) -> str:
+        """What all tasks of a benchmark are, in its own order, whichever of them are run, and in whichever order.
+
+        Args:
+            own: all tasks in that order, where they are at hand; else none.
+        """
+        if benchmark.name not in self._contents:
+            tasks = own or benchmark.sources[self.setting.tier.name].tasks()
+            self._contents[benchmark.name] = content_of(self.contents(tasks))
+        return self._contents[benchmark.name]
+
+    def made_by(self, source: str, setting: SettingName, steps: Iterable[str]) -> MadeBy:
+        """By what a cell is made.
+
+        Args:
+            source: hash of the method's source. steps: the keys of the steps that its figures come from.
+        """
+        s = self.setting
+        kinds = {self.steps[key].kind for key in steps} - {"compose"}  # looked at, not measured
+        return MadeBy(
+            source=source[:DIGITS], metrics=metrics_hash(setting)[:DIGITS], device=s.device_type, dtype=s.dtype,
+            steps=step_versions((kind, VERSIONS[kind]) for kind in kinds), backbone=s.backbone_hash[:DIGITS],
+            extractor=s.extractor_hash[:DIGITS], extractor_name=extractor_label(s.extractor) if s.extractor else "",
+        )  # fmt: skip
+
     def model(self) -> dict[str, Any]:
         """What made weights and images, beside method and options."""
         s = self.setting
@@ -192,12 +228,14 @@ class Plan:
     def add_cell(
         self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
         options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None, full_matrix: bool = False,
+        given: Iterable[str] = (),
     ) -> Cell:  # fmt: skip
         """Plan one cell; steps that other cells have, too, are shared.
 
         Args:
             learner: what `method.learner` names.
             full_matrix: whether to generate X_{i,j} for every i >= j, not only for j and N.
+            given: the options that the user set.
         """
         s = self.setting
         touched: list[str] = []
@@ -228,6 +266,9 @@ class Plan:
             }  # fmt: skip
             return add("prior", recipe, [], {}, f"{count} class images of '{category}'", (1, order))
 
+        source = method.source_hash()
+        if learner is not None:  # an edited learner makes another method of this one
+            source = key_of({"source": source, "learner": learner.source_hash()})
         learner = method if learner is None else learner
         learner_options = learner.options_class.model_validate(
             {k: v for k, v in options.model_dump().items() if k in learner.options_class.model_fields}
@@ -316,8 +357,9 @@ class Plan:
             f"{name} seed {seed}: score",
             (4, order),
         )  # fmt: skip
+        contents = self.contents(tasks)
         code = {
-            "source": method.source_hash(),
+            "source": source,
             "extractor": s.extractor_hash,
             "metrics": metrics_hash(),
             **self.model(),
@@ -328,6 +370,8 @@ class Plan:
             real=tuple(real), real_features=tuple(real_features), images=images, features=image_features,
             compositions=compositions, steps=tuple(dict.fromkeys(touched)), variant=key_of(code)[:12],
             protocol_changes=s.changes(), order=benchmark.order, base=benchmark.base,
+            content=content_of(contents), contents=contents, made_by=self.made_by(source, "customization", touched),
+            inherited=inherited_budget(options, s.tier.name, "customization", given),
         )  # fmt: skip
         self.cells.append(cell)
         return cell

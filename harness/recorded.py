@@ -16,8 +16,10 @@ from pydantic import Field, TypeAdapter
 
 from harness.errors import MachineError, UsageError
 from harness.failures import read_failures, write_failures
+from harness.identity import MadeBy
 from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
+from harness.old_identity import Recipes, identified
 from harness.plan import Cell, Plan
 from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
@@ -41,6 +43,10 @@ class TaskRecord(Frozen):
     real_features: Key | None = Field(description="of their features; null: not known, of a file before version 3")
     images: Mapping[int, Key] = Field(description="i -> of X_{i,j}, for each i that was asked for")
     features: Mapping[int, Key] = Field(description="i -> of the features of X_{i,j}")
+    content: str = Field(
+        description="hash of its images and category word, to tell apart what shares a name; empty: not known, of a "
+        "file before version 7, or in the classification setting"
+    )
 
 
 class CompositionRecord(Frozen):
@@ -69,6 +75,14 @@ class CellRecord(Frozen):
     variant: str = Field(description="tells apart what options do not: sources, checkpoints, device")
     order: int = Field(description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     base: str = Field(description="the benchmark's name without the order, where it has one")
+    content: str = Field(
+        description="hash of what its tasks are: those that were asked for, or in the classification setting all "
+        "classes in any order; empty: not known, of a file before version 7"
+    )
+    made_by: MadeBy = Field(description="sources, models and device, as short hashes")
+    inherited: tuple[str, ...] = Field(
+        description="options that say how much is trained and are the class's plain defaults, which are another tier's"
+    )
     tasks: tuple[TaskRecord, ...] = Field(min_length=1)
     compositions: tuple[CompositionRecord, ...]
 
@@ -100,13 +114,14 @@ def record(spec: RunSpec, plan: Plan) -> Path:
             "method": c.method, "label": c.label, "seed": c.seed, "options": c.options.model_dump(mode="json"),
             "partial": c.partial,
             "tasks_total": c.tasks_total, "score": c.score, "variant": c.variant, "order": c.order, "base": c.base,
+            "content": c.content, "made_by": c.made_by.model_dump(), "inherited": list(c.inherited),
             "tasks": [_task(c, position) for position in range(len(c.tasks))],
             "compositions": [{"prompt": x.prompt, "tasks": list(x.tasks), "images": x.key} for x in c.compositions],
         }
         for c in plan.cells
     ]  # fmt: skip
     content = {"schema_version": VERSION, "spec": resolved, "cells": cells}
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(spec.benchmark).name).strip("-") or "run"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(spec.benchmark).name)[:80].strip("-") or "run"
     path = spec.output / "runs" / f"{name}-{spec.tier}-{_digest(content)}.yaml"
     if _holds(path, content):
         os.utime(path)
@@ -132,14 +147,14 @@ def _task(cell: Cell, position: int) -> dict[str, Any]:
     task = cell.tasks[position]
     if cell.setting == "classification":  # a joint method has one training, of all tasks
         train = cell.trains[min(position, len(cell.trains) - 1)]
-        none: dict[str, Any] = {"real": None, "real_features": None, "images": {}, "features": {}}
+        none: dict[str, Any] = {"real": None, "real_features": None, "images": {}, "features": {}, "content": ""}
         return {"index": task.index, "name": task.name, "category": task.category, "train": train, **none}
     after = [i for i, j in cell.images if j == task.index]
     return {
         "index": task.index, "name": task.name, "category": task.category, "train": cell.trains[position],
         "real": cell.real[position], "real_features": cell.real_features[position],
         "images": {i: cell.images[i, task.index] for i in after},
-        "features": {i: cell.features[i, task.index] for i in after},
+        "features": {i: cell.features[i, task.index] for i in after}, "content": cell.contents[position],
     }  # fmt: skip
 
 
@@ -247,9 +262,10 @@ def read_cells(
             such files).
     """
     store = Store(output / "store")
+    recipes = Recipes(store)
     cells: dict[tuple[object, ...], CellResult] = {}
-    for path, cell in _described(output, record, left_out):
-        found = _read_cell(cell, store, path)
+    for path, spec, cell in _described(output, record, left_out):
+        found = _read_cell(identified(cell, recipes), store, path, spec)
         if found is not None:
             # two benchmarks can share a score (the same first tasks); the newest description of a cell counts
             cells.pop(_identity(cell), None)
@@ -265,27 +281,37 @@ def read_unfinished(
     Args, raises: as `read_cells`.
     """
     store = Store(output / "store")
+    recipes = Recipes(store)
     cells: dict[tuple[object, ...], Unfinished] = {}
-    for path, cell in _described(output, record, left_out):
+    for path, _, cell in _described(output, record, left_out):
         cells.pop(_identity(cell), None)
         if store.get(cell.score) is None:
+            cell = identified(cell, recipes)
             trained = sum(task.train is not None and store.has(task.train) for task in cell.tasks)
             cells[_identity(cell)] = Unfinished(
                 benchmark=cell.benchmark, tier=cell.tier, backbone=cell.backbone, label=cell.label, seed=cell.seed,
                 trained=trained, tasks=len(cell.tasks), reason=failures(path).get(cell.score, ""),
+                setting=cell.setting, content=cell.content, contents=tuple(task.content for task in cell.tasks),
+                made_by=cell.made_by, order=cell.order, tasks_total=cell.tasks_total,
             )  # fmt: skip
     return list(cells.values())
 
 
 def _described(
     output: Path, record: Path | None, left_out: Callable[[UsageError], object] | None
-) -> Iterator[tuple[Path, CellRecord]]:
+) -> Iterator[tuple[Path, Mapping[str, Any], CellRecord]]:
+    """Each run's file, what was asked for, and one of its cells."""
     files = [record] if record else run_files(output)
     if not files:
         raise UsageError(f"{output} holds no runs; make one with `stamina-bench run mixed50 --methods stamina,ti++`.")
-    for path, cells in each_run(files, described_cells, left_out):
+    for path, (spec, cells) in each_run(files, _asked, left_out):
         for cell in cells:
-            yield path, cell
+            yield path, spec, cell
+
+
+def _asked(run_file: Path) -> tuple[Mapping[str, Any], tuple[CellRecord, ...]]:
+    content = _read(run_file)
+    return content["spec"], _cells(content, run_file)
 
 
 def finished(run_file: Path) -> bool:
@@ -308,13 +334,18 @@ def described_cells(run_file: Path) -> tuple[CellRecord, ...]:
     Raises:
         UsageError: the file is damaged, or of a newer version.
     """
+    return _cells(_read(run_file), run_file)
+
+
+def _cells(content: Mapping[str, Any], run_file: Path) -> tuple[CellRecord, ...]:
     try:
-        return CELLS.validate_python(_read(run_file)["cells"])
+        return CELLS.validate_python(content["cells"])
     except ValueError:
         raise _damaged(run_file) from None
 
 
 def _identity(cell: CellRecord) -> tuple[object, ...]:
+    # what is scored on other images has another score
     return cell.score, cell.benchmark, cell.tier, cell.backbone, cell.label, cell.tasks_total
 
 
@@ -323,7 +354,8 @@ def failures(run_file: Path) -> Mapping[str, str]:
     return read_failures(run_file.with_suffix(FAILURES))
 
 
-def _read_cell(cell: CellRecord, store: Store, run_file: Path) -> CellResult | None:
+def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str, Any]) -> CellResult | None:
+    """The cell's figures, or None where it is not finished. `spec`: what the run was asked for."""
     entry = store.get(cell.score)
     if entry is None:
         return None
@@ -337,11 +369,19 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path) -> CellResult | N
         for c in cell.compositions
         if (folder := store.folder(c.images) / "images").is_dir()
     )
+    protocol = dict(scored["protocol"])
+    if cell.made_by.extractor_name and "extractor" in protocol:  # of a hub's, older scores say half of the name
+        protocol["extractor"] = re.sub("'.*'", lambda _: f"'{cell.made_by.extractor_name}'", protocol["extractor"])
+    if spec.get("class_order") is not None and "class order" in protocol:  # a score does not know of it
+        protocol["class order"] = f"{spec['class_order']} for every seed"
     return CellResult(
         **common, setting=cell.setting, title=cell.title, method=cell.method, label=cell.label, options=cell.options,
         variant=cell.variant, order=cell.order, base=cell.base, tasks_total=cell.tasks_total,
-        tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=scored["protocol"], rows=rows,
+        tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=protocol, rows=rows,
         compositions=compositions, key=cell.score, store=store.root, run_file=run_file,
+        content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
+        # a registered name comes before a folder's; whatever else is asked for only happens to have the name
+        registered=spec.get("benchmark") == (cell.base or cell.benchmark),
     )  # fmt: skip
 
 
@@ -354,5 +394,5 @@ def _read_task(task: TaskRecord, store: Store) -> TaskResult:
         index=task.index, name=task.name, category=task.category, real=file(task.real, "images"),
         generated=after[max(after)] if after else None, after=after, training=file(task.train, "training.json"),
         real_features=file(task.real_features, FEATURES),
-        features={i: store.folder(key) / FEATURES for i, key in sorted(task.features.items())},
+        features={i: store.folder(key) / FEATURES for i, key in sorted(task.features.items())}, content=task.content,
     )  # fmt: skip

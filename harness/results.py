@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.identity import MadeBy
 from harness.spec import Frozen, SettingName
 
 SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.migrations`
@@ -144,6 +145,7 @@ class TaskResult(Frozen):
     training: Path | None = None  # JSON file with the task's `losses`: [{"step": 0, "sd": 0.1, <penalty>: ...}, ...]
     real_features: Path | None = None  # safetensors file, 'images': (n, d), row k of image k
     features: Mapping[int, Path] = {}  # i -> the same of X_{i,j}
+    content: str = ""  # hash of its images and category word; empty: not known, and in the classification setting
 
 
 class Composition(Frozen):
@@ -168,13 +170,22 @@ class Unfinished(Frozen):
     trained: int
     tasks: int
     reason: str = ""
+    setting: SettingName = "customization"
+    content: str = ""  # these five as of `CellResult`
+    contents: tuple[str, ...] = ()  # of each task
+    made_by: MadeBy = MadeBy()
+    order: int = 0
+    tasks_total: int = 0
 
 
 class CellResult(Frozen):
     """One finished cell: (benchmark, tier, backbone, method, seed) with its options, rows and pictures.
 
     `label` is the method's name, followed by its changed options in brackets where they differ from the tier's
-    defaults. `variant` tells apart what options do not: cells of different sources or checkpoints are not averaged.
+    defaults. `variant` tells apart what options do not: cells of different sources or checkpoints are not averaged;
+    `made_by` says what that was. `content` is a hash of what the tasks are, their images and category words, which a
+    benchmark's name does not tell: of the tasks that were run, or in classification of all classes in any order; empty
+    where it is not known.
     `tasks_total` is the benchmark's length, `tasks` holds those that were run. `protocol` records kernel,
     extractor, estimators, sampler and so on as plain text values.
     """
@@ -200,3 +211,10 @@ class CellResult(Frozen):
     key: str = ""  # of its score in the store
     store: Path | None = None
     run_file: Path | None = None  # the run's configuration
+    content: str = ""
+    made_by: MadeBy = MadeBy()
+    registered: bool = True  # whether it is the benchmark that is registered under its name, with published figures
+    inherited: tuple[str, ...] = ()  # options that say how much is trained and are another tier's defaults
+    # where `reports.apart` added something to the benchmark's name: the name itself; and why
+    called: str = ""
+    apart: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from harness.errors import UsageError, nearest
-from harness.seeds import derive_seed
+from harness.seeds import own_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +151,7 @@ class Benchmark(Frozen):
         tasks = self.sources[tier].tasks()
         if not self.order:
             return tasks
-        places = sorted(range(len(tasks)), key=lambda place: derive_seed("order", self.order, place))
+        places = own_places(self.order, len(tasks))
         return [tasks[place].model_copy(update={"index": index}) for index, place in enumerate(places, 1)]
 
     def shows_photographs(self, tier: str) -> bool:

@@ -28,6 +28,7 @@ from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
 from harness.errors import OutOfMemoryError, UsageError
+from harness.identity import extractor_label
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
@@ -263,7 +264,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
-        "extractor": f"open_clip image tower '{Path(w['extractor']).name}' (dimension {real[0].shape[1]})",
+        "extractor": f"open_clip image tower '{extractor_label(w['extractor'])}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
         "images": f"{_real_counts([len(x) for x in real])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",

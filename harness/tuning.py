@@ -40,6 +40,7 @@ FINALS = 6  # and try so many on all tasks in the end
 SCHEMA_VERSION = 1
 CRITERION = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
 CLASS_CRITERION = "a_n of the cell (A_N in %, higher is better), mean over the seeds"
+CHANGED = "A method's source, a model or an image changed while tuning; run the same command again."
 CLASS_SPACE = CLASS_BUDGET = 6  # of the classification setting, where all settings are tried
 
 
@@ -371,6 +372,7 @@ class _Rounds:
     ) -> None:
         self.spec, self.display, self.executor = spec, display, executor
         self.backbone, self.worked = "", False
+        self._seen: dict[str, str] = {}
         self._shared: _Shared | None = None
 
     def run(self, wanted: Sequence[tuple[_Search, Point]], tasks: int) -> dict[tuple[str, Point], Trial]:
@@ -378,6 +380,7 @@ class _Rounds:
         specs = tuple(MethodSpec(name=s.name, changes={**s.changes, **s.setting(p)}) for s, p in wanted)
         first = tuple(range(1, tasks + 1))
         prepared = api.prepare(self.spec.model_copy(update={"methods": specs, "tasks": first, "keep_going": True}))
+        self._same(prepared.plan.cells)
         self.backbone, self.worked = prepared.plan.setting.backbone_name, bool(prepared.progress.pending)
         outcome = Outcome()
         if self.worked:
@@ -389,12 +392,22 @@ class _Rounds:
         if outcome.blocked:
             raise BenchError(outcome.blocked[0].upper() + outcome.blocked[1:].rstrip(".") + ".")
         if outcome.errors and _keys(api.prepare(prepared.spec)) != _keys(prepared):
-            raise BenchError("A method's source or an image changed while tuning; run the same command again.")
+            raise BenchError(CHANGED)
         cells = prepared.plan.cells
         return {  # one cell for each seed
             (search.name, point): _trial(search.setting(point), cells[i :: len(wanted)], prepared.store, outcome)
             for i, (search, point) in enumerate(wanted)
         }
+
+    def _same(self, cells: Sequence[Cell]) -> None:
+        """Make sure that all rounds are of the same images, models and code, as their scores are compared."""
+        for cell in cells:
+            now = {f"{cell.method} source": cell.made_by.source, "metrics": cell.made_by.metrics}
+            now |= {"backbone": cell.made_by.backbone, "extractor": cell.made_by.extractor}
+            # a round of a few tasks knows only theirs
+            now |= {f"task {j}": content for j, content in enumerate(cell.contents, 1)} or {"classes": cell.content}
+            if any(self._seen.setdefault(name, value) != value for name, value in now.items()):
+                raise BenchError(CHANGED)
 
     def close(self, *, kill: bool) -> None:
         """Release the workers."""

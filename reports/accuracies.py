@@ -17,7 +17,7 @@ WITHOUT = "without a published figure"
 def accuracy_sheets(ours: Measured, protocols: Protocols) -> list[Sheet]:
     """A sheet for each classification benchmark that was measured and has published figures."""
     benchmarks = dict.fromkeys(name for name, _, metric in ours.values if metric == "a_n")
-    found = [(name, published_for(name, ())) for name in benchmarks]
+    found = [(name, published_for(ours.registered[name], ())) for name in benchmarks]
     return [_sheet(ours, name, block, protocols) for name, block in found if block and _ran(ours, name)]
 
 

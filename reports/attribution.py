@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.attribution import FOLDER, as_csv, read_rows
 from harness.results import CellResult
+from reports.apart import own_base
 
 
 def attribution_files(cells: Sequence[CellResult]) -> dict[str, str]:
@@ -14,7 +15,7 @@ def attribution_files(cells: Sequence[CellResult]) -> dict[str, str]:
     for cell in cells:
         if cell.run_file is None:
             continue
-        name = f"{FOLDER}/{cell.base or cell.benchmark}.csv"
+        name = f"{FOLDER}/{own_base(cell)}.csv"
         # a results folder: runs/NAME.yaml, and attribution/ beside runs/
         found.setdefault(name, set()).update(read_rows(cell.run_file.parent.parent / name))
     return {name: as_csv(rows) for name, rows in found.items() if rows}

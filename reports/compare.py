@@ -10,15 +10,17 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from harness.csv_cells import harmless
 from harness.metrics.paired import Form
 from harness.results import CellResult, Metric
+from reports.apart import told_apart_in_both
 from reports.columns import FIGURES, HIGHER, UNITS, every
 from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
-from reports.differing import differing, doubts, equal
+from reports.differing import differing, doubts, equal, same_backbone
 from reports.entries import Entry, from_cells, from_reference
 from reports.paired import IMAGES, MEANING, SEEDS, TASKS, Real, Scored, compared, score
 from reports.paired_orders import OVER_ORDERS
@@ -122,7 +124,9 @@ class Comparison:
         stream = io.StringIO()
         writer = csv.DictWriter(stream, _FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**record, "seeds": join(change.seeds, " ")} for record, change in self._records())
+        for record, change in self._records():
+            told = {**record, "seeds": join(change.seeds, " ")}
+            writer.writerow({name: harmless(value) for name, value in told.items()})
         return stream.getvalue()
 
     def to_json(self) -> str:
@@ -144,7 +148,8 @@ def compare(
     rename: Mapping[str, str] | None = None,
 ) -> Comparison:  # fmt: skip
     """Compare the finished cells of two runs; see `compare_entries`."""
-    return compare_entries(from_cells(first), from_cells(second), names, rename)
+    one, two = told_apart_in_both(first, second)
+    return compare_entries(from_cells(one), from_cells(two), names, rename)
 
 
 def compare_entries(
@@ -170,7 +175,7 @@ def compare_entries(
         for sentence in differing(one, two, names):
             differences.setdefault(sentence, []).append(one.name)
         scores = _scores(one, real), _scores(two, real)
-        if one.backbone != two.backbone:
+        if not same_backbone(one, two):
             text = "Not the same backbone: the figures tell models apart as well as methods"
             warnings.setdefault(text, []).append(one.name)
         reasons = doubts(one, two, *scores)
@@ -207,27 +212,37 @@ def _who(users: Sequence[str], everyone: Sequence[str]) -> str:
 def _matched(
     first: Sequence[Entry], second: Sequence[Entry]
 ) -> tuple[list[tuple[Entry, Entry]], tuple[list[Entry], list[Entry]]]:
-    """Pairs of the same backbone first; then those that only the backbone tells apart, where that is clear."""
+    """Pairs that nothing known tells apart first; then those that images, extractor or backbone do, where it is clear.
+
+    What tells them apart is said of those: see `reports.differing`.
+    """
 
     def key(entry: Entry) -> tuple[object, ...]:
-        return (entry.benchmark, entry.setting, entry.tier, entry.label, entry.tasks, entry.tasks_total)
+        name = entry.own_name or entry.benchmark
+        return (name, entry.setting, entry.tier, entry.label, entry.tasks, entry.tasks_total)
 
     pairs: list[tuple[int, int]] = []
-    for backbone in (True, False):
+    for alike in (_alike, same_backbone, lambda one, two: True):
         rest = [i for i in range(len(first)) if i not in {a for a, _ in pairs}]
         others = [j for j in range(len(second)) if j not in {b for _, b in pairs}]
+
+        def fits(i: int, j: int, alike: Callable[[Entry, Entry], bool] = alike) -> bool:
+            return key(first[i]) == key(second[j]) and alike(first[i], second[j])
+
         for i in rest:
-            found = [j for j in others if key(first[i]) == key(second[j])]
-            if backbone:
-                found = [j for j in found if first[i].backbone == second[j].backbone]
-            rivals = [k for k in rest if key(first[k]) == key(first[i])] if not backbone else [i]
-            if len(found) == len(rivals) == 1:
+            found = [j for j in others if fits(i, j)]
+            if len(found) == 1 and [k for k in rest if fits(k, found[0])] == [i]:
                 pairs.append((i, found[0]))
     alone = (
         [entry for i, entry in enumerate(first) if i not in {a for a, _ in pairs}],
         [entry for j, entry in enumerate(second) if j not in {b for _, b in pairs}],
     )
     return [(first[a], second[b]) for a, b in sorted(pairs)], alone
+
+
+def _alike(one: Entry, two: Entry) -> bool:
+    known = ((one.content, two.content), (one.extractor, two.extractor))
+    return same_backbone(one, two) and all(a == b for a, b in known if a and b)
 
 
 def _changes(

@@ -33,6 +33,8 @@ def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
 
     if one.backbone != two.backbone:
         yield said("backbone", one.backbone, two.backbone)
+    elif not same_backbone(one, two):
+        yield "the files of the backbones are not the same"
     for name in dict.fromkeys(name for entry in (one, two) for protocol in entry.protocols for name in protocol):
         if (first := _protocol(one, name)) != (second := _protocol(two, name)):
             yield said(f"protocol, {name}", first, second)
@@ -49,15 +51,26 @@ def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
         yield said("run seeds", *(join(found, ", ") or "none" for found in seeds))
 
 
+def same_backbone(one: Entry, two: Entry) -> bool:
+    """By their files where both are known, else by name."""
+    if one.backbone_content and two.backbone_content:
+        return one.backbone_content == two.backbone_content
+    return one.backbone == two.backbone
+
+
 def doubts(one: Entry, two: Entry, first: Mapping[int, Scored], second: Mapping[int, Scored]) -> list[str]:
     """Why the scores of the two were not measured in the same way; empty if nothing says so."""
     found: list[str] = []
+    if one.content and two.content and one.content != two.content:
+        found.append("the tasks' images or category words are not the same")
+    if one.extractor and two.extractor and one.extractor != two.extractor:
+        found.append("extractor differs")
     for name in MEASUREMENT:
         texts = {_protocol(one, name), _protocol(two, name)}
         if name == "prompt":  # not recorded by earlier versions, and the same in all of them
             texts.discard(UNKNOWN)
-        if len(texts) > 1:
-            found.append(f"{name} differs")
+        if len(texts) > 1 and (what := f"{name} differs") not in found:
+            found.append(what)
     floors = [{seed: e.whole.get("noise_floor", {}).get(seed) for seed in e.whole.get("a_mmd", {})} for e in (one, two)]
     known = [(a, b) for seed, a in floors[0].items() if a is not None and (b := floors[1].get(seed)) is not None]
     other_floor = any(not math.isclose(a, b, rel_tol=1e-3) for a, b in known)  # other machines change less than that

@@ -10,9 +10,11 @@ from typing import Any
 
 from harness.results import CellResult, Metric, Row
 from harness.spec import SettingName
+from reports.apart import own_name, told_apart
 from reports.columns import printed
+from reports.lines import by_label, groups, is_partial
 from reports.reference import read_protocol, read_reference
-from reports.summary import by_label, groups, is_partial, ranges
+from reports.summary import ranges
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Entry:
     curves: Mapping[Metric, Mapping[int, list[float]]]
     cells: Mapping[int, CellResult] = field(default_factory=dict)
     setting: SettingName = "customization"
+    own_name: str = ""  # the benchmark's, without what tells it apart
+    content: str = ""
+    backbone_content: str = ""
+    extractor: str = ""
 
     @property
     def name(self) -> str:
@@ -47,8 +53,9 @@ class Entry:
 
 
 def from_cells(cells: Sequence[CellResult]) -> list[Entry]:
-    """The labels of all cells, as the results tables have them; see `reports.summary.by_label` on what comes twice."""
-    return [_of_cells(label, found) for group in groups(cells) for label, found in by_label(group).items()]
+    """The labels of all cells, as the results tables have them; see `reports.apart`."""
+    named = told_apart(cells)
+    return [_of_cells(label, found) for group in groups(named) for label, found in by_label(group).items()]
 
 
 def from_reference(folder: Path) -> list[Entry]:
@@ -65,7 +72,8 @@ def from_reference(folder: Path) -> list[Entry]:
         Entry(
             name, reference.tier, record.backbone, label, method.method, tuple(range(1, record.tasks + 1)),
             record.tasks, False, method.options, method.variant, [{**record.protocol, **method.protocol}],
-            *_figures(rows[name, label]), setting=record.setting,
+            *_figures(rows[name, label]), setting=record.setting, content=record.content, extractor=record.extractor,
+            backbone_content=record.backbone_content,
         )
         for name, record in sorted(reference.benchmarks.items())
         for label, method in record.methods.items()
@@ -83,6 +91,8 @@ def _of_cells(label: str, cells: Sequence[CellResult]) -> Entry:
         tuple(sorted(task.index for task in first.tasks)), first.tasks_total, is_partial(first), first.options,
         first.variant, protocols, *_figures([row for cell in cells for row in cell.rows]),
         cells={cell.seed: cell for cell in cells}, setting=first.setting,
+        own_name=own_name(first),
+        content=first.content, backbone_content=first.made_by.backbone, extractor=first.made_by.extractor,
     )  # fmt: skip
 
 

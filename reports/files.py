@@ -8,34 +8,42 @@ import secrets
 import unicodedata
 from pathlib import Path
 
+from harness.identity import SHOWN, short
+
 MAX_PART = 80  # characters of one word in a file name: three of them stay below the 255 bytes of common file systems
 
 
 def slug(text: str) -> str:
     """A harmless part of a file name: ASCII letters, digits, '.', '_', '-'; no separators, no leading or trailing dot.
 
-    A '+' is spelled out, as 'ti' and 'ti++' are two methods. Different texts may give the same slug; `Names` keeps
-    them apart.
+    A '+' is spelled out, as 'ti' and 'ti++' are two methods. What has none of these characters is told by digits of
+    its hash. Different texts may give the same slug; `Names` keeps them apart.
     """
     ascii_text = unicodedata.normalize("NFKD", text.replace("+", "-plus")).encode("ascii", "ignore").decode()
     clean = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text))
-    return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or "unnamed"
+    return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or f"unnamed-{short(text)[:SHOWN]}"
 
 
 class Names:
     """Hands out stems of file names, each once, also where the file system ignores case."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken: dict[str, tuple[str, ...]] = {}
 
     def unique(self, *parts: str) -> str:
-        """The slugs of the parts joined by '-'; from the second on with '-2', '-3', ... at the end."""
+        """The slugs of the parts joined by '-'.
+
+        Other parts with the same slugs get digits of their hash at the end (that of all parts but the first, which says
+        the kind of file); the same parts again '-2', '-3', ...
+        """
         stem = "-".join(slug(part) for part in parts)
+        if self._taken.get(stem.lower(), parts) != parts:
+            stem = f"{stem}-{short(*(parts[1:] or parts))[:SHOWN]}"
         name, count = stem, 1
         while name.lower() in self._taken:
             count += 1
             name = f"{stem}-{count}"
-        self._taken.add(name.lower())
+        self._taken[name.lower()] = parts
         return name
 
 

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
+from harness.csv_cells import harmless
 from harness.results import SCHEMA_VERSION, CellResult, Row, TidyRow
+from reports.apart import told_apart
 
 COLUMNS = tuple(TidyRow.model_fields)
 TYPES = {
@@ -30,12 +33,14 @@ def tidy(cells: Sequence[CellResult], details: bool = False) -> pd.DataFrame:
             added at the end.
 
     Returns:
-        A frame with the columns `COLUMNS`. `method` holds the cell's label, so that two settings of one method stay
-        apart. `task` is a nullable integer, missing for a figure of the whole cell; `low` and `high` are NaN where
-        there is no interval. Values keep their row's unit.
+        A frame with the columns `COLUMNS`. `method` holds the label of the cell's line, so that two settings of one
+        method stay apart; benchmarks and backbones of one name do, too (`reports.apart`). `task` is a nullable
+        integer, missing for a figure of the whole cell; `low` and `high` are NaN where there is no interval. Values
+        keep their row's unit.
     """
     names = [*COLUMNS, "layer", "after"] if details else list(COLUMNS)
-    records = [_record(cell, row) for cell in cells for row in cell.rows if details or not row.detail]
+    named = told_apart(cells)
+    records = [_record(cell, row) for cell in named for row in cell.rows if details or not row.detail]
     # One task missing would turn a plain integer column into floats, and task 3 into 3.0: hence the nullable type.
     types = {**TYPES, "after": "Int64"} if details else TYPES
     return pd.DataFrame({name: [record[name] for record in records] for name in names}, columns=names).astype(types)
@@ -61,7 +66,9 @@ def to_results(frame: pd.DataFrame) -> str:
 
 def to_csv(frame: pd.DataFrame) -> str:
     """The frame as CSV with a header; what is missing or not finite is an empty field, values are not rounded."""
-    text: str = frame.replace([math.inf, -math.inf], math.nan).to_csv(index=False, lineterminator="\n")
+    finite = frame.replace([math.inf, -math.inf], math.nan)
+    texts = {name: finite[name].map(harmless) for name in finite.columns if not is_numeric_dtype(finite[name])}
+    text: str = finite.assign(**texts).to_csv(index=False, lineterminator="\n")
     return text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.results import Metric
 from reports.columns import DOWN
 from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
-from reports.layouts import BELOW, BOUND, FULL, LAYOUTS, NOT_RUN, Layout, extras, seeds_note
+from reports.layouts import BELOW, BOUND, FULL, NOT_RUN, Layout, extras, layouts_of, seeds_note
 from reports.measured import Measured
 from reports.sheets import Grid, Sheet, ranked
 from reports.summary import MISSING, NO_SPREAD, number
@@ -19,7 +19,7 @@ NAMES: Mapping[Metric, str] = {"kid": "KID", "f_kid": "F_KID"}
 
 def kid_sheets(ours: Measured) -> list[Sheet]:
     """Those of the paper's tables that can be made with KID; 'not run' stands for what was not measured."""
-    return [_sheet(layout, ours) for layout in LAYOUTS if layout.can_be_made(ours, "kid")]
+    return [_sheet(layout, ours) for layout in layouts_of(ours) if layout.can_be_made(ours, "kid")]
 
 
 def _sheet(layout: Layout, ours: Measured) -> Sheet:

@@ -47,7 +47,8 @@ def escape(text: str) -> str:
 
     A character that the default fonts lack would stop the compiler; it is printed by its code, as in [U+4E2D].
     """
-    apart = re.sub(r"-(?=-)", "-\0", " ".join(text.split()).replace("\0", ""))  # '--' would become one dash
+    whole = unicodedata.normalize("NFC", " ".join(text.split()).replace("\0", ""))  # a letter with its accent is one
+    apart = re.sub(r"-(?=-)", "-\0", whole)  # '--' would become one dash
     return "".join(map(_escape_character, apart))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.results import Metric
@@ -46,11 +46,16 @@ LAYOUTS = (
 )  # fmt: skip
 
 
+def layouts_of(ours: Measured) -> list[Layout]:
+    """The layouts under the names that their benchmarks have among the results; none of what was not run."""
+    return [replace(layout, benchmark=name) for layout in LAYOUTS for name in ours.named(layout.benchmark)]
+
+
 def extras(layout: Layout, ours: Measured) -> tuple[str, ...]:
     """The methods that ran on a comparison's benchmark and are in none of the paper's tables of it."""
     if layout.kind != "comparison":
         return ()
-    in_paper = {name for other in LAYOUTS if other.benchmark == layout.benchmark for name in other.methods}
+    in_paper = {name for other in layouts_of(ours) if other.benchmark == layout.benchmark for name in other.methods}
     return tuple(name for name in ours.methods(layout.benchmark) if name not in in_paper)
 
 

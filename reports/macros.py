@@ -75,13 +75,22 @@ def to_macros(tables: Sequence[Table]) -> str:
     aliases: list[str] = []
     published: list[str] = []
     for benchmark in dict.fromkeys(table.benchmark for table in tables):
+        aliases += _why(tables, benchmark)
         full = [name for name, t in zip(names, tables, strict=True) if t.benchmark == benchmark and not t.partial]
-        if len(full) == 1:
+        alone = len({table.benchmark for table in tables if _word(table.benchmark) == _word(benchmark)}) == 1
+        if len(full) == 1 and alone:
             aliases.append(rf"\benchalias{{{_word(benchmark)}}}{{{full[0]}}}")
-        labels = {line.method for table in tables for line in table.lines if table.benchmark == benchmark}
-        if block := published_for(benchmark, labels):
-            published += _published(benchmark, block)
+    for registered in dict.fromkeys(table.registered for table in tables if table.registered):
+        labels = {line.method for table in tables for line in table.lines if table.registered == registered}
+        if block := published_for(registered, labels):
+            published += _published(registered, block)
     return "\n".join([_HEADER + _INTERFACE + "% published", *published, *lines, *aliases, r"\makeatother"]) + "\n"
+
+
+def _why(tables: Sequence[Table], benchmark: str) -> list[str]:
+    """Why a benchmark's name, or a method's, has more than its own name in it; as comments."""
+    why = dict.fromkeys(text for table in tables if table.benchmark == benchmark for text in table.apart)
+    return [f"% {_word(text)}" for text in why]
 
 
 def _names(tables: Sequence[Table]) -> list[str]:

@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from harness.results import CellResult, Metric
+from reports.apart import told_apart
 from reports.columns import DOWN, FIGURES
 from reports.comparison import over_seeds
+from reports.lines import is_partial, variant_of
 from reports.measured import full_rows, measured
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import NO_SPREAD, is_partial, join
+from reports.summary import NO_SPREAD, join
 from reports.wording import bounds, mean_and_spread
 
 METRICS: tuple[Metric, ...] = ("a_mmd", "f_mmd", "kid", "f_kid")
@@ -20,7 +22,7 @@ NOT_RUN = "not run"
 def order_sheets(cells: Sequence[CellResult]) -> list[Sheet]:
     """A sheet for each (base, tier, backbone) in which a method ran in at least two orders; partial cells stay out."""
     groups: dict[tuple[str, str, str], list[CellResult]] = {}
-    for cell in cells:
+    for cell in told_apart(cells):
         if not is_partial(cell):
             groups.setdefault((cell.base or cell.benchmark, cell.tier, cell.backbone), []).append(cell)
     sheets = [_sheet(base, tier, backbone, group) for (base, tier, backbone), group in groups.items()]
@@ -28,6 +30,9 @@ def order_sheets(cells: Sequence[CellResult]) -> list[Sheet]:
 
 
 def _sheet(base: str, tier: str, backbone: str, cells: Sequence[CellResult]) -> Sheet:
+    newest = {cell.label: variant_of(cell) for cell in cells}
+    older = dict.fromkeys(f"{c.label} ({_name(c.order)})" for c in cells if variant_of(c) != newest[c.label])
+    cells = [cell for cell in cells if variant_of(cell) == newest[cell.label]]  # a mean over orders is of one method
     benchmarks = {cell.order: cell.benchmark for cell in sorted(cells, key=lambda cell: cell.order)}
     values: dict[Metric, dict[str, dict[int, list[float]]]] = {metric: {} for metric in METRICS}
     seeds: dict[int, set[int]] = {order: set() for order in benchmarks}
@@ -51,6 +56,7 @@ def _sheet(base: str, tier: str, backbone: str, cells: Sequence[CellResult]) -> 
             "another order would change, together with what is left of the spread over seeds.",
             "Lower is better; bold marks the lowest, underlined the next number of a column as printed, and claims no "
             "significance.",
+            *([f"Left out, as made otherwise than what was asked for last: {join(older, ', ')}."] if older else []),
         ),
     )
 

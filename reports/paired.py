@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from harness.csv_cells import harmless
 from harness.errors import StoreError
 from harness.metrics.mmd import Estimate, polynomial_kernel
 from harness.metrics.paired import Form, LeaveOneOut, leave_one_out, mean_difference
 from harness.results import CellResult
+from reports.apart import told_apart
 from reports.comparison import Interval, over_seeds
+from reports.lines import by_label, groups, is_partial
 from reports.sheets import Grid, Sheet
-from reports.summary import NO_SPREAD, by_label, groups, is_partial, join, ranges
+from reports.summary import NO_SPREAD, join, ranges
 from reports.wording import bounds, signed
 
 FORMS: Mapping[Form, str] = {"v": "A_mmd", "u": "A_mmd unbiased"}
@@ -107,7 +110,7 @@ def read_pairs(cells: Sequence[CellResult]) -> list[Pairs]:
     """
     found: list[Pairs] = []
     real = Real()
-    for group in groups(cells):
+    for group in groups(told_apart(cells)):
         scored: dict[str, dict[int, Scored]] = {}
         without: dict[str, int] = {}
         for label, members in by_label(group).items():
@@ -269,6 +272,7 @@ def pairwise_csv(pairs: Iterable[Pairs], more: Iterable[Sequence[object]] = ()) 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_FIELDS)
+    lines: list[Sequence[object]] = []
     for group in pairs:
         common = (group.benchmark, group.tier, group.backbone, ranges(group.tasks))
         for form, metric in (("v", "a_mmd"), ("u", "a_mmd_unbiased")):
@@ -278,6 +282,6 @@ def pairwise_csv(pairs: Iterable[Pairs], more: Iterable[Sequence[object]] = ()) 
                     limits = [x for interval in found.intervals.values() for x in (interval.low, interval.high)]
                     size = len(group.scored[first][found.shared[0]].values["v"][0].without)
                     counts = (size, found.tasks.n, join(found.shared, " "), "1e-3")
-                    writer.writerow((*common, metric, first, second, found.value, *limits, *counts))
-    writer.writerows(more)
+                    lines.append((*common, metric, first, second, found.value, *limits, *counts))
+    writer.writerows([harmless(value) for value in line] for line in (*lines, *more))
     return stream.getvalue()

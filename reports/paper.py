@@ -11,7 +11,7 @@ from reports.checks import three_checks
 from reports.columns import DOWN
 from reports.comparison import Interval, agreement, over_seeds, paired, paired_over_tasks
 from reports.kid import kid_sheets
-from reports.layouts import BELOW, BOUND, FULL, LAYOUTS, NOT_RUN, Layout, extras, seeds_note
+from reports.layouts import BELOW, BOUND, FULL, NOT_RUN, Layout, extras, layouts_of, seeds_note
 from reports.measured import Measured, Protocols, measured
 from reports.published import Published, published_benchmarks, published_table
 from reports.sheets import Grid, Sheet, ranked
@@ -27,7 +27,9 @@ SCORES: tuple[Metric, ...] = ("a_mmd", "f_mmd")
 NAMES: Mapping[Metric, str] = {"a_mmd": "A_mmd", "f_mmd": "F_mmd"}
 
 
-def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> list[Sheet]:
+def paper_sheets(
+    rows: Iterable[Row], protocols: Protocols | None = None, registered: Mapping[str, str] | None = None
+) -> list[Sheet]:
     """Those of the five tables that the rows allow, and of classification one; none if no table can be made.
 
     After the five come the three checks, the same tables by KID, and the times of training, where the rows have them.
@@ -35,12 +37,14 @@ def paper_sheets(rows: Iterable[Row], protocols: Protocols | None = None) -> lis
     Args:
         rows: tidy rows. Partial ones never enter; several tiers and backbones get tables of their own.
         protocols: what the figures were measured under, printed below each table.
+        registered: as of `reports.measured.measured`: only a registered benchmark is the paper's.
     """
     sheets: list[Sheet] = []
-    for ours in measured(rows):
-        tables = [_sheet(layout, ours, protocols or {}) for layout in LAYOUTS if layout.can_be_made(ours)]
+    for ours in measured(rows, registered):
+        layouts = layouts_of(ours)
+        tables = [_sheet(layout, ours, protocols or {}) for layout in layouts if layout.can_be_made(ours)]
         if tables:
-            benchmarks = list(dict.fromkeys(layout.benchmark for layout in LAYOUTS))
+            benchmarks = list(dict.fromkeys(layout.benchmark for layout in layouts))
             sheets += [*tables, three_checks(ours, benchmarks), *kid_sheets(ours), *time_sheets(ours, benchmarks)]
         sheets += accuracy_sheets(ours, protocols or {})
     return sheets

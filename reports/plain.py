@@ -7,6 +7,7 @@ import io
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from harness.csv_cells import harmless
 from harness.errors import presentable
 from reports.columns import COLUMNS, FIGURES, MORE, Column, every
 from reports.summary import FLOORS, MISSING, NO_SPREAD, UNITS_NOTE, Figure, Line, Table, join, ranges
@@ -42,7 +43,7 @@ def stack_csv(tables: Iterable[Table]) -> str:
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
     writer.writeheader()
     for table in tables:
-        writer.writerows(_records(table))
+        writer.writerows({name: harmless(value) for name, value in record.items()} for record in _records(table))
     return stream.getvalue()
 
 

@@ -4,7 +4,8 @@ A folder holds one tier: `protocol.json` with each benchmark's protocol, methods
 `<benchmark>.csv` with the rows of `harness.results.Row`, less what is the same in all of them (benchmark, tier,
 backbone: in protocol.json; no row is partial) and less the figures of single layers and, of
 matrices, those of (i, j). Six significant digits, sorted, so
-that the same results always give the same bytes.
+that the same results always give the same bytes. Version 2 of protocol.json says by hashes what the tasks are and
+which extractor scored them, so that one file never has figures of two; in version 1 both are empty.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from typing import Any, get_args
 
 from harness.errors import UsageError, first_line
 from harness.migrations import refuse_newer
-from harness.results import SCHEMA_VERSION, CellResult, Metric, Row
+from harness.results import CellResult, Metric, Row
 from harness.spec import Frozen, SettingName
+from reports.apart import own_name, told_apart
 from reports.files import slug, write_atomically
+from reports.lines import is_partial
 from reports.measured import Protocols
-from reports.summary import is_partial, join
+from reports.published import published_benchmarks
+from reports.summary import join
 
 PROTOCOL = "protocol.json"
+REFERENCE_VERSION = 2  # of protocol.json
 FIELDS = ("method", "seed", "task", "metric", "value", "low", "high", "n", "unit")
 _ORDER = {metric: position for position, metric in enumerate(get_args(Metric))}
 
@@ -42,10 +47,14 @@ class MethodRecord(Frozen):
 class BenchmarkRecord(Frozen):
     """One benchmark: what all its methods share, and the methods by their labels.
 
-    Files from before there was a second setting do not name theirs.
+    Files from before there was a second setting do not name theirs. The last three are
+    hashes, as of `CellResult`; empty in files of version 1.
     """
 
     setting: SettingName = "customization"
+    content: str = ""
+    extractor: str = ""
+    backbone_content: str = ""
     title: str
     backbone: str
     tasks: int
@@ -84,12 +93,14 @@ def write_reference(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         The files written, protocol.json last.
 
     Raises:
-        UsageError: a cell is partial; cells of different tiers or backbones, or of one label with different options or
-            code; the folder cannot be written, or holds something else.
+        UsageError: a cell is partial; cells of different tiers or backbones, of one benchmark's name with different
+            images, models or extractors, or of one label with different options or code; the folder cannot be
+            written, or holds something else.
     """
     if not cells:
         raise UsageError("There are no finished cells to make reference results of.")
     _refuse_partial(cells)
+    _refuse_several(cells)
     tiers = sorted({cell.tier for cell in cells})
     old = read_protocol(folder) if (folder / PROTOCOL).exists() else None
     if len(tiers) > 1 or (old is not None and old.tier != tiers[0]):
@@ -104,7 +115,7 @@ def write_reference(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         if slug(name) != name:
             raise UsageError(f"Benchmark '{name}' cannot name a reference file; use letters, digits, '.', '_' and '-'.")
         records[name] = _merge(records.get(name), group, rows, folder)
-    reference = Reference(schema_version=SCHEMA_VERSION, tier=tiers[0], benchmarks=records)
+    reference = Reference(schema_version=REFERENCE_VERSION, tier=tiers[0], benchmarks=records)
     protocol = json.dumps(reference.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     texts = {f"{name}.csv": _to_csv(_of_benchmark(rows, name)) for name in sorted(by_benchmark)} | {PROTOCOL: protocol}
     try:
@@ -124,7 +135,7 @@ def read_protocol(folder: Path) -> Reference:
     try:
         content = json.loads((folder / PROTOCOL).read_text(encoding="utf-8"))
         version = content.get("schema_version") if isinstance(content, dict) else None
-        refuse_newer(folder / PROTOCOL, version, SCHEMA_VERSION)
+        refuse_newer(folder / PROTOCOL, version, REFERENCE_VERSION)
         return Reference.model_validate(content)
     except OSError:
         raise UsageError(f"{folder} holds no reference results ({PROTOCOL} is missing).") from None
@@ -171,16 +182,41 @@ def _refuse_partial(cells: Sequence[CellResult]) -> None:
         )
 
 
+def _refuse_several(cells: Sequence[CellResult]) -> None:
+    """One name in reference results is one thing: of one set of images and one extractor, and what it is known for."""
+    names: dict[str, dict[str, None]] = {}
+    for cell in told_apart(cells):
+        names.setdefault(own_name(cell), {})[cell.benchmark] = None
+        if not cell.registered and own_name(cell) in published_benchmarks():
+            raise UsageError(
+                f"These results of '{own_name(cell)}' are not of the registered benchmark of that name, whose "
+                "published figures would stand beside them; give the folder of images another name and run it again."
+            )
+    for name, several in names.items():
+        if len(several) > 1:
+            raise UsageError(
+                f"There are results of '{name}' that must not stand under one name: {join(several, ', ')}; choose one "
+                "of these with --benchmark."
+            )
+
+
 def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows, folder: Path) -> BenchmarkRecord:
     """The benchmark's new record; puts the cells' rows into `rows`, and takes superseded ones out."""
     last = cells[-1]
-    kinds = {(c.setting, c.backbone, c.tasks_total) for c in cells}
+    kinds = {(c.setting, c.backbone, c.tasks_total) for c in told_apart(cells)}
     if old is not None:
         kinds.add((old.setting, old.backbone, old.tasks))
     if len(kinds) > 1:
         raise UsageError(
             f"{folder} can hold one setting, one backbone and one length of {last.benchmark}, not several."
         )
+    for what, was, now in (
+        ("other images or category words", old.content if old else "", last.content),
+        ("another backbone of the same name", old.backbone_content if old else "", last.made_by.backbone),
+        ("figures by another feature extractor", old.extractor if old else "", last.made_by.extractor),
+    ):
+        if was and now and was != now:
+            raise UsageError(f"{folder} holds '{last.benchmark}' with {what}; name another folder with -o.")
     methods: dict[str, tuple[MethodRecord, Mapping[str, str]]] = {}
     if old is not None:
         methods = {label: (m, {**old.protocol, **m.protocol}) for label, m in old.methods.items()}
@@ -212,6 +248,7 @@ def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows
     shared = set.intersection(*(set(protocol.items()) for _, protocol in methods.values()))
     return BenchmarkRecord(
         setting=last.setting, title=last.title, backbone=last.backbone, tasks=last.tasks_total, protocol=dict(shared),
+        content=last.content, extractor=last.made_by.extractor, backbone_content=last.made_by.backbone,
         methods={
             label: record.model_copy(update={"protocol": dict(set(protocol.items()) - shared)})
             for label, (record, protocol) in methods.items()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.budgets import Trained, unequal_budgets
 from harness.results import CellResult, Metric, Row
 from harness.spec import SettingName
+from reports.apart import own_name, told_apart
 from reports.columns import COLUMNS, DOWN, FIGURES, UP, Column, convert
+from reports.lines import by_label, groups, is_partial
 from reports.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
@@ -103,7 +105,9 @@ class Table:
     """The methods of one (benchmark, setting, tier, backbone, tasks run), partial ones apart from full ones.
 
     `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
-    (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells.
+    (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells. `registered`: the registered benchmark
+    that it is of, with published figures; empty for another one of that name. `apart`: why its names have more than
+    others', and `unequal` what its methods' trainings do not share; both as sentences.
     """
 
     benchmark: str
@@ -117,6 +121,9 @@ class Table:
     lines: tuple[Line, ...]
     protocol: tuple[tuple[str, str], ...]
     floors: Mapping[Metric, Figure]
+    registered: str
+    apart: tuple[str, ...] = ()
+    unequal: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -138,7 +145,9 @@ class Table:
     @property
     def published(self) -> Published | None:
         """The published figures for this benchmark; never beside a partial table."""
-        return None if self.partial else published_for(self.benchmark, {line.method for line in self.lines})
+        if self.partial or not self.registered:
+            return None
+        return published_for(self.registered, {line.method for line in self.lines})
 
     def ranks(self, column: Column) -> dict[str, int]:
         """Label -> its place by the printed mean, 1 the best; equal means share a place, none stays empty."""
@@ -170,6 +179,8 @@ class Table:
             f"'*' marks the {best}, '+' the {next_best}" if compact else f"Bold marks the {best}, underlined the next"
         )
         notes = [
+            *self.apart,
+            *([self.unequal] if self.unequal else []),
             f"{SPREAD_OF[self.setting]} Run seeds: {self._seeds()}.",
             f"{way}. {marks} mean as printed, and claims no significance.",
         ]
@@ -207,49 +218,15 @@ def build_tables(cells: Sequence[CellResult]) -> list[Table]:
     """One table for each group of comparable cells, in the order of first appearance.
 
     A cell counts as partial if it says so, if one of its rows does, or if it ran fewer tasks than its benchmark has;
-    it then never shares a table with a full one, nor with one of other tasks. If a label and seed come twice with the
-    same options, the later cell replaces the earlier; with other options they are kept apart as '(variant 2)'.
+    it then never shares a table with a full one, nor with one of other tasks. What shares a name and is not the same is
+    told apart first: see `reports.apart`, and `reports.lines.by_label` on what comes twice.
     """
-    return [_table(group) for group in groups(cells)]
+    return [_table(group) for group in groups(told_apart(cells))]
 
 
-def groups(cells: Iterable[CellResult]) -> list[list[CellResult]]:
-    """The cells that one table or figure may show together, in the order of first appearance."""
-    found: dict[tuple[object, ...], list[CellResult]] = {}
-    for cell in cells:
-        found.setdefault(_comparable(cell), []).append(cell)
-    return list(found.values())
-
-
-def _comparable(cell: CellResult) -> tuple[object, ...]:
-    tasks = tuple(sorted(task.index for task in cell.tasks))
-    return (cell.benchmark, cell.setting, cell.tier, cell.backbone, is_partial(cell), tasks, cell.tasks_total)
-
-
-def is_partial(cell: CellResult) -> bool:
-    """Whether the cell's figures are of less than the whole benchmark."""
-    return cell.partial or any(row.partial for row in cell.rows) or len(cell.tasks) < cell.tasks_total
-
-
-def suffix(cell: CellResult) -> tuple[str, ...]:
-    """The last part of a file's name: ('partial',) for less than the whole benchmark, else nothing."""
-    return ("partial",) if is_partial(cell) else ()
-
-
-def by_label(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
-    """Label -> one cell a seed, both in the order of first appearance; see `build_tables` on what comes twice."""
-    variants: dict[tuple[str, str, str, str], dict[int, CellResult]] = {}
-    for cell in cells:
-        options = json.dumps(dict(cell.options), sort_keys=True, default=str)
-        variants.setdefault((cell.label, cell.method, options, cell.variant), {})[cell.seed] = cell
-    lines: dict[str, list[CellResult]] = {}
-    for (label, _, _, _), seeds in variants.items():
-        name, count = label, 1
-        while name in lines:
-            count += 1
-            name = f"{label} (variant {count})"
-        lines[name] = list(seeds.values())
-    return lines
+def registered_name(cell: CellResult) -> str:
+    """The registered benchmark that a cell is of, in its own order; empty where it only has that name."""
+    return own_name(cell) if cell.registered and not cell.base else ""
 
 
 def number(value: float, digits: int) -> str:
@@ -301,6 +278,13 @@ def _table(cells: Sequence[CellResult]) -> Table:
         lines=tuple(_line(label, group) for label, group in lines.items()),
         protocol=merge_protocols({label: [cell.protocol for cell in group] for label, group in lines.items()}),
         floors=floors,
+        registered=registered_name(first),
+        apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
+        unequal=unequal_budgets(
+            {label: Trained(c[0].method, c[0].options, c[0].inherited) for label, c in lines.items()},
+            first.tier,
+            first.setting,
+        ),
     )
 
 

@@ -9,13 +9,14 @@ from typing import cast
 from harness.errors import UsageError
 from harness.results import CellResult, Unfinished
 from reports import paper, sheets
+from reports.apart import told_apart_with
 from reports.attribution import attribution_files
 from reports.figures.save import drawing
 from reports.figures.style import Kind
 from reports.files import write_atomically
 from reports.frame import tidy, to_csv, to_results
 from reports.macros import to_macros
-from reports.measured import full_rows
+from reports.measured import full_rows, registered_names
 from reports.orders import order_sheets
 from reports.page import write_page
 from reports.paired import paired_sheets, pairwise_csv, read_pairs
@@ -50,6 +51,7 @@ def write_report(
     """
     if not cells:
         raise UsageError("There are no results to report; run 'stamina-bench run BENCHMARK --methods ...' first.")
+    cells, unfinished = told_apart_with(cells, unfinished)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shown = [kind for kind in ("png", "pdf") if kind in kinds or (kind == "png" and "html" in kinds)]
@@ -83,7 +85,9 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
         return texts
     tables, pairs = build_tables(cells), read_pairs(cells)
     statistics = [*paired_sheets(pairs), *class_order_sheets(cells), *order_sheets(cells)]
-    from_paper = paper.paper_sheets(*full_rows(cells)) if {"latex", "md"}.intersection(kinds) else []
+    from_paper = (
+        paper.paper_sheets(*full_rows(cells), registered_names(cells)) if {"latex", "md"}.intersection(kinds) else []
+    )
     if "latex" in kinds:
         texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
         texts |= {"paper.tex": paper.to_latex(from_paper)} if from_paper else {}

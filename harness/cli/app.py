@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
@@ -174,6 +175,9 @@ class LeftOut:
 
 def main() -> None:
     """The console script: one line on stderr for what the user can mend, the documented exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign shows another, and nothing fails for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C

@@ -41,7 +41,7 @@ def compare_command(
     from reports.compare import compare_entries
 
     left_out = LeftOut()
-    sides = [_entries(folder, benchmark, left_out) for folder in (run_a, run_b)]
+    sides = _entries((run_a, run_b), benchmark, left_out)
     names = ("A", "B") if run_a.name == run_b.name else (run_a.name, run_b.name)
     renamed = _renamed(rename or [])
     for pair in renamed.items():
@@ -50,25 +50,40 @@ def compare_command(
                 raise unknown(f"label of {folder}", label, known)
     found = compare_entries(sides[0], sides[1], names, renamed)
     texts = {Form.TEXT: found.to_text, Form.MD: found.to_markdown, Form.CSV: found.to_csv, Form.JSON: found.to_json}
-    write_text(texts[form](), target)
+    write_text(texts[form](), target, exact=form is not Form.TEXT)
     raise typer.Exit(int(left_out.code))
 
 
-def _entries(folder: Path, benchmark: str | None, left_out: LeftOut) -> list[Any]:
-    from harness.recorded import read_cells
+def _entries(folders: tuple[Path, Path], benchmark: str | None, left_out: LeftOut) -> list[list[Any]]:
+    """What each of the two folders holds."""
+    from reports.apart import told_apart_in_both
     from reports.compare import from_cells, from_reference
+
+    finished = told_apart_in_both(*(_cells(folder, left_out) or [] for folder in folders))
+    sides: list[list[Any]] = []
+    for folder, cells in zip(folders, finished, strict=True):
+        entries = from_cells(cells) or from_reference(folder)
+        chosen = [entry for entry in entries if benchmark in (None, entry.benchmark, entry.own_name)]
+        if not chosen:
+            names = ", ".join(sorted({entry.benchmark for entry in entries}))
+            raise UsageError(f"{folder} holds nothing of benchmark '{benchmark}'; it has: {names}.")
+        sides.append(chosen)
+    return sides
+
+
+def _cells(folder: Path, left_out: LeftOut) -> list[Any] | None:
+    """The finished cells of a results folder; None of reference results."""
+    from harness.recorded import read_cells
     from reports.reference import is_reference
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a results folder; name the one given to `run` with --output-dir.")
-    entries = from_reference(folder) if is_reference(folder) else from_cells(read_cells(folder, left_out=left_out))
-    if not entries:
+    if is_reference(folder):
+        return None
+    cells = read_cells(folder, left_out=left_out)
+    if not cells:
         raise nothing_finished(folder)
-    chosen = [entry for entry in entries if benchmark in (None, entry.benchmark)]
-    if not chosen:
-        names = ", ".join(sorted({entry.benchmark for entry in entries}))
-        raise UsageError(f"{folder} holds nothing of benchmark '{benchmark}'; it has: {names}.")
-    return chosen
+    return cells
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:

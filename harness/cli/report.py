@@ -54,6 +54,7 @@ def report_command(
 ) -> None:
     """Make tables, figures, grids and a page of everything finished in a results folder. Reads the store only."""
     from harness.recorded import read_cells, read_unfinished
+    from reports.apart import own_name, told_apart_with
     from reports.reference import is_reference
     from reports.write import write_report
 
@@ -64,15 +65,18 @@ def report_command(
         _report_reference(runs, forms, target, benchmark)
         return
     left_out = LeftOut()
-    cells, unfinished = read_cells(runs, left_out=left_out), read_unfinished(runs, left_out=left_out)
+    finished, plain = read_cells(runs, left_out=left_out), read_unfinished(runs, left_out=left_out)
+    cells, unfinished = told_apart_with(finished, plain)
     if benchmark is not None:
+        # by its own name, all of that name; or by what tells one of them apart
         names = {c.benchmark for c in cells} | {c.benchmark for c in unfinished}
-        if benchmark not in names:
+        if benchmark not in names | {own_name(c) for c in cells} | {c.benchmark for c in plain}:
             raise UsageError(
                 f"{runs} holds nothing of benchmark '{benchmark}'; it has: {', '.join(sorted(names)) or 'none'}."
             )
-        cells = [c for c in cells if c.benchmark == benchmark]
-        unfinished = [c for c in unfinished if c.benchmark == benchmark]
+        cells = [c for c in cells if benchmark in (c.benchmark, own_name(c))]
+        both = zip(unfinished, plain, strict=True)
+        unfinished = [c for c, before in both if benchmark in (c.benchmark, before.benchmark)]
     for cell in unfinished:
         why = f" ({cell.reason})" if cell.reason else ""
         note(
@@ -82,9 +86,10 @@ def report_command(
     if not cells:
         raise nothing_finished(runs)
     if forms == ("reference",):
-        _write_reference(cells, target)
+        kept = {cell.key for cell in cells}
+        _write_reference([cell for cell in finished if cell.key in kept], target)
     elif len(forms) == 1 and forms[0] in TEXTS and not (target is not None and target.is_dir()):
-        write_text(_text(forms[0], cells, target), target)
+        write_text(_text(forms[0], cells, target), target, exact=forms[0] != "text")
     else:
         kinds = FOLDERS if forms == ("all",) else forms
         folder = target or runs / "report"
@@ -120,12 +125,12 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 def _text(form: str, cells: Sequence[Any], target: Path | None) -> str:
     from reports.frame import tidy, to_json
-    from reports.measured import full_rows
+    from reports.measured import full_rows, registered_names
     from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
 
     tables = build_tables(cells)
     if form == "paper":
-        return _paper(*full_rows(cells), target)
+        return _paper(*full_rows(cells), target, registered_names(cells))
     if form == "json":
         return to_json(tidy(cells))
     if form == "latex":
@@ -158,11 +163,19 @@ def _write_reference(cells: Any, target: Path | None) -> None:
         note(f"{len(chosen)} cells in {len(files)} files of {folder}")
 
 
-def _paper(rows: Any, protocols: Any, target: Path | None) -> str:
+def _paper(rows: Any, protocols: Any, target: Path | None, registered: Any = None) -> str:
     from reports.paper import paper_sheets, to_latex, to_markdown
 
     render = to_latex if target is not None and target.suffix == ".tex" else to_markdown
-    return render(paper_sheets(rows, protocols))
+    return render(paper_sheets(rows, protocols, registered))
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_writable(target: Path) -> None:
@@ -185,8 +198,12 @@ def unwritable(target: Path, error: OSError) -> UsageError:
     return UsageError(f"{target} cannot be written ({(error.strerror or str(error)).lower()}); choose another file.")
 
 
-def write_text(text: str, target: Path | None) -> None:
+def write_text(text: str, target: Path | None, *, exact: bool = True) -> None:
     """Print it, or write it into a file in one step.
+
+    Args:
+        exact: it is for machines. Where it does not go to a terminal no sign of it is replaced: it is UTF-8, as files
+            are, if the locale's encoding lacks one.
 
     Raises:
         UsageError: the file cannot be written.
@@ -195,7 +212,11 @@ def write_text(text: str, target: Path | None) -> None:
 
     text = text if text.endswith("\n") else text + "\n"
     if target is None:
-        sys.stdout.write(text)
+        if exact and not sys.stdout.isatty() and not _fits(text, sys.stdout.encoding or "utf-8"):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        else:
+            sys.stdout.write(text)
         return
     try:
         write_atomically(target, text)

@@ -186,6 +186,8 @@ def carry_out(
     from harness.recorded import read_cells, record
 
     run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
+    if uneven := unequal_training(prepared.plan):
+        note(uneven)
     keep_attribution(output, prepared.plan.cells)
     code = ExitCode.DONE
     if prepared.progress.pending and options is not None:
@@ -210,6 +212,16 @@ def carry_out(
         command = shlex.join(["stamina-bench", "report", str(output)])
         note(f"Configuration and cells: {run_file}. Tables, figures and grids: {command}")
     return code
+
+
+def unequal_training(plan: Any) -> str:
+    """What to know of methods that train by another tier's defaults beside others; empty if there are none."""
+    from harness.budgets import Trained, unequal_budgets
+
+    cells = {cell.label: cell for cell in plan.cells}
+    lines = {label: Trained(c.method, c.options.model_dump(), c.inherited) for label, c in cells.items()}
+    first = next(iter(cells.values()))
+    return unequal_budgets(lines, first.tier, first.setting)
 
 
 def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
@@ -250,6 +262,8 @@ def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
     from harness.slots import Slot
 
     plan, progress = prepared.plan, prepared.progress
+    if uneven := unequal_training(plan):
+        note(uneven)
     table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
     for column in ("step", "cached", "pending"):
         table.add_column(column, justify="left" if column == "step" else "right")

@@ -24,7 +24,7 @@ from reports.figures.style import (
     soften,
     task_ticks,
 )
-from reports.summary import by_label
+from reports.lines import by_label
 
 
 def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:

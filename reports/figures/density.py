@@ -16,7 +16,7 @@ from harness.results import CellResult
 from reports.columns import convert
 from reports.figures.panels import heat_panels
 from reports.figures.style import cut, heading, task_ticks
-from reports.summary import by_label
+from reports.lines import by_label
 
 FULL = 0.999  # from here on a change counts as dense
 ATTENTION = re.compile(

@@ -15,7 +15,7 @@ from harness.results import CellResult
 from reports.columns import convert
 from reports.figures.panels import heat_panels, shared_scale
 from reports.figures.style import PER_THOUSAND, PERCENT, heading, task_ticks
-from reports.summary import by_label
+from reports.lines import by_label
 
 
 def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:

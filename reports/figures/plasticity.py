@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.results import CellResult, Metric
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import WIDTH, canvas, heading, legend, soften
-from reports.summary import by_label
+from reports.lines import by_label
 
 
 @dataclass(frozen=True)

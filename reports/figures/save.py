@@ -13,6 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from harness.results import CellResult
+from reports.apart import told_apart
 from reports.figures.accuracy import accuracy_figure
 from reports.figures.density import density_figure
 from reports.figures.interference import interference_figure
@@ -22,7 +23,7 @@ from reports.figures.plasticity import plasticity_figure
 from reports.figures.stability import stability_figure
 from reports.figures.style import Kind, save
 from reports.files import Names
-from reports.summary import by_label, groups, suffix
+from reports.lines import by_label, groups, suffix
 
 FIGURES: Mapping[str, Callable[[Sequence[CellResult]], Figure | None]] = {
     "plasticity": plasticity_figure,
@@ -61,6 +62,7 @@ def drawing(
     cells: Sequence[CellResult], folder: Path, kinds: Sequence[Kind] = ("png", "pdf")
 ) -> Iterator[Callable[[], list[Path]]]:
     """As `save_figures`; of many cells the figures are drawn by other processes, until the function given is called."""
+    cells = told_apart(cells)
     jobs = _jobs(cells)
     if jobs:
         folder.mkdir(parents=True, exist_ok=True)

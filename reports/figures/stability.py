@@ -15,7 +15,7 @@ from reports.columns import convert
 from reports.figures.labels import Point, place_labels
 from reports.figures.series import curve
 from reports.figures.style import PER_THOUSAND, PERCENT, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
-from reports.summary import by_label
+from reports.lines import by_label
 
 LOWER = "in points of % (lower is better)"
 OUTLIER = 6  # times the usual: points need more room than lines

@@ -26,7 +26,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from harness.results import CellResult
 from reports.files import write_atomically
-from reports.summary import is_partial, ranges
+from reports.lines import is_partial
+from reports.summary import ranges
 
 Style = Literal["-", "--", ":", "-."]
 Kind = Literal["png", "pdf"]

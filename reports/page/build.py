@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.results import CellResult, Unfinished
+from reports.apart import told_apart_with
 from reports.files import write_atomically
 from reports.page.data import page_data
 from reports.page.figures import figure_groups
@@ -42,6 +43,7 @@ def write_page(
         StoreError: a picture is damaged.
         OSError: the folder cannot be written.
     """
+    cells, unfinished = told_apart_with(cells, unfinished)
     shown = figure_groups(figures, folder)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(cells)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from harness.results import CellResult, Metric
 from harness.spec import SettingName
+from reports.apart import told_apart
 from reports.columns import Column
+from reports.lines import by_label, groups
 from reports.published import Published
-from reports.summary import Line, Table, build_tables, by_label, groups
+from reports.summary import Line, Table, build_tables
 
 HEADLINE: Mapping[SettingName, tuple[Metric, ...]] = {
     "customization": ("a_mmd", "f_mmd"),
@@ -102,6 +104,7 @@ class View:
 
 def build_views(cells: Sequence[CellResult]) -> list[View]:
     """One for each table of `reports.summary.build_tables`, in the same order."""
+    cells = told_apart(cells)
     tables = build_tables(cells)
     return [
         View(number, table, by_label(group))

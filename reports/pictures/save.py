@@ -8,13 +8,14 @@ from pathlib import Path
 from PIL import Image
 
 from harness.results import CellResult
+from reports.apart import told_apart
 from reports.files import Names, write_atomically
+from reports.lines import groups, suffix
 from reports.pictures.comparison import comparison_grid
 from reports.pictures.composition import composition_grid
 from reports.pictures.method import method_grid, spaced
 from reports.pictures.tiles import png
 from reports.pictures.timeline import timeline
-from reports.summary import groups, suffix
 
 TIMELINES = 3  # tasks that are followed through the training: the first, the middle and the last
 
@@ -36,7 +37,7 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         OSError: the folder cannot be written.
         StoreError: a picture is damaged.
     """
-    cells = [cell for cell in cells if cell.setting != "classification"]
+    cells = [cell for cell in told_apart(cells) if cell.setting != "classification"]
     if cells:
         folder.mkdir(parents=True, exist_ok=True)
     names, paths = Names(), list[Path]()

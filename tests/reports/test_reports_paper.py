@@ -315,9 +315,10 @@ def test_cells_become_rows_under_their_tables_labels(make: Make) -> None:
     ]
     found, protocols = full_rows(cells)
     assert [(r.method, r.value, r.task) for r in found] == [
-        ("stamina", 1.0, None), ("stamina", 0.5, 1), ("stamina (variant 2)", 2.0, None),
+        ("stamina (earlier: options 06d303)", 1.0, None), ("stamina (earlier: options 06d303)", 0.5, 1),
+        ("stamina", 2.0, None),
     ]  # fmt: skip
-    assert set(protocols["mixed50", "mini", "tiny"]) == {"stamina", "stamina (variant 2)"}
+    assert set(protocols["mixed50", "mini", "tiny"]) == {"stamina", "stamina (earlier: options 06d303)"}
 
 
 def test_report_writes_paper_files_only_from_full_cells(make: Make, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_damage_is_named(make: Make, tmp_path: Path) -> None:
     newer = json.loads((tmp_path / "protocol.json").read_text(encoding="utf-8")) | {"schema_version": 9, "more": 1}
     (tmp_path / "protocol.json").write_text(json.dumps(newer), encoding="utf-8")
     for use in (lambda: read_reference(tmp_path), lambda: write_reference([make()], tmp_path)):
-        with pytest.raises(UsageError, match=r"protocol\.json is of a newer version \(9; this is 1\); update"):
+        with pytest.raises(UsageError, match=r"protocol\.json is of a newer version \(9; this is 2\); update"):
             use()
     (tmp_path / "protocol.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match=r"protocol\.json is damaged"):

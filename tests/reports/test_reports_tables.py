@@ -85,7 +85,7 @@ def test_repeated_cells_do_not_count_as_seeds(make: Make) -> None:
     assert table.lines[0].figures["a_mmd"].mean == 3.0
     assert table.lines[0].figures["a_mmd"].spread is None
     (table,) = build_tables([make(options={"rank": 4}), make(options={"rank": 8})])
-    assert [line.label for line in table.lines] == ["stamina", "stamina (variant 2)"]
+    assert [line.label for line in table.lines] == ["stamina (earlier: rank=4)", "stamina"]
 
 
 def test_best_is_bold_and_ties_share_it(make: Make) -> None:
