@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from harness.errors import BenchError, ExitCode, UncountedSourceWarning, UsageError, presentable
 
+DEBUG = "STAMINA_BENCH_DEBUG"
 EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
 
 app = typer.Typer(
@@ -91,7 +92,7 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, too.", envvar="STAMINA_BENCH_DEBUG")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, too.", envvar=DEBUG)] = False,
 ) -> None:
     """Options before the command."""
     from harness.limits import check_current_folder
@@ -182,7 +183,9 @@ def main() -> None:
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
     command = _with_debug_everywhere(get_command(app))
-    debug = _debug_in_environment() or _debug_asked_for(command, sys.argv[1:])
+    debug = debugging() or _debug_asked_for(command, sys.argv[1:])
+    if debug:  # for what asks `debugging` later, here and in workers
+        os.environ[DEBUG] = "1"
     try:
         code: Any = command(standalone_mode=False)
     except BrokenPipeError:  # `| head` has read enough
@@ -256,8 +259,9 @@ def _debug_asked_for(command: Any, arguments: list[str]) -> bool:
     return False
 
 
-def _debug_in_environment() -> bool:
-    return os.environ.get("STAMINA_BENCH_DEBUG", "").strip().lower() not in ("", "0", "false", "f", "no", "n", "off")
+def debugging() -> bool:
+    """Whether tracebacks are asked for."""
+    return os.environ.get(DEBUG, "").strip().lower() not in ("", "0", "false", "f", "no", "n", "off")
 
 
 def _complain_of_usage(error: BaseException, message: str) -> None:

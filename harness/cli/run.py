@@ -25,6 +25,7 @@ from harness.cli.app import (
     Slurm,
     Wait,
     app,
+    debugging,
     err,
     known_dtype,
     known_setting,
@@ -252,6 +253,9 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
         note(said)
     with suppress(OSError):  # on a full disk: what it says is said below, too
         record_failures(run_file, outcome.errors, outcome.traces)
+    if debugging():
+        for trace in dict.fromkeys(outcome.traces.values()):
+            err.print(trace, markup=False, soft_wrap=True)
     for label, message in outcome.failed.items():
         note(f"{label} did not finish: {message}")
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
