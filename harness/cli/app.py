@@ -20,6 +20,7 @@ from typer.main import get_command
 from harness.errors import BenchError, ExitCode, UncountedSourceWarning, UsageError, presentable
 
 DEBUG = "STAMINA_BENCH_DEBUG"
+_asked_for = False  # by `--debug` of the command that runs
 EPILOG = "Exit codes: 0 done, 1 cells failed, 2 usage, 3 regression, 130 interrupted."
 
 app = typer.Typer(
@@ -183,16 +184,15 @@ def main() -> None:
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
     command = _with_debug_everywhere(get_command(app))
-    debug = debugging() or _debug_asked_for(command, sys.argv[1:])
-    if debug:  # for what asks `debugging` later, here and in workers
-        os.environ[DEBUG] = "1"
+    global _asked_for
+    _asked_for = _debug_asked_for(command, sys.argv[1:])
     try:
         code: Any = command(standalone_mode=False)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     except (Exception, KeyboardInterrupt) as error:
-        if debug and not isinstance(error, KeyboardInterrupt):
+        if debugging() and not isinstance(error, KeyboardInterrupt):
             traceback.print_exc()
         code = _tell(error)
     if code == ExitCode.INTERRUPTED:
@@ -260,8 +260,8 @@ def _debug_asked_for(command: Any, arguments: list[str]) -> bool:
 
 
 def debugging() -> bool:
-    """Whether tracebacks are asked for."""
-    return os.environ.get(DEBUG, "").strip().lower() not in ("", "0", "false", "f", "no", "n", "off")
+    """Whether tracebacks are asked for, by this command or in the environment."""
+    return _asked_for or os.environ.get(DEBUG, "").strip().lower() not in ("", "0", "false", "f", "no", "n", "off")
 
 
 def _complain_of_usage(error: BaseException, message: str) -> None:
