@@ -39,7 +39,8 @@ LINES = [
     "folder.",
     "photos/max/c.png has 200 x 20 pixels, and its central square shows 10 % of it.",
     "All of it: stamina-bench data check ./photos",
-    "The mini tier's model knows drawn people and waterfalls only, and these are photographs; for photographs: --tier paper.",
+    "The mini tier's model knows drawn people and waterfalls only, and these are photographs; for photographs: "
+    "--tier paper.",
 ]
 
 
