@@ -141,6 +141,18 @@ def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     assert RunSpec.model_validate(small.model_dump(mode="json")) == small
 
 
+def test_a_folder_that_is_called_as_a_benchmark_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    concept(Path("tuning6"), "dog")
+    code, said = bench("run", "tuning6", "--methods", "ti++", "--dry-run", "-q")
+    assert code == 0
+    assert "'tuning6' is the benchmark of that name here; the folder beside it is ./tuning6.\n" in said
+    code, said = bench("run", "./tuning6", "--methods", "ti++", "--dry-run")
+    assert "tuning6: 1 concept, 2 images: dog." in said
+
+
 def test_no_word_of_photographs_where_the_images_are_the_tiers_own(tmp_path: Path) -> None:
     for benchmark, methods in (("tuning6", "ti++"), ("imagenet-r20", "ft")):
         code, said = bench("run", benchmark, "--methods", methods, "--dry-run", "-o", tmp_path)
