@@ -351,7 +351,8 @@ def _central_square(image: Image.Image) -> Image.Image:
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+    box = (left, top, left + side, top + side)  # not `crop`, which warns of many pixels, as `Image.open` does
+    return image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.NEAREST)
 
 
 def _refuse_bomb(name: object, image: Image.Image) -> None:
