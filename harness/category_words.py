@@ -149,8 +149,16 @@ def checked_category(text: str, where: str) -> str:
     return category
 
 
-def told(categories: Iterable[tuple[str, Category]]) -> list[str]:
-    """A sentence on the category words that are not plainly the folders' names; none if all are."""
+def told(
+    categories: Iterable[tuple[str, Category]],
+    of: str = "folder",
+    remedy: str = f"goes into {CATEGORY_FILE} in the folder",
+) -> list[str]:
+    """A sentence on the category words that are not plainly the folders' names; none if all are.
+
+    Args:
+        of: what has the names. remedy: what to do to have another word, after "another".
+    """
     odd = [
         f"{shortened(category.words)} (of '{shortened(name)}')" for name, category in categories if not category.plain
     ]
@@ -158,8 +166,8 @@ def told(categories: Iterable[tuple[str, Category]]) -> list[str]:
         return []
     one = len(odd) == 1
     return [
-        f"{'A category word is' if one else f'{len(odd)} category words are'} not plainly the folder's name: "
-        f"{few(odd)}; another goes into {CATEGORY_FILE} in the folder."
+        f"{'A category word is' if one else f'{len(odd)} category words are'} not plainly the {of}'s name: {few(odd)}; "
+        f"another {remedy}."
     ]
 
 

@@ -24,7 +24,7 @@ def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]
         extractor = _extractor(benchmark)
         return (
             f"The {tier.name} tier's feature extractor, which all figures are made with, knows {knows} only, and these "
-            f"are photographs; for those{others}{extractor}.",
+            f"are photographs; for photographs{others}{extractor}.",
         )
     return ()
 

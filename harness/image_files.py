@@ -245,15 +245,15 @@ _STARTS = {
     b"\xff\x0a": "JPEG XL",
     b"II\xbc\x01": "JPEG XR",
     b"8BPS\0\x01": "Photoshop",
-    b"qoif": "QOI",
-    b"DDS ": "DDS",
-    b"icns": "ICNS",
+    b"qoif\0": "QOI",
+    b"DDS \x7c\0\0\0": "DDS",
+    b"icns\0": "ICNS",
 }
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
-_RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
+_RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO\x08\0", b"IIRS\x08\0", b"MMOR\0\0", b"\0MRM")
 _VIDEO_STARTS = (b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"0&\xb2u", b"OggS")
-_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_QUICKTIME = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _DOCUMENTS = {
     b"%PDF-": "PDF document",
     b"%!PS": "PostScript file",
@@ -285,7 +285,7 @@ def _image_format(head: bytes) -> str | None:
 
 def _brands(head: bytes) -> frozenset[bytes]:
     """The brands of an ISO media file (HEIC, AVIF, MP4...), the major one and those it is compatible with."""
-    if head[4:8] != b"ftyp":
+    if head[:1] != b"\0" or head[4:8] != b"ftyp":
         return frozenset()
     end = min(int.from_bytes(head[:4], "big"), len(head))
     return frozenset(head[at : at + 4] for at in (8, *range(16, max(end, 16), 4)))
@@ -293,9 +293,11 @@ def _brands(head: bytes) -> frozenset[bytes]:
 
 def _is_raw(head: bytes, name: str) -> bool:
     """Whether it is a camera's raw image."""
-    if head.startswith(_RAW_STARTS) or head[8:10] == b"CR" or head[6:14] == b"HEAPCCDR" or b"crx " in _brands(head):
+    if head.startswith(_RAW_STARTS) or head[6:14] == b"HEAPCCDR" or b"crx " in _brands(head):
         return True
-    return head[:4] in (b"II*\0", b"MM\0*") and _suffix(name) in _RAW_SUFFIXES
+    if head.startswith(b"FOVb") and b"\0" in head[4:8]:
+        return True
+    return head[:4] in (b"II*\0", b"MM\0*") and (head[8:10] == b"CR" or _suffix(name) in _RAW_SUFFIXES)
 
 
 def _is_video(head: bytes) -> bool:
@@ -303,8 +305,7 @@ def _is_video(head: bytes) -> bool:
     return (
         head.startswith(_VIDEO_STARTS)
         or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-        or head[4:8] == b"ftyp"
-        or head[4:8] in _QUICKTIME
+        or (head[:1] == b"\0" and head[4:8] in _QUICKTIME)
     )
 
 

@@ -15,7 +15,7 @@ from harness.photo_skips import NAMED, counted, few
 
 # Of 255: how far thumbnails of one picture may be apart, since those of a JPEG are made from an eighth of its size; and
 # the mean difference that saving as JPEG makes in FINE x FINE pixels.
-NEAR, ALIKE, FINE = 32, 2.0, 32
+NEAR, ALIKE, FINE = 8, 2.0, 32
 
 
 def same_pictures(thumbnails: Mapping[Path, bytes]) -> list[list[Path]]:

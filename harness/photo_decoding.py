@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
 THUMBNAIL = 8  # pixels along each side
+COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
 NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
 
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
@@ -101,7 +102,7 @@ def check_photo(path: Path, min_side: int = MIN_SIDE) -> tuple[str, ...]:
 
 
 def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> Examined:
-    """Decode the photograph that an open file holds once, a JPEG at an eighth of its size.
+    """Decode the photograph that an open file holds once, a large JPEG at an eighth of its size.
 
     Raises:
         UsageError: as `load_image`, or its shorter side has fewer than `min_side` pixels.
@@ -190,12 +191,12 @@ def _of_file(path: Path, use: Callable[[BinaryIO], T]) -> T:
 
 
 def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
-    """The photograph that an open file holds: upright, RGB, at its own size (`coarse`: of a JPEG, the nearest to 8)."""
+    """The photograph that an open file holds: upright, RGB, at its own size (`coarse`: a JPEG smaller)."""
 
     def decode(image: ImageFile.ImageFile, profile: bytes | None) -> _Decoded:
         stored = image.size
         if coarse:
-            image.draft(None, (8, 8))
+            image.draft(None, (COARSE, COARSE))
         image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
@@ -350,7 +351,8 @@ def _central_square(image: Image.Image) -> Image.Image:
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+    box = (left, top, left + side, top + side)  # not `crop`, which warns of many pixels, as `Image.open` does
+    return image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.NEAREST)
 
 
 def _refuse_bomb(name: object, image: Image.Image) -> None:

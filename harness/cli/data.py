@@ -352,6 +352,7 @@ def _check_sources(name: str, tasks: Any, roots: dict[str, Path], lists: dict[st
 
 def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None:
     """What was prepared, under which terms, and what to do with it."""
+    from harness.category_words import FROM_NAME, Category, told, words_of_name
     from harness.prepared import VARIABLE, data_folder
 
     small = sum(min(photo.width, photo.height) < 512 for task in manifest.tasks for photo in task.images)
@@ -361,6 +362,10 @@ def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None
         note(CONSENT)
     if small:
         note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
+    words = [(task.name, Category(task.category, FROM_NAME, words_of_name(task.name)[1])) for task in manifest.tasks]
+    of_names = [(name, one) for name, one in words if one.words == words_of_name(name)[0]]
+    for line in told(of_names, "concept", "comes from --category or --category-column"):
+        note(line)
     if data_folder(folder).resolve() != data_folder().resolve():
         note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Iterable, Iterator
@@ -61,14 +62,16 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
     reading.require_whole()
 
 
-def tell_reading(benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
+def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
     """Say what of a folder is used and what is not, in a few lines on stderr.
 
     Args:
-        quiet: only what is not used, or odd.
+        name: what the user called the benchmark. quiet: only what is not used, or odd.
     """
     reading = reading_of(benchmark, tier)
     if reading is None:
+        if os.path.isdir(name):
+            note(f"'{name}' is the benchmark of that name here; the folder beside it is ./{name}.")
         return
     if not quiet:
         note(f"{shortened(reading.folder)}: {reading.summary}")

@@ -165,7 +165,7 @@ def run_command(
         output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
-    tell_reading(found, tier, quiet=quiet)
+    tell_reading(benchmark, found, tier, quiet=quiet)
     for caution in prepared.cautions:
         note(caution)
     if dry_run:

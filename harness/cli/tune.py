@@ -84,7 +84,7 @@ def tune_command(
     usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
     trials = usual if budget is None else budget
     records = tuning.outline(spec, trials)
-    tell_reading(found, tier, quiet=quiet)
+    tell_reading(benchmark, found, tier, quiet=quiet)
     for caution in cautions(spec, registry.tiers().get(tier), found):
         note(caution)
     for r in records:

@@ -524,6 +524,12 @@ def test_draws_and_words_of_the_users(folder: Path, say: Say) -> None:
     assert manifest.tasks[0].category == "toy"
     assert "1 drawn by seed 0; 2 images of each" in manifest.origins["hf"].drawn
     assert as_json(*arguments, "--min-images", 4)["images"] == 4
+    (folder / "max").rename(folder / "10_sks cat")
+    code, said = say("data", "prepare", "pets", "--hf", folder)
+    assert code == 0
+    assert "A category word is not plainly the concept's name: cat (of '10_sks cat'); another comes from --cat" in said
+    (folder / "10_sks cat").rename(folder / "0001")
+    refused(say("data", "prepare", "pets", "--hf", folder), "The concept '0001'", "no word in its name", "--category")
 
 
 @pytest.mark.parametrize(

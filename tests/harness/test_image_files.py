@@ -95,6 +95,10 @@ def test_nothing_is_too_odd_to_be_named(data: bytes, name: str) -> None:
         ("a.CR2", TIFF, "camera raw image", "is a camera raw image, which is not read; save it as JPEG or TIFF, or"),
         *((f"a.{name}", TIFF, "camera raw image", "is a camera raw image") for name in ("DNG", "ARW", "nef")),
         ("a.jpg", b"FUJIFILMCCD-RAW 0201" + bytes(90), "camera raw image", "is a camera raw image"),
+        ("a", b"II*\0\x10\0\0\0CR\2\0" + bytes(99), "camera raw image", "is a camera raw image"),
+        *((f"{k}", head + bytes(99), "camera raw image", "is a camera raw image") for k, head in enumerate((
+            b"IIRO\x08\0\0\0", b"MMOR\0\0\0\x08", b"FOVb\1\0\2\0", b"IIU\0\x18\0\0\0", b"II\x1a\0\0\0HEAPCCDR",
+        ))),
         ("a", b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "camera raw image", "is a camera raw image"),
     ],
 )  # fmt: skip
@@ -124,6 +128,24 @@ def test_what_stands_in_the_place_of_a_photograph(tmp_path: Path, name: str, dat
         ("header.h", b"#define width 3\n", "text file"),
         ("BMW", b"BM is not enough to be a bitmap", "text file"),
         ("P3", b"P3 of three", "text file"),
+        *(
+            (f"{k}", text, "text file")
+            for k, text in enumerate(
+                (
+                    b"caption CR2",
+                    b"MMORPG characters",
+                    b"IIRO",
+                    b"FOVb and others",
+                    b"icns files",
+                    b"qoif files",
+                    b"DDS files",
+                    b"for free: a cup",
+                    b"the ftypes",
+                    b"8BPS",
+                    b"RIFF WEBPages",
+                )
+            )
+        ),
         ("empty", b"", "empty file"),
         ("model.bin", POINTER, "Git LFS pointer"),
     ],

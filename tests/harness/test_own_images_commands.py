@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from in_process import bench, call, refused
 from own_photos import HEIC, concept, noise, picture
 from photo_trees import state
 
 from harness import registry
+from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures
 from harness.spec import RunSpec
+from harness.steps import _real_counts
 
 
 @pytest.fixture
@@ -138,6 +141,18 @@ def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     assert RunSpec.model_validate(small.model_dump(mode="json")) == small
 
 
+def test_a_folder_that_is_called_as_a_benchmark_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    concept(Path("tuning6"), "dog")
+    code, said = bench("run", "tuning6", "--methods", "ti++", "--dry-run", "-q")
+    assert code == 0
+    assert "'tuning6' is the benchmark of that name here; the folder beside it is ./tuning6.\n" in said
+    code, said = bench("run", "./tuning6", "--methods", "ti++", "--dry-run")
+    assert "tuning6: 1 concept, 2 images: dog." in said
+
+
 def test_no_word_of_photographs_where_the_images_are_the_tiers_own(tmp_path: Path) -> None:
     for benchmark, methods in (("tuning6", "ti++"), ("imagenet-r20", "ft")):
         code, said = bench("run", benchmark, "--methods", methods, "--dry-run", "-o", tmp_path)
@@ -151,3 +166,27 @@ def test_a_tier_says_what_its_models_know() -> None:
         "customization": "drawn people and waterfalls", "classification": "drawn objects"
     }  # fmt: skip
     assert not tiers.get("paper").knows
+
+
+def test_two_photographs_and_two_images_give_figures_without_an_interval() -> None:
+    """Of so few nothing is estimated that needs more: no interval, no noise floor; and all that is given is finite."""
+    draw = np.random.default_rng(0)
+    real = [draw.normal(size=(count, 8)) for count in (2, 3)]
+    final = [draw.normal(size=(2, 8)) for _ in real]
+    figures = [*accuracy_figures(real, final), *forgetting_figures(final, final), *floor_figures(real, real)]
+    assert all(np.isfinite(one.value) for one in figures)
+    assert all(one.low is None and one.high is None for one in figures)
+    assert {one.metric for one in figures} >= {"a_mmd", "kid", "f_mmd", "codec_floor"}
+    assert "noise_floor" not in {one.metric for one in figures}
+    by_hand = []
+    for x, y in zip(real, final, strict=True):
+        k = [(a @ b.T / 8 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y))]
+        same = [(part.sum() - np.trace(part)) / (len(part) * (len(part) - 1)) for part in k[:2]]
+        by_hand.append(sum(same) - 2 * k[2].mean())
+    (kid,) = (one.value for one in figures if one.metric == "kid" and one.task is None)
+    assert kid == pytest.approx(np.mean(by_hand))
+
+
+@pytest.mark.parametrize(("counts", "text"), [([3, 3], "3 real (task 1)"), ([2, 3, 5], "2 to 5 real")])
+def test_the_protocol_says_how_many_real_images_there_are(counts: list[int], text: str) -> None:
+    assert _real_counts(counts) == text

@@ -81,10 +81,10 @@ def test_texts_behind_the_pixels(tmp_path: Path) -> None:
 
 
 def test_a_bomb_in_the_metadata_is_left_packed(tmp_path: Path) -> None:
-    """400 MB in a few hundred kilobytes: they are neither unpacked nor a reason to refuse the pixels."""
+    """100 MB in a few hundred kilobytes: they are neither unpacked nor a reason to refuse the pixels."""
     path = saved(tmp_path / "a.png")
     packer, data = zlib.compressobj(1), path.read_bytes()
-    text = b"zTXtbomb\0\0" + b"".join(packer.compress(bytes(1 << 22)) for _ in range(100)) + packer.flush()
+    text = b"zTXtbomb\0\0" + b"".join(packer.compress(bytes(1 << 22)) for _ in range(25)) + packer.flush()
     chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
     path.write_bytes(data[:33] + chunk + data[33:])
     np.testing.assert_array_equal(load_image(path, 16), np.asarray(halves()))
