@@ -187,6 +187,32 @@ def test_a_run_of_a_few_tasks_goes_with_its_whole(make: Make) -> None:
     assert "toy" not in names
 
 
+def test_a_run_of_a_few_tasks_that_two_wholes_begin_with_is_of_neither(make: Make) -> None:
+    def begun(seed: int, tasks: int, photos: str) -> CellResult:
+        cell = make("x", seed, tasks=tasks, total=3, whole={"a_mmd": 1.0})
+        contents = [short("first"), short(photos), short(photos)][:tasks]
+        with_content = zip(cell.tasks, contents, strict=True)
+        told = tuple(task.model_copy(update={"content": content}) for task, content in with_content)
+        return cell.model_copy(update={"tasks": told, "content": content_of(contents)})
+
+    cells = [begun(0, 3, "a"), begun(0, 1, "a"), begun(1, 1, "b"), begun(0, 3, "b")]
+    a, few, also, b = (cell.benchmark for cell in told_apart(cells))
+    assert few == also
+    assert len({a, b, few}) == 3
+    assert "on 3 sets of images" in told_apart(cells)[0].apart[0]
+
+
+def test_the_first_tasks_of_two_orders_are_of_one_benchmark(make: Make) -> None:
+    assert own_places(1, 9)[:2] != [0, 1]
+    cells = []
+    for order in (0, 1):
+        cell = make("x", tasks=2, total=9, benchmark=f"toy-order{order}" if order else "toy", whole={"a_mmd": 1.0})
+        contents = [short(str(place)) for place in own_places(order, 9)[:2]]
+        told = tuple(t.model_copy(update={"content": c}) for t, c in zip(cell.tasks, contents, strict=True))
+        cells.append(cell.model_copy(update={"tasks": told, "content": content_of(contents), "order": order}))
+    assert told_apart(cells) == cells
+
+
 def test_orders_of_the_same_tasks_belong_together(make: Make) -> None:
     def shuffled(photos: str, order: int, seed: int) -> CellResult:
         name = f"toy-order{order}" if order else "toy"
