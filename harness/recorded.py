@@ -21,7 +21,7 @@ from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
 from harness.old_identity import Recipes, identified
 from harness.plan import Cell, Plan
-from harness.results import CellResult, Composition, Row, TaskResult, Unfinished
+from harness.results import FIXED_ORDER, CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
 from harness.store import Store, write_atomically
 
@@ -373,7 +373,7 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
     if cell.made_by.extractor_name and "extractor" in protocol:  # of a hub's, older scores say half of the name
         protocol["extractor"] = re.sub("'.*'", lambda _: f"'{cell.made_by.extractor_name}'", protocol["extractor"])
     if spec.get("class_order") is not None and "class order" in protocol:  # a score does not know of it
-        protocol["class order"] = f"{spec['class_order']} for every seed"
+        protocol["class order"] = f"{spec['class_order']} {FIXED_ORDER}"
     return CellResult(
         **common, setting=cell.setting, title=cell.title, method=cell.method, label=cell.label, options=cell.options,
         variant=cell.variant, order=cell.order, base=cell.base, tasks_total=cell.tasks_total,

@@ -15,6 +15,7 @@ from pydantic import Field
 from harness.identity import MadeBy
 from harness.spec import Frozen, SettingName
 
+FIXED_ORDER = "for every seed"  # how a protocol's class order ends where the seeds do not draw it
 SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.migrations`
 
 Metric = Literal[

@@ -2,6 +2,7 @@
 
 The room reads `harness.results`, and the files of the store that it names; it never imports torch. Its public face:
 
+- `reports.apart`: what shares a name and is not the same, told apart; every output begins with it
 - `reports.tables`: tables by (benchmark, setting, tier, backbone, tasks run) and their renderers
 - `reports.macros`: a LaTeX macro for each of their figures; `reports.frame`: the tidy frame, its JSON and CSV
 - `reports.paper`: the paper's tables with our figures beside the published ones, by KID, and training times; in

@@ -126,11 +126,11 @@ class _Family:
         return short(*(f"{place} {content}" for place, content in sorted(self.tasks.items())), self.content)
 
     def fits(self, tasks: Mapping[int, str], content: str) -> bool:
-        """Whether it may be the same: nothing that both know differs, and there is something that both know."""
+        """Whether it may be the same: nothing that both know differs. (The first tasks of two orders share none.)"""
         if not tasks or not self.tasks:
             return not tasks and not self.tasks and content == self.content
         both = tasks.keys() & self.tasks.keys()
-        return bool(both) and all(tasks[place] == self.tasks[place] for place in both)
+        return all(tasks[place] == self.tasks[place] for place in both)
 
 
 def _places(thing: Thing) -> dict[int, str]:
@@ -157,6 +157,7 @@ def _benchmarks(things: Sequence[Thing]) -> list[Thing]:
         places = _places(thing)
         of_name = families.setdefault((_stem(thing), thing.setting, thing.tier), [])
         found = [family for family in of_name if family.fits(places, thing.content)]
+        found = [family for family in found if family.tasks == places] or found
         if len(found) != 1:  # of none, or it could be of several
             found = [_Family(content="" if places else thing.content)]
             of_name += found

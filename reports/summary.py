@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.budgets import Trained, unequal_budgets
-from harness.results import CellResult, Metric, Row
+from harness.results import FIXED_ORDER, CellResult, Metric, Row
 from harness.spec import SettingName
 from reports.apart import own_name, told_apart
 from reports.columns import COLUMNS, DOWN, FIGURES, UP, Column, convert
@@ -20,6 +20,8 @@ FLOORS: Mapping[Metric, str] = {
     "codec_floor": "codec floor (real images against their reconstructions)",
 }
 MISSING = "n/a"
+LEAST = 3  # generated images that an interval takes
+NO_INTERVAL = f"No 95 % intervals: they take {LEAST} generated images of each task at least, and there are fewer."
 NO_SPREAD = "—"
 SPREAD = (
     f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
@@ -107,7 +109,7 @@ class Table:
     `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
     (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells. `registered`: the registered benchmark
     that it is of, with published figures; empty for another one of that name. `apart`: why its names have more than
-    others', and `unequal` what its methods' trainings do not share; both as sentences.
+    others'; `cautions`: what keeps its figures from being compared or bounded; both as sentences.
     """
 
     benchmark: str
@@ -123,7 +125,7 @@ class Table:
     floors: Mapping[Metric, Figure]
     registered: str
     apart: tuple[str, ...] = ()
-    unequal: str = ""
+    cautions: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -180,8 +182,8 @@ class Table:
         )
         notes = [
             *self.apart,
-            *([self.unequal] if self.unequal else []),
-            f"{SPREAD_OF[self.setting]} Run seeds: {self._seeds()}.",
+            *self.cautions,
+            f"{SPREAD_OF['customization' if self._one_order else self.setting]} Run seeds: {self._seeds()}.",
             f"{way}. {marks} mean as printed, and claims no significance.",
         ]
         if not compact:
@@ -199,6 +201,11 @@ class Table:
         )
         notes.append("Protocol: " + ("; ".join(f"{k}: {v}" for k, v in self.protocol) or "not recorded") + ".")
         return notes
+
+    @property
+    def _one_order(self) -> bool:
+        """Whether all seeds have one class order, so that their spread is none over orders."""
+        return dict(self.protocol).get("class order", "").endswith(FIXED_ORDER)
 
     def _seeds(self) -> str:
         users: dict[tuple[int, ...], list[str]] = {}
@@ -280,12 +287,20 @@ def _table(cells: Sequence[CellResult]) -> Table:
         floors=floors,
         registered=registered_name(first),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
-        unequal=unequal_budgets(
-            {label: Trained(c[0].method, c[0].options, c[0].inherited) for label, c in lines.items()},
-            first.tier,
-            first.setting,
-        ),
+        cautions=tuple(filter(None, (_budgets(lines), _few_images(current)))),
     )
+
+
+def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
+    firsts = {label: cells[0] for label, cells in lines.items()}
+    first = next(iter(firsts.values()))
+    trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
+    return unequal_budgets(trained, first.tier, first.setting)
+
+
+def _few_images(cells: Sequence[CellResult]) -> str:
+    rows = (row for cell in cells for row in cell.rows if row.metric == "a_mmd_unbiased" and row.task is not None)
+    return NO_INTERVAL if any(row.n < LEAST for row in rows) else ""
 
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:

@@ -217,6 +217,16 @@ def test_a_tuning_stopped_anywhere_and_started_again_equals_one_never_stopped(sp
     assert nothing == []  # a trial that failed is tried again, and fails again
 
 
+def test_trials_of_two_versions_of_a_method_are_not_compared(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def score(self: Scorer, options: Mapping[str, Any]) -> float:  # meanwhile someone edits the method
+        monkeypatch.setattr(Stamina, "source_hash", classmethod(lambda cls: "0" * 64))
+        return 90.0 + options["learning_rate"]
+
+    monkeypatch.setattr(Scorer, "score", score)
+    with pytest.raises(BenchError, match="source, a model or an image changed while tuning; run the same command"):
+        go(spec)
+
+
 def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

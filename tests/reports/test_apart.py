@@ -104,7 +104,7 @@ def test_each_value_has_a_name_of_its_own(store: list[CellResult]) -> None:
 def test_names_do_not_change_where_nothing_shares_them(make: Make) -> None:
     cells = [identified(make(label, seed, whole={"a_mmd": 1.0})) for label in ("x", "y") for seed in (0, 1)]
     assert told_apart(cells) == cells
-    assert all(not table.apart and not table.unequal for table in build_tables(cells))
+    assert all(not table.apart and not table.cautions for table in build_tables(cells))
 
 
 def test_what_is_told_apart_stays_as_it_is(store: list[CellResult]) -> None:
@@ -185,6 +185,32 @@ def test_a_run_of_a_few_tasks_goes_with_its_whole(make: Make) -> None:
     names = [cell.benchmark for cell in told_apart([few, other, whole])]
     assert names[0] == names[2] != names[1]
     assert "toy" not in names
+
+
+def test_a_run_of_a_few_tasks_that_two_wholes_begin_with_is_of_neither(make: Make) -> None:
+    def begun(seed: int, tasks: int, photos: str) -> CellResult:
+        cell = make("x", seed, tasks=tasks, total=3, whole={"a_mmd": 1.0})
+        contents = [short("first"), short(photos), short(photos)][:tasks]
+        with_content = zip(cell.tasks, contents, strict=True)
+        told = tuple(task.model_copy(update={"content": content}) for task, content in with_content)
+        return cell.model_copy(update={"tasks": told, "content": content_of(contents)})
+
+    cells = [begun(0, 3, "a"), begun(0, 1, "a"), begun(1, 1, "b"), begun(0, 3, "b")]
+    a, few, also, b = (cell.benchmark for cell in told_apart(cells))
+    assert few == also
+    assert len({a, b, few}) == 3
+    assert "on 3 sets of images" in told_apart(cells)[0].apart[0]
+
+
+def test_the_first_tasks_of_two_orders_are_of_one_benchmark(make: Make) -> None:
+    assert own_places(1, 9)[:2] != [0, 1]
+    cells = []
+    for order in (0, 1):
+        cell = make("x", tasks=2, total=9, benchmark=f"toy-order{order}" if order else "toy", whole={"a_mmd": 1.0})
+        contents = [short(str(place)) for place in own_places(order, 9)[:2]]
+        told = tuple(t.model_copy(update={"content": c}) for t, c in zip(cell.tasks, contents, strict=True))
+        cells.append(cell.model_copy(update={"tasks": told, "content": content_of(contents), "order": order}))
+    assert told_apart(cells) == cells
 
 
 def test_orders_of_the_same_tasks_belong_together(make: Make) -> None:
@@ -431,10 +457,10 @@ def test_a_table_says_which_methods_train_by_another_tiers_defaults(make: Make) 
     assert said in table.notes()
     assert said in table.notes(compact=True)
     assert "steps=500" in to_markdown(table).replace("\\", "")
-    assert not build_tables([mine])[0].unequal
-    assert not build_tables([other])[0].unequal
+    assert not build_tables([mine])[0].cautions
+    assert not build_tables([other])[0].cautions
     same = make("same", whole={"a_mmd": 1.0}, options={"steps": 500, "batch_size": 4})
-    assert not build_tables([mine, same])[0].unequal
+    assert not build_tables([mine, same])[0].cautions
 
 
 # --- CSV that spreadsheets do not run --------------------------------------------------------------------------------
@@ -452,3 +478,34 @@ def test_no_cell_of_a_csv_file_begins_a_formula(make: Make, name: str, tmp_path:
         assert any(f"'{name}" in row for row in rows)
         assert all(re.fullmatch(r"-[\d.]+", cell) for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r"))
     assert any("-1.0" in row for row in csv.reader(io.StringIO(texts[0])))
+
+
+def test_a_mean_over_orders_is_of_one_version_of_a_method(make: Make) -> None:
+    def run(order: int, source: str, seed: int = 0) -> CellResult:
+        name, base = (f"toy-order{order}", "toy") if order else ("toy", "")
+        cell = make("mine", seed, whole={"a_mmd": 1.0 + order}, benchmark=name)
+        return cell.model_copy(
+            update={"order": order, "base": base, "variant": source, "made_by": MadeBy(source=short(source))}
+        )
+
+    (sheet,) = order_sheets([run(0, "old"), run(1, "new"), run(2, "new")])
+    assert sheet.notes[-1] == "Left out, as made otherwise than what was asked for last: mine (own order)."
+    assert sheet.grids[0].rows[0][-1] == "2"
+    assert order_sheets([run(0, "old"), run(1, "new")]) == []
+
+
+def test_without_three_images_a_table_says_that_it_has_no_intervals(make: Make) -> None:
+    def drawn(images: int) -> CellResult:
+        cell = make(whole={"a_mmd_unbiased": 1.0}, curves={"a_mmd_unbiased": [1.0, 1.0, 1.0]})
+        return cell.model_copy(update={"rows": tuple(row.model_copy(update={"n": images}) for row in cell.rows)})
+
+    said = "No 95 % intervals: they take 3 generated images of each task at least, and there are fewer."
+    assert said in build_tables([drawn(2)])[0].notes()
+    assert said not in build_tables([drawn(3)])[0].notes()
+
+
+def test_seeds_of_one_class_order_are_no_orders(make_classes: Make) -> None:
+    drawn = make_classes(protocol={"class order": "seed 0: natural; seed s: Python's random.shuffle seeded by s"})
+    fixed = make_classes(protocol={"class order": "3 for every seed"})
+    assert "Mean over class orders" in build_tables([drawn])[0].notes()[0]
+    assert build_tables([fixed])[0].notes()[0].startswith("Mean over run seeds.")
