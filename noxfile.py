@@ -1,12 +1,15 @@
 """Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed.
 
 `nox -s mutants` asks whether the tests notice mistakes, `nox -s torture` whether a results folder survives faults,
-`nox -s slurm` whether a real cluster gives what this machine does.
+`nox -s slurm` whether a real cluster gives what this machine does. `nox -s lowest` and `nox -s newest` try the ends of
+the ranges that pyproject.toml allows: constraints.txt, which all others install, lies between them.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import nox
 
@@ -18,6 +21,43 @@ INSTALL = ("-c", "constraints.txt", "-e")
 def tests(session: nox.Session) -> None:
     """The test suite."""
     session.install(*INSTALL, ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The lowest version of each direct dependency that pyproject.toml allows. To be run when a floor is changed.
+
+    A floor that fails here is raised to the first version that passes; none is a guess. `-- -k store` tests less.
+    """
+    session.install("uv")
+    python = str(Path(session.virtualenv.location) / "bin" / "python")
+    session.run("uv", "pip", "install", "--python", python, "--resolution", "lowest-direct", "-e", ".[test]")
+    _try(session)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The newest version of everything that pyproject.toml allows. To be run before constraints.txt is renewed."""
+    session.install("--upgrade", "-e", ".[test]")
+    _try(session)
+
+
+def _try(session: nox.Session) -> None:
+    """What a user does first, in real processes, and the tests."""
+    place = session.create_tmp()
+    small = ("--set", "steps=4", "--set", "sampling.images=2", "--set", "sampling.steps=2")
+    runs, model, lora = (str(Path(place) / name) for name in ("runs", "model", "lora"))
+    shutil.rmtree(place)
+    for words in (
+        ("--help",), ("export", "--help"), ("doctor",),
+        ("run", "tuning6", "--methods", "ti++,cd", "--limit", "2", *small, "-q", "-o", runs),
+        ("run", "imagenet-r20", "--methods", "stamina,coda-p", "--limit", "2", "--set", "epochs=1", "-q", "-o", runs),
+        ("report", runs),
+        ("export", runs, "--method", "cd", "-o", model),
+        ("export", runs, "--method", "cd", "--as", "lora", "-o", lora),
+    ):  # fmt: skip
+        session.run("stamina-bench", *words)
     session.run("pytest", *session.posargs)
 
 

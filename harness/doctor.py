@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import platform
 import shutil
@@ -20,7 +21,10 @@ from harness.backbones.known import KNOWN, SHORT, is_folder, label, resolved
 from harness.class_api import classifier_folder
 from harness.class_files import FileImages
 from harness.errors import BenchError, UsageError, first_line, nearest, presentable
+from harness.executors.local import WARM
 from harness.fingerprint import model_folder
+from harness.libraries import try_imports
+from harness.limits import cannot_start
 from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
 from harness.slots import default_jobs
 from harness.spec import SETTINGS, Benchmark, RunSpec, SettingName, Task
@@ -62,7 +66,9 @@ def examine(output: Path, backbone: str | None = None, variables: Iterable[str] 
         variables: names of the environment variables that options read, to notice others.
     """
     yield from packages()
+    yield from imports()
     yield from processor()
+    yield from workers()
     yield from gpus()
     tiers: dict[str, set[SettingName]] = {}
     yield from models(tiers, backbone)
@@ -108,6 +114,30 @@ def packages() -> Iterator[Finding]:
 
 def _against(version: str, tested: str, fits: bool) -> str:
     return f"{version} (tested: {tested})" if fits else f"{version} is outside the range tested, {tested}"
+
+
+def imports() -> Iterator[Finding]:
+    """What the steps of each setting import, tried in a process of its own, as workers do."""
+    modules: dict[SettingName, str] = {"customization": WARM[False], "classification": WARM[True]}
+    found = try_imports(list(modules.values()))
+    if not any(found.values()):
+        yield Finding("package", "imports", "ready", "all that steps need can be imported")
+        return
+    for setting, module in modules.items():
+        if found[module]:
+            detail, remedy = _halves(found[module])
+            yield Finding("package", f"imports: {setting}", "broken", detail, remedy, setting == SETTINGS[0])
+
+
+def workers() -> Iterator[Finding]:
+    """Whether this machine has what worker processes share."""
+    try:
+        multiprocessing.get_context("spawn").Semaphore(0)
+        multiprocessing.get_context("spawn").Pipe(duplex=False)
+    except OSError as error:
+        yield Finding("device", "workers", "broken", *_halves(str(cannot_start(error))), needed=True)
+    else:
+        yield Finding("device", "workers", "ready", "can be started")
 
 
 def processor() -> Iterator[Finding]:

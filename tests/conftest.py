@@ -32,6 +32,12 @@ def _no_prepared_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setenv("STAMINA_BENCH_DATA_DIR", str(tmp_path_factory.getbasetemp() / "nothing-prepared"))
 
 
+@pytest.fixture(autouse=True)
+def _imports_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` tries all imports in a process of its own, which takes seconds: tests of just that call `try_imports`."""
+    monkeypatch.setattr("harness.doctor.try_imports", lambda modules: dict.fromkeys(modules, ""))
+
+
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny models, made once a session."""

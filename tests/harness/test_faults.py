@@ -23,10 +23,10 @@ from harness.backbones.memory import out_of_memory
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
 from harness.display import QuietDisplay
-from harness.errors import StoreError, UnwritableError
+from harness.errors import LibraryError, StoreError, UnwritableError
 from harness.fingerprint import Fingerprints
 from harness.plan import Setting, Step
-from harness.runner import DIED, RETRIES, Outcome, check, run
+from harness.runner import DIED, DIED_EARLY, RETRIES, Outcome, check, run
 from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Sampling
 from harness.store import MANIFEST, Store, key_of
@@ -81,9 +81,10 @@ def prepared(tiny_models: Path, tmp_path: Path) -> api.Prepared:
 
 
 def carry_out(
-    prepared: api.Prepared, fault: Callable[[Step, int], None], **options: bool
+    prepared: api.Prepared, fault: Callable[[Step, int], None], *, early: bool = False, **options: bool
 ) -> tuple[Outcome, Faulty, Said]:
     executor, display = Faulty(prepared.plan.setting, prepared.store.root, fault), Said()
+    executor.early = early
     progress = check(prepared.plan, Store(prepared.store.root))
     outcome = run(
         prepared.plan, Store(prepared.store.root), executor, progress, display, **{"keep_going": False} | options
@@ -153,6 +154,17 @@ def test_damage_in_a_folder_that_cannot_be_written_is_said_and_left(
     assert Store(tmp_path, said.append).get("ab" * 32) is None
     assert "damaged file data.txt" in said[0]
     assert store.folder("ab" * 32).exists()
+
+
+def test_a_limit_on_the_size_of_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.limits._limit", lambda name: {"FSIZE": 4096}.get(name))
+    with (
+        pytest.raises(
+            UnwritableError, match=r"may write 4096 bytes into one\); raise that limit, `ulimit -f unlimited`"
+        ),
+        Store(tmp_path).commit("ab" * 32, {}),
+    ):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 @pytest.mark.parametrize("place", ["recipe", "facts", "sha256"])
@@ -292,6 +304,29 @@ def test_a_step_whose_worker_always_dies_fails_its_cell(prepared: api.Prepared) 
     outcome, executor, _ = carry_out(prepared, die)
     assert list(outcome.failed.values()) == [DIED]
     assert executor.restarts == RETRIES + 1
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_worker_that_dies_while_it_starts_is_told_apart(prepared: api.Prepared, always: bool) -> None:
+    def die(step: Step, attempt: int) -> None:
+        if step.kind == "train" and (always or attempt == 1):
+            raise BrokenExecutor
+
+    outcome, _, display = carry_out(prepared, die, early=True)
+    assert display.notes[0] == "The worker on cpu died, while it was starting; another one starts."
+    assert list(outcome.failed.values()) == [DIED_EARLY] * always
+
+
+def test_a_library_that_cannot_be_imported_ends_the_run_whatever_else_could_go_on(prepared: api.Prepared) -> None:
+    tried: list[str] = []
+
+    def broken(step: Step, attempt: int) -> None:
+        tried.append(step.key)
+        raise LibraryError("torchvision does not go with torch.")
+
+    with pytest.raises(LibraryError, match="does not go with"):
+        carry_out(prepared, broken, keep_going=True)
+    assert len(tried) == 1
 
 
 # -------------------------------------------------------------------------------------------------------- the memory
