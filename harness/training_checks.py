@@ -60,10 +60,10 @@ class TrainingChecks:
         self._unseen.clear()
         for (at, name, _), value in zip(parts, torch.stack([part.float() for *_, part in parts]).tolist(), strict=True):
             if not math.isfinite(value):
-                raise BenchError(
-                    f"The loss '{name}'{self.of} is {value} at step {at}; try a smaller {self.rates} (--set), or "
-                    "--dtype float32."
-                )
+                remedy = f"try a smaller {self.rates} (--set), or --dtype float32"
+                if at == 0 and name not in hooks.LOSSES:  # nothing has been learnt yet
+                    remedy = f"mend what {self.name}.penalties() computes (a division by 0, perhaps)"
+                raise BenchError(f"The loss '{name}'{self.of} is {value} at step {at}; {remedy}.")
 
     def reach(self, loss: Tensor, penalties: Mapping[str, Tensor]) -> None:
         """Look, when a term is new, that all that gets a gradient is trained, and that each penalty trains something.

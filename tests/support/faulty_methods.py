@@ -146,9 +146,13 @@ MISTAKES: Mapping[str, type[Plain]] = {
         lambda m: {"a": torch.tensor(random.random())},
     ),
     "a penalty of nan": ends(
-        "The loss 'bad' of <v1> is nan at step 0", "penalties", lambda m: {"bad": m.size() / 0 * 0}
+        "The loss 'bad' of <v1> is nan at step 0; mend what Broken.penalties() computes",
+        "penalties",
+        lambda m: {"bad": m.size() / 0 * 0},
     ),
-    "nan at a step that is not logged": ends("The loss 'late' of <v1> is nan at step 1", "penalties", late),
+    "nan at a step that is not logged": ends(
+        "The loss 'late' of <v1> is nan at step 1; try a smaller learning_rate or token", "penalties", late
+    ),
     "a float": ends(f"{SCALAR} 0.5, a float.", "penalties", {"bad": 0.5}),
     "a vector": ends(
         f"{SCALAR} a tensor of shape (2,) and float32.", "penalties", lambda m: {"bad": torch.stack([m.size()] * 2)}
