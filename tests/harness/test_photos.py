@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_photos import HEIC, JPEG_XL, LFS_POINTER, concept, noise, picture
-from PIL import Image
+from own_photos import HEIC, JPEG_XL, LFS_POINTER, concept, lines, noise, picture
 from tests_support import raises_sentence
 
 from harness.api import find_benchmark
@@ -26,16 +22,9 @@ from harness.photo_benchmark import photo_benchmark
 from harness.photo_decoding import content_hash, load_image
 from harness.photos import Concept, checked, read_photos
 
-T = TypeVar("T")
-
 
 def read_concepts(folder: Path) -> list[Concept]:
     return list(read_photos(folder).concepts)
-
-
-def lines(folder: Path) -> list[str]:
-    """What a run says of a folder, which is left out of the sentences."""
-    return [line.replace(str(folder), "HERE") for line in checked(read_photos(folder)).lines()]
 
 
 # Folders
@@ -344,78 +333,6 @@ def test_long_names_are_cut_in_sentences(tmp_path: Path, name: str) -> None:
     message = raises_sentence(lambda: read_photos(tmp_path), "only one image")
     assert "…" in message
     assert len(message) < len(str(tmp_path)) + 200
-
-
-# Copies
-
-
-def test_copies_are_counted_once_and_named(tmp_path: Path) -> None:
-    home = concept(tmp_path, "dog")
-    shutil.copy(home / "a.png", home / "c.png")
-    Image.open(home / "a.png").save(home / "d.bmp")
-    reading = checked(read_photos(tmp_path))
-    assert [path.name for path in reading.concepts[0].images] == ["a.png", "b.png"]
-    assert lines(tmp_path) == [
-        "HERE/dog: not used: 2 images that there are already (c.png is the same file as a.png and d.bmp is the same "
-        "picture as a.png, saved in another way)."
-    ]
-    raises_sentence(reading.require_whole, home / "c.png", "--strict")
-    (home / "b.png").unlink()
-    raises_sentence(
-        lambda: checked(read_photos(tmp_path)), home, "only one image, as c.png is the same file as a.png", "at least 2"
-    )
-
-
-def test_a_picture_saved_once_more_as_jpeg_is_said(tmp_path: Path) -> None:
-    home = concept(tmp_path, "dog")
-    large = noise("large", 4, 3).resize((240, 180))
-    picture(home / "large.png", large)
-    picture(home / "large.jpg", large)
-    (line,) = lines(tmp_path)
-    assert line == "HERE/dog/large.png looks the same as large.jpg; if it is that picture saved once more, remove it."
-    assert len(read_concepts(tmp_path)[0].images) == 4
-
-
-def test_a_picture_in_two_concepts_is_said(tmp_path: Path) -> None:
-    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
-    shutil.copy(dog / "a.png", cat / "c.png")
-    Image.open(dog / "b.png").save(cat / "d.bmp")
-    assert lines(tmp_path) == [
-        "2 pictures are in more than one concept, and right in one at most: cat/c.png and dog/a.png; cat/d.bmp and "
-        "dog/b.png."
-    ]
-    assert [len(one.images) for one in checked(read_photos(tmp_path)).concepts] == [4, 2]
-    raises_sentence(checked(read_photos(tmp_path)).require_whole, "more than one concept", "--strict")
-
-
-@settings(max_examples=40)
-@given(st.lists(st.integers(0, 3), min_size=2, max_size=7))
-def test_as_many_images_are_used_as_there_are_pictures(pictures: list[int]) -> None:
-    with TemporaryDirectory() as place:
-        home = Path(place) / "dog"
-        home.mkdir()
-        for number, seed in enumerate(pictures):
-            picture(home / f"{number}.{('png', 'bmp', 'tif')[number % 3]}", noise(str(seed)))
-        if len(set(pictures)) < 2:
-            raises_sentence(lambda: checked(read_photos(Path(place))), "only one image")
-            return
-        reading = checked(read_photos(Path(place)))
-        assert reading.images == len(set(pictures))
-        assert sum(one.kind == "copy" for one in reading.skipped) == len(pictures) - len(set(pictures))
-
-
-def test_pictures_are_decoded_once_where_none_are_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    concept(tmp_path, "dog", tuple(f"{number}.png" for number in range(5)))
-    monkeypatch.setattr("harness.photo_copies.content_hash", lambda _: pytest.fail("was read again"))
-    monkeypatch.setattr("harness.photo_copies.load_image", lambda *_: pytest.fail("was decoded again"))
-    seen: list[tuple[str, int | None]] = []
-
-    def watch(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
-        seen.append((label, total))
-        return items
-
-    checked(read_photos(tmp_path), watch)
-    assert seen == [("reading photographs", 5)]
 
 
 def test_a_least_size(tmp_path: Path) -> None:

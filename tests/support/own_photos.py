@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from harness.photos import checked, read_photos
+
 LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 JPEG_XL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100)
@@ -34,3 +36,8 @@ def picture(path: Path, image: Image.Image | None = None) -> Path:
     """An image's file, of noise unless another is given."""
     (image or noise(str(path))).save(path, format=None if path.suffix in Image.registered_extensions() else "PNG")
     return path
+
+
+def lines(folder: Path) -> list[str]:
+    """What a run says of a folder, which is left out of the sentences."""
+    return [line.replace(str(folder), "HERE") for line in checked(read_photos(folder)).lines()]
