@@ -21,7 +21,9 @@ def slug(text: str) -> str:
     """
     ascii_text = unicodedata.normalize("NFKD", text.replace("+", "-plus")).encode("ascii", "ignore").decode()
     clean = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text))
-    return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or f"unnamed-{short(text)[:SHOWN]}"
+    return re.sub(r"-{2,}", "-", clean)[:MAX_PART].strip("-.") or (
+        f"unnamed-{short(text)[:SHOWN]}" if text else "unnamed"
+    )
 
 
 class Names:

@@ -27,6 +27,7 @@ from harness.doctor import Finding
 from harness.errors import UsageError
 from harness.estimate import estimate
 from harness.learnt import choose_cell
+from harness.migrations import VERSION
 from harness.recorded import read_cells, read_spec
 from harness.results import CellResult
 from harness.show import as_table, method_card
@@ -432,7 +433,7 @@ def test_a_runs_own_file_is_a_configuration(ran: tuple[Path, str, list[str]], cl
         assert out.getvalue() == table
     assert len(list((output / "runs").glob("*.yaml"))) == 1
     content = yaml.safe_load(run_file.read_text())
-    assert content["schema_version"] == 6
+    assert content["schema_version"] == VERSION
     assert {cell["setting"] for cell in content["cells"]} == {"classification"}
     assert "Nothing to resume" in bench("resume", output)[1]
 
