@@ -258,11 +258,18 @@ def check_pipeline(folder: Path, source: str) -> int:
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
         vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
         widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-        return int(unet["sample_size"] * 2 ** (len(widths) - 1))
+        scale, sizes = 2 ** (len(widths) - 1), unet["sample_size"]
+        if not isinstance(sizes, list):
+            return int(sizes * scale)
+        height, width = (int(size * scale) for size in sizes)
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
             f"Backbone '{source}': unet/config.json or vae/config.json does not say its size; give another folder."
         ) from None
+    raise UsageError(
+        f"Backbone '{source}' is made for images of {width} x {height} px (sample_size in unet/config.json); give one "
+        "for square images, whose sample_size is one number."
+    )
 
 
 def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:

@@ -33,8 +33,8 @@ def _no_prepared_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 
 @pytest.fixture(autouse=True)
-def _imports_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`doctor` tries all imports in a process of its own, which takes seconds: tests of just that call `try_imports`."""
+def _doctor_tries_no_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` tries all imports in a process of its own, which takes seconds: tests of that call `try_imports`."""
     monkeypatch.setattr("harness.doctor.try_imports", lambda modules: dict.fromkeys(modules, ""))
 
 

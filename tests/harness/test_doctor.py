@@ -299,3 +299,15 @@ def test_the_processor_is_described() -> None:
     found = lines(doctor.processor())
     assert "cores usable" in found["cpu"].detail
     assert all(finding.state == "ready" for finding in found.values())
+
+
+def test_what_a_run_cannot_import_is_fatal_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "torchvision 0.29.1 does not go with torch 2.9.0 (no such operator); `pip install torchvision torch`."
+    monkeypatch.setattr("harness.doctor.try_imports", lambda modules: {modules[0]: sentence, modules[1]: ""})
+    answer = examined("-o", tmp_path, code=1)
+    (finding,) = (f for f in answer["findings"] if f["name"].startswith("imports"))
+    assert finding["name"] == "imports: customization"
+    assert finding["state"] == "broken"
+    assert finding["detail"] == "torchvision 0.29.1 does not go with torch 2.9.0 (no such operator)"
+    assert finding["remedy"] == "`pip install torchvision torch`"
+    assert answer["ready"] is False

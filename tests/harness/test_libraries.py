@@ -149,11 +149,15 @@ def test_a_plugin_that_imports_a_broken_library_is_not_blamed(install: Install, 
 
 def test_an_error_while_another_is_handled_is_not_blamed_on_it(install: Install) -> None:
     install("lib_broken", "raise RuntimeError('it is damaged')\n")
-    with pytest.raises(ValueError, match="no number") as raised:
+
+    def fall_back() -> None:
         try:
             importlib.import_module("lib_broken")
         except RuntimeError:
             raise ValueError("the loss is no number")  # noqa: B904
+
+    with pytest.raises(ValueError, match="no number") as raised:
+        fall_back()
     assert library_failure(raised.value) is None
 
 

@@ -12,8 +12,9 @@ from in_process import bench
 
 from harness.errors import LibraryError, UsageError
 from harness.migrations import VERSION
-from harness.recorded import finished, read_cells
+from harness.recorded import described_cells, finished, read_cells
 from harness.spec import RunSpec
+from harness.store import MANIFEST, Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "results" / f"v{VERSION}"
 
@@ -39,6 +40,11 @@ def moved(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of photographs that have moved since, beside one that is as it was and has nothing left to do."""
     path = runs / "runs" / "photos.yaml"
     path.write_text(run_file(runs).read_text().replace("benchmark: mixed50", "benchmark: photos", 1))
+    store = Store(runs / "store")
+    for cell in described_cells(path):
+        for composition in cell.compositions:  # pictures, which the fixture leaves out
+            store.folder(composition.images).mkdir(parents=True, exist_ok=True)
+            (store.folder(composition.images) / MANIFEST).touch()
 
     def prepare(spec: RunSpec, **options: object) -> Any:
         if spec.benchmark == "photos":
@@ -79,7 +85,7 @@ def test_nothing_but_damaged_files_is_an_error_that_names_each(runs: Path, damag
 
 
 def test_without_anyone_to_tell_the_first_damaged_file_ends_the_reading(runs: Path, damaged: Path) -> None:
-    with pytest.raises(UsageError, match="other-mini-0123456789.yaml is damaged"):
+    with pytest.raises(UsageError, match=r"other-mini-0123456789\.yaml is damaged"):
         read_cells(runs)
     told: list[UsageError] = []
     assert len(read_cells(runs, left_out=told.append)) == 2

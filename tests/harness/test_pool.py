@@ -235,3 +235,28 @@ def test_ctrl_c_leaves_no_process_behind(tiny_models: Path, tmp_path: Path) -> N
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("code", "parts"),
+    [
+        ("raise RuntimeError('operator torchvision::nms does not exist')", ("in place of the installed torchvision",)),
+        ("import os\nos.kill(os.getpid(), 9)", ("ends the process that imports it (Killed)", "pip install")),
+    ],
+)
+def test_a_library_that_fails_where_workers_start_is_one_sentence(
+    tiny_models: Path, tmp_path: Path, code: str, parts: tuple[str, ...]
+) -> None:
+    (tmp_path / "fake" / "torchvision").mkdir(parents=True)
+    (tmp_path / "fake" / "torchvision" / "__init__.py").write_text(code + "\n")
+    command = [
+        sys.executable, "-c", "from harness.cli import main; main()", "run", "mixed50", "--limit", "1", "--methods",
+        "ti++", "--backbone", str(tiny_models / "sd"), "--extractor", str(tiny_models / "clip"), "--jobs", "1", "-q",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path / "fake")}
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("stamina-bench: ")
+    assert all(part in line for part in parts), line
