@@ -146,6 +146,22 @@ def test_code_and_extractors_never_meet(
 # --- what is recorded ------------------------------------------------------------------------------------------------
 
 
+def test_the_regression_check_sees_only_its_own_results(go: Go, tiny_models: Path, tmp_path: Path) -> None:
+    asked = ("-m", "ti++", "--limit", "2", "--seeds", "0,1", *FEW[:-1])
+    go("verify", "--update", "--against", "kept.json", "-b", "mixed50", *asked)
+    photographs("photos/mixed50", 0)
+    go("run", "photos/mixed50", "-m", "ti++", "--seeds", "0,1", *FEW)
+    shutil.copytree(tiny_models / "clip", "other/clip")
+    settings = json.loads(Path("other/clip/open_clip_config.json").read_text(encoding="utf-8"))
+    model = settings["model_cfg"]
+    model["quick_gelu"] = not model.get("quick_gelu", False)
+    Path("other/clip/open_clip_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    go("run", "mixed50", *asked, "--extractor", "other/clip", "-q")
+    assert len(lines()) == 3
+    assert '"summary": "6 figures: 6 equal."' in go("verify", "--against", "kept.json", "--json")
+    go("verify", "--against", "kept.json", "--extractor", "other/clip", code=2)
+
+
 def test_an_old_file_is_told_by_its_store(go: Go, tmp_path: Path) -> None:
     """What version 6 did not say is found in the manifests: exactly what the present version records."""
     photographs("photos", 0)
