@@ -44,6 +44,7 @@ class Prepared:
     plan: Plan
     store: Store
     progress: Progress
+    benchmark: Benchmark
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -221,7 +222,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
             learner = registry.methods().get(plugin.learner) if plugin.learner else None
             plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner, spec.full_matrix, given)
     fingerprints.save()
-    return Prepared(spec, plan, store, check(plan, store))
+    return Prepared(spec, plan, store, check(plan, store), benchmark)
 
 
 def sampling_of(tier: Tier, spec: RunSpec) -> Sampling:

@@ -77,7 +77,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
         for name, plugin, options, given in wanted:
             add_class_cell(plan, benchmark, chosen, len(tasks), name, plugin, options, seed, source.note, given)
     fingerprints.save()
-    return Prepared(spec, plan, store, check(plan, store))
+    return Prepared(spec, plan, store, check(plan, store), benchmark)
 
 
 def _of_one_order(benchmark: Benchmark, spec: RunSpec) -> Benchmark:

@@ -143,7 +143,7 @@ class _Search:
     def record(self, spec: RunSpec, backbone: str) -> TuningRecord:
         best = self.best
         size = math.prod(self.grid.sizes)
-        benchmark = Path(spec.benchmark).resolve().name
+        benchmark = _benchmark_name(spec)
         return TuningRecord(
             criterion=CLASS_CRITERION if self.kind == "classification" else CRITERION,
             note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
@@ -261,7 +261,8 @@ def record_paths(spec: RunSpec, record: Path | None = None) -> dict[str, Path]:
         record: a folder, or for one method a file whose name ends in '.json'.
 
     Raises:
-        UsageError: one file for several methods, or a place that cannot be written.
+        UsageError: one file for several methods, a place that cannot be written, or one that holds the record of
+            another method's tuning, or of one on another benchmark.
     """
     folder = record or spec.output / "tuning" / spec.tier
     names = [method.name for method in spec.methods]
@@ -278,7 +279,25 @@ def record_paths(spec: RunSpec, record: Path | None = None) -> dict[str, Path]:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"{path} cannot be written ({reason}); choose another place with --record.") from None
+    for name, path in paths.items():
+        _check_own(path, name, _benchmark_name(spec))
     return paths
+
+
+def _check_own(path: Path, method: str, benchmark: str) -> None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = (str(kept["method"]), str(kept["benchmark"]))
+    except (OSError, ValueError, KeyError, TypeError):  # none, or none that is worth keeping
+        return
+    if found != (method, benchmark):
+        raise UsageError(
+            f"{path} holds the record of a tuning of {found[0]} on {found[1]}; choose another place with --record."
+        )
+
+
+def _benchmark_name(spec: RunSpec) -> str:
+    return Path(spec.benchmark).resolve().name
 
 
 class _Shared:

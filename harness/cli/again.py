@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.app import EPILOG, Executor, Jobs, LeftOut, Slurm, Wait, app, note
+from harness.cli.photos import tell_beforehand
 from harness.cli.run import carry_out
 from harness.errors import ExitCode, MachineError, UsageError
 
@@ -44,6 +45,7 @@ def resume_command(
         if prepared.progress.pending:
             found = True
             note(f"Resuming {path.name}: {len(prepared.progress.pending)} of {len(prepared.plan.steps)} steps to go.")
+            tell_beforehand(prepared, quiet=quiet)
             done = carry_out(prepared, quiet=quiet, as_json=False, options=options, wait=wait)
             code = max(code, done)
     if not found:

@@ -18,6 +18,7 @@ from harness.cli.app import err, note, out
 from harness.errors import UsageError, presentable, shortened
 
 if TYPE_CHECKING:
+    from harness.api import Prepared
     from harness.class_folder import ClassReading
     from harness.photos import Reading
     from harness.spec import Benchmark, SettingName
@@ -60,6 +61,13 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
     if reading is None:
         raise UsageError("--strict is for a folder of your own images; leave it out.")
     reading.require_whole()
+
+
+def tell_beforehand(prepared: Prepared, *, quiet: bool = False) -> None:
+    """What a run's owner must know before the work: what is used of a folder, and cautions."""
+    tell_reading(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
+    for caution in prepared.cautions:
+        note(caution)
 
 
 def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:

@@ -36,7 +36,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import MinSide, print_reading, reading_of, require_whole, tell_reading, watch
+from harness.cli.photos import MinSide, print_reading, reading_of, require_whole, tell_beforehand, watch
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ def run_command(
         output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
-    tell_reading(benchmark, found, tier, quiet=quiet)
-    for caution in prepared.cautions:
-        note(caution)
+    tell_beforehand(prepared, quiet=quiet)
     if dry_run:
         if (reading := reading_of(found, tier)) is not None:
             print_reading(reading)

@@ -529,7 +529,7 @@ def prepared_on(setting: Setting, output: Path, *methods: str) -> Prepared:
     store.prepare()
     specs = tuple(MethodSpec(name=name, changes=changes) for name in methods)
     spec = RunSpec(benchmark="b", methods=specs, output=output, jobs=2)
-    return Prepared(spec, plan, store, check(plan, store))
+    return Prepared(spec, plan, store, check(plan, store), BENCHMARK)
 
 
 class Quiet(QuietDisplay):

@@ -321,6 +321,9 @@ def test_one_file_for_two_methods_and_an_unwritable_place_are_refused(spec: RunS
     single = spec.model_copy(update={"methods": spec.methods[1:]})
     go(single, record=tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text())["method"] == "ti++"
+    other = spec.model_copy(update={"methods": spec.methods[:1]})
+    with pytest.raises(UsageError, match=rf"holds the record of a tuning of ti\+\+ on {spec.benchmark}; choose "):
+        go(other, record=tmp_path / "a.json")
 
 
 # ------------------------------------------------------------------------------------------------- the built-in methods
