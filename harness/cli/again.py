@@ -100,7 +100,7 @@ def _prepared(
 ) -> Iterator[tuple[Path, Any]]:  # fmt: skip
     """Each run file with its plan, oldest first; a spec that comes twice counts once.
 
-    A run that cannot be prepared, as its photographs have moved, say, does not keep it from the others.
+    A run that cannot be prepared, as its photographs have moved or changed, say, does not keep it from the others.
 
     Args:
         left_out: is told of such runs. elsewhere: for other machines. benchmark: such runs of others are no matter.
@@ -127,9 +127,11 @@ def _prepared(
         spec = read_spec(path).model_copy(update={**changes, "output": runs})
         if spec.model_dump_json() in seen:
             return None
-        seen.add(spec.model_dump_json())
         try:
-            return api.prepare(spec, elsewhere=elsewhere)
+            prepared = api.prepare(spec, elsewhere=elsewhere)
+            _require_same_images(path, prepared)
+            seen.add(spec.model_dump_json())
+            return prepared
         except MachineError:
             raise
         except UsageError as error:
@@ -147,3 +149,15 @@ def _prepared(
             yield path, prepared
     if "extractor" in changes and not measured:
         raise UsageError(f"--extractor: every run in {runs} is of classification, which has none; leave it out.")
+
+
+def _require_same_images(path: Path, prepared: Any) -> None:
+    """Raises `UsageError` if a run's images are others now: going on would be another run."""
+    from harness.recorded import described_cells
+
+    begun = {cell.content for cell in described_cells(path) if cell.content}
+    if begun and begun != {cell.content for cell in prepared.plan.cells}:
+        raise UsageError(
+            f"the images of '{prepared.spec.benchmark}', or their category words, are no longer those that it was "
+            "started with; restore them, or begin anew with `run`."
+        )

@@ -183,10 +183,10 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # the hub's client asks its server even for cached files
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers end a job with it: the same as Ctrl-C
-    command = _with_debug_everywhere(get_command(app))
     global _asked_for
-    _asked_for = _debug_asked_for(command, sys.argv[1:])
     try:
+        command = _with_debug_everywhere(get_command(app))
+        _asked_for = _debug_asked_for(command, sys.argv[1:])
         code: Any = command(standalone_mode=False)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -49,7 +49,8 @@ def moved(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def prepare(spec: RunSpec, **options: object) -> Any:
         if spec.benchmark == "photos":
             raise UsageError("'photos' is no folder; name another one.")
-        return SimpleNamespace(progress=SimpleNamespace(pending=[]), plan=SimpleNamespace(cells=[]))
+        plan = SimpleNamespace(cells=described_cells(run_file(runs)))
+        return SimpleNamespace(spec=spec, progress=SimpleNamespace(pending=[]), plan=plan)
 
     monkeypatch.setattr("harness.api.prepare", prepare)
     return path

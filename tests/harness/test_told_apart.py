@@ -114,6 +114,21 @@ def test_a_folder_whose_photographs_were_exchanged_is_another(go: Go) -> None:
     assert len({name for name, _, _ in lines()}) == 3
 
 
+def test_a_run_does_not_go_on_with_other_photographs(go: Go) -> None:
+    photographs("photos", 0)
+    go("run", "photos", "-m", "ti++", *FEW)
+    begun = next(Path("runs/runs").glob("*.yaml"))
+    photographs("photos", 1)
+    gone = (
+        "the images of 'photos', or their category words, are no longer those that it was started with; restore them,"
+    )
+    assert f"Left out: {begun}, which is finished: {gone}" in " ".join(go("resume", "runs").split())
+    go("run", "photos", "-m", "ti++", *FEW)
+    said = go("score", "runs", code=1)  # what was asked for is the same, but not the same run
+    assert f"Left out: {begun}: {gone}" in " ".join(said.split())
+    assert said.count("Nothing to do") == 1
+
+
 def test_code_and_extractors_never_meet(
     go: Go, tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
