@@ -20,7 +20,7 @@ from harness.hooks import no_global_draws, no_hidden_state
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.training import resume, settle
-from harness.training_checks import TrainingChecks, check_apart
+from harness.training_checks import TrainingChecks, check_apart, check_settled
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -75,7 +75,8 @@ def _train_classes(
     stacks = stacked(adapters)
     module.train(isinstance(module, Prompt))  # a ViT that is trained as a whole has no dropout, but stays in eval mode
     model.prompt = module if isinstance(module, Prompt) else None
-    inner = [p for m in (*stacks, module) for p in m.parameters() if p.requires_grad]
+    # once each, though adapters may share one
+    inner = list(dict.fromkeys(p for m in (*stacks, module) for p in m.parameters() if p.requires_grad))
     rates = (o.learning_rate, o.head_learning_rate or o.learning_rate)
     groups = [
         {"params": params, "lr": rate, "first": rate}
@@ -128,6 +129,7 @@ def _train_classes(
                 checkpoint.write(state.tensors(), facts)
     checks.same_parameters()
     settle(module, adapters)
+    check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
     trained = sum(p.numel() for p in inner)
     model.fold()

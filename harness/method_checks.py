@@ -37,7 +37,8 @@ def flaw(plugin: object, setting: SettingName) -> str:
 def _flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
     if isabstract(plugin):
         return "it does not define begin()"
-    return _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _names_flaw(plugin) or _space_flaw(plugin, setting)
+    own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
+    return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
 
 
 def prior_images(method: Method[Any]) -> int:
@@ -61,6 +62,21 @@ def _options_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
     if not isinstance(options, type) or not issubclass(options, base):
         what = options.__name__ if isinstance(options, type) else repr(options)
         return f"its options_class is {what}, which is not derived from harness.spec.{base.__name__}"
+    for tier in ("", *options.tier_defaults):
+        try:
+            whole = options.for_tier(tier)
+            options.for_tier(tier, whole.model_dump())  # defaults are not looked at when they are taken
+        except UsageError as error:
+            return f"the defaults of its {options.__name__} do not fit: {str(error).rstrip('.?')}"
+    return ""
+
+
+def _kind_flaw(plugin: type[Method[Any]]) -> str:
+    """Hooks that its own facts keep from ever being called."""
+    if plugin.learner is None and plugin.merge is not Method.merge:
+        return "it defines merge(), which nothing calls, as it names no learner"
+    if plugin.independent and plugin.remember is not Method.remember:
+        return "it is independent, so that no task gets what its remember() returns"
     return ""
 
 

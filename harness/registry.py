@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, unknown
+from harness.import_path import PACKAGES
 from harness.libraries import library_failure
 from harness.plugin_errors import not_loaded
 
@@ -72,6 +73,11 @@ class Registry(Generic[T]):
         """Where a name comes from: 'distribution: module:attribute'."""
         point = self._table()[name]
         return f"{point.dist.name if point.dist else 'unknown'}: {point.value}"
+
+    def is_ours(self, name: str) -> bool:
+        """Whether a name is registered, and stands for something of this program's own; imports nothing."""
+        point = self._table().get(name)
+        return point is not None and point.module.partition(".")[0] in PACKAGES
 
     def get(self, name: str) -> T:
         """Load one plugin.

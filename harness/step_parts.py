@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,46 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
         )
     method = plugin(plugin.options_for(setting).model_validate(recipe["options"]))
     if entry is not None and MEMORY in entry.manifest["files"]:
-        method.memory = load_tensors(str(entry.file(MEMORY)))
+        method.memory = Memory(load_tensors(str(entry.file(MEMORY))))
     return method
+
+
+class Memory(dict[str, torch.Tensor]):
+    """A method's memory, which knows whether anything of it was ever asked for."""
+
+    read = False
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        self.read = True
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict's: what is not there is not read."""
+        self.read = self.read or name in self
+        return super().get(name, default)
+
+    def items(self) -> Any:
+        """As a dict's."""
+        self.read = True
+        return super().items()
+
+    def values(self) -> Any:
+        """As a dict's."""
+        self.read = True
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:
+        self.read = True
+        return super().__iter__()
+
+
+def unread(method: Method[Any]) -> list[str]:
+    """A sentence if a method had a memory and asked for nothing in it."""
+    memory = method.memory
+    if not isinstance(memory, Memory) or memory.read or not memory:
+        return []
+    names = list(memory.keys())
+    return [f"nothing read what remember() left ({len(names)} tensors, '{names[0]}' first)"]
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -48,8 +48,9 @@ from harness.plugin_errors import explained
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.spec import Sampling, SettingName, Task
-from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, write_json
+from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, unread, write_json
 from harness.store import Entry, Store
+from harness.surroundings import left_alone
 from harness.training import distances, residual_norm, train_task
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
@@ -136,7 +137,7 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
-    return {"train_seconds": done.seconds, "notes": notes}
+    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)]}
 
 
 def run_prior(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
@@ -302,11 +303,22 @@ def _runner(step: Step, setting: Setting) -> Callable[[Step, Setting, Store, str
     return OF_CLASSES[step.kind]
 
 
+def _in_surroundings(step: Step, setting: Setting) -> AbstractContextManager[None]:
+    """What a plugin's code must leave as it was, where a step runs any that is not ours."""
+    name = step.work.get("method")
+    if not isinstance(name, str) or registry.methods(_setting(setting)).is_ours(name):
+        return nullcontext()
+    return left_alone(f"Method '{name}'")
+
+
+def _setting(setting: Setting) -> SettingName:
+    return "customization" if setting.recognition is None else "classification"
+
+
 def _plugin_of(step: Step, setting: Setting) -> str:
     """The module of the method whose step it is; empty if it is of none, or that cannot be imported."""
-    of: SettingName = "customization" if setting.recognition is None else "classification"
     with suppress(UsageError, KeyError):
-        return registry.methods(of).get(step.work["method"]).__module__
+        return registry.methods(_setting(setting)).get(step.work["method"]).__module__
     return ""
 
 
@@ -336,7 +348,8 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
         }
         with store.commit(step.key, step.recipe, facts) as folder:
             try:
-                facts.update(_runner(step, setting)(step, setting, store, device, folder))
+                with _in_surroundings(step, setting):
+                    facts.update(_runner(step, setting)(step, setting, store, device, folder))
             except Exception as error:
                 if out_of_memory(error):
                     raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error

@@ -19,7 +19,7 @@ from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
-from harness.training_checks import TrainingChecks, check_apart
+from harness.training_checks import TrainingChecks, check_apart, check_settled
 
 
 @dataclass
@@ -32,6 +32,7 @@ class TrainedTask:
     seconds: float  # spent on it, also before a resume; it depends on the machine, so no file holds it
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # for the user
 
 
 def train_task(
@@ -70,7 +71,8 @@ def _train_task(
         adapter.to(model.device).train()
     stacks = stacked(adapters)
     groups = [
-        {"params": [p for stack in stacks for p in stack.parameters()], "lr": o.learning_rate},
+        # once each, though adapters may share one
+        {"params": list(dict.fromkeys(p for s in stacks for p in s.parameters())), "lr": o.learning_rate},
         {"params": list(module.parameters()), "lr": o.token_learning_rate},
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, fused=True)
@@ -98,6 +100,7 @@ def _train_task(
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         gather(stacks)
+        checks.note_gradients(logged=logged)
         scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(trained, o.max_grad_norm, foreach=True)
         if not scaler.is_enabled():  # which skips a step with a gradient that is too large for it
@@ -110,7 +113,9 @@ def _train_task(
             facts = {"step": step + 1, "losses": losses, "seconds": time.perf_counter() - started}
             checkpoint.write(state.tensors(), facts)
     checks.same_parameters()
+    notes = checks.idle()
     settle(module, adapters)
+    check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
     with torch.no_grad():
         embedding = module().detach().clone()
@@ -125,7 +130,7 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory)
+    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory, notes)
 
 
 def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:

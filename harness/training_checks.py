@@ -45,6 +45,13 @@ class TrainingChecks:
         self._model = model
         self._kept = {place: dict(each.named_parameters()) for place, each in self._places.items()}
         self._terms: tuple[str, ...] | None = None
+        self._adapters = {id(p) for stack in stacks for p in stack.parameters()}
+        self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient so far
+        self._steps = 0
+        if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
+            raise PluginError(
+                f"The adapters of {self.name} have no parameter that is trained: each is frozen, or none."
+            )
         self._unseen: list[tuple[int, dict[str, Tensor]]] = []
 
     def losses(self, step: int, terms: Mapping[str, Tensor], *, logged: bool) -> None:
@@ -98,6 +105,33 @@ class TrainingChecks:
             "float32."
         )
 
+    def note_gradients(self, *, logged: bool) -> None:
+        """Remember which parameters have had a gradient other than 0; after the first steps hardly any is left."""
+        self._steps += 1
+        if self._idle and (logged or self._steps <= 3):
+            self._idle = [p for p in self._idle if p.grad is None or not p.grad.any()]
+
+    def idle(self) -> list[str]:
+        """After the last step: a sentence if some of what is trained never had a gradient.
+
+        Raises:
+            PluginError: no parameter of any adapter had one, or none of what else is trained.
+        """
+        idle = {id(p) for p in self._idle}
+        whole = [p for p in self.trained if p.requires_grad]
+        parts = {
+            "of its adapters": ([p for p in whole if id(p) in self._adapters], "does compute() use them?"),
+            "of its token": ([p for p in whole if id(p) not in self._adapters], "is the token in the prompt?"),
+        }
+        for what, (own, question) in parts.items():
+            if own and all(id(p) in idle for p in own):
+                raise PluginError(
+                    f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
+                )
+        if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
+            return []
+        return [f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
+
     def same_parameters(self) -> None:
         """Look that what was trained is what adapters and modules still hold.
 
@@ -132,3 +166,36 @@ def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapt
             raise PluginError(
                 f"The module that {type(method).__name__}.begin() returned holds {whose} parameter ({name}); {remedy}."
             )
+
+
+def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
+    """After the training: each adapter has one residual, alone and as one of several.
+
+    Raises:
+        PluginError: a residual differs from one time to the next, or says `stackable` and is computed otherwise then.
+    """
+    name = type(method).__name__
+    with torch.no_grad():
+        for adapter in adapters:
+            if not _alike(adapter.compute(), adapter.residual()):
+                raise PluginError(
+                    f"The adapters of {name} ({type(adapter).__name__}) give another residual each time in eval mode; "
+                    "draw noise only while self.training, so that what is folded is what was learnt."
+                )
+        for stack in stacks:
+            if not isinstance(stack, Stack):
+                continue
+            for own, part in zip(stack.adapters, stack.joint.eval().compute().unbind(), strict=True):
+                if not _alike(own.residual(), part):
+                    raise PluginError(
+                        f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
+                        "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
+                    )
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Equal but for rounding, by which an entry of a hard mask may change here and there."""
+    if one.shape != other.shape:
+        return False
+    near = torch.isclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max()))
+    return bool(near.float().mean() > 0.999)

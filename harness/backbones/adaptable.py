@@ -150,10 +150,11 @@ def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:
     }
 
 
-def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter]) -> dict[str, Adapter]:
+def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -> dict[str, Adapter]:
     """Put a new adapter on every projection; returns name -> adapter.
 
-    A projection of class `nn.Linear` becomes a `Projection`, in place and for good.
+    A projection for which `make` gives None is left out, and stays as it is. One of class `nn.Linear` becomes a
+    `Projection`, in place and for good.
 
     Raises:
         RuntimeError: there are adapters already, or a projection is of another class.
@@ -163,7 +164,10 @@ def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter]) -> dict[
     adapters: dict[str, Adapter] = {}
     for name, projection in model.projections.items():
         adaptable(projection)
-        adapters[name] = make(name, projection)
+        adapter = make(name, projection)
+        if adapter is None:
+            continue
+        adapters[name] = adapter
         projection.weight.requires_grad_(False)
         projection.adapter, adapters[name]._projection = (adapters[name],), (projection,)  # type: ignore[assignment]
     return adapters
@@ -216,4 +220,5 @@ def discard(projections: Iterable[nn.Linear]) -> None:
 def count_trained(model: Adaptable, token: nn.Module) -> int:
     """How many parameters a task trains: those of the adapters and of the token."""
     modules: list[nn.Module] = [*attached(model.projections.values()), token]
-    return sum(p.numel() for module in modules for p in module.parameters() if p.requires_grad)
+    own = dict.fromkeys(p for module in modules for p in module.parameters() if p.requires_grad)  # a shared one once
+    return sum(p.numel() for p in own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 import torch
 from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain, RankOptions
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from tiny_tasks import Course, tiny_model
 from torch import Tensor
+from torch.nn import functional
 
 from harness import registry
 from harness.backbones import stack as stacks
+from harness.backbones.adaptable import attach
 from harness.backbones.intact import Intact, left_intact
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import BenchError, PluginError, UsageError
@@ -25,6 +28,9 @@ from harness.method_checks import flaw as flaw_of
 from harness.method_checks import prior_images
 from harness.plugin_errors import explained
 from harness.spec import SETTINGS
+from harness.step_parts import Memory, unread
+from harness.surroundings import left_alone
+from methods import parts
 
 Make = Callable[..., Course]
 
@@ -80,6 +86,20 @@ FLAWS = {
         "it defines penalty(), which nothing uses; is penalties() meant? (else begin it",
     ),
     "a fact misspelt": (derived(independant=True), "it defines independant, which nothing uses; is independent meant?"),
+    "merge without a learner": (
+        derived(merge=lambda self, model, alone, token, category: ({}, {})),
+        "it defines merge(), which nothing calls, as it names no learner",
+    ),
+    "independent and with a memory": (
+        derived(independent=True, remember=lambda self, lesson, generator: {}),
+        "it is independent, so that no task gets what its remember() returns",
+    ),
+    "a default out of range": (
+        derived(
+            options_class=type("Narrow", (RankOptions,), {"__annotations__": {"rank": int}, "rank": Field(0, ge=1)})
+        ),
+        "the defaults of its Narrow do not fit: Option 'rank' cannot be 0",
+    ),
     "an unknown option": (
         derived(search_space={"rnk": (1, 2)}),
         "its search_space does not fit its options: Unknown option 'rnk'; did you mean rank; see the README",
@@ -224,3 +244,72 @@ def test_what_a_method_leaves_behind_in_the_model_is_noticed(
     with pytest.raises(PluginError) as said, left_intact(intact, "Mine"):
         spoil(model)
     assert str(said.value).startswith(f"Mine leaves {what} behind in the model: of a task only")
+
+
+def fails_without_gradients() -> None:
+    torch.set_grad_enabled(False)
+    print(1 / 0)
+
+
+def patched(method: object = None) -> None:
+    parts.LowRank.compute = lambda self: self.A @ self.B  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda: torch.set_grad_enabled(False), "changes gradients on or off and leaves it so"),
+        (lambda: torch.set_default_dtype(torch.float64), "changes torch's default dtype and leaves it so"),
+        (patched, "replaces methods.parts.adapters.LowRank.compute"),
+        (lambda: setattr(functional, "layer_norm", functional.group_norm), "replaces torch.nn.functional.layer_norm"),
+    ],
+)
+def test_what_all_methods_share_is_left_alone(spoil: Callable[[], object], what: str) -> None:
+    before = parts.LowRank.compute, functional.layer_norm
+    with pytest.raises(PluginError) as said, left_alone("Method 'mine:Mine'"):
+        spoil()
+    assert str(said.value).startswith(
+        f"Method 'mine:Mine' {what}, which the steps of other methods would run with, too;"
+    )
+    assert (parts.LowRank.compute, functional.layer_norm) == before
+    assert torch.is_grad_enabled()
+    assert torch.get_default_dtype() is torch.float32
+    with pytest.raises(ZeroDivisionError), left_alone("Method 'mine:Mine'"):
+        fails_without_gradients()  # and that comes first
+    assert torch.is_grad_enabled()
+    with left_alone("Method 'mine:Mine'"):
+        pass
+
+
+def test_a_projection_may_be_left_out_and_a_parameter_be_shared(course: Make) -> None:
+    def begin(self: Plain, model: Any, generator: torch.Generator) -> torch.nn.Module:
+        shared = torch.nn.Parameter(torch.rand(2, 128, generator=generator))
+
+        def make(name: str, projection: torch.nn.Linear) -> parts.LowRank | None:
+            adapter = parts.LowRank(projection, 2, generator)
+            adapter.B = shared
+            return adapter if name.endswith("to_k") else None
+
+        self.adapters = attach(model, make)
+        return parts.new_token(model, "free", "category", 2, generator)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch's, of a parameter that an optimizer has twice
+        taught = course(derived(begin=begin)).teach()
+    moved = {name for name, weight in taught.folded.items() if not torch.equal(weight, taught.before[name])}
+    assert moved == {name for name in taught.folded if name.endswith("to_k")}
+    rows = sum(len(taught.folded[name]) for name in moved)
+    assert taught.done.measures["trained_parameters"] == 2 * rows + 2 * 128 + 128
+
+
+def test_a_memory_knows_whether_it_was_read() -> None:
+    method = Plain(RankOptions())
+    assert unread(method) == []
+    method.memory = Memory({"a": torch.zeros(1)})
+    assert "b" not in method.memory
+    assert method.memory.get("b") is None
+    assert unread(method) == ["nothing read what remember() left (1 tensors, 'a' first)"]
+    for read in (lambda m: m["a"], lambda m: m.get("a"), lambda m: list(m), lambda m: m.items(), lambda m: {**m}):
+        method.memory = Memory({"a": torch.zeros(1)})
+        read(method.memory)
+        assert unread(method) == []

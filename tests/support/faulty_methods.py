@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import attach
+from harness.lesson import Batch
 from harness.method import Method
 from harness.spec import MethodOptions
 from methods import parts
@@ -91,6 +92,38 @@ class Three(nn.Module):
 
     def forward(self) -> Tensor:
         return self.w
+
+
+class Ignoring(parts.LowRank):
+    """Computes without what it trains."""
+
+    def compute(self) -> Tensor:
+        return (self.A.detach() + 1) @ self.B.detach()
+
+
+class Noisy(parts.LowRank):
+    """Draws noise whenever it is asked."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        self.generator = generator
+
+    def compute(self) -> Tensor:
+        return super().compute() + 0.1 * torch.randn(1, generator=self.generator)
+
+
+class OverAll(parts.LowRank):
+    """Scales by the norm of all entries, and yet says that it may be stacked."""
+
+    stackable = True
+
+    def compute(self) -> Tensor:
+        return super().compute() / (1 + self.B.norm())
+
+
+def attached(method: Plain, model: Any, kind: type[parts.LowRank], generator: torch.Generator) -> nn.Module:
+    method.adapters = attach(model, lambda name, projection: kind(projection, method.options.rank, generator))
+    return parts.new_token(model, "free", "category", method.options.rank, generator)
 
 
 def drawn(method: Plain, token: nn.Module) -> nn.Module:
@@ -202,6 +235,27 @@ MISTAKES: Mapping[str, type[Plain]] = {
     ),
     "a measure of ours": ends(
         "Broken.measures() gives 'final_loss', which is measured anyway; rename it.", "measures", {"final_loss": 1.0}
+    ),
+    "frozen adapters": begins(
+        "The adapters of Broken have no parameter that is trained: each is frozen, or none.",
+        lambda m, t: [p.requires_grad_(False) for a in m.adapters.values() for p in a.parameters()] and t,
+    ),
+    "adapters that ignore their parameters": broken(
+        "Broken trains nothing of its adapters: no parameter had a gradient in any step; does compute() use them?",
+        begin=lambda self, model, generator: attached(self, model, Ignoring, generator),
+    ),
+    "a prompt without the token": ends(
+        "Broken trains nothing of its token: no parameter had a gradient in any step; is the token in the prompt?",
+        "batch",
+        lambda m: Batch(torch.zeros(2, 4, 8, 8), ("a photo",)),
+    ),
+    "noise in eval mode": broken(
+        "The adapters of Broken (Noisy) give another residual each time in eval mode; draw noise only while",
+        begin=lambda self, model, generator: attached(self, model, Noisy, generator),
+    ),
+    "wrongly stackable": broken(
+        "OverAll says that it is stackable, but computes otherwise for several adapters at once than for one; let",
+        begin=lambda self, model, generator: attached(self, model, OverAll, generator),
     ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
