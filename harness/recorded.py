@@ -320,10 +320,10 @@ def finished(run_file: Path) -> bool:
     Raises:
         UsageError: the file is damaged, or of a newer version.
     """
-    store = Store(run_file.parent.parent / "store")
-    return all(
+    store, cells = Store(run_file.parent.parent / "store"), described_cells(run_file)
+    return bool(cells) and all(
         store.has(key)
-        for cell in described_cells(run_file)
+        for cell in cells
         for key in (cell.score, *(composition.images for composition in cell.compositions))
     )
 

@@ -101,7 +101,7 @@ TABLE = (
     Row("a misspelt benchmark", "run mixd50", "'mixd50'", "did you mean mixed50"),
     Row("a benchmark like no other", "run zzz", "'zzz'", "known: celebahq20, imagenet-r20"),
     Row("an empty benchmark", "run ''", "benchmark ''", "known: celebahq20"),
-    Row("a benchmark's module that is missing", "run no_such:BENCHMARK", "'no_such:BENCHMARK'", "fix or uninstall it"),
+    Row("a benchmark's module that is missing", "run no_such:BENCHMARK", "'no_such:BENCHMARK'", "PYTHONPATH=FOLDER"),
     Row("a misspelt method", "run mixed50 -m stamna", "'stamna'", "did you mean stamina"),
     Row("no method", "run mixed50 -m ,", "--methods", "known: cd, cd-ewc"),
     Row("a method twice", "run mixed50 -m ti++,ti++", "'ti++,ti++'", "name each once"),
@@ -110,27 +110,27 @@ TABLE = (
     Row("a tier that it lacks", "run tuning6 -m ti++ --tier paper", "'tuning6' has no tier 'paper'", "use --tier mini"),
     Row("photographs not prepared", f"{RUN} --tier paper", "'mixed50' needs photographs", "data prepare mixed50"),
     # methods of the user's own
-    Row("a module that is missing", "run mixed50 -m own_none:X", "own_none:X", "fix or uninstall it"),
-    Row("a class that is missing", "show methods.lora:X", "no attribute 'X'", "fix or uninstall it"),
-    Row("not a class", "run mixed50 -m json:dumps", "'json:dumps'", "options_class and begin"),
-    Row("a method without options", "show harness.method:Method", "'harness.method:Method'", "options_class and begin"),
+    Row("a module that is missing", "run mixed50 -m own_none:X", "own_none:X", "PYTHONPATH=FOLDER"),
+    Row("a class that is missing", "show methods.lora:X", "no attribute 'X'", "fix it"),
+    Row("not a class", "run mixed50 -m json:dumps", "'json:dumps'", "no class, but a function"),
+    Row("a method without options", "show harness.method:Method", "'harness.method:Method'", "does not define begin()"),
     Row(
-        "a method without begin", "run mixed50 -m own_half:Half", "'own_half:Half'", "options_class and begin",
+        "a method without begin", "run mixed50 -m own_half:Half", "'own_half:Half'", "does not define begin()",
         change=put(
             "own_half.py", "from methods.lora import LoRA\nfrom harness.method import Method\n"
             "class Half(Method):\n    options_class = LoRA.options_class\n",
         ),
     ),
     Row(
-        "a syntax error in its module", "run mixed50 -m own_syntax:X", "own_syntax.py, line 2", "fix or uninstall it",
+        "a syntax error in its module", "run mixed50 -m own_syntax:X", "own_syntax.py, line 2", "fix it",
         change=put("own_syntax.py", "\ndef f(:\n"),
     ),
     Row(
-        "a module that raises an error of two lines", "tune own_raises:X", "(first)", "fix or uninstall it",
+        "a module that raises an error of two lines", "tune own_raises:X", "RuntimeError: first, in", "fix it",
         change=put("own_raises.py", "raise RuntimeError('first\\nsecond')\n"),
     ),
     Row(
-        "a module that ends the program", "params -m own_ends:X", "own_ends:X", "fix or uninstall it",
+        "a module that ends the program", "params -m own_ends:X", "own_ends:X", "fix it",
         change=put("own_ends.py", "raise SystemExit(0)\n"),
     ),
     # options of methods and of the sampler
