@@ -26,8 +26,8 @@ LEFT = Unfinished(
 def folder(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A results folder with one finished and one unfinished cell."""
     cells = [make(whole={"a_mmd": 1.0})]
-    monkeypatch.setattr("harness.recorded.read_cells", lambda runs: cells)
-    monkeypatch.setattr("harness.recorded.read_unfinished", lambda runs: [LEFT])
+    monkeypatch.setattr("harness.recorded.read_cells", lambda runs, **_: cells)
+    monkeypatch.setattr("harness.recorded.read_unfinished", lambda runs, **_: [LEFT])
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs"
 

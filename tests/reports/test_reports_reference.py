@@ -177,8 +177,8 @@ def test_command_writes_a_reference_folder_for_each_tier(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = [make(whole={"a_mmd": 1.0}), make(whole={"a_mmd": 1.0}).model_copy(update={"tier": "paper"})]
-    monkeypatch.setattr("harness.recorded.read_cells", lambda runs: cells)
-    monkeypatch.setattr("harness.recorded.read_unfinished", lambda runs: [])
+    monkeypatch.setattr("harness.recorded.read_cells", lambda runs, **_: cells)
+    monkeypatch.setattr("harness.recorded.read_unfinished", lambda runs, **_: [])
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(app, ["report", ".", "--format", "reference"]).exit_code == 0
     assert json.loads((tmp_path / "reference" / "paper" / "protocol.json").read_text())["tier"] == "paper"
