@@ -22,10 +22,10 @@ from harness import class_tasks
 from harness.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks
 from harness.class_tasks import ClassTask, class_order
 from harness.errors import UsageError, shortened
-from harness.photo_copies import across
+from harness.photo_copies import Again, across, again_inside, original_first
 from harness.photo_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
-from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
+from harness.photo_skips import Skipped, by_folder, empty, few, first_ones, refuse, sentences
 from harness.photos import alike_names, benchmark_name
 from harness.spec import Benchmark, SettingName
 
@@ -43,7 +43,8 @@ class ClassReading:
     """What a folder of classes holds: classes, what is not used and why, and what its owner must know besides.
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
-    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used.
+    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used. again:
+    files that hold one picture, by what is wrong with that.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -55,6 +56,7 @@ class ClassReading:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    again: tuple[Again, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -66,7 +68,22 @@ class ClassReading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: the notes, and the remarks on single images."""
-        return [*self.notes, *self.remarks]
+        return [*self.notes, *(one.sentence for one in self.again), *self.remarks]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know, in whole sentences."""
+        return tuple(one.caution for one in self.again)
+
+    @property
+    def same(self) -> tuple[tuple[str, ...], ...]:
+        """Files that hold one picture, and ought not to."""
+        return tuple(dict.fromkeys(group for one in self.again for group in one.groups))
+
+    @property
+    def looks_like(self) -> tuple[tuple[str, ...], ...]:
+        """None: classes may have near copies."""
+        return ()
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
@@ -86,7 +103,7 @@ class ClassReading:
 
     def require_whole(self) -> None:
         """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
-        refuse(self.skipped, self.notes)
+        refuse(self.skipped, [*self.notes, *(one.sentence for one in self.again)])
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,11 @@ class FolderClasses:
     def note(self) -> str:
         """What a reader must know of the split."""
         return self.reading.note
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the images, in whole sentences."""
+        return self.reading.cautions
 
     @property
     def photographs(self) -> bool:
@@ -193,9 +215,9 @@ def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = 
 def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
-    names = alike_names([one.name for one in classes])
+    names = tuple(alike_names([one.name for one in classes]))
     remarks = tuple(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes)
-    return ClassReading(folder, classes, split, note, tuple(skipped), (*names, *_copies(classes)), remarks)
+    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, _copies(classes))
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
@@ -273,30 +295,31 @@ def _drawn(place: Path, listing: Listing, examined: Examine) -> tuple[FileClass,
     )
 
 
-def _copies(classes: Sequence[FileClass]) -> list[str]:
-    """Sentences on images that are there more than once: in training and test, in two classes, within a class."""
-    places: dict[str, list[tuple[FileClass, str, ClassFile]]] = {}
+def _copies(classes: Sequence[FileClass]) -> tuple[Again, ...]:
+    """Images that are there more than once: in training and test, in two classes, within a class."""
+    places: dict[str, list[tuple[str, str, str]]] = {}
     for one in classes:
         for split, files in (("train", one.train), ("test", one.test)):
-            for file in files:
-                places.setdefault(file.sha256, []).append((one, split, file))
+            for file in sorted(files, key=lambda file: original_first(Path(file.path))):
+                places.setdefault(file.sha256, []).append((one.name, split, _named(file)))
     leaks: list[list[str]] = []
     shared: list[list[str]] = []
-    again = 0
+    inside: list[list[str]] = []
     for found in places.values():
-        names = [_named(file) for _, _, file in found]
+        names = [name for _, _, name in found]
         if len({split for _, split, _ in found}) > 1:
             leaks.append(names)
-        if len({one.name for one, _, _ in found}) > 1:
+        if len({of for of, _, _ in found}) > 1:
             shared.append(names)
-        again += len(found) - len({(one.name, split) for one, split, _ in found})
-    notes = across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart")
-    notes += across(shared, "in more than one class, and right in one at most")
-    if again:
-        notes.append(
-            f"{counted(again, 'file is', 'files are')} there more than once in a class, and counted each time."
-        )
-    return notes
+        groups: dict[tuple[str, str], list[str]] = {}
+        for of, split, name in found:
+            groups.setdefault((of, split), []).append(name)
+        inside += [group for group in groups.values() if len(group) > 1]
+    return (
+        *across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart"),
+        *across(shared, "in more than one class, and right in one at most"),
+        *again_inside(inside),
+    )
 
 
 def _named(file: ClassFile) -> str:

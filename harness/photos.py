@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.category_words import FROM_NAME, Category, category_of, listed_categories, told
-from harness.photo_copies import across, how_same, look_alike, same_pictures
+from harness.photo_copies import across, alike, how_same, look_alike, original_first, same_pictures
 from harness.photo_decoding import MIN_SIDE, examine_photo
 from harness.photo_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
@@ -45,7 +45,8 @@ class Concept:
 class Reading:
     """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
 
-    notes, remarks: whole sentences; remarks are on single images that are used.
+    notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
+    in several concepts. looks_like: files of a concept, each with another that looks the same.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -55,6 +56,8 @@ class Reading:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    same: tuple[tuple[str, ...], ...] = ()
+    looks_like: tuple[tuple[str, ...], ...] = ()
 
     @property
     def images(self) -> int:
@@ -124,7 +127,7 @@ def read_photos(folder: Path) -> Reading:
 def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = None) -> Reading:
     """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
 
-    Of a picture that a concept has more than once, the first file is used.
+    Of a picture that a concept has more than once, the file of the shortest name is used.
 
     Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`.
 
@@ -139,11 +142,11 @@ def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = N
     shared: list[list[str]] = []
     for group in groups:
         first: dict[int, Path] = {}
-        for path in group:
+        for path in sorted(group, key=original_first):
             if (kept := first.setdefault(owner[path], path)) is not path:
                 copies[path] = Skipped(path, "copy", how_same(path, kept), 1)
         if len(first) > 1:
-            shared.append([f"{reading.concepts[number].name}/{path.name}" for number, path in first.items()])
+            shared.append([f"{reading.concepts[number].name}/{path.name}" for number, path in sorted(first.items())])
     concepts: list[Concept] = []
     for concept in reading.concepts:
         images = tuple(path for path in concept.images if path not in copies)
@@ -151,15 +154,20 @@ def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = N
             whole = SubFolder(images[0].parent, concept.name, images, (), ())
             raise too_few(whole, MIN_IMAGES, "concept", [copies[path] for path in concept.images if path in copies])
         concepts.append(replace(concept, images=images))
-    notes = (*reading.notes, *across(shared, "in more than one concept, and right in one at most"))
-    alike = [
-        sentence
-        for concept in concepts
-        for sentence in look_alike({path: found[path].thumbnail for path in concept.images})
-    ]
-    remarks = tuple(remark for path, one in found.items() if path not in copies for remark in one.notes) + tuple(alike)
+    twice = across(shared, "in more than one concept, and right in one at most")
+    notes = (*reading.notes, *(one.sentence for one in twice))
+    remarks = [remark for path, one in found.items() if path not in copies for remark in one.notes]
+    looks_like: list[tuple[str, ...]] = []
+    for concept in concepts:
+        pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
+        remarks += alike(concept.images[0].parent, pairs)
+        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in pairs]
     skipped = (*reading.skipped, *copies.values())
-    return replace(reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=remarks)
+    same = tuple(group for one in twice for group in one.groups)
+    return replace(
+        reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
+        looks_like=tuple(looks_like),
+    )  # fmt: skip
 
 
 def alike_names(names: Sequence[str]) -> list[str]:

@@ -65,9 +65,13 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
 
 def tell_beforehand(prepared: Prepared, *, quiet: bool = False) -> None:
     """What a run's owner must know before the work: what is used of a folder, and cautions."""
+    from harness.cautions import image_cautions
+
     tell_reading(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
+    said = image_cautions(prepared.benchmark, prepared.plan.setting.tier)
     for caution in prepared.cautions:
-        note(caution)
+        if caution not in said:
+            note(caution)
 
 
 def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
@@ -118,6 +122,7 @@ def check_folder(
         UsageError: the folder could not be run.
     """
     from harness.class_folder import read_classes
+    from harness.photo_skips import NAMED
     from harness.photos import checked, read_photos
 
     reading: Reading | ClassReading
@@ -131,12 +136,16 @@ def check_folder(
             for one in reading.skipped
         ]
         result = {"folder": str(folder), "used": reading.rows(), "skipped": skipped, "notes": reading.told}
+        result |= {"same_pictures": reading.same, "look_alike": reading.looks_like}
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         print_reading(reading)
+        cut = len(reading.same) > NAMED or any(len(names) > NAMED for names in reading.same)
+        same = [f"the same picture: {' = '.join(names)}" for names in reading.same] if cut else []
         for text in (
             *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped),
             *reading.told,
+            *same,
             reading.summary,
         ):
             out.print(presentable(text), markup=False, soft_wrap=True)
