@@ -17,10 +17,11 @@ from typing import NamedTuple
 from harness.errors import UsageError, nearest, shortened
 from harness.photo_decoding import unreadable
 from harness.photo_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
-from harness.photo_skips import few
+from harness.photo_skips import Refusals, few
 
 FROM_NAME = "the folder's name"
 MOST_WORDS = 4
+HEADER = ["folder", "category"]
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
@@ -98,16 +99,17 @@ def category_of(
     return Category(words, FROM_NAME, plain)
 
 
-def listed_categories(tables: Sequence[Path], names: Collection[str]) -> dict[str, Category]:
+def listed_categories(tables: Sequence[Path], names: Collection[str], refused: Refusals) -> dict[str, Category]:
     """Concept's name -> category, from the file beside the concepts' folders; empty if there is no such file.
 
     Columns may be separated by commas, semicolons or tabs, as spreadsheet programs save them.
 
     Args:
         tables: that file; more than one if only their case differs. names: of all folders, in composed letters.
+        refused: takes lines that cannot be used.
 
     Raises:
-        UsageError: there are several, or one has a line that cannot be used.
+        UsageError: there are several, or it cannot be read.
     """
     if len(tables) > 1:
         found = few([path.name for path in tables])
@@ -120,18 +122,21 @@ def listed_categories(tables: Sequence[Path], names: Collection[str]) -> dict[st
     try:
         for number, cells in _rows(lines):
             where = f"Line {number} of {shortened(path)}"
-            if number == 1 and [cell.lower() for cell in cells] == ["folder", "category"]:
+            if not categories and number <= 2 and [cell.lower() for cell in cells[:2]] == HEADER:
                 continue
-            if len(cells) != 2:
-                raise UsageError(f"{where} does not read 'folder,category'; correct it.")
-            name, category = composed(cells[0]), cells[1]
-            if name not in names:
-                close = nearest(name, names)
-                hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."
-                raise UsageError(f"{where} names '{shortened(name)}', which is no folder beside it; {hint}")
-            if name in categories:
-                raise UsageError(f"{where} names '{shortened(name)}' a second time; remove one of the lines.")
-            categories[name] = Category(checked_category(category, where), path.name)
+            with refused.each():
+                if len(cells) > 2:
+                    raise UsageError(f"{where} has {len(cells)} columns, and two are read: folder,category.")
+                if len(cells) != 2:
+                    raise UsageError(f"{where} does not read 'folder,category'; correct it.")
+                name, category = composed(cells[0]), cells[1]
+                if name not in names:
+                    close = nearest(name, names)
+                    hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."
+                    raise UsageError(f"{where} names '{shortened(name)}', which is no folder beside it; {hint}")
+                if name in categories:
+                    raise UsageError(f"{where} names '{shortened(name)}' a second time; remove one of the lines.")
+                categories[name] = Category(checked_category(category, where), path.name)
     except csv.Error as error:
         raise UsageError(f"{shortened(path)} cannot be read as CSV ({error}); correct or remove it.") from error
     return categories

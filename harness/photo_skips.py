@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +37,49 @@ class Skipped:
     def loses(self) -> bool:
         """Whether its owner may have wanted it used: what `--strict` refuses."""
         return self.photographs > 0 or self.kind == "empty"
+
+
+@dataclass
+class Refusals:
+    """Why a folder cannot be used. A run says the first and how many more there are; `data check` lists all.
+
+    command: the command line that lists them. keep: whether all are wanted, so that the reading goes on to its end.
+    """
+
+    command: str
+    keep: bool = False
+    found: list[UsageError] = field(default_factory=list)
+
+    def add(self, error: UsageError) -> None:
+        """One more."""
+        self.found.append(error)
+
+    @contextmanager
+    def each(self) -> Iterator[None]:
+        """Add what is raised inside, and go on after it."""
+        try:
+            yield
+        except UsageError as error:
+            if type(error) is not UsageError:  # of the machine, and no fault of the folder's
+                raise
+            self.add(error)
+
+    def settle(self) -> None:
+        """Before what takes long, and at the end: raise what was found, unless all are wanted."""
+        if self.keep or not self.found:
+            return
+        first = self.found[0]
+        if len(self.found) == 1:
+            raise first
+        text = str(first)
+        raise UsageError(f"{text[:-1]} (and {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
+
+
+def check_command(folder: Path, *options: str) -> str:
+    """The command line that lists everything in a folder."""
+    place = str(folder)
+    place = place if "/" in place else f"./{place}"  # a plain name may be a prepared benchmark's, or begin with a dash
+    return shlex.join(["stamina-bench", "data", "check", place, *options])
 
 
 def empty(folder: Path) -> Skipped:

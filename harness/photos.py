@@ -11,17 +11,28 @@ and the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from harness.category_words import FROM_NAME, Category, category_of, listed_categories, told
 from harness.photo_copies import across, alike, how_same, look_alike, original_first, same_pictures
-from harness.photo_decoding import MIN_SIDE, examine_photo
+from harness.photo_decoding import MIN_SIDE, Examined, examine_photo
 from harness.photo_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
-from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
+from harness.photo_skips import (
+    Refusals,
+    Skipped,
+    by_folder,
+    check_command,
+    counted,
+    empty,
+    few,
+    first_ones,
+    refuse,
+    sentences,
+)
 from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
@@ -96,46 +107,64 @@ class Reading:
         refuse(self.skipped, self.notes)
 
 
-def read_photos(folder: Path) -> Reading:
+def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
     """The concepts in `folder`, one per sub-folder, in natural order of their names (task2 before task10).
 
     Names and categories are in composed letters (NFC). Files are images by their content, whatever they are called.
     Links are followed. No image is decoded here: see `checked`.
+
+    Args: refused: takes what cannot be used, if all of it is wanted: then what else there is is given back.
 
     Returns: at least one concept, each with at least two images; paths start with `folder` as it was given.
     Raises `UsageError` if the folder is missing, not a folder, unreadable or without concepts, if a concept has
     fewer than two images, if something else stands in an image's place, if two folders have one name, or if a category
     is malformed, cannot be told from a folder's name, or is given to a folder that is not there.
     """
-    found = contents(folder, "concept")
-    require_sub_folders(found, "concept")
-    listed = listed_categories(found.tables, [one.name for one in found.folders])
+    refused = refused or Refusals(check_command(folder))
+    found = contents(folder, "concept", refused)
+    folders: Sequence[SubFolder] = ()
+    with refused.each():
+        require_sub_folders(found, "concept", refused)
+        folders = found.folders
+    listed: Mapping[str, Category] = {}
+    with refused.each():
+        listed = listed_categories(found.tables, [one.name for one in found.folders], refused)
     concepts: list[Concept] = []
     skipped = list(found.skipped)
-    for one in found.folders:
+    for one in folders:
         skipped += one.skipped
-        if not one.images and not one.photographs:
+        if not one.images and not one.photographs and not one.refused:
             skipped.append(empty(one.path))
             continue
-        if len(one.images) < MIN_IMAGES:
-            raise too_few(one, MIN_IMAGES, "concept")
-        category = category_of(one.path, one.name, one.category_files, listed, folder)
-        concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+        if len(one.images) + one.refused < MIN_IMAGES:
+            refused.add(too_few(one, MIN_IMAGES, "concept"))
+        with refused.each():
+            category = category_of(one.path, one.name, one.category_files, listed, folder)
+            if one.images:
+                concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+    refused.settle()
     return Reading(folder, tuple(concepts), tuple(skipped), tuple(alike_names([one.name for one in concepts])))
 
 
-def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = None) -> Reading:
+def checked(
+    reading: Reading, watch: Watch = unwatched, min_side: int | None = None, refused: Refusals | None = None
+) -> Reading:
     """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
 
     Of a picture that a concept has more than once, the file of the shortest name is used.
 
-    Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`.
+    Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`. refused: see `read_photos`.
 
     Raises the first `UsageError` of `examine_photo`, or one for a concept with fewer than two different images.
     """
     files = [path for concept in reading.concepts for path in concept.images]
     least = MIN_SIDE if min_side is None else min_side
-    found = {path: examine_photo(path, least) for path in watch(files, "reading photographs", len(files))}
+    refused = refused or Refusals(check_command(reading.folder))
+    found: dict[Path, Examined] = {}
+    for path in watch(files, "reading photographs", len(files)):
+        with refused.each():
+            found[path] = examine_photo(path, least)
+        refused.settle()
     groups = same_pictures({path: one.thumbnail for path, one in found.items()})
     owner = {path: number for number, concept in enumerate(reading.concepts) for path in concept.images}
     copies: dict[Path, Skipped] = {}
@@ -149,11 +178,14 @@ def checked(reading: Reading, watch: Watch = unwatched, min_side: int | None = N
             shared.append([f"{reading.concepts[number].name}/{path.name}" for number, path in sorted(first.items())])
     concepts: list[Concept] = []
     for concept in reading.concepts:
-        images = tuple(path for path in concept.images if path not in copies)
-        if len(images) < MIN_IMAGES:
-            whole = SubFolder(images[0].parent, concept.name, images, (), ())
-            raise too_few(whole, MIN_IMAGES, "concept", [copies[path] for path in concept.images if path in copies])
-        concepts.append(replace(concept, images=images))
+        images = tuple(path for path in concept.images if path in found and path not in copies)
+        again = [copies[path] for path in concept.images if path in copies]
+        if again and len(concept.images) - len(again) < MIN_IMAGES:
+            whole = SubFolder(concept.images[0].parent, concept.name, images, (), ())
+            refused.add(too_few(whole, MIN_IMAGES, "concept", again))
+            refused.settle()
+        if images:
+            concepts.append(replace(concept, images=images))
     twice = across(shared, "in more than one concept, and right in one at most")
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [remark for path, one in found.items() if path not in copies for remark in one.notes]

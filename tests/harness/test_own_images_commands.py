@@ -126,6 +126,70 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     refused(bench("data", "check", "mixed50", "--min-side", "3"), "--min-side is for a folder")
 
 
+def test_data_check_lists_all_that_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    concept(root, "cat")
+    concept(root, "dog", ("a.png",))
+    (concept(root, "cup", category="a cup") / "c.jpg").touch()
+    (concept(root, "max") / "c.jpg").write_bytes(b"\x89PNG\r\n\x1a\n")
+    concept(root, "0001")
+    (root / "categories.csv").write_text("maxx,dog\n")
+    code, said = bench("data", "check", root)
+    assert code == 2
+    found = [line for line in said.replace(str(tmp_path) + "/", "").splitlines() if line.startswith("refused: ")]
+    expected = [
+        "photos/cup/c.jpg", "Line 1 of photos/categories.csv names 'maxx'", "The folder name '0001' has no word",
+        "The first line of photos/cup/category.txt", "photos/dog has only one image", "photos/max/c.jpg",
+    ]  # fmt: skip
+    assert len(found) == len(expected)
+    assert all(line.startswith(f"refused: {part}") for line, part in zip(found, expected, strict=True)), found
+    assert said.splitlines()[-1].endswith("photos cannot be used; mend the 6 things that are refused.")
+    assert "│ cat " in said  # what else there is
+    out = io.StringIO()
+    assert call(out, io.StringIO(), "data", "check", root, "--json") == 2
+    as_json = json.loads(out.getvalue())
+    assert [f"refused: {one}".replace(str(tmp_path) + "/", "") for one in as_json["refused"]] == found
+    assert [one["concept"] for one in as_json["used"]] == ["cat", "dog", "max"]
+    # a run names the first of what is seen without decoding, and how many more there are
+    refused(bench("run", root, "--methods", "ti++"), "cup/c.jpg", f"(and 4 more: stamina-bench data check {root}).")
+
+
+def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for place, names in (("train", ("a", "vase", "c")), ("Test", ("a", "vases", "c"))):
+        for name in names:
+            concept(root / place, name)
+    (root / "train" / "a" / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (root / "Test" / "c" / "x.png").touch()
+    code, said = bench("data", "check", root, "--setting", "classification")
+    found = [line for line in said.replace(str(root) + "/", "").splitlines() if line.startswith("refused: ")]
+    assert code == 2
+    assert len(found) == 4, said
+    assert found[0].startswith("refused: Test/c/x.png")
+    assert found[1] == "refused: Test/vases has no counterpart in train; did you mean vase?"
+    assert found[2] == "refused: train/vase has no counterpart in Test; did you mean vases?"
+    assert found[3].startswith("refused: train/a/x.png")
+    (root / "Test" / "c" / "x.png").unlink()
+    arguments = ("run", root, "--setting", "classification", "--methods", "ft")
+    command = f"stamina-bench data check {root} --setting classification"
+    refused(bench(*arguments), "Test/vases has no counterpart", f"did you mean vase (and 1 more: {command})?")
+
+
+def test_a_folder_that_cannot_be_read_at_all_as_json(tmp_path: Path) -> None:
+    out = io.StringIO()
+    assert call(out, io.StringIO(), "data", "check", tmp_path / "no", "--json") == 2
+    assert json.loads(out.getvalue())["refused"] == [f"The photo folder {tmp_path}/no does not exist; check the path."]
+
+
+def test_folders_inside_are_said_by_data_check_too(tmp_path: Path) -> None:
+    concept(concept(tmp_path, "dog"), "monday")
+    _, said = bench("data", "check", tmp_path)
+    where = tmp_path / "dog" / "monday"
+    assert f"not used: {where}: a folder inside, with 2 images; move the images up to use them\n" in said
+    _, said = bench("data", "check", tmp_path, "--json")
+    assert json.loads(said)["skipped"][0]["reason"] == "a folder inside, with 2 images; move the images up to use them"
+
+
 def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     concept(tmp_path / "photos", "dog")
     arguments = ("run", tmp_path / "photos", "--methods", "ti++", "--dry-run", "-o", tmp_path / "runs")
@@ -134,7 +198,8 @@ def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     picture(tmp_path / "photos" / "dog" / "c.png", noise("tiny", 7, 7))
     refused(bench(*arguments), "7 x 7 pixels", "at least 8")
     assert bench(*arguments, "--min-side", 7)[0] == 0
-    refused(bench("data", "check", tmp_path / "photos", "--min-side", 17), "at least 17")
+    code, said = bench("data", "check", tmp_path / "photos", "--min-side", 17)
+    assert (code, said.count("at least 17")) == (2, 3)
     spec = RunSpec.model_validate({"benchmark": "x", "methods": [{"name": "ti++"}]})
     assert "min_side" not in spec.model_dump(mode="json")  # a run's file keeps the name that it had
     small = spec.model_copy(update={"min_side": 3})
