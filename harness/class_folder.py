@@ -26,7 +26,7 @@ from harness.photo_copies import Again, across, again_inside, original_first
 from harness.photo_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
 from harness.photo_skips import Refusals, Skipped, by_folder, check_command, empty, few, first_ones, refuse, sentences
-from harness.photos import alike_names, benchmark_name
+from harness.photos import alike_names, benchmark_name, plurals
 from harness.spec import Benchmark, SettingName
 
 TRAIN = ("train", "training")
@@ -221,8 +221,9 @@ def read_classes(
 def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
-    names = tuple(alike_names([one.name for one in classes]))
-    remarks = tuple(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes)
+    called = [one.name for one in classes]
+    names, odd = tuple(alike_names(called)), plurals(called)
+    remarks = (*odd, *(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes))
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, _copies(classes))
 
 

@@ -14,8 +14,9 @@ from harness.errors import UsageError, shortened
 
 # clutter: what is hidden, and files that systems and cameras leave; system: folders that they leave; other: no image;
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
-# empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set
-Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused"]
+# empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set;
+# category: a file that seems to give category words, of which a note says why it is not read
+Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused", "category"]
 
 NAMED = 3  # so many names stand in a sentence
 LINES = 12  # so many sentences are printed of a folder
@@ -105,7 +106,7 @@ def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
     """One sentence for each folder of which something is not used; clutter is not worth one."""
     places: dict[Path, list[Skipped]] = {}
     for one in skipped:
-        if one.kind != "clutter" and (one.photographs or one.kind != "nested"):
+        if one.kind not in ("clutter", "category") and (one.photographs or one.kind != "nested"):
             places.setdefault(folder if one.kind == "system" else one.path.parent, []).append(one)
     return [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.category_words import FROM_NAME, Category, category_of, listed_categories, told
+from harness.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
 from harness.photo_copies import across, alike, how_same, look_alike, original_first, same_pictures
 from harness.photo_decoding import MIN_SIDE, Examined, examine_photo
 from harness.photo_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
 from harness.photo_skips import (
+    NAMED,
     Refusals,
     Skipped,
     by_folder,
@@ -143,7 +144,10 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
             if one.images:
                 concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     refused.settle()
-    return Reading(folder, tuple(concepts), tuple(skipped), tuple(alike_names([one.name for one in concepts])))
+    skipped, meant = misnamed(skipped, folder)
+    names = [one.name for one in concepts]
+    notes = (*alike_names(names), *meant)
+    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(plurals(names)))
 
 
 def checked(
@@ -188,7 +192,8 @@ def checked(
             concepts.append(replace(concept, images=images))
     twice = across(shared, "in more than one concept, and right in one at most")
     notes = (*reading.notes, *(one.sentence for one in twice))
-    remarks = [remark for path, one in found.items() if path not in copies for remark in one.notes]
+    remarks = [*reading.remarks]
+    remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
     looks_like: list[tuple[str, ...]] = []
     for concept in concepts:
         pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
@@ -209,6 +214,20 @@ def alike_names(names: Sequence[str]) -> list[str]:
         groups.setdefault(name.casefold(), []).append(name)
     found = [few(group) for group in groups.values() if len(group) > 1]
     return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
+
+
+def plurals(names: Sequence[str]) -> list[str]:
+    """A sentence on names of which one is the other's plural; none if there are none."""
+    known = {name.casefold(): name for name in names}
+    pairs = [
+        f"{name} and {known[many]}"
+        for name in names
+        for many in (f"{name.casefold()}s", f"{name.casefold()}es")
+        if many in known
+    ]
+    more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+    text = f"Folders that may be meant as one: {'; '.join(pairs[:NAMED])}{more}; if they are, merge them."
+    return [text] if pairs else []
 
 
 def benchmark_name(folder: Path) -> str:

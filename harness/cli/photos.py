@@ -152,7 +152,7 @@ def _said(reading: Reading | ClassReading) -> list[str]:
     print_reading(reading)
     cut = len(reading.same) > NAMED or any(len(names) > NAMED for names in reading.same)
     return [
-        *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped),
+        *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped if one.kind != "category"),
         *reading.told,
         *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
         *([reading.summary] if reading.rows() else []),

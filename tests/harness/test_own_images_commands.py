@@ -12,9 +12,11 @@ import pytest
 from in_process import bench, call, refused
 from own_photos import HEIC, concept, noise, picture
 from photo_trees import state
+from tests_support import raises_sentence
 
 from harness import registry
 from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures
+from harness.photos import read_photos
 from harness.spec import RunSpec
 from harness.steps import _real_counts
 
@@ -175,6 +177,38 @@ def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None
     refused(bench(*arguments), "Test/vases has no counterpart", f"did you mean vase (and 1 more: {command})?")
 
 
+@pytest.mark.parametrize(
+    ("place", "file", "remedy"),
+    [
+        ("max", "category.txt.txt", "its name must be category.txt"), ("max", "category", "its name must be category"),
+        ("max", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be categories"),
+        ("", "category.csv", "its name must be categories.csv"), ("", "Categories.csv.txt", "its name must be cat"),
+        ("", "categories.xlsx", "save it as text named categories.csv"),
+    ],
+)  # fmt: skip
+def test_what_seems_a_category_file_and_is_not_read_is_said(tmp_path: Path, place: str, file: str, remedy: str) -> None:
+    concept(tmp_path, "max")
+    (tmp_path / place / file).write_text("dog")
+    code, said = bench("data", "check", tmp_path)
+    assert code == 0
+    (line,) = [line for line in said.splitlines() if f"{file} is" in line]
+    assert line.startswith(f"{tmp_path / place / file} is not read; {remedy}")
+    reading = read_photos(tmp_path)
+    assert reading.lines() == [line]
+    assert [one.kind for one in reading.skipped] == ["category"]
+    raises_sentence(reading.require_whole, remedy, "--strict")
+
+
+def test_many_such_files_take_one_line(tmp_path: Path) -> None:
+    for number in range(5):
+        (concept(tmp_path, f"dog_{number}") / "category.txt.txt").write_text("dog")
+    (line,) = read_photos(tmp_path).lines()
+    assert line == (
+        f"{tmp_path}: 5 files are not read: dog_0/category.txt.txt, dog_1/category.txt.txt, dog_2/category.txt.txt "
+        "and 2 more; the name must be category.txt."
+    )
+
+
 def test_a_folder_that_cannot_be_read_at_all_as_json(tmp_path: Path) -> None:
     out = io.StringIO()
     assert call(out, io.StringIO(), "data", "check", tmp_path / "no", "--json") == 2
@@ -216,6 +250,15 @@ def test_a_folder_that_is_called_as_a_benchmark_is_not_taken_for_it(
     assert "'tuning6' is the benchmark of that name here; the folder beside it is ./tuning6.\n" in said
     code, said = bench("run", "./tuning6", "--methods", "ti++", "--dry-run")
     assert "tuning6: 1 concept, 2 images: dog." in said
+
+
+def test_data_check_of_a_name_that_is_a_folder_too_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAMINA_BENCH_DATA_DIR", str(tmp_path / "data"))
+    refused(bench("data", "check", "nope"), "Unknown prepared benchmark 'nope', and there is no such folder either; ")
+    concept(Path("mixed50"), "dog")
+    refused(bench("data", "check", "mixed50"), "not prepared", "the folder beside it is ./mixed50.")
+    assert bench("data", "check", "./mixed50")[0] == 0
 
 
 def test_no_word_of_photographs_where_the_images_are_the_tiers_own(tmp_path: Path) -> None:
