@@ -17,10 +17,12 @@ from typing import NamedTuple
 from harness.errors import UsageError, nearest, shortened
 from harness.photo_decoding import unreadable
 from harness.photo_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
-from harness.photo_skips import few
+from harness.photo_skips import Refusals, Skipped, few
 
 FROM_NAME = "the folder's name"
 MOST_WORDS = 4
+_SHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
+HEADER = ["folder", "category"]
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
@@ -30,6 +32,7 @@ _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
 _REPEATS = re.compile(r"\d+_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;|\t])"?[,;|\t]*', re.IGNORECASE)
 
 
 class Category(NamedTuple):
@@ -84,7 +87,11 @@ def category_of(
         names = few([path.name for path in own_files])
         raise UsageError(f"{shortened(folder)} has {names}, which differ in case only; remove all but one.")
     if own_files:
-        lines = (read_text(own_files[0]) or "").splitlines()
+        text = read_text(own_files[0]) or ""
+        if not text.strip():
+            file = shortened(own_files[0])
+            raise UsageError(f"{file} is empty; write one to four words of letters or hyphens into it, or remove it.")
+        lines = text.splitlines()
         where = f"The first line of {shortened(own_files[0])}"
         return Category(checked_category(lines[0] if lines else "", where), own_files[0].name)
     if name in listed:
@@ -95,19 +102,21 @@ def category_of(
             f"The folder name '{shortened(name)}' has no word in it that says what {shortened(folder)} shows; write "
             f"one into {CATEGORY_FILE} in it, or '{shortened(name)},WORD' into {shortened(root / CATEGORIES_FILE)}."
         )
-    return Category(words, FROM_NAME, plain)
+    kept = " ".join(words.split()[:MOST_WORDS])  # as many as a file may give; which, is shown
+    return Category(kept, FROM_NAME, plain and kept == words)
 
 
-def listed_categories(tables: Sequence[Path], names: Collection[str]) -> dict[str, Category]:
+def listed_categories(tables: Sequence[Path], names: Collection[str], refused: Refusals) -> dict[str, Category]:
     """Concept's name -> category, from the file beside the concepts' folders; empty if there is no such file.
 
     Columns may be separated by commas, semicolons or tabs, as spreadsheet programs save them.
 
     Args:
         tables: that file; more than one if only their case differs. names: of all folders, in composed letters.
+        refused: takes lines that cannot be used.
 
     Raises:
-        UsageError: there are several, or one has a line that cannot be used.
+        UsageError: there are several, or it cannot be read.
     """
     if len(tables) > 1:
         found = few([path.name for path in tables])
@@ -116,22 +125,33 @@ def listed_categories(tables: Sequence[Path], names: Collection[str]) -> dict[st
         return {}
     path = tables[0]
     lines = (read_text(path) or "").splitlines()
+    separators = _SEPARATORS
+    if lines and (told_by := _SEPARATOR_LINE.fullmatch(lines[0])):  # how Excel is told what stands between cells
+        separators, lines[0] = told_by["separator"], ""
     categories: dict[str, Category] = {}
     try:
-        for number, cells in _rows(lines):
+        rows = _rows(lines, separators)
+        for number, cells in rows:
+            if len(cells) > 2:
+                raise UsageError(
+                    f"Line {number} of {shortened(path)} has {len(cells)} columns, and two are read: folder,category; "
+                    "remove the others, and quote a name that has commas."
+                )
+        for place, (number, cells) in enumerate(rows):
             where = f"Line {number} of {shortened(path)}"
-            if number == 1 and [cell.lower() for cell in cells] == ["folder", "category"]:
+            if place == 0 and [cell.lower() for cell in cells] == HEADER:
                 continue
-            if len(cells) != 2:
-                raise UsageError(f"{where} does not read 'folder,category'; correct it.")
-            name, category = composed(cells[0]), cells[1]
-            if name not in names:
-                close = nearest(name, names)
-                hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."
-                raise UsageError(f"{where} names '{shortened(name)}', which is no folder beside it; {hint}")
-            if name in categories:
-                raise UsageError(f"{where} names '{shortened(name)}' a second time; remove one of the lines.")
-            categories[name] = Category(checked_category(category, where), path.name)
+            with refused.each():
+                if len(cells) != 2:
+                    raise UsageError(f"{where} does not read 'folder,category'; correct it.")
+                name, category = composed(cells[0]), cells[1]
+                if name not in names:
+                    close = nearest(name, names)
+                    hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."
+                    raise UsageError(f"{where} names '{shortened(name)}', which is no folder beside it; {hint}")
+                if name in categories:
+                    raise UsageError(f"{where} names '{shortened(name)}' a second time; remove one of the lines.")
+                categories[name] = Category(checked_category(category, where), path.name)
     except csv.Error as error:
         raise UsageError(f"{shortened(path)} cannot be read as CSV ({error}); correct or remove it.") from error
     return categories
@@ -171,6 +191,33 @@ def told(
     ]
 
 
+def misnamed(skipped: Sequence[Skipped], root: Path) -> tuple[list[Skipped], list[str]]:
+    """Files that seem to give category words but are not read: the same with these marked, and sentences on them.
+
+    Args:
+        skipped: what is not used in `root`, the folder of the concepts' folders.
+    """
+    found: list[Skipped] = []
+    meant: dict[str, list[Path]] = {}
+    for one in skipped:
+        if one.kind != "other" or not one.path.name.casefold().startswith("categor"):
+            found.append(one)
+            continue
+        right = CATEGORIES_FILE if one.path.parent == root else CATEGORY_FILE
+        found.append(Skipped(one.path, "category", f"not read, as its name must be {right}"))
+        meant.setdefault(right, []).append(one.path)
+    said: list[str] = []
+    for right, paths in meant.items():
+        if len(paths) == 1:
+            sheet = paths[0].suffix.lower() in _SHEETS
+            remedy = f"save it as text named {right}" if sheet else f"its name must be {right}"
+            said.append(f"{shortened(paths[0])} is not read; {remedy}.")
+        else:
+            names = few([path.relative_to(root).as_posix() for path in paths])
+            said.append(f"{shortened(root)}: {len(paths)} files are not read: {names}; the name must be {right}.")
+    return found, said
+
+
 def read_text(path: Path) -> str | None:
     """A small text file of the user's: UTF-8 with or without its mark, or UTF-16 with it; None if it is not there."""
     try:
@@ -200,10 +247,13 @@ def _is_word(word: str) -> bool:
     return all(part[:1].isalpha() and all(c.isalpha() or _is_mark(c) for c in part) for part in parts)
 
 
-def _rows(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
-    """Line number and cells of each line that is not empty, by the first separator that gives two cells everywhere."""
+def _rows(lines: Sequence[str], separators: str) -> list[tuple[int, list[str]]]:
+    """Line number and cells of each line that is not empty, by the first separator that gives two cells everywhere.
+
+    Where none does, by the one that gives the most in the first line.
+    """
     tables: list[list[tuple[int, list[str]]]] = []
-    for separator in _SEPARATORS:
+    for separator in separators:
         reader = csv.reader(lines, delimiter=separator)
         rows: list[tuple[int, list[str]]] = []
         for row in reader:
@@ -215,4 +265,4 @@ def _rows(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
         if all(len(cells) == 2 for _, cells in rows):
             return rows
         tables.append(rows)
-    return tables[0]
+    return max(tables, key=lambda rows: len(rows[0][1]) if rows else 0)

@@ -29,6 +29,14 @@ def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]
     return ()
 
 
+def image_cautions(benchmark: Benchmark, tier: Tier) -> tuple[str, ...]:
+    """Whole sentences on a benchmark's images that readers of its figures must know: test images in training, say.
+
+    A run's owner is told them with the files' names (`harness.cli.photos.tell_reading`).
+    """
+    return tuple(getattr(benchmark.sources.get(tier.name), "cautions", ()))
+
+
 def _others(benchmark: Benchmark) -> str:
     """': --tier paper', of the tiers whose model knows photographs."""
     from harness import registry

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from harness import registry
 from harness.api import Prepared, device_type
 from harness.backbones.known import is_folder, label, resolved
-from harness.cautions import cautions
+from harness.cautions import cautions, image_cautions
 from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassList
 from harness.errors import UsageError, unknown
@@ -67,7 +67,7 @@ def prepare_classes(spec: RunSpec, benchmark: Benchmark, tier: Tier, *, elsewher
         tier=tier, sampling=tier.sampling, backbone=str(folder), backbone_name=label(backbone),
         backbone_hash=fingerprints.folder(folder), extractor="", extractor_hash="", device_type=kind,
         dtype=spec.dtype or "float32", offline=spec.offline, recognition=recognition_of(tier, folder, spec),
-        cautions=cautions(spec, tier, benchmark),
+        cautions=(*cautions(spec, tier, benchmark), *image_cautions(benchmark, tier)),
     )  # fmt: skip
     plan = Plan(setting)
     benchmark = _of_one_order(benchmark, spec)

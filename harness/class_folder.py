@@ -21,12 +21,12 @@ from typing import ClassVar
 from harness import class_tasks
 from harness.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks
 from harness.class_tasks import ClassTask, class_order
-from harness.errors import UsageError, shortened
-from harness.photo_copies import across
+from harness.errors import UsageError, nearest, shortened
+from harness.photo_copies import Again, across, again_inside, original_first
 from harness.photo_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.photo_sets import Watch, unwatched
-from harness.photo_skips import Skipped, by_folder, counted, empty, few, first_ones, refuse, sentences
-from harness.photos import alike_names, benchmark_name
+from harness.photo_skips import Refusals, Skipped, by_folder, check_command, empty, few, first_ones, refuse, sentences
+from harness.photos import alike_names, benchmark_name, plurals
 from harness.spec import Benchmark, SettingName
 
 TRAIN = ("train", "training")
@@ -43,7 +43,8 @@ class ClassReading:
     """What a folder of classes holds: classes, what is not used and why, and what its owner must know besides.
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
-    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used.
+    split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used. again:
+    files that hold one picture, by what is wrong with that.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -55,6 +56,7 @@ class ClassReading:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    again: tuple[Again, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -66,7 +68,22 @@ class ClassReading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: the notes, and the remarks on single images."""
-        return [*self.notes, *self.remarks]
+        return [*self.notes, *(one.sentence for one in self.again), *self.remarks]
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know, in whole sentences."""
+        return tuple(one.caution for one in self.again)
+
+    @property
+    def same(self) -> tuple[tuple[str, ...], ...]:
+        """Files that hold one picture, and ought not to."""
+        return tuple(dict.fromkeys(group for one in self.again for group in one.groups))
+
+    @property
+    def looks_like(self) -> tuple[tuple[str, ...], ...]:
+        """None: classes may have near copies."""
+        return ()
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
@@ -86,7 +103,7 @@ class ClassReading:
 
     def require_whole(self) -> None:
         """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
-        refuse(self.skipped, self.notes)
+        refuse(self.skipped, [*self.notes, *(one.sentence for one in self.again)])
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,11 @@ class FolderClasses:
     def note(self) -> str:
         """What a reader must know of the split."""
         return self.reading.note
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the images, in whole sentences."""
+        return self.reading.cautions
 
     @property
     def photographs(self) -> bool:
@@ -150,14 +172,20 @@ def folder_benchmark(
     )
 
 
-def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = None) -> ClassReading:
+def read_classes(
+    folder: Path, watch: Watch = unwatched, min_side: int | None = None, refused: Refusals | None = None
+) -> ClassReading:
     """The classes with their splits, and what is not used.
+
+    Args:
+        refused: takes what cannot be used, if all of it is wanted: then what else there is is given back.
 
     Raises:
         UsageError: see `folder_benchmark`.
     """
-    examined = partial(_examined, watch=watch, min_side=min_side)
-    found = contents(folder, "class")
+    refused = refused or Refusals(check_command(folder, "--setting", "classification"))
+    examined = partial(_examined, watch=watch, min_side=min_side, refused=refused)
+    found = contents(folder, "class", refused)
     train, tests = _split_folders(found, TRAIN), _split_folders(found, TEST)
     if len(train) > 1:
         raise UsageError(f"{shortened(folder)} has {few([one.name for one in train])}; merge or remove one of them.")
@@ -168,23 +196,23 @@ def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = 
                 f"{shortened(folder)} has {first.name}/ but no {TRAIN[0]}/ with classes; add that, or give "
                 f"{shortened(first.path)}."
             )
-        listing, skipped = _listing(found)
-        classes = _drawn(folder, listing, examined)
+        listing, skipped = _listing(found, refused)
+        classes = _drawn(folder, listing, examined, refused)
         return _reading(folder, classes, DRAWN, [*found.skipped, *skipped], f"{DRAWN[0].upper()}{DRAWN[1:]}.")
     place = train[0].path
     chosen, spare = tests[:1], tests[1:]
     used = {place, *(one.path for one in tests)}
     unused = [_unused(one, f"as {place.name}/ holds the classes") for one in found.folders if one.path not in used]
     unused += [_unused(one, f"as {chosen[0].name}/ is the test set") for one in spare]
-    inside = contents(place, "class")
-    listing, skipped = _listing(inside)
+    inside = contents(place, "class", refused)
+    listing, skipped = _listing(inside, refused)
     skipped = [*found.skipped, *unused, *inside.skipped, *skipped]
     if not chosen:
-        classes = _drawn(place, listing, examined)
+        classes = _drawn(place, listing, examined, refused)
         return _reading(folder, classes, DRAWN, skipped, f"Of {train[0].name}/, {DRAWN}.")
-    other = contents(chosen[0].path, "class")
-    test, more = _listing(other)
-    classes = _given(place, listing, chosen[0].path, test, examined)
+    other = contents(chosen[0].path, "class", refused)
+    test, more = _listing(other, refused)
+    classes = _given(place, listing, chosen[0].path, test, examined, refused)
     note = f"{chosen[0].name}/ is the test set, {few([one.name + '/' for one in spare])} is not used" if spare else ""
     split = f"Images to train are of {train[0].name}/, images to test of {chosen[0].name}/."
     return _reading(folder, classes, note, [*skipped, *other.skipped, *more], split)
@@ -193,9 +221,10 @@ def read_classes(folder: Path, watch: Watch = unwatched, min_side: int | None = 
 def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
-    names = alike_names([one.name for one in classes])
-    remarks = tuple(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes)
-    return ClassReading(folder, classes, split, note, tuple(skipped), (*names, *_copies(classes)), remarks)
+    called = [one.name for one in classes]
+    names, odd = tuple(alike_names(called)), plurals(called)
+    remarks = (*odd, *(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes))
+    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, _copies(classes))
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
@@ -206,7 +235,7 @@ def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
         for one in found.folders
         if one.name.casefold() == name
         and not one.images
-        and any(inside.images for inside in contents(one.path, "class").folders)
+        and any(inside.images for inside in contents(one.path, "class", Refusals("")).folders)
     ]
 
 
@@ -215,88 +244,111 @@ def _unused(folder: SubFolder, why: str) -> Skipped:
     return Skipped(folder.path, "unused", why, count) if count else empty(folder.path)
 
 
-def _listing(found: Contents) -> tuple[Listing, list[Skipped]]:
+def _listing(found: Contents, refused: Refusals) -> tuple[Listing, list[Skipped]]:
     """Class -> its folder, in the order of the classes' names, and what of the classes is not used.
 
-    Raises:
-        UsageError: fewer than two classes, a class without usable images, or a name that cannot be printed.
+    Args:
+        refused: takes fewer than two classes, a class without usable images, and a name that cannot be printed.
     """
-    require_sub_folders(found, "class")
+    before = len(refused.found)
+    folders: Sequence[SubFolder] = ()
+    with refused.each():
+        require_sub_folders(found, "class", refused)
+        folders = found.folders
     skipped: list[Skipped] = []
     classes: dict[str, SubFolder] = {}
-    for one in sorted(found.folders, key=lambda one: one.name):
+    for one in sorted(folders, key=lambda one: one.name):
         skipped += one.skipped
-        if one.images:
+        if one.images or one.refused:
             classes[one.name] = one
         elif one.photographs:
-            raise too_few(one, 1, "class")
+            refused.add(too_few(one, 1, "class"))
         else:
             skipped.append(empty(one.path))
-    if len(classes) == 1:
+    if len(classes) == 1 and len(refused.found) == before:
         only = shortened(next(iter(classes)))
-        raise UsageError(f"{shortened(found.path)} has only one class, {only}; add another, there is none to tell.")
+        text = f"{shortened(found.path)} has only one class, {only}; add another, there is none to tell."
+        refused.add(UsageError(text))
     return classes, skipped
 
 
-def _examined(listings: Sequence[Listing], watch: Watch, min_side: int | None) -> dict[Path, ClassFile]:
-    """Every image, hashed and decoded once."""
+def _examined(
+    listings: Sequence[Listing], watch: Watch, min_side: int | None, refused: Refusals
+) -> dict[Path, ClassFile]:
+    """Every image, hashed and decoded once; without those that cannot be used, if all refusals are wanted."""
+    refused.settle()
     paths = [path for listing in listings for one in listing.values() for path in one.images]
-    return {path: examine(path, min_side) for path in watch(paths, "reading images", len(paths))}
+    found: dict[Path, ClassFile] = {}
+    for path in watch(paths, "reading images", len(paths)):
+        with refused.each():
+            found[path] = examine(path, min_side)
+        refused.settle()
+    return found
 
 
-def _given(place: Path, train: Listing, test_place: Path, test: Listing, examined: Examine) -> tuple[FileClass, ...]:
+def _given(
+    place: Path, train: Listing, test_place: Path, test: Listing, examined: Examine, refused: Refusals
+) -> tuple[FileClass, ...]:
     """Classes split as the folder says."""
-    for name, one in test.items():
-        if name not in train:
-            where = shortened(one.path)
-            raise UsageError(f"{where} has no counterpart in {shortened(place)}; add training images or remove it.")
-    for name, one in train.items():
-        if name not in test:
-            where = shortened(one.path)
-            raise UsageError(f"{where} has no counterpart in {shortened(test_place)}; add test images or remove it.")
+    for some, others, other_place, kind in ((test, train, place, "training"), (train, test, test_place, "test")):
+        alone = [name for name in others if name not in some]
+        for name, one in some.items():
+            if name not in others:
+                where, close = shortened(one.path), nearest(name, alone, 1)
+                hint = f"; did you mean {shortened(close[0])}?" if close else f"; add {kind} images or remove it."
+                refused.add(UsageError(f"{where} has no counterpart in {shortened(other_place)}{hint}"))
     files = examined([train, test])
-    return tuple(
-        FileClass(name, *(by_hash([files[path] for path in split[name].images]) for split in (train, test)))
-        for name in train
-    )
+
+    def used(one: SubFolder) -> tuple[ClassFile, ...]:
+        return by_hash([files[path] for path in one.images if path in files])
+
+    return tuple(FileClass(name, used(one), used(test[name])) for name, one in train.items() if name in test)
 
 
-def _drawn(place: Path, listing: Listing, examined: Examine) -> tuple[FileClass, ...]:
+def _drawn(place: Path, listing: Listing, examined: Examine, refused: Refusals) -> tuple[FileClass, ...]:
     """Classes with a fifth of the images for testing, at least one; copies of an image stay on one side."""
     for name, one in listing.items():
-        if len(one.images) < 2:
-            raise UsageError(f"{shortened(place / name)} has only one image; add more, for training and for testing.")
+        if len(one.images) + one.refused < 2:
+            text = f"{shortened(place / name)} has only one image; add more, for training and for testing."
+            refused.add(UsageError(text))
     files = examined([listing])
-    return tuple(
-        FileClass(name, *drawn_split([files[path] for path in one.images], shortened(one.path)))
-        for name, one in listing.items()
-    )
+    classes: list[FileClass] = []
+    for name, one in listing.items():
+        whole = [files[path] for path in one.images if path in files]
+        if len(whole) < 2 and len(one.images) + one.refused > len(whole):  # what is missing is said already
+            continue
+        if len(one.images) > 1:
+            with refused.each():
+                classes.append(FileClass(name, *drawn_split(whole, shortened(one.path))))
+    refused.settle()
+    return tuple(classes)
 
 
-def _copies(classes: Sequence[FileClass]) -> list[str]:
-    """Sentences on images that are there more than once: in training and test, in two classes, within a class."""
-    places: dict[str, list[tuple[FileClass, str, ClassFile]]] = {}
+def _copies(classes: Sequence[FileClass]) -> tuple[Again, ...]:
+    """Images that are there more than once: in training and test, in two classes, within a class."""
+    places: dict[str, list[tuple[str, str, str]]] = {}
     for one in classes:
         for split, files in (("train", one.train), ("test", one.test)):
-            for file in files:
-                places.setdefault(file.sha256, []).append((one, split, file))
+            for file in sorted(files, key=lambda file: original_first(Path(file.path))):
+                places.setdefault(file.sha256, []).append((one.name, split, _named(file)))
     leaks: list[list[str]] = []
     shared: list[list[str]] = []
-    again = 0
+    inside: list[list[str]] = []
     for found in places.values():
-        names = [_named(file) for _, _, file in found]
+        names = [name for _, _, name in found]
         if len({split for _, split, _ in found}) > 1:
             leaks.append(names)
-        if len({one.name for one, _, _ in found}) > 1:
+        if len({of for of, _, _ in found}) > 1:
             shared.append(names)
-        again += len(found) - len({(one.name, split) for one, split, _ in found})
-    notes = across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart")
-    notes += across(shared, "in more than one class, and right in one at most")
-    if again:
-        notes.append(
-            f"{counted(again, 'file is', 'files are')} there more than once in a class, and counted each time."
-        )
-    return notes
+        groups: dict[tuple[str, str], list[str]] = {}
+        for of, split, name in found:
+            groups.setdefault((of, split), []).append(name)
+        inside += [group for group in groups.values() if len(group) > 1]
+    return (
+        *across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart"),
+        *across(shared, "in more than one class, and right in one at most"),
+        *again_inside(inside),
+    )
 
 
 def _named(file: ClassFile) -> str:

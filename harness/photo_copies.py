@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,41 @@ from numpy.typing import NDArray
 
 from harness.errors import shortened
 from harness.photo_decoding import content_hash, decode_whole, load_image
+from harness.photo_folders import natural
 from harness.photo_skips import NAMED, counted, few
 
 # Of 255: how far thumbnails of one picture may be apart, since those of a JPEG are made from an eighth of its size; and
 # the mean difference that saving as JPEG makes in FINE x FINE pixels.
 NEAR, ALIKE, FINE = 8, 2.0, 32
+
+
+@dataclass(frozen=True)
+class Again:
+    """Groups of files that hold one picture each, by name, and what is wrong with that.
+
+    text: how many there are and what is wrong, without a full stop. equals: whether names are joined by '='.
+    """
+
+    text: str
+    groups: tuple[tuple[str, ...], ...]
+    equals: bool = False
+
+    @property
+    def caution(self) -> str:
+        """What a reader of figures must know, a whole sentence without names."""
+        return f"{self.text}."
+
+    @property
+    def sentence(self) -> str:
+        """The same with the first groups by name, and how many more there are."""
+        named = [" = ".join(names) if self.equals else few(names) for names in self.groups[:NAMED]]
+        more = f"; and {len(self.groups) - NAMED} more" if len(self.groups) > NAMED else ""
+        return f"{self.text}: {'; '.join(named)}{more}."
+
+
+def original_first(path: Path) -> tuple[int, tuple[list[tuple[str, int]], str]]:
+    """Sort key of files that hold one picture: the shortest name first, as copies have more in theirs."""
+    return len(path.name), natural(path)
 
 
 def same_pictures(thumbnails: Mapping[Path, bytes]) -> list[list[Path]]:
@@ -53,13 +84,13 @@ def how_same(path: Path, other: Path) -> str:
     return f"the same picture as {shortened(other.name)}, saved in another way"
 
 
-def look_alike(thumbnails: Mapping[Path, bytes]) -> list[str]:
-    """Sentences on different files that look the same: one picture saved as PNG and as JPEG, say.
+def look_alike(thumbnails: Mapping[Path, bytes]) -> list[tuple[Path, Path]]:
+    """Different files that look the same, each with the first that it looks like: one picture as PNG and as JPEG, say.
 
     Only files whose thumbnails are near are decoded again.
 
     Args:
-        thumbnails: of the files of one concept.
+        thumbnails: of the files of one concept; of two that look the same, the second is taken for the copy.
 
     Raises:
         UsageError: a file cannot be read any more.
@@ -74,30 +105,52 @@ def look_alike(thumbnails: Mapping[Path, bytes]) -> list[str]:
                 fine[one] = load_image(one, FINE).astype(np.int16)
         return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE)
 
-    found: list[str] = []
+    found: list[tuple[Path, Path]] = []
     for place in range(1, len(paths)):
         near = np.flatnonzero(np.abs(rough[:place] - rough[place]).max(axis=1) <= NEAR)
         first = next((paths[int(k)] for k in near if close(paths[place], paths[int(k)])), None)
         if first is not None:
-            found.append(
-                f"{shortened(paths[place])} looks the same as {shortened(first.name)}; if it is that picture saved "
-                "once more, remove it."
-            )
+            found.append((paths[place], first))
     return found
 
 
-def across(groups: Iterable[Sequence[str]], where: str) -> list[str]:
-    """One sentence on pictures that lie in more than one place; none if there are none.
+def alike(folder: Path, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
+    """A sentence on the files of a folder that look the same (see `look_alike`); none if there are none."""
+    if not pairs:
+        return []
+    if len(pairs) == 1:
+        ((path, first),) = pairs
+        return [
+            f"{shortened(path)} looks the same as {shortened(first.name)}; if it is that picture saved once more, "
+            "remove it."
+        ]
+    named = few([f"{path.name} like {first.name}" for path, first in pairs])
+    return [
+        f"{shortened(folder)}: {len(pairs)} images look the same as others there: {named}; if they are those pictures "
+        "saved once more, remove them."
+    ]
+
+
+def across(groups: Iterable[Sequence[str]], where: str) -> list[Again]:
+    """Pictures that lie in more than one place; none if there are none.
 
     Args:
         groups: of each such picture, its files by name. where: what is wrong with it, after "2 pictures are".
     """
-    found = [few(names) for names in groups]
-    if not found:
-        return []
-    count = counted(len(found), "picture is", "pictures are")
-    more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return [f"{count} {where}: {'; '.join(found[:NAMED])}{more}."]
+    found = tuple(tuple(names) for names in groups)
+    return [Again(f"{counted(len(found), 'picture is', 'pictures are')} {where}", found)] if found else []
+
+
+def again_inside(groups: Iterable[Sequence[str]]) -> list[Again]:
+    """Pictures that one class has more than once; none if there are none.
+
+    Args:
+        groups: of each such picture, its files by name.
+    """
+    found = tuple(tuple(names) for names in groups)
+    count = counted(sum(len(names) - 1 for names in found), "file is", "files are")
+    text = f"{count} there more than once in a class, and counted each time"
+    return [Again(text, found, equals=True)] if found else []
 
 
 def _pixels_hash(path: Path) -> str:

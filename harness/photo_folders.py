@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import UsageError, shortened
 from harness.image_files import is_named_as_image, is_placeholder, look
 from harness.photo_decoding import kind_of, unreadable
-from harness.photo_skips import Skipped, few
+from harness.photo_skips import Refusals, Skipped, counted, few
 
 CATEGORY_FILE = "category.txt"
 CATEGORIES_FILE = "categories.csv"
@@ -35,7 +35,8 @@ class SubFolder:
     """A folder of images of one concept or class.
 
     name: the folder's, in composed letters (NFC). images: in natural order. skipped: what in it is not used.
-    category_files: its category.txt, in any case; more than one where the file system tells cases apart.
+    category_files: its category.txt, in any case; more than one where the file system tells cases apart. refused: how
+    many of its entries stand in an image's place or cannot be read.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class SubFolder:
     images: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     category_files: tuple[Path, ...]
+    refused: int = 0
 
     @property
     def photographs(self) -> list[Skipped]:
@@ -70,15 +72,15 @@ class Contents:
         return (*self.skipped, *(one for folder in self.folders for one in folder.skipped))
 
 
-def contents(folder: Path, each: str) -> Contents:
+def contents(folder: Path, each: str, refused: Refusals) -> Contents:
     """What is in `folder`; links are followed, and only first bytes of files are read.
 
     Args:
-        each: what a sub-folder holds.
+        each: what a sub-folder holds. refused: takes a file that stands in the place of an image (a broken link, a
+            pointer, an empty file, a web page), what cannot be read, and two sub-folders of one name.
 
     Raises:
-        UsageError: the folder is missing, no folder or unreadable; a file stands in the place of an image (a broken
-            link, a pointer, an empty file, a web page); or two sub-folders have one name.
+        UsageError: the folder is missing, no folder or unreadable.
     """
     kind = kind_of(folder)
     if kind == "missing":
@@ -89,24 +91,26 @@ def contents(folder: Path, each: str) -> Contents:
     skipped: list[Skipped] = []
     tables: list[Path] = []
     for entry in entries(folder):
-        if (clutter := _clutter(entry)) is not None:
-            skipped.append(clutter)
-        elif kind_of(entry) == "folder":
-            if _leads_back(entry):
-                skipped.append(Skipped(entry, "clutter", BACK))
+        with refused.each():
+            if (clutter := _clutter(entry)) is not None:
+                skipped.append(clutter)
+            elif kind_of(entry) == "folder":
+                if _leads_back(entry):
+                    skipped.append(Skipped(entry, "clutter", BACK))
+                else:
+                    folders.append(_sub_folder(entry, refused))
+            elif entry.name.casefold() == CATEGORIES_FILE:
+                tables.append(entry)
             else:
-                folders.append(_sub_folder(entry))
-        elif entry.name.casefold() == CATEGORIES_FILE:
-            tables.append(entry)
-        else:
-            found = look(entry)
-            photograph = found.role != "other"
-            skipped.append(
-                Skipped(entry, "beside", f"an image beside the sub-folders, one of which each {each} needs", 1)
-                if photograph
-                else Skipped(entry, "other", f"no image but a {found.what}")
-            )
-    _require_distinct([one.path for one in folders])
+                found = look(entry)
+                why = f"an image beside the sub-folders, one of which each {each} needs; move it into one to use it"
+                photograph = found.role != "other"
+                skipped.append(
+                    Skipped(entry, "beside", why, 1)
+                    if photograph
+                    else Skipped(entry, "other", f"no image but a {found.what}")
+                )
+    _require_distinct([one.path for one in folders], refused)
     return Contents(folder, tuple(folders), tuple(skipped), tuple(tables))
 
 
@@ -133,16 +137,19 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def require_sub_folders(found: Contents, each: str) -> None:
+def require_sub_folders(found: Contents, each: str, refused: Refusals) -> None:
     """Make sure that there is a sub-folder with images, and that each name can be printed.
 
+    Args:
+        refused: takes names with unprintable characters.
+
     Raises:
-        UsageError: there is none; a name has unprintable characters; or a sub-folder's photographs cannot be used.
+        UsageError: there is none.
     """
     for one in found.folders:
         if not one.name.isprintable():
-            raise UsageError(f"The folder name {str(one.path)!r} has unprintable characters; rename it.")
-    if any(one.images for one in found.folders):
+            refused.add(UsageError(f"The folder name {str(one.path)!r} has unprintable characters; rename it."))
+    if any(one.images or one.refused for one in found.folders):
         return
     folder = shortened(found.path)
     nested = [one for one in found.folders if any(skip.kind == "nested" for skip in one.photographs)]
@@ -179,27 +186,32 @@ def too_few(folder: SubFolder, least: int, each: str, copies: Sequence[Skipped] 
     return UsageError(f"{where} has {has}; add more, since a {each} needs at least {least}.")
 
 
-def _sub_folder(path: Path) -> SubFolder:
+def _sub_folder(path: Path, refused: Refusals) -> SubFolder:
     images: list[Path] = []
     skipped: list[Skipped] = []
     category_files: list[Path] = []
-    for entry in entries(path):
-        if (clutter := _clutter(entry)) is not None:
-            skipped.append(clutter)
-        elif entry.name.casefold() == CATEGORY_FILE:
-            category_files.append(entry)
-        elif (found := look(entry)).role == "image":
-            images.append(entry)
-        elif found.role == "unusable":
-            if not found.what.endswith("image"):  # something else in its place: nobody wants to go on without it
-                raise UsageError(found.sentence.replace(str(entry), shortened(entry)))
-            reason = found.sentence.removeprefix(f"{entry} is ").rstrip(".")
-            skipped.append(Skipped(entry, "unreadable", reason, 1))
-        elif found.what == "folder":
-            skipped.append(_nested(entry))
-        else:
-            skipped.append(Skipped(entry, "other", f"no image but a {found.what}"))
-    return SubFolder(path, composed(path.name), tuple(images), tuple(skipped), tuple(category_files))
+    before, listed = len(refused.found), []
+    with refused.each():
+        listed = entries(path)
+    for entry in listed:
+        with refused.each():
+            if (clutter := _clutter(entry)) is not None:
+                skipped.append(clutter)
+            elif entry.name.casefold() == CATEGORY_FILE:
+                category_files.append(entry)
+            elif (found := look(entry)).role == "image":
+                images.append(entry)
+            elif found.role == "unusable":
+                if not found.what.endswith("image"):  # something else in its place: nobody wants to go on without it
+                    raise UsageError(found.sentence.replace(str(entry), shortened(entry)))
+                reason = found.sentence.removeprefix(f"{entry} is ").rstrip(".")
+                skipped.append(Skipped(entry, "unreadable", reason, 1))
+            elif found.what == "folder":
+                skipped.append(_nested(entry))
+            else:
+                skipped.append(Skipped(entry, "other", f"no image but a {found.what}"))
+    bad = len(refused.found) - before
+    return SubFolder(path, composed(path.name), tuple(images), tuple(skipped), tuple(category_files), bad)
 
 
 def _clutter(entry: Path) -> Skipped | None:
@@ -224,7 +236,8 @@ def _nested(folder: Path) -> Skipped:
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not _SYSTEM.fullmatch(name.casefold())]
         count += sum(is_named_as_image(name) and not name.startswith(".") for name in names)
-    return Skipped(folder, "nested", "a folder inside, of which nothing is used", count)
+    images = f"a folder inside, with {counted(count, 'image')}; move the images up to use them"
+    return Skipped(folder, "nested", images if count else "a folder inside, of which nothing is used", count)
 
 
 def _leads_back(folder: Path) -> bool:
@@ -232,12 +245,13 @@ def _leads_back(folder: Path) -> bool:
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
-def _require_distinct(folders: Sequence[Path]) -> None:
+def _require_distinct(folders: Sequence[Path], refused: Refusals) -> None:
     """Refuse two names that look the same: one in composed letters, one in decomposed ones."""
     seen: dict[str, Path] = {}
     for path in folders:
         if (other := seen.setdefault(composed(path.name), path)) is not path:
-            raise UsageError(
+            text = (
                 f"{shortened(other)} is there twice, once in composed letters and once in decomposed ones (as archives "
                 "from macOS have them); merge the two folders, or rename one."
             )
+            refused.add(UsageError(text))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +14,9 @@ from harness.errors import UsageError, shortened
 
 # clutter: what is hidden, and files that systems and cameras leave; system: folders that they leave; other: no image;
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
-# empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set
-Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused"]
+# empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set;
+# category: a file that seems to give category words, of which a note says why it is not read
+Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused", "category"]
 
 NAMED = 3  # so many names stand in a sentence
 LINES = 12  # so many sentences are printed of a folder
@@ -35,6 +38,49 @@ class Skipped:
     def loses(self) -> bool:
         """Whether its owner may have wanted it used: what `--strict` refuses."""
         return self.photographs > 0 or self.kind == "empty"
+
+
+@dataclass
+class Refusals:
+    """Why a folder cannot be used. A run says the first and how many more there are; `data check` lists all.
+
+    command: the command line that lists them. keep: whether all are wanted, so that the reading goes on to its end.
+    """
+
+    command: str
+    keep: bool = False
+    found: list[UsageError] = field(default_factory=list)
+
+    def add(self, error: UsageError) -> None:
+        """One more."""
+        self.found.append(error)
+
+    @contextmanager
+    def each(self) -> Iterator[None]:
+        """Add what is raised inside, and go on after it."""
+        try:
+            yield
+        except UsageError as error:
+            if type(error) is not UsageError:  # of the machine, and no fault of the folder's
+                raise
+            self.add(error)
+
+    def settle(self) -> None:
+        """Before what takes long, and at the end: raise what was found, unless all are wanted."""
+        if self.keep or not self.found:
+            return
+        first = self.found[0]
+        if len(self.found) == 1:
+            raise first
+        text = str(first)
+        raise UsageError(f"{text[:-1]} (and {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
+
+
+def check_command(folder: Path, *options: str) -> str:
+    """The command line that lists everything in a folder."""
+    place = str(folder)
+    place = place if "/" in place else f"./{place}"  # a plain name may be a prepared benchmark's, or begin with a dash
+    return shlex.join(["stamina-bench", "data", "check", place, *options])
 
 
 def empty(folder: Path) -> Skipped:
@@ -60,7 +106,7 @@ def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
     """One sentence for each folder of which something is not used; clutter is not worth one."""
     places: dict[Path, list[Skipped]] = {}
     for one in skipped:
-        if one.kind != "clutter" and (one.photographs or one.kind != "nested"):
+        if one.kind not in ("clutter", "category") and (one.photographs or one.kind != "nested"):
             places.setdefault(folder if one.kind == "system" else one.path.parent, []).append(one)
     return [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
 

@@ -216,10 +216,17 @@ def check_command(
     if any(given.values()):
         option = next(key for key, value in given.items() if value)
         raise UsageError(f"--{option} is for a folder of your own images; leave it out.")
+    beside = f"the folder beside it is ./{name}" if Path(name).is_dir() else ""
     classes = read_class_manifest(name, folder) if name in _preparable_classes() else None
     manifest = classes or read_manifest(name, folder)
     if manifest is None:
-        raise unknown("prepared benchmark", name, prepared_names(folder))
+        if beside:
+            raise UsageError(f"'{name}' is a benchmark here, and not prepared; {beside}.")
+        text = str(unknown("prepared benchmark", name, prepared_names(folder)))
+        neither = "" if name in known else ", and there is no such folder either"
+        raise UsageError(text.replace("; ", f"{neither}; ", 1))
+    if beside:
+        note(f"'{name}' is the benchmark of that name here; {beside}.")
     verdicts: Iterable[UsageError | None]
     if isinstance(manifest, ClassManifest):
         verdicts = manifest.verify()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -65,9 +64,13 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
 
 def tell_beforehand(prepared: Prepared, *, quiet: bool = False) -> None:
     """What a run's owner must know before the work: what is used of a folder, and cautions."""
+    from harness.cautions import image_cautions
+
     tell_reading(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
+    said = image_cautions(prepared.benchmark, prepared.plan.setting.tier)
     for caution in prepared.cautions:
-        note(caution)
+        if caution not in said:
+            note(caution)
 
 
 def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
@@ -76,6 +79,8 @@ def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = Fa
     Args:
         name: what the user called the benchmark. quiet: only what is not used, or odd.
     """
+    from harness.photo_skips import check_command
+
     reading = reading_of(benchmark, tier)
     if reading is None:
         if os.path.isdir(name):
@@ -87,20 +92,19 @@ def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = Fa
     for line in lines:
         note(line)
     if lines:
-        note(f"All of it: {check_command(reading)}")
+        note(f"All of it: {check_command(reading.folder, *options_of(reading.setting))}")
 
 
-def check_command(reading: Reading | ClassReading) -> str:
-    """The command line that lists everything in the folder."""
-    place = str(reading.folder)
-    place = place if "/" in place else f"./{place}"  # a plain name may be a prepared benchmark's, or begin with a dash
-    more = ("--setting", reading.setting) if reading.setting == "classification" else ()
-    return shlex.join(["stamina-bench", "data", "check", place, *more])
+def options_of(setting: SettingName | None) -> tuple[str, ...]:
+    """What `data check` is told besides the folder."""
+    return ("--setting", "classification") if setting == "classification" else ()
 
 
 def print_reading(reading: Reading | ClassReading) -> None:
     """The table of concepts or classes."""
     rows = reading.rows()
+    if not rows:
+        return
     table = RichTable(title=Text(presentable(shortened(reading.folder))), title_justify="left")
     for key, value in rows[0].items():
         table.add_column(key, justify="right" if isinstance(value, int) else "left", overflow="fold")
@@ -118,27 +122,51 @@ def check_folder(
         UsageError: the folder could not be run.
     """
     from harness.class_folder import read_classes
+    from harness.photo_skips import Refusals, check_command
     from harness.photos import checked, read_photos
 
-    reading: Reading | ClassReading
-    if setting == "classification":
-        reading = read_classes(folder, watch, min_side)
-    else:
-        reading = checked(read_photos(folder), watch, min_side)
+    refused = Refusals(check_command(folder, *options_of(setting)), keep=True)
+    reading: Reading | ClassReading | None = None
+    with refused.each():
+        if setting == "classification":
+            reading = read_classes(folder, watch, min_side, refused)
+        else:
+            reading = checked(read_photos(folder, refused), watch, min_side, refused)
     if as_json:
+        typer.echo(json.dumps(_as_json(folder, reading, refused.found), indent=1, ensure_ascii=False))
+    elif len(refused.found) != 1:
+        for text in (*(_said(reading) if reading else ()), *(f"refused: {error}" for error in refused.found)):
+            out.print(presentable(text), markup=False, soft_wrap=True)
+    if len(refused.found) > 1:
+        raise UsageError(f"{shortened(folder)} cannot be used; mend the {len(refused.found)} things that are refused.")
+    if refused.found:
+        raise refused.found[0]
+    if strict and reading is not None:
+        reading.require_whole()
+
+
+def _said(reading: Reading | ClassReading) -> list[str]:
+    """What is not used, what is odd, and what is used, in lines below the table, which is printed."""
+    from harness.photo_skips import NAMED
+
+    print_reading(reading)
+    cut = len(reading.same) > NAMED or any(len(names) > NAMED for names in reading.same)
+    return [
+        *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped if one.kind != "category"),
+        *reading.told,
+        *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
+        *([reading.summary] if reading.rows() else []),
+    ]
+
+
+def _as_json(folder: Path, reading: Reading | ClassReading | None, refused: Sequence[UsageError]) -> dict[str, object]:
+    """All that `data check` finds; of a folder that cannot be read at all only why."""
+    found: dict[str, object] = {"folder": str(folder), "used": [], "skipped": [], "notes": []}
+    if reading is not None:
         skipped = [
             {"path": str(one.path), "kind": one.kind, "reason": one.reason, "photographs": one.photographs}
             for one in reading.skipped
         ]
-        result = {"folder": str(folder), "used": reading.rows(), "skipped": skipped, "notes": reading.told}
-        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
-    else:
-        print_reading(reading)
-        for text in (
-            *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped),
-            *reading.told,
-            reading.summary,
-        ):
-            out.print(presentable(text), markup=False, soft_wrap=True)
-    if strict:
-        reading.require_whole()
+        found |= {"used": reading.rows(), "skipped": skipped, "notes": reading.told}
+        found |= {"same_pictures": reading.same, "look_alike": reading.looks_like}
+    return found | {"refused": [str(error) for error in refused]}

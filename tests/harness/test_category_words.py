@@ -66,6 +66,13 @@ def test_many_odd_names_take_one_line(tmp_path: Path) -> None:
     assert " and 3 more; another goes" in line
 
 
+def test_a_category_of_a_name_has_four_words_at_most(tmp_path: Path) -> None:
+    concept(tmp_path, "red_cup_with_a_blue_handle")
+    assert category(tmp_path, "red_cup_with_a_blue_handle") == "red cup with a"
+    (line,) = read_photos(tmp_path).lines()
+    assert "red cup with a (of 'red_cup_with_a_blue_handle'); another goes into category.txt" in line
+
+
 @pytest.mark.parametrize("name", ["0001", "_-_", "(1)", "\U0001f436", "<v1>", "50%", "...x"[:2] + " 2"])
 def test_a_name_without_a_word_is_refused(tmp_path: Path, name: str) -> None:
     concept(tmp_path, "x").rename(tmp_path / ("_" + name))
@@ -133,6 +140,12 @@ def test_bad_category_file(tmp_path: Path, text: str) -> None:
     assert len(message) < len(str(tmp_path)) + 200
 
 
+@pytest.mark.parametrize("text", ["", " \n\t", "\ufeff"])
+def test_an_empty_category_file(tmp_path: Path, text: str) -> None:
+    concept(tmp_path, "max", category=text)
+    raises_sentence(lambda: read_photos(tmp_path), "category.txt is empty; write one to four words", "or remove it")
+
+
 @pytest.mark.parametrize("text", ["a dog", "The dog", "an old dog"])
 def test_an_article_is_refused(tmp_path: Path, text: str) -> None:
     concept(tmp_path, "max", category=text)
@@ -180,6 +193,22 @@ def test_tables_as_spreadsheet_programs_save_them(tmp_path: Path, separator: str
     assert [one.category for one in read_photos(tmp_path).concepts] == ["coffee cup", "golden retriever"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\nfolder;category\nmax;dog",
+        '"sep=;"\r\nmax;dog\r\n',
+        "SEP=\t\nmax\tdog",
+        "sep=|\nmax|dog",
+        "sep=,\nmax,dog",
+    ],
+)
+def test_the_line_by_which_excel_knows_the_separator(tmp_path: Path, text: str) -> None:
+    concept(tmp_path, "max")
+    (tmp_path / "categories.csv").write_text(text, encoding="utf-8", newline="")
+    assert category(tmp_path, "max") == "dog"
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_names_are_compared_in_composed_letters(tmp_path: Path, form: str) -> None:
     concept(tmp_path, unicodedata.normalize("NFD" if form == "NFC" else "NFC", "café"))
@@ -191,7 +220,10 @@ def test_names_are_compared_in_composed_letters(tmp_path: Path, form: str) -> No
     ("text", "part"),
     [
         ("max dog", "Line 1 of"),
-        ("max,dog,cat", "folder,category"),
+        ("max,dog,cat", "Line 1 of"),
+        ("max,dog,cat", "has 3 columns, and two are read: folder,category"),
+        ("folder;category;remark\nmax;dog;mine", "has 3 columns, and two are read: folder,category"),
+        ("sep=;\nmax;dog\nmax", "Line 3 of"),
         ("max,dog\nmax,cat", "a second time"),
         ("folder,category\nmxa,dog", "did you mean max?"),
         ("zzzz,dog", "remove the line"),

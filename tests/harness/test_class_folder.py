@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import shutil
@@ -15,14 +16,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import bench
 from photo_trees import state
 from PIL import ExifTags, Image
 from tests_support import raises_sentence
 
 from harness import class_files
+from harness.api import prepare
 from harness.class_folder import DRAWN, folder_benchmark, read_classes
 from harness.class_tasks import ClassImages, ClassList, ClassTask, class_order, split_into
-from harness.spec import Benchmark
+from harness.spec import Benchmark, MethodSpec, RunSpec
 
 
 def picture(seed: int, width: int = 11, height: int = 9) -> bytes:
@@ -293,15 +296,49 @@ def test_test_images_that_are_training_images_are_said(tmp_path: Path) -> None:
 def test_a_picture_in_two_classes_is_said(tmp_path: Path) -> None:
     make_classes(tmp_path / "own", "ab", 4)
     (tmp_path / "own" / "b" / "again.png").write_bytes(picture(0))
-    notes = read_classes(tmp_path / "own").notes
-    assert "1 picture is in more than one class, and right in one at most: own/a/0.png and own/b/again.png." in notes
+    told = read_classes(tmp_path / "own").told
+    assert "1 picture is in more than one class, and right in one at most: own/a/0.png and own/b/again.png." in told
 
 
 def test_copies_within_a_class_are_said(tmp_path: Path) -> None:
-    make_classes(tmp_path, "ab", 4)
-    (tmp_path / "a" / "again.png").write_bytes(picture(0))
-    (line,) = read_classes(tmp_path).lines()
-    assert line == "1 file is there more than once in a class, and counted each time."
+    make_classes(tmp_path / "own", "ab", 5)
+    (tmp_path / "own" / "a" / "0 (1).png").write_bytes(picture(0))
+    (line,) = read_classes(tmp_path / "own").lines()
+    assert line == "1 file is there more than once in a class, and counted each time: own/a/0.png = own/a/0 (1).png."
+    for number in range(5):
+        (tmp_path / "own" / "b" / f"again{number}.png").write_bytes(picture(100 + number))
+    reading = read_classes(tmp_path / "own")
+    (line,) = reading.lines()
+    assert line.startswith("6 files are there more than once in a class, and counted each time: own/")
+    assert line.count(" = ") == 3
+    assert line.endswith("; and 3 more.")
+    assert {(f"own/b/{number}.png", f"own/b/again{number - 100}.png") for number in range(100, 105)} < {*reading.same}
+    code, said = bench("data", "check", tmp_path / "own", "--setting", "classification")
+    assert code == 0
+    assert said.count("the same picture: own/") == 6
+    _, said = bench("data", "check", tmp_path / "own", "--setting", "classification", "--json")
+    assert len(json.loads(said)["same_pictures"]) == 6
+    raises_sentence(reading.require_whole, "more than once in a class", "--strict")
+
+
+def test_figures_of_a_folder_with_copies_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_classes(tmp_path / "own" / "train", "ab", 4)
+    make_classes(tmp_path / "own" / "test", "ab", 4)
+    method = MethodSpec(name="ft")
+    spec = RunSpec(
+        benchmark=str(tmp_path / "own"), setting="classification", methods=(method,), output=tmp_path / "runs"
+    )
+    caution = "8 pictures are in the training set and in the test set, so that accuracy shows what was kept by heart."
+    prepared = prepare(spec)
+    assert prepared.cautions[-1] == caution
+    monkeypatch.setattr("harness.class_api.image_cautions", lambda *_: ())
+    without = prepare(spec)
+    assert caution not in without.cautions
+    assert [*prepared.plan.steps] == [*without.plan.steps]
+    monkeypatch.undo()
+    arguments = ("run", tmp_path / "own", "--setting", "classification", "--methods", "ft", "--dry-run")
+    _, said = bench(*arguments, "-o", tmp_path / "runs")
+    assert said.count("8 pictures are in the training set") == 1  # with names, and not once more without
 
 
 def test_what_is_no_image_of_a_class_is_said(tmp_path: Path) -> None:

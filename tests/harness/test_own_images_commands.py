@@ -12,9 +12,11 @@ import pytest
 from in_process import bench, call, refused
 from own_photos import HEIC, concept, noise, picture
 from photo_trees import state
+from tests_support import raises_sentence
 
 from harness import registry
 from harness.metrics.scores import accuracy_figures, floor_figures, forgetting_figures
+from harness.photos import read_photos
 from harness.spec import RunSpec
 from harness.steps import _real_counts
 
@@ -126,6 +128,102 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     refused(bench("data", "check", "mixed50", "--min-side", "3"), "--min-side is for a folder")
 
 
+def test_data_check_lists_all_that_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    concept(root, "cat")
+    concept(root, "dog", ("a.png",))
+    (concept(root, "cup", category="a cup") / "c.jpg").touch()
+    (concept(root, "max") / "c.jpg").write_bytes(b"\x89PNG\r\n\x1a\n")
+    concept(root, "0001")
+    (root / "categories.csv").write_text("maxx,dog\n")
+    code, said = bench("data", "check", root)
+    assert code == 2
+    found = [line for line in said.replace(str(tmp_path) + "/", "").splitlines() if line.startswith("refused: ")]
+    expected = [
+        "photos/cup/c.jpg", "Line 1 of photos/categories.csv names 'maxx'", "The folder name '0001' has no word",
+        "The first line of photos/cup/category.txt", "photos/dog has only one image", "photos/max/c.jpg",
+    ]  # fmt: skip
+    assert len(found) == len(expected)
+    assert all(line.startswith(f"refused: {part}") for line, part in zip(found, expected, strict=True)), found
+    assert said.splitlines()[-1].endswith("photos cannot be used; mend the 6 things that are refused.")
+    assert "│ cat " in said  # what else there is
+    out = io.StringIO()
+    assert call(out, io.StringIO(), "data", "check", root, "--json") == 2
+    as_json = json.loads(out.getvalue())
+    assert [f"refused: {one}".replace(str(tmp_path) + "/", "") for one in as_json["refused"]] == found
+    assert [one["concept"] for one in as_json["used"]] == ["cat", "dog", "max"]
+    # a run names the first of what is seen without decoding, and how many more there are
+    refused(bench("run", root, "--methods", "ti++"), "cup/c.jpg", f"(and 4 more: stamina-bench data check {root}).")
+
+
+def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for place, names in (("train", ("a", "vase", "c")), ("Test", ("a", "vases", "c"))):
+        for name in names:
+            concept(root / place, name)
+    (root / "train" / "a" / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (root / "Test" / "c" / "x.png").touch()
+    code, said = bench("data", "check", root, "--setting", "classification")
+    found = [line for line in said.replace(str(root) + "/", "").splitlines() if line.startswith("refused: ")]
+    assert code == 2
+    assert len(found) == 4, said
+    assert found[0].startswith("refused: Test/c/x.png")
+    assert found[1] == "refused: Test/vases has no counterpart in train; did you mean vase?"
+    assert found[2] == "refused: train/vase has no counterpart in Test; did you mean vases?"
+    assert found[3].startswith("refused: train/a/x.png")
+    (root / "Test" / "c" / "x.png").unlink()
+    arguments = ("run", root, "--setting", "classification", "--methods", "ft")
+    command = f"stamina-bench data check {root} --setting classification"
+    refused(bench(*arguments), "Test/vases has no counterpart", f"did you mean vase (and 1 more: {command})?")
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "remedy"),
+    [
+        ("max", "category.txt.txt", "its name must be category.txt"), ("max", "category", "its name must be category"),
+        ("max", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be categories"),
+        ("", "category.csv", "its name must be categories.csv"), ("", "Categories.csv.txt", "its name must be cat"),
+        ("", "categories.xlsx", "save it as text named categories.csv"),
+    ],
+)  # fmt: skip
+def test_what_seems_a_category_file_and_is_not_read_is_said(tmp_path: Path, place: str, file: str, remedy: str) -> None:
+    concept(tmp_path, "max")
+    (tmp_path / place / file).write_text("dog")
+    code, said = bench("data", "check", tmp_path)
+    assert code == 0
+    (line,) = [line for line in said.splitlines() if f"{file} is" in line]
+    assert line.startswith(f"{tmp_path / place / file} is not read; {remedy}")
+    reading = read_photos(tmp_path)
+    assert reading.lines() == [line]
+    assert [one.kind for one in reading.skipped] == ["category"]
+    raises_sentence(reading.require_whole, remedy, "--strict")
+
+
+def test_many_such_files_take_one_line(tmp_path: Path) -> None:
+    for number in range(5):
+        (concept(tmp_path, f"dog_{number}") / "category.txt.txt").write_text("dog")
+    (line,) = read_photos(tmp_path).lines()
+    assert line == (
+        f"{tmp_path}: 5 files are not read: dog_0/category.txt.txt, dog_1/category.txt.txt, dog_2/category.txt.txt "
+        "and 2 more; the name must be category.txt."
+    )
+
+
+def test_a_folder_that_cannot_be_read_at_all_as_json(tmp_path: Path) -> None:
+    out = io.StringIO()
+    assert call(out, io.StringIO(), "data", "check", tmp_path / "no", "--json") == 2
+    assert json.loads(out.getvalue())["refused"] == [f"The photo folder {tmp_path}/no does not exist; check the path."]
+
+
+def test_folders_inside_are_said_by_data_check_too(tmp_path: Path) -> None:
+    concept(concept(tmp_path, "dog"), "monday")
+    _, said = bench("data", "check", tmp_path)
+    where = tmp_path / "dog" / "monday"
+    assert f"not used: {where}: a folder inside, with 2 images; move the images up to use them\n" in said
+    _, said = bench("data", "check", tmp_path, "--json")
+    assert json.loads(said)["skipped"][0]["reason"] == "a folder inside, with 2 images; move the images up to use them"
+
+
 def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     concept(tmp_path / "photos", "dog")
     arguments = ("run", tmp_path / "photos", "--methods", "ti++", "--dry-run", "-o", tmp_path / "runs")
@@ -134,7 +232,8 @@ def test_a_least_size_is_an_option_that_a_run_remembers(tmp_path: Path) -> None:
     picture(tmp_path / "photos" / "dog" / "c.png", noise("tiny", 7, 7))
     refused(bench(*arguments), "7 x 7 pixels", "at least 8")
     assert bench(*arguments, "--min-side", 7)[0] == 0
-    refused(bench("data", "check", tmp_path / "photos", "--min-side", 17), "at least 17")
+    code, said = bench("data", "check", tmp_path / "photos", "--min-side", 17)
+    assert (code, said.count("at least 17")) == (2, 3)
     spec = RunSpec.model_validate({"benchmark": "x", "methods": [{"name": "ti++"}]})
     assert "min_side" not in spec.model_dump(mode="json")  # a run's file keeps the name that it had
     small = spec.model_copy(update={"min_side": 3})
@@ -151,6 +250,15 @@ def test_a_folder_that_is_called_as_a_benchmark_is_not_taken_for_it(
     assert "'tuning6' is the benchmark of that name here; the folder beside it is ./tuning6.\n" in said
     code, said = bench("run", "./tuning6", "--methods", "ti++", "--dry-run")
     assert "tuning6: 1 concept, 2 images: dog." in said
+
+
+def test_data_check_of_a_name_that_is_a_folder_too_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAMINA_BENCH_DATA_DIR", str(tmp_path / "data"))
+    refused(bench("data", "check", "nope"), "Unknown prepared benchmark 'nope', and there is no such folder either; ")
+    concept(Path("mixed50"), "dog")
+    refused(bench("data", "check", "mixed50"), "not prepared", "the folder beside it is ./mixed50.")
+    assert bench("data", "check", "./mixed50")[0] == 0
 
 
 def test_no_word_of_photographs_where_the_images_are_the_tiers_own(tmp_path: Path) -> None:

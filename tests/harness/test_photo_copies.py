@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_process import bench
 from own_photos import concept, lines, noise, picture
 from PIL import Image
 from tests_support import raises_sentence
 
+from harness.photo_benchmark import PhotoImages
 from harness.photos import checked, read_photos
 
 T = TypeVar("T")
@@ -45,6 +48,40 @@ def test_a_picture_saved_once_more_as_jpeg_is_said(tmp_path: Path) -> None:
     (line,) = lines(tmp_path)
     assert line == "HERE/dog/large.png looks the same as large.jpg; if it is that picture saved once more, remove it."
     assert len(read_photos(tmp_path).concepts[0].images) == 4
+
+
+def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    large = noise("large", 4, 3).resize((240, 180))
+    for number in range(10):
+        large.save(home / f"{number}.jpg", quality=50 + 4 * number)
+    cat = concept(tmp_path, "cat")
+    picture(cat / "c.png", large.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    large.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(cat / "c.jpg")
+    assert lines(tmp_path) == [
+        "HERE/cat/c.png looks the same as c.jpg; if it is that picture saved once more, remove it.",
+        "HERE/dog: 9 images look the same as others there: 1.jpg like 0.jpg, 2.jpg like 0.jpg, 3.jpg like 0.jpg and 6 "
+        "more; if they are those pictures saved once more, remove them.",
+    ]
+    _, said = bench("data", "check", tmp_path)
+    assert said.count("the same as") == 2
+    _, said = bench("data", "check", tmp_path, "--json")
+    assert json.loads(said)["look_alike"] == [
+        ["cat/c.png", "cat/c.jpg"], *([f"dog/{number}.jpg", "dog/0.jpg"] for number in range(1, 10))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("original", "copy"), [("IMG_1.png", "IMG_1 (1).png"), ("IMG_1.png", "Copy of IMG_1.png"), ("2.png", "10.png")]
+)
+def test_the_file_of_the_shorter_name_is_the_original(tmp_path: Path, original: str, copy: str) -> None:
+    home = concept(tmp_path, "dog", (original, "z.png"))
+    alone = PhotoImages(checked(read_photos(tmp_path)).concepts[0]).fingerprint()
+    shutil.copy(home / original, home / copy)
+    reading = checked(read_photos(tmp_path))
+    assert [path.name for path in reading.concepts[0].images] == [original, "z.png"]
+    assert [(one.path.name, one.reason) for one in reading.skipped] == [(copy, f"the same file as {original}")]
+    assert PhotoImages(reading.concepts[0]).fingerprint() == alone
 
 
 def test_a_picture_in_two_concepts_is_said(tmp_path: Path) -> None:

@@ -273,6 +273,14 @@ def test_images_beside_the_folders_are_said(tmp_path: Path) -> None:
     ]
 
 
+def test_a_plural_beside_its_singular_is_said(tmp_path: Path) -> None:
+    for name in ("vase", "Vases", "box", "boxes", "glas"):
+        concept(tmp_path, name)
+    line = "Folders that may be meant as one: box and boxes; vase and Vases; if they are, merge them."
+    assert lines(tmp_path) == [line]
+    checked(read_photos(tmp_path)).require_whole()
+
+
 def test_few_lines_of_many_folders(tmp_path: Path) -> None:
     for number in range(30):
         (concept(tmp_path, f"dog_{number}") / "notes.txt").write_text("x")
