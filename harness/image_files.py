@@ -64,7 +64,7 @@ class Look:
         content or its name, and known not to be readable: `sentence` says why and what to do, and it must not be
         passed over in silence. "other": no photograph and not meant as one (a text beside it, a video, a pipe).
     what: a noun in the singular for counts and lists, as "JPEG image", "HEIC image", "Git LFS pointer", "web page",
-        "empty file", "video", "text file", "file".
+        "empty file", "video", "text file", "file of an unknown kind".
     """
 
     role: Role
@@ -84,7 +84,7 @@ def look(path: Path) -> Look:
     meant = is_named_as_image(path.name)
     if is_placeholder(path.name):
         return Look("unusable", "iCloud placeholder", f"{path} stands for a photograph that is still in iCloud; "
-                    "download it to this machine, or remove it.")  # fmt: skip
+                    "download it from iCloud, or remove it.")  # fmt: skip
     try:
         if not path.exists():
             sentence = f"{path} does not exist or is a broken link; restore or remove it."
@@ -136,7 +136,7 @@ def why_unusable(content: Content, name: object) -> str:
         "empty": ("it is empty", "copy or download it again, or remove it"),
         "page": ("it is a web page (a download that failed?)", "download it again or remove it"),
         "unknown": ("its format is unknown", "replace or remove it"),
-    }.get(content.kind, (f"it is {_with_article(content.what)}", "replace or remove it"))
+    }.get(content.kind, (f"it is {with_article(content.what)}", "replace or remove it"))
     return f"{name} cannot be read as an image: {cause}; {remedy}."
 
 
@@ -146,15 +146,16 @@ def _why_not_read(content: Content, name: object) -> str:
         return f"{name} is a camera raw image, which is not read; save it as JPEG or TIFF, or remove it."
     image_format = content.what.removesuffix(" image")
     if image_format not in PLUGINS:
-        return f"{name} is {_with_article(content.what)}, which Pillow does not read; save it as JPEG, or remove it."
+        return f"{name} is {with_article(content.what)}, which Pillow does not read; save it as JPEG, or remove it."
     return (
-        f"{name} is {_with_article(content.what)}, which Pillow reads with a plugin only; "
+        f"{name} is {with_article(content.what)}, which Pillow reads with a plugin only; "
         f"`pip install {PLUGINS[image_format][1]}`, or save it as JPEG."
     )
 
 
-def _with_article(what: str) -> str:
-    return f"{'an' if what[0] in 'AEIOUaeiou' or what.startswith(('HDF', 'SVG')) else 'a'} {what}"
+def with_article(what: str) -> str:
+    """The noun with "a" or "an", as it is spoken: "an archive", "an SVG drawing", "a HEIC image"."""
+    return f"{'an' if what[0] in 'AEIOUaeiou8' or what.startswith(('HDF', 'SVG')) else 'a'} {what}"
 
 
 def can_decode(image_format: str) -> bool:
@@ -317,9 +318,9 @@ def _document(head: bytes) -> Content:
     try:
         text = head.decode("utf-8-sig", errors="strict" if len(head) < HEAD else "ignore")
     except UnicodeDecodeError:
-        return Content("unknown", "file")
+        return Content("unknown", "file of an unknown kind")
     if any(not (char.isprintable() or char.isspace()) for char in text):
-        return Content("unknown", "file")
+        return Content("unknown", "file of an unknown kind")
     markup = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).lstrip().lower()
     if markup.startswith(("<!doctype html", "<html", "<head", "<body", "<script")):
         return Content("page", "web page")

@@ -21,7 +21,9 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from harness.colour_profiles import Correction, UnusableProfileError, to_srgb
 from harness.decoding_versions import DECODING
 from harness.errors import UsageError
-from harness.image_files import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable
+from harness.image_files import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
+from harness.jpeg_markers import is_whole, unusual_kind
+from harness.photo_notes import first_note, flat_note, frames_note, shape_note
 from harness.png_chunks import readable
 
 T = TypeVar("T")
@@ -29,7 +31,6 @@ T = TypeVar("T")
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
 THUMBNAIL = 8  # pixels along each side
 COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
-NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
 
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
 
@@ -108,15 +109,12 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
         UsageError: as `load_image`, or its shorter side has fewer than `min_side` pixels.
     """
     found = _decoded(stream, name, coarse=True)
-    short, long = sorted(found.stored)
-    pixels = f"{found.stored[0]} x {found.stored[1]} pixels"
-    if short < min_side:
+    if min(found.stored) < min_side:
+        pixels = f"{found.stored[0]} x {found.stored[1]} pixels"
         raise UsageError(
             f"{name} has {pixels}, and its shorter side needs at least {min_side}; use a larger copy or remove it."
         )
-    notes = found.notes
-    if long >= NARROW * short:
-        notes += (f"{name} has {pixels}, and its central square shows {100 * short / long:.0f} % of it.",)
+    notes = found.notes + shape_note(found.stored, name) + flat_note(found.image, name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     return Examined(*found.stored, found.decoding, notes, thumbnail)
 
@@ -195,13 +193,15 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
 
     def decode(image: ImageFile.ImageFile, profile: bytes | None) -> _Decoded:
         stored = image.size
+        if image.format in ("JPEG", "MPO") and not is_whole(stream):
+            raise OSError("no end of the image")  # what is missing may be zeros, which decoders take for pixels
+        several = frames_note(image, stream, name)
         if coarse:
             image.draft(None, (COARSE, COARSE))
         image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
-        if frame:
-            notes += (f"{name} begins with {frame} fully transparent frame{'s' * (frame > 1)}; the next one is used.",)
+        notes += first_note(frame, name) if frame else several
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)
@@ -233,7 +233,7 @@ def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageF
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except Exception as error:  # what decoders raise on damaged bytes is not limited to OSError
-        raise _damaged(name, content) from error
+        raise _damaged(name, content, stream) from error
 
 
 def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
@@ -384,9 +384,12 @@ def _too_large(name: object) -> UsageError:
     return UsageError(f"{name} has more pixels than Pillow decodes safely ({limit}); save a smaller copy in its place.")
 
 
-def _damaged(name: object, content: Content) -> UsageError:
+def _damaged(name: object, content: Content, stream: BinaryIO) -> UsageError:
     if content.kind != "image":
         return UsageError(why_unusable(content, name))
+    if content.what == "JPEG image" and (kind := unusual_kind(stream)):
+        return UsageError(f"{name} cannot be read as an image: it is {with_article(kind)} JPEG, which Pillow does not "
+                          "read; save it as an ordinary one.")  # fmt: skip
     return UsageError(f"{name} cannot be read as an image: the {content.what.removesuffix(' image')} is truncated or "
                       "damaged; replace or remove it.")  # fmt: skip
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError, shortened
-from harness.image_files import is_named_as_image, is_placeholder, look
+from harness.image_files import is_named_as_image, is_placeholder, look, with_article
 from harness.photo_decoding import kind_of, unreadable
 from harness.photo_skips import Refusals, Skipped, counted, few
 
@@ -108,7 +108,7 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
                 skipped.append(
                     Skipped(entry, "beside", why, 1)
                     if photograph
-                    else Skipped(entry, "other", f"no image but a {found.what}")
+                    else Skipped(entry, "other", f"no image but {with_article(found.what)}")
                 )
     _require_distinct([one.path for one in folders], refused)
     return Contents(folder, tuple(folders), tuple(skipped), tuple(tables))
@@ -209,7 +209,7 @@ def _sub_folder(path: Path, refused: Refusals) -> SubFolder:
             elif found.what == "folder":
                 skipped.append(_nested(entry))
             else:
-                skipped.append(Skipped(entry, "other", f"no image but a {found.what}"))
+                skipped.append(Skipped(entry, "other", f"no image but {with_article(found.what)}"))
     bad = len(refused.found) - before
     return SubFolder(path, composed(path.name), tuple(images), tuple(skipped), tuple(category_files), bad)
 

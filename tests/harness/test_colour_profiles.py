@@ -19,6 +19,11 @@ from harness.photo_decoding import check_photo, decode_image, decoding_of, load_
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
 
+def said(path: Path) -> tuple[str, ...]:
+    """What is said of a photograph, but that it is of one colour, as those here are."""
+    return tuple(note for note in check_photo(path) if "almost one colour" not in note)
+
+
 def saved(image: Image.Image, path: Path, **options: Any) -> Path:
     image.save(path, **options)
     return path
@@ -47,7 +52,7 @@ def test_a_profile_is_applied(tmp_path: Path, mode: str, name: str) -> None:
     path = saved(image, tmp_path / name, icc_profile=colour_tables.red_is_green())
     np.testing.assert_allclose(colour(path), GREEN, atol=4)
     assert decoding_of(path) == 2
-    assert check_photo(path) == ()
+    assert said(path) == ()
 
 
 def test_transparent_colours_are_corrected_before_they_lie_on_white(tmp_path: Path) -> None:
@@ -85,13 +90,13 @@ def test_cmyk_follows_its_profile(tmp_path: Path) -> None:
     np.testing.assert_allclose(colour(path), (119, 119, 119), atol=2)
     jpeg = saved(Image.new("CMYK", (16, 16), (255, 0, 0, 0)), tmp_path / "a.jpg", icc_profile=colour_tables.inks())
     np.testing.assert_allclose(colour(jpeg), (119, 119, 119), atol=4)
-    assert check_photo(path) == ()
+    assert said(path) == ()
 
 
 def test_cmyk_without_a_profile_is_said(tmp_path: Path) -> None:
     path = saved(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), tmp_path / "a.tif")
     np.testing.assert_allclose(colour(path), RED, atol=1)
-    assert check_photo(path) == (
+    assert said(path) == (
         f"{path} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter.",
     )
 
@@ -138,9 +143,7 @@ def test_a_profile_that_cannot_be_used_counts_as_none_and_is_said(
     saved(image, path, icc_profile=profile)
     np.testing.assert_array_equal(load_image(path, 16), load_image(plain, 16))
     assert decoding_of(path) == 1
-    assert check_photo(path) == (
-        f"{path} has a colour profile that cannot be used ({why}); its colours are taken as sRGB.",
-    )
+    assert said(path) == (f"{path} has a colour profile that cannot be used ({why}); its colours are taken as sRGB.",)
     with pytest.raises(UnusableProfileError, match=why):
         to_srgb(profile, mode)
 

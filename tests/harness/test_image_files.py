@@ -18,6 +18,7 @@ from tests_support import raises_sentence
 from harness import image_files
 from harness.image_files import can_decode, content_of, is_named_as_image, is_placeholder, look
 from harness.photo_decoding import load_image
+from harness.photo_folders import contents
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100)
@@ -91,7 +92,7 @@ def test_nothing_is_too_odd_to_be_named(data: bytes, name: str) -> None:
         ("a.jpg", b"%PDF-1.7", "PDF document", "it is a PDF document; replace or remove it."),
         ("a.jpg", b'{"error": "not found"}', "text file", "it is a text file; replace or remove it."),
         ("a.jpg", b"<?xml version='1.0'?><svg/>", "SVG drawing", "it is an SVG drawing; replace or remove it."),
-        ("a.jpg", b"\x07\x01\x02\x03" * 50, "file", "its format is unknown; replace or remove it."),
+        ("a.jpg", b"\x07\x01\x02\x03" * 50, "file of an unknown kind", "its format is unknown; replace or remove it."),
         ("a.CR2", TIFF, "camera raw image", "is a camera raw image, which is not read; save it as JPEG or TIFF, or"),
         *((f"a.{name}", TIFF, "camera raw image", "is a camera raw image") for name in ("DNG", "ARW", "nef")),
         ("a.jpg", b"FUJIFILMCCD-RAW 0201" + bytes(90), "camera raw image", "is a camera raw image"),
@@ -121,7 +122,7 @@ def test_what_stands_in_the_place_of_a_photograph(tmp_path: Path, name: str, dat
         ("IMG_3.MOV", MOVIE, "video"),
         ("IMG_3.mp4", b"\0\0\0\x18ftypmp42" + bytes(20), "video"),
         ("a.avi", b"RIFF\0\0\0\0AVI LIST", "video"),
-        ("Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "file"),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "file of an unknown kind"),
         ("a.zip", b"PK\x03\x04" + bytes(30), "ZIP archive"),
         ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(30), "HDF5 file"),
         ("page.html", PAGE, "web page"),
@@ -163,13 +164,33 @@ def test_formats_without_a_signature_go_by_their_names(tmp_path: Path) -> None:
     assert look(placed(tmp_path, "b.ppm", encoded("PPM"))).role == "image"
 
 
+@pytest.mark.parametrize(
+    ("data", "noun"),
+    [
+        (b"7z\xbc\xaf\x27\x1c" + bytes(30), "an archive"),
+        (b"Rar!" + bytes(30), "an archive"),
+        (b"PK\x03\x04" + bytes(30), "a ZIP archive"),
+        (b"<svg/>", "an SVG drawing"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
+        (b"", "an empty file"),
+        (b"PAR1\x15\x04\x15\xff", "a file of an unknown kind"),
+        (b"a cup", "a text file"),
+    ],
+)
+def test_what_is_no_photograph_has_its_article(tmp_path: Path, data: bytes, noun: str) -> None:
+    (tmp_path / "dog").mkdir()
+    for folder in (tmp_path, tmp_path / "dog"):
+        placed(folder, "a.other", data)
+    assert [one.reason for one in contents(tmp_path, "concept").all_skipped] == [f"no image but {noun}"] * 2
+
+
 def test_icloud_placeholders(tmp_path: Path) -> None:
     path = placed(tmp_path, ".IMG_3.jpg.icloud", b"bplist00")
     assert is_placeholder(path.name)
     found = look(path)
     assert (found.role, found.what) == ("unusable", "iCloud placeholder")
     assert found.sentence == (
-        f"{path} stands for a photograph that is still in iCloud; download it to this machine, or remove it."
+        f"{path} stands for a photograph that is still in iCloud; download it from iCloud, or remove it."
     )
     assert not is_placeholder(".notes.txt.icloud")
     assert not is_placeholder("a.jpg.icloud")

@@ -269,7 +269,10 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "sampling.guidance_scale": (spec(sampling={"guidance_scale": 3.0}), DRAWN),
     "sampling.eta": (spec(sampling={"eta": 0.5}), DRAWN),
     "the extractor": (weights("clip", "open_clip_model", "visual.conv1.weight"), MEASURED),
-    "the metrics' source": (lambda world: world.patch.setattr(planning, "metrics_hash", lambda *setting: "edited"), SCORES),
+    "the metrics' source": (
+        lambda world: world.patch.setattr(planning, "metrics_hash", lambda *setting: "edited"),
+        SCORES,
+    ),
     "the full matrix": (spec(full_matrix=True), SCORES),
     "fewer tasks": (spec(tasks=(1,)), SCORES),
     "the version of train": (version("train"), EVERYTHING - REAL),

@@ -1,0 +1,80 @@
+"""What a JPEG's markers tell that its decoder does not: whether it goes on to its end, and of what kind it is.
+
+A download or a rescue that reserved a file's space leaves zeros in the place of its end, and zeros are decoded, as a
+flat part of the picture. No sound JPEG lacks the marker of its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+BLOCK = 1 << 16  # bytes that are read at a time
+START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What comes before the pixels. frame: the marker of the kind, 0 if there is none. bits: of a value, 0 alike.
+
+    scan: the offset of the first scan's segment; None if there is none.
+    """
+
+    frame: int = 0
+    bits: int = 0
+    scan: int | None = None
+
+
+def is_whole(stream: BinaryIO) -> bool:
+    """Whether the image has its end, which its thumbnail's is not; what follows it counts for nothing.
+
+    The stream is read once, up to that end, and left anywhere. What has no pixels at all is left to the decoder.
+    """
+    scan = _header(stream).scan
+    return scan is None or _found(stream, bytes((0xFF, END_OF_IMAGE)), scan) is not None
+
+
+def unusual_kind(stream: BinaryIO) -> str:
+    """The kind of a JPEG that common decoders do not read: "lossless", "12-bit"; "" of all others."""
+    header = _header(stream)
+    if header.frame in LOSSLESS:
+        return "lossless"
+    return f"{header.bits}-bit" if header.bits not in (0, 8) else ""
+
+
+def _header(stream: BinaryIO) -> _Header:
+    """What its segments up to the first scan say, an embedded thumbnail's being none of them."""
+    at: int | None = 2
+    frame = bits = 0
+    while at is not None:
+        stream.seek(at)
+        head = stream.read(5)
+        if len(head) < 4 or head[:2] == bytes((0xFF, END_OF_IMAGE)):
+            break
+        if head[0] != 0xFF or head[1] in (0x00, 0xFF):  # no marker, or one that is filled up
+            at = _found(stream, b"\xff", at + 1)
+        elif head[1] in STANDALONE:
+            at += 2
+        elif head[1] == START_OF_SCAN:
+            return _Header(frame, bits, at)
+        else:
+            if head[1] in FRAMES:
+                frame, bits = head[1], head[4] if len(head) > 4 else 0
+            at += 2 + int.from_bytes(head[2:4], "big")
+    return _Header(frame, bits)
+
+
+def _found(stream: BinaryIO, wanted: bytes, at: int) -> int | None:
+    """The offset of the first `wanted` from `at` on."""
+    stream.seek(at)
+    kept = b""
+    while block := stream.read(BLOCK):
+        block = kept + block
+        if (place := block.find(wanted)) >= 0:
+            return at + place
+        kept = block[len(block) - len(wanted) + 1 :]
+        at += len(block) - len(kept)
+    return None

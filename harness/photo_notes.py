@@ -1,0 +1,101 @@
+"""What the owner of a usable photograph should know of it: parts that are left out, or hardly anything to see.
+
+A note is one sentence that begins with the photograph's name.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from PIL import Image
+
+NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
+FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
+
+# What the formats that may hold several images call them. Those in an MPO, an icon or a Photoshop file are previews,
+# sizes and layers of the one that a viewer shows.
+_SEVERAL = {
+    "TIFF": "pages", "DCX": "pages", "GIF": "frames", "WEBP": "frames", "PNG": "frames", "AVIF": "frames",
+    "FLI": "frames", "JXL": "frames",
+}  # fmt: skip
+
+_SUBFILE_TYPE, _OLD_SUBFILE_TYPE = 254, 255  # TIFF tags
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+
+
+def frames_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
+    """A note where the file holds more pages or frames than the first. Before the pixels are read.
+
+    Args:
+        image: as opened from `stream`; it is left at its first frame.
+    """
+    called = _SEVERAL.get(image.format or "")
+    if called is None:
+        return ()
+    try:
+        if not getattr(image, "is_animated", False):
+            return ()
+        number = _tiff_pages(stream) if image.format == "TIFF" else image.n_frames  # type: ignore[attr-defined]
+    except Exception:  # damage behind the first frame is no reason to refuse it
+        image.seek(0)
+        return (f"{name} has several {called}, and the first is used.",)
+    return (f"{name} has {number} {called}, and the first is used.",) if number > 1 else ()
+
+
+def first_note(number: int, name: object) -> tuple[str, ...]:
+    """A note where so many frames, with nothing in them, come before the one that is used."""
+    return (f"{name} begins with {number} fully transparent frame{'s' * (number > 1)}; the next one is used.",)
+
+
+def shape_note(size: tuple[int, int], name: object) -> tuple[str, ...]:
+    """A note where the central square of an image of so many pixels is a small part of it."""
+    short, long = sorted(size)
+    if long < NARROW * short:
+        return ()
+    return (f"{name} has {size[0]} x {size[1]} pixels, and its central square shows {100 * short / long:.0f} % of it.",)
+
+
+def flat_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """A note where an RGB image has next to nothing to see: white ink on transparency, say, which is laid on white."""
+    extrema = [channel.getextrema() for channel in image.split()]
+    lowest, highest = [float(low) for low, _ in extrema], [float(high) for _, high in extrema]  # type: ignore[arg-type]
+    if max(high - low for low, high in zip(lowest, highest, strict=True)) > FLAT:
+        return ()
+    shade = " (white)" if min(lowest) >= 255 - FLAT else " (black)" if max(highest) <= FLAT else ""
+    return (f"{name} is almost one colour{shade}.",)
+
+
+def _tiff_pages(stream: BinaryIO) -> int:
+    """How many images of a TIFF are pages, not smaller copies or masks of one; damaged directories count for none.
+
+    Pillow's `n_frames` counts all, and tells what they are only by going to each.
+    """
+    stream.seek(0)
+    head = stream.read(16)
+    order, big = ("<" if head[:2] == b"II" else ">"), 43 in head[2:4]
+    at = struct.unpack(order + "Q", head[8:16])[0] if big else struct.unpack(order + "L", head[4:8])[0]
+    size, count, link = (20, "Q", "Q") if big else (12, "H", "L")
+    seen: set[int] = set()
+    pages = 0
+    while at and at not in seen:
+        seen.add(at)
+        stream.seek(at)
+        try:
+            (entries,) = struct.unpack(order + count, stream.read(struct.calcsize("=" + count)))
+            tags = stream.read(min(entries, 1 << 16) * size)
+            (at,) = struct.unpack(order + link, stream.read(struct.calcsize("=" + link)))
+        except struct.error:
+            break
+        pages += _is_page(tags, size, order)
+    return pages
+
+
+def _is_page(tags: bytes, size: int, order: str) -> bool:
+    for start in range(0, len(tags) - size + 1, size):
+        tag, kind = struct.unpack_from(order + "HH", tags, start)
+        if tag in (_SUBFILE_TYPE, _OLD_SUBFILE_TYPE):
+            value = struct.unpack_from(order + ("H" if kind == 3 else "L"), tags, start + (size + 4) // 2)[0]
+            if value & (_REDUCED | _MASK) if tag == _SUBFILE_TYPE else value == _OLD_REDUCED:
+                return False
+    return True
