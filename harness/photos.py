@@ -139,10 +139,11 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
             continue
         if len(one.images) + one.refused < MIN_IMAGES:
             refused.add(too_few(one, MIN_IMAGES, "concept"))
+        category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
             category = category_of(one.path, one.name, one.category_files, listed, folder)
-            if one.images:
-                concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+        if one.images:
+            concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     refused.settle()
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]

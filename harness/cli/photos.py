@@ -135,7 +135,7 @@ def check_folder(
     if as_json:
         typer.echo(json.dumps(_as_json(folder, reading, refused.found), indent=1, ensure_ascii=False))
     elif len(refused.found) != 1:
-        for text in (*(_said(reading) if reading else ()), *(f"refused: {error}" for error in refused.found)):
+        for text in _said(reading, refused.found):
             out.print(presentable(text), markup=False, soft_wrap=True)
     if len(refused.found) > 1:
         raise UsageError(f"{shortened(folder)} cannot be used; mend the {len(refused.found)} things that are refused.")
@@ -145,17 +145,20 @@ def check_folder(
         reading.require_whole()
 
 
-def _said(reading: Reading | ClassReading) -> list[str]:
-    """What is not used, what is odd, and what is used, in lines below the table, which is printed."""
+def _said(reading: Reading | ClassReading | None, refused: Sequence[UsageError]) -> list[str]:
+    """What is not used, what is refused, and what is odd, in lines below the table, which is printed."""
     from harness.photo_skips import NAMED
 
+    refusals = [f"refused: {error}" for error in refused]
+    if reading is None:
+        return refusals
     print_reading(reading)
     cut = len(reading.same) > NAMED or any(len(names) > NAMED for names in reading.same)
     return [
         *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped if one.kind != "category"),
         *reading.told,
         *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
-        *([reading.summary] if reading.rows() else []),
+        *(refusals or [reading.summary]),
     ]
 
 

@@ -151,7 +151,7 @@ def test_data_check_lists_all_that_is_refused(tmp_path: Path) -> None:
     assert call(out, io.StringIO(), "data", "check", root, "--json") == 2
     as_json = json.loads(out.getvalue())
     assert [f"refused: {one}".replace(str(tmp_path) + "/", "") for one in as_json["refused"]] == found
-    assert [one["concept"] for one in as_json["used"]] == ["cat", "dog", "max"]
+    assert [one["concept"] for one in as_json["used"]] == ["0001", "cat", "cup", "dog", "max"]
     # a run names the first of what is seen without decoding, and how many more there are
     refused(bench("run", root, "--methods", "ti++"), "cup/c.jpg", f"(and 4 more: stamina-bench data check {root}).")
 
@@ -181,7 +181,7 @@ def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None
     ("place", "file", "remedy"),
     [
         ("max", "category.txt.txt", "its name must be category.txt"), ("max", "category", "its name must be category"),
-        ("max", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be categories"),
+        ("max", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be cat"),
         ("", "category.csv", "its name must be categories.csv"), ("", "Categories.csv.txt", "its name must be cat"),
         ("", "categories.xlsx", "save it as text named categories.csv"),
     ],
