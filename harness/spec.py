@@ -12,11 +12,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
     create_model,
     field_validator,
-    model_serializer,
 )
 
 from harness.errors import UsageError, nearest
@@ -272,11 +270,6 @@ class RunSpec(Frozen):
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
     keep_going: bool = False
     offline: bool = True
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, dumped: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what is newer than runs that were recorded, unless it is used: a run's file keeps its name."""
-        return {key: value for key, value in dumped(self).items() if key != "min_side" or value is not None}
 
     @field_validator("seeds")
     @classmethod

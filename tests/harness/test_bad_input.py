@@ -294,7 +294,7 @@ TABLE = (
         "photos", put("categories.csv", "ct,kitten\n"),
     ),
     Row(
-        "a line of three columns", "run ./photos", "Line 2 of photos/categories.csv", "correct it", "photos",
+        "a line of three columns", "run ./photos", "Line 2 of photos/categories.csv", "remove the others", "photos",
         put("categories.csv", "cat,kitten\ndog,puppy,x\n"),
     ),
     Row(

@@ -19,6 +19,7 @@ from harness import image_files
 from harness.image_files import can_decode, content_of, is_named_as_image, is_placeholder, look
 from harness.photo_decoding import load_image
 from harness.photo_folders import contents
+from harness.photo_skips import Refusals
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000)
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100)
@@ -181,7 +182,9 @@ def test_what_is_no_photograph_has_its_article(tmp_path: Path, data: bytes, noun
     (tmp_path / "dog").mkdir()
     for folder in (tmp_path, tmp_path / "dog"):
         placed(folder, "a.other", data)
-    assert [one.reason for one in contents(tmp_path, "concept").all_skipped] == [f"no image but {noun}"] * 2
+    assert [one.reason for one in contents(tmp_path, "concept", Refusals("")).all_skipped] == [
+        f"no image but {noun}"
+    ] * 2
 
 
 def test_icloud_placeholders(tmp_path: Path) -> None:
