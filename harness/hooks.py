@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.classifier import Classifier, Prompt
+from harness.comparable import comparable
 from harness.errors import PluginError
 from harness.lesson import Batch, Lesson
 from harness.method import Method
@@ -223,20 +224,6 @@ def described(value: object) -> str:
         return f"{value!r}, a{'n' * isinstance(value, int)} {type(value).__name__}"
     name = type(value).__name__
     return f"a{'n' * (name[0].lower() in 'aeiou')} {name}"
-
-
-def comparable(value: object) -> object:
-    """Something as `==` can compare it: of tensors and arrays their content, of lists and dicts that of what is in."""
-    if isinstance(value, Tensor):
-        plain = value.detach().cpu()
-        return "tensor", plain.dtype, comparable((plain.float() if plain.dtype is torch.bfloat16 else plain).numpy())
-    if isinstance(value, np.ndarray):
-        return value.shape, str(value.dtype), value.tobytes()
-    if isinstance(value, Mapping):
-        return {key: comparable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [comparable(each) for each in value]
-    return value
 
 
 def _tensors(method: AnyMethod, hook: str, wanted: str, given: object, *, cpu: bool = True) -> dict[str, Tensor]:

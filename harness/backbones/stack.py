@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.backbones.adaptable import Adapter
+from harness.comparable import comparable
 
 # entries of a stack's residuals: beyond it kernels are long enough, and on a CPU the entries leave its cache
 LARGEST = {"cpu": 2**17, "cuda": 2**22}
@@ -151,24 +151,11 @@ def _structure(adapter: Adapter) -> list[Any]:
     """All that tells an adapter from another but the values of its parameters and buffers."""
     found: list[Any] = [projection.weight.shape for projection in adapter._projection]
     for module in adapter.modules():
-        plain = {name: _plain(value) for name, value in vars(module).items() if name not in _BASE}
+        plain = {name: comparable(value) for name, value in vars(module).items() if name not in _BASE}
         tensors = {**module._parameters, **module._buffers}
         shapes = {k: None if t is None else (t.shape, t.dtype, t.requires_grad) for k, t in tensors.items()}
         found.append((type(module), plain, shapes))
     return found
-
-
-def _plain(value: Any) -> Any:
-    """An attribute as something that `==` compares: of a tensor or array its content."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().float().numpy() if value.dtype is torch.bfloat16 else value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray):
-        return value.shape, str(value.dtype), value.tobytes()
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
 
 
 def _joined(modules: Sequence[Any]) -> Any:
