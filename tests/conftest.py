@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -20,11 +19,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # how fast the machine is shall not decide whether a test passes
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are cores: tests that wait for locks, signals and other processes leave one idle."""
-    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)
