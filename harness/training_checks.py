@@ -117,6 +117,8 @@ class TrainingChecks:
         Raises:
             PluginError: no parameter of any adapter had one, or none of what else is trained.
         """
+        if not self._steps:  # it went on from a checkpoint of its last step
+            return []
         idle = {id(p) for p in self._idle}
         whole = [p for p in self.trained if p.requires_grad]
         parts = {
