@@ -79,11 +79,14 @@ class _imported:
 
     def __exit__(self, *_: object) -> None:
         sys.path[:], sys.dont_write_bytecode = self.before, self.bytecode
-        for name in set(sys.modules) - self.modules:
-            module = sys.modules[name]
-            homes = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-            if any(home and home.startswith(root) for home in homes for root in self.roots):
-                del sys.modules[name]
+        loaded = {name: sys.modules[name] for name in set(sys.modules) - self.modules}
+        # All are looked at before the first goes: a package without a file of its own finds its path by its parent.
+        for name in [name for name, module in loaded.items() if self._is_ours(module)]:
+            del sys.modules[name]
+
+    def _is_ours(self, module: ModuleType) -> bool:
+        homes = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+        return any(home and home.startswith(root) for home in homes for root in self.roots)
 
 
 # ------------------------------------------------------------------------------------------------ what belongs to it
