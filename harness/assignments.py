@@ -1,4 +1,4 @@
-"""`--set` assignments: 'option=value' or 'method.option=value' for methods, 'sampling.option=value' for the sampler."""
+"""`--set` assignments: 'option=value' or 'method.option=value' for methods, 'sampling.option=value' for a protocol."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import yaml
 
 from harness import registry
 from harness.errors import UsageError, nearest
-from harness.spec import Frozen, MethodSpec, Recognition, Sampling, SettingName
-
-SAMPLING, RECOGNITION = "sampling.", "recognition."  # options of the protocol, not of a method
+from harness.spec import Benchmark, MethodSpec, RunSpec, SettingName
 
 
 def parse_value(change: str) -> Any:
@@ -28,33 +26,40 @@ def parse_value(change: str) -> Any:
         ) from None
 
 
-def sampling_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """The assignments among `changes` that are the sampler's.
+def protocol_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """The assignments among `changes` that are a protocol's, as fields of a `RunSpec`.
 
     Raises:
-        UsageError: an unknown sampling option.
+        UsageError: an unknown option of the protocol.
     """
-    return _of_protocol(changes, SAMPLING, Sampling)
-
-
-def recognition_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """The assignments among `changes` that say how a classifier sees images.
-
-    Raises:
-        UsageError: an unknown one.
-    """
-    return _of_protocol(changes, RECOGNITION, Recognition)
-
-
-def _of_protocol(changes: Sequence[str], prefix: str, kind: type[Frozen]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for change in changes:
-        if change.startswith(prefix):
-            option = change.partition("=")[0].removeprefix(prefix).strip()
-            if option not in kind.model_fields:
-                raise _unknown(change, option, set(kind.model_fields))
-            found[option] = parse_value(change)
+    for setting in map(registry.setting, registry.setting_names()):
+        prefix, fields = f"{setting.protocol_name}.", set(setting.protocol_class.model_fields)
+        own: dict[str, Any] = {}
+        for change in changes:
+            if change.startswith(prefix):
+                option = change.partition("=")[0].removeprefix(prefix).strip()
+                if option not in fields:
+                    raise _unknown(change, option, fields)
+                own[option] = parse_value(change)
+        if setting.protocol_name in RunSpec.model_fields:
+            found[setting.protocol_name] = own
+        elif own:
+            found.setdefault("protocol", {})[setting.protocol_name] = own
     return found
+
+
+def default_methods(benchmark: Benchmark) -> str:
+    """What `run` takes on a benchmark when no method is named.
+
+    Raises:
+        UsageError: its setting says none.
+    """
+    names = registry.setting(benchmark.setting).default_methods
+    if not names:
+        known = ", ".join(registry.methods(benchmark.setting).names())
+        raise UsageError(f"Name the methods with --methods; the setting {benchmark.setting} has: {known}.")
+    return ",".join(names)
 
 
 def _unknown(change: str, option: str, fields: set[str]) -> UsageError:
@@ -92,9 +97,10 @@ def method_specs(names: str, changes: Sequence[str], setting: SettingName = "cus
     wanted = method_names(names, setting)
     plugins = {name: registry.methods(setting).get(name) for name in wanted}
     fields_of = {name: plugin.options_for(setting).model_fields for name, plugin in plugins.items()}
+    protocols = tuple(f"{registry.setting(name).protocol_name}." for name in registry.setting_names())
     assigned: dict[str, dict[str, Any]] = {name: {} for name in wanted}
     for change in changes:
-        if change.startswith((SAMPLING, RECOGNITION)):
+        if change.startswith(protocols):
             continue
         left, equals, _ = change.partition("=")
         left = left.strip()

@@ -17,19 +17,17 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from scipy.special import stdtrit
 
+from harness import registry
 from harness.errors import BenchError, UsageError, first_line
 from harness.migrations import refuse_newer
 from harness.results import CellResult, Metric
-from harness.spec import Frozen
+from harness.settings.base import Setting
+from harness.spec import Frozen, SettingName
 from harness.store import write_atomically
 
 SCHEMA_VERSION = 1
 LEVEL = 0.99  # of the bound on each side: one figure in a hundred crosses it, either way, if only the draws are new
 FLOOR = 1e-6  # of the mean, or absolute for means below 1: what counts as equal
-SCORES: tuple[Metric, ...] = ("a_mmd", "f_mmd", "learned_mmd", "kid")  # lower is better
-STATES: tuple[Metric, ...] = ("plasticity_distance", "mask_density", "n_param")  # neither way is better: none may move
-EXACT: tuple[Metric, ...] = ("n_param",)  # a count, which no seed moves
-METRICS = (*SCORES, *STATES)
 ONE_SEED = (
     "A baseline needs at least two seeds, better three (--seeds 0,1,2): tolerances come from the spread over seeds, "
     "and one seed has none."
@@ -53,9 +51,10 @@ class Subset(Frozen):
     limit: int | None = Field(2, ge=1)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     methods: Mapping[str, Mapping[str, Any]] = Field({"stamina": {}, "clora": {}, "ti++": {}}, min_length=1)
-    sampling: Mapping[str, Any] = {}
+    sampling: Mapping[str, Any] = Field({}, description="what is changed of the protocol")
     backbone: str | None = None
     extractor: str | None = None
+    setting: SettingName = Field("customization", exclude_if=lambda name: name == "customization")
 
     @field_validator("seeds")
     @classmethod
@@ -75,7 +74,7 @@ class Conditions(Frozen):
     resolution: int
     device: str
     dtype: str
-    sampling: Mapping[str, Any]
+    sampling: Mapping[str, Any]  # the whole protocol
     options: Mapping[str, Mapping[str, Any]]  # method -> every option
 
 
@@ -104,11 +103,6 @@ class Figure(Frozen):
         """'stamina a_mmd'."""
         return f"{self.method} {self.metric}"
 
-    @property
-    def score(self) -> bool:
-        """Whether lower is better; of the others any move counts."""
-        return self.metric in SCORES
-
 
 class Baseline(Frozen):
     """The whole file."""
@@ -127,7 +121,11 @@ class Baseline(Frozen):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         names = [figure.name for figure in self.figures]
+        setting = registry.setting(self.subset.setting)
+        known = {*setting.verified, *setting.states}
         for figure in self.figures:
+            if figure.metric not in known:
+                raise ValueError(f"{figure.name} is no figure that the setting {setting.name} has judged")
             if figure.method not in self.subset.methods or names.count(figure.name) > 1:
                 raise ValueError(f"{figure.name} is there twice, or of a method that is not run")
             if len(figure.values) != len(self.subset.seeds):
@@ -168,25 +166,29 @@ def floor(mean: float) -> float:
     return FLOOR * max(1.0, abs(mean))
 
 
-def tolerance(metric: Metric, values: Sequence[float]) -> tuple[float, str]:
+def tolerance(values: Sequence[float], *, exact: bool = False) -> tuple[float, str]:
     """How far the mean of as many seeds may move, and the name of the rule in `RULES`.
 
     With sd s of n seeds here, the means of this and of another independent run of n seeds differ by
     s * sqrt(2 / n) * T, where T has Student's t distribution with n - 1 degrees of freedom.
+
+    Args:
+        exact: whether it is a count, which no seed moves.
     """
     n, least = len(values), floor(statistics.fmean(values))
-    if metric in EXACT:
+    if exact:
         return _rounded(least), "exact"
     reach = float(stdtrit(n - 1, LEVEL)) * statistics.stdev(values) * math.sqrt(2 / n)
     return (_rounded(reach), "spread") if reach > least else (_rounded(least), "floor")
 
 
-def figures_of(cells: Sequence[CellResult]) -> Values:
+def figures_of(cells: Sequence[CellResult], setting: Setting) -> Values:
     """The figures of whole cells that a check looks at."""
+    wanted = {*setting.verified, *setting.states}
     found: dict[tuple[str, Metric], dict[int, float]] = {}
     for cell in cells:
         for row in cell.rows:
-            if row.metric in METRICS and row.task is None and not row.detail:
+            if row.metric in wanted and row.task is None and not row.detail:
                 found.setdefault((cell.method, row.metric), {})[cell.seed] = row.value
     return found
 
@@ -199,23 +201,25 @@ def protocol_of(cells: Sequence[CellResult]) -> Mapping[str, str]:
     }
 
 
-def make_baseline(subset: Subset, conditions: Conditions, origin: Origin, cells: Sequence[CellResult]) -> Baseline:
+def make_baseline(
+    subset: Subset, conditions: Conditions, origin: Origin, cells: Sequence[CellResult], setting: Setting
+) -> Baseline:
     """The baseline of a run's finished cells: all of the subset's.
 
     Raises:
         BenchError: a figure is missing for a seed, or no number.
     """
     units = {(cell.method, row.metric): row.unit for cell in cells for row in cell.rows}
-    values = figures_of(cells)
+    values, order = figures_of(cells, setting), (*setting.verified, *setting.states)
     figures: list[Figure] = []
-    for method, metric in sorted(values, key=lambda k: (list(subset.methods).index(k[0]), METRICS.index(k[1]))):
+    for method, metric in sorted(values, key=lambda k: (list(subset.methods).index(k[0]), order.index(k[1]))):
         by_seed = values[method, metric]
         for seed in subset.seeds:
             if not math.isfinite(by_seed.get(seed, math.nan)):
                 came = f"came out as {by_seed[seed]}" if seed in by_seed else "is missing"
                 raise BenchError(f"{method} {metric} {came} at seed {seed}; no baseline can be made of that.")
         found = tuple(by_seed[seed] for seed in subset.seeds)
-        reach, rule = tolerance(metric, found)
+        reach, rule = tolerance(found, exact=metric in setting.exact)
         figures.append(
             Figure(
                 method=method, metric=metric, unit=units[method, metric], mean=statistics.fmean(found),

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from harness.plan import Cell, Plan, Step
-from harness.spec import SettingName
 from harness.store import MANIFEST, Store
-
-# the metrics that a cell is summed up by
-SCORES: Mapping[SettingName, tuple[str, str]] = {
-    "customization": ("a_mmd", "f_mmd"), "classification": ("a_n", "forgetting_max"),
-}  # fmt: skip
 
 
 @dataclass
@@ -32,9 +25,8 @@ class Tally:
     rate: float | None = None
     loss: float | None = None
     distance: float | None = None
-    accuracy: float | None = None  # A_mmd, or A_N in the classification setting
-    forgetting: float | None = None  # F_mmd, or the highest accuracy less the last
-    setting: SettingName = "customization"
+    accuracy: float | None = None  # the first of the setting's `headline`: A_mmd, or A_N
+    forgetting: float | None = None  # the second: F_mmd, or the highest accuracy less the last
 
     @property
     def started(self) -> bool:
@@ -54,7 +46,7 @@ class Board:
         self._users: dict[str, list[tuple[Tally, Cell]]] = {}
         for cell in self.plan.cells:
             sets = {*cell.images.values(), *(c.key for c in cell.compositions)}
-            tally = Tally(cell.label, cell.seed, len(cell.trains), len(sets), setting=cell.setting)
+            tally = Tally(cell.label, cell.seed, len(cell.trains), len(sets))
             self.tallies.append(tally)
             for key in {*cell.trains, *sets, cell.score}:
                 self._users.setdefault(key, []).append((tally, cell))
@@ -67,8 +59,16 @@ class Board:
     def done(self, step: Step) -> None:
         """Count a step that was just committed, and read what it says of itself."""
         self._count(step)
-        if step.kind == "train":
+        if self.trains(step):
             self._read_training(step)
+
+    def scored(self, step: Step) -> list[Tally]:
+        """The cells whose figures a step makes."""
+        return [tally for tally, cell in self._users.get(step.key, []) if step.key == cell.score]
+
+    def trains(self, step: Step) -> bool:
+        """Whether it is a training of any cell."""
+        return any(step.key in cell.trains for _, cell in self._users.get(step.key, []))
 
     def of(self, step: Step) -> list[Tally]:
         """The cells that a training, an image set or a score belongs to."""
@@ -76,9 +76,9 @@ class Board:
 
     def _count(self, step: Step) -> None:
         for tally, cell in self._users.get(step.key, []):
-            if step.kind == "train":
+            if step.key in cell.trains:
                 tally.trained += 1
-            elif step.kind == "score":
+            elif step.key == cell.score:
                 self._read_score(tally, cell)
             else:
                 tally.drawn += 1
@@ -88,21 +88,13 @@ class Board:
         seconds = float(_json(self.store.folder(step.key) / MANIFEST).get("facts", {}).get("train_seconds", 0.0))
         for tally, _ in self._users.get(step.key, []):
             tally.loss, tally.distance = measures.get("final_loss"), measures.get("plasticity_distance")
-            tally.rate = _steps(step.recipe) / seconds if seconds > 0 else None
+            steps = self.plan.setting.steps_of_training(step.recipe)
+            tally.rate = steps / seconds if seconds > 0 and steps else None
 
     def _read_score(self, tally: Tally, cell: Cell) -> None:
         figures: list[dict[str, Any]] = _json(self.store.folder(cell.score) / "figures.json").get("figures", [])
         whole = {f["metric"]: f["value"] for f in figures if f["task"] is None and f["layer"] is None}
-        names = SCORES[tally.setting]
-        tally.accuracy, tally.forgetting = whole.get(names[0]), whole.get(names[1])
-
-
-def _steps(recipe: Mapping[str, Any]) -> int:
-    """Steps of a training."""
-    options = recipe["options"]
-    if "steps" in options:
-        return int(options["steps"])
-    return int(options["epochs"]) * ceil(int(recipe["images"]) / int(options["batch_size"]))
+        tally.accuracy, tally.forgetting = map(whole.get, self.plan.setting.headline)
 
 
 def _json(path: Path) -> dict[str, Any]:

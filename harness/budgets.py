@@ -6,12 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.spec import Options, SettingName
+from harness.spec import Options
 
-# the options that say how much a task is trained
-BUDGET: Mapping[SettingName, tuple[str, ...]] = {
-    "customization": ("steps", "batch_size"), "classification": ("epochs",),
-}  # fmt: skip
 PLAIN_TIER = "paper"  # whose defaults are those that an options class has by itself
 SHOWN = 4  # methods that a sentence names
 
@@ -26,52 +22,53 @@ class Trained:
 
 
 def inherited_budget(
-    options: Options, tier: str, setting: SettingName, given: Iterable[str] = ()
+    options: Options, tier: str, budget: Sequence[str], given: Iterable[str] = ()
 ) -> tuple[str, ...]:  # fmt: skip
     """Which options say how much is trained and are the class's plain defaults, though these are another tier's.
 
     Args:
-        given: the options that the user set.
+        budget: the options of the setting that say how much is trained. given: the options that the user set.
     """
     kind = type(options)
     if tier == PLAIN_TIER:
         return ()
-    names = [name for name in BUDGET[setting] if name in kind.model_fields]
+    names = [name for name in budget if name in kind.model_fields]
     # a class that says one of them for the tier has thought of the tier, and so has a user
     thought_of = {*kind.tier_defaults.get(tier, {}), *given}
     return () if thought_of.intersection(names) else tuple(names)
 
 
-def unequal_budgets(lines: Mapping[str, Trained], tier: str, setting: SettingName) -> str:
+def unequal_budgets(lines: Mapping[str, Trained], tier: str, budget: Sequence[str]) -> str:
     """What a reader must know where methods train by the defaults of another tier beside others; empty if nothing.
 
     Args:
         lines: label -> what it is, of all that stand in one table.
+        budget: as of `inherited_budget`, the most telling first.
     """
-    said = {label: _words(line, setting) for label, line in lines.items()}
+    said = {label: _words(line, budget) for label, line in lines.items()}
     strangers = [label for label, line in lines.items() if line.inherited]
     sentences: list[str] = []
-    for budget in dict.fromkeys(said[label] for label in strangers):
-        alike = [label for label in strangers if said[label] == budget]
+    for words in dict.fromkeys(said[label] for label in strangers):
+        alike = [label for label in strangers if said[label] == words]
         others: dict[str, list[str]] = {}
         for label, other in said.items():
-            if label not in strangers and other != budget:
+            if label not in strangers and other != words:
                 others.setdefault(other, []).append(label)
         if not others:
             continue
         usual, users = max(others.items(), key=lambda item: len(item[1]))
-        method, name = lines[alike[0]].method, BUDGET[setting][0]
+        method, name = lines[alike[0]].method, budget[0]
         value = lines[users[0]].options.get(name)
         sentences.append(
-            f"Not the same training: {_listed(alike)} with {budget} by plain defaults, which are the {PLAIN_TIER} "
+            f"Not the same training: {_listed(alike)} with {words} by plain defaults, which are the {PLAIN_TIER} "
             f"tier's, beside {_listed(users)} with {usual}. To compare like with like: --set {method}.{name}={value}, "
             f"or tier_defaults for {tier} in the class of its options."
         )
     return " ".join(sentences)
 
 
-def _words(line: Trained, setting: SettingName) -> str:
-    return ", ".join(f"{name}={line.options[name]}" for name in BUDGET[setting] if name in line.options)
+def _words(line: Trained, budget: Sequence[str]) -> str:
+    return ", ".join(f"{name}={line.options[name]}" for name in budget if name in line.options)
 
 
 def _listed(labels: Sequence[str]) -> str:

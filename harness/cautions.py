@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import registry
 from harness.spec import Benchmark, RunSpec, Tier
 
 
@@ -15,12 +16,13 @@ def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]
     if not knows or not benchmark.shows_photographs(tier.name):
         return ()
     others = _others(benchmark)
-    own = tier.classifier if benchmark.setting == "classification" else tier.backbone
+    setting = registry.setting(benchmark.setting)
+    own = setting.default_backbone(tier)
     if spec.backbone is None or spec.backbone == own:
         return (
             f"The {tier.name} tier's model knows {knows} only, and these are photographs; for photographs{others}.",
         )
-    if benchmark.setting == "customization" and (spec.extractor is None or spec.extractor == tier.extractor):
+    if setting.extracts and (spec.extractor is None or spec.extractor == tier.extractor):
         extractor = _extractor(benchmark)
         return (
             f"The {tier.name} tier's feature extractor, which all figures are made with, knows {knows} only, and these "
@@ -39,16 +41,12 @@ def image_cautions(benchmark: Benchmark, tier: Tier) -> tuple[str, ...]:
 
 def _others(benchmark: Benchmark) -> str:
     """': --tier paper', of the tiers whose model knows photographs."""
-    from harness import registry
-
     tiers = registry.tiers()
     return ": " + " or ".join(f"--tier {n}" for n in tiers.names() if not tiers.get(n).knows.get(benchmark.setting))
 
 
 def _extractor(benchmark: Benchmark) -> str:
     """', or --extractor NAME', of those tiers."""
-    from harness import registry
-
     tiers = [registry.tiers().get(name) for name in registry.tiers().names()]
     names = dict.fromkeys(one.extractor for one in tiers if not one.knows.get(benchmark.setting))
     return "".join(f", or --extractor {name}" for name in names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from harness.learnt import WEIGHTS
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, training_figures
 from harness.pixels import Pixels
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.spec import Recognition
 from harness.step_parts import DTYPES, FIGURES, HEAD, MEMORY, TRAINING, Facts, changes, method_of, write_json
 from harness.store import Entry, Store
@@ -40,9 +40,9 @@ def _model(folder: str, device: str, dtype: str) -> Classifier:
     return Classifier.load(folder, torch.device(device), DTYPES[dtype])
 
 
-def _ready_model(setting: Setting, device: str, state: Entry | None = None) -> Classifier:
+def _ready_model(context: RunContext, device: str, state: Entry | None = None) -> Classifier:
     """The model as pre-trained, or as a training's step left it."""
-    model = _model(setting.backbone, device, setting.dtype)
+    model = _model(context.backbone, device, context.dtype)
     model.reset()
     if state is not None:
         head = load_file(str(state.file(HEAD)))
@@ -52,13 +52,12 @@ def _ready_model(setting: Setting, device: str, state: Entry | None = None) -> C
     return model
 
 
-def _pixels(tasks: Sequence[ClassTask], setting: Setting, device: str, first: int = 0) -> Pixels:
+def _pixels(tasks: Sequence[ClassTask], context: RunContext, device: str, first: int = 0) -> Pixels:
     """The tasks' images, their classes counted from `first` on."""
-    assert setting.recognition is not None
     offsets = np.cumsum([first, *(len(task.classes) for task in tasks)])[:-1].tolist()
-    mean, std = statistics(Path(setting.backbone))
+    mean, std = statistics(Path(context.backbone))
     threads = 1 if device == "cpu" else os.cpu_count() or 1
-    return Pixels([task.images for task in tasks], offsets, setting.recognition, mean, std, threads)
+    return Pixels([task.images for task in tasks], offsets, context.protocol_as(Recognition), mean, std, threads)
 
 
 def _check_images(tasks: Sequence[ClassTask], fingerprints: Sequence[str]) -> None:
@@ -67,17 +66,17 @@ def _check_images(tasks: Sequence[ClassTask], fingerprints: Sequence[str]) -> No
             raise UsageError(f"The images of '{task.name}' changed during the run; run the same command again.")
 
 
-def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_train(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """One task of one method: the weights that differ from the pre-trained ones, the head, the memory, and figures.
 
     Facts: `train_seconds`.
     """
     r, tasks = step.recipe, step.work["tasks"]
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
-    model = _ready_model(setting, device, earlier)
+    model = _ready_model(context, device, earlier)
     method = method_of(r, step.work["method"], "classification", earlier)
     method.place = tuple(r["place"])
-    pixels = _pixels(tasks, setting, device, len(model.head_bias))  # new classes are counted after those seen
+    pixels = _pixels(tasks, context, device, len(model.head_bias))  # new classes are counted after those seen
     _check_images(tasks, r["concepts"])
     lesson = ClassLesson(model, pixels, sum(r["classes"]))
     checkpoint = Checkpoint(store.checkpoint(step.key))
@@ -96,16 +95,16 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
 
 
 @torch.no_grad()
-def run_evaluate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_evaluate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """The class that the model takes each test image for, among all classes seen: by task, with the true one."""
     state, tasks = store.open(step.parents[0]), step.work["tasks"]
-    model = _ready_model(setting, device, state)
+    model = _ready_model(context, device, state)
     method = method_of(state.manifest["recipe"], step.work["method"], "classification", state)
     method.place = tuple(state.manifest["recipe"]["place"])
     model.prompt = hooks.recall(method, model)
     if model.prompt is not None:
         model.prompt.to(model.device).eval()
-    pixels = _pixels(tasks, setting, device)
+    pixels = _pixels(tasks, context, device)
     _check_images(tasks, step.recipe["tests"])
     labels = pixels.labels("test")
     predicted = [
@@ -128,7 +127,7 @@ def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:
     return [arrays[f"predicted.{j}"] == arrays[f"true.{j}"] for j in range(1, len(arrays) // 2 + 1)]
 
 
-def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_score(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """All figures of a cell.
 
     Facts: `train_seconds`, of each training.
@@ -143,7 +142,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         *training_figures(trainings, whole),
     ]
     if not w["joint"] and any(WEIGHTS in entry.manifest["files"] for entry in states):
-        model = _ready_model(setting, device)
+        model = _ready_model(context, device)
         initial = {f"{name}.weight": p.weight.detach().cpu() for name, p in model.projections.items()}
         figures += change_figures(changes(initial, states))
     recognition: Recognition = w["recognition"]
@@ -161,14 +160,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     }
     if w["note"]:
         protocol["split"] = w["note"]
-    if setting.cautions:
-        protocol["caution"] = " ".join(setting.cautions).rstrip(".")
+    if context.cautions:
+        protocol["caution"] = " ".join(context.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
-
-
-RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {
-    "train": run_train,
-    "evaluate": run_evaluate,
-    "score": run_score,
-}

@@ -7,11 +7,11 @@ Not counted: reading and writing images, resizing them, loading the model, the a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.backbones.blueprint import images_at_once
-from harness.counts import Counts, ExtractorCounts
-from harness.nominal import SAMPLED
+from harness.backbones.blueprint import blueprint, images_at_once
+from harness.counts import Counts, ExtractorCounts, counts_of, extractor_counts
 from harness.plan import Plan, Step
 from harness.spec import Frozen, Sampling
 
@@ -28,6 +28,7 @@ TRAINING: Final = 6000  # training.json: losses and distances
 FIGURES: Final = 20  # rows of a task in figures.json, beside one for each projection
 A_ROW: Final = 220
 GIB: Final = 2**30
+SAMPLED: Final = ("generate", "prior", "compose")
 
 
 class Work(Frozen):
@@ -132,6 +133,29 @@ class Costs:
         encoding = min(max(own.encoded, images, own.prior), self.at_once) * m["encode"]
         peak = own.standing + 3 * FLOAT * own.trained + latents + max(passes, own.step, own.held + encoding)
         return self._work(flop, disk, peak)
+
+
+class PlanCosts:
+    """The same for the steps of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        s = plan.context
+        shapes = blueprint(s.backbone_name, folder=Path(s.backbone))
+        width = "float32" if s.dtype == "float32" else "half"
+        counts = counts_of(shapes, s.backbone_name, width)
+        self._plan, self._costs = plan, Costs(counts, extractor_counts(s.extractor), s.dtype)
+
+    def flop(self, step: Step) -> float:
+        """See `StepCounts.flop`."""
+        return self._costs.of(step, self._plan).flop
+
+    def megabytes(self, step: Step) -> float:
+        """See `StepCounts.megabytes`."""
+        return self._costs.of(step, self._plan).disk / 1e6
+
+    def flop_of(self, kind: str, recipe: Mapping[str, Any]) -> float:
+        """See `StepCounts.flop_of`."""
+        return self._costs.work(kind, recipe, sequential=True).flop
 
 
 def _drawn(recipe: Mapping[str, Any]) -> int:

@@ -22,13 +22,8 @@ from rich.text import Text
 from harness.board import Board, Tally
 from harness.errors import presentable
 from harness.plan import Plan, Step
-from harness.spec import SettingName
+from harness.settings.base import Setting
 from harness.store import Store
-
-# how the two figures of a cell are called, and their unit
-NAMES: Mapping[SettingName, tuple[tuple[str, str], str]] = {
-    "customization": (("A_mmd", "F_mmd"), "x10^3"), "classification": (("A_N", "forgetting"), "%"),
-}  # fmt: skip
 
 
 class Display(Protocol):
@@ -78,13 +73,12 @@ class PlainDisplay:
         self.done += 1
         self.board.done(step)
         now = time.monotonic()
-        if step.kind == "score":
-            for tally in self.board.of(step):
-                self.note(f"{tally.label} seed {tally.seed}: {scores(tally)}")
+        for tally in self.board.scored(step):
+            self.note(f"{tally.label} seed {tally.seed}: {scores(tally, self.board.plan.setting)}")
         if now - self._printed >= self.every_s or self.done == self.total:
             left = (now - self._started) * (1 - share) / share
             more = "".join(f", {text}" for tally in self.board.of(step)[:1] if (text := training(tally)))
-            rate = more if step.kind == "train" else ""
+            rate = more if self.board.trains(step) else ""
             self.note(
                 f"[{self.done}/{self.total}] {step.label} ({seconds:.1f} s{rate}); about {left / 60:.1f} min left"
             )
@@ -143,7 +137,8 @@ class LiveDisplay:
         tallies = self.board.tallies if self.board is not None else []
         workers = workers_table(self.workers, max(2, self.console.height // 4), self.console.width)
         room = max(3, self.console.height - 6 - workers.row_count)
-        return Group(self.progress, workers, cells_table(tallies, room, self.console.width))
+        names = self.board.plan.setting.headline_names if self.board is not None else ()
+        return Group(self.progress, workers, cells_table(tallies, room, names, self.console.width))
 
 
 class QuietDisplay:
@@ -181,11 +176,12 @@ def training(tally: Tally) -> str:
     return ", ".join(text.format(value) for value, text in parts if value is not None)
 
 
-def scores(tally: Tally) -> str:
+def scores(tally: Tally, setting: Setting) -> str:
     """'A_mmd 403.4, F_mmd 9.2 (x10^3)', or 'A_N 71.3, forgetting 5.2 (%)'."""
-    names, unit = NAMES[tally.setting]
-    parts = zip(names, (tally.accuracy, tally.forgetting), strict=True)
-    return ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + f" ({unit})"
+    parts = zip(setting.headline_names, (tally.accuracy, tally.forgetting), strict=True)
+    return (
+        ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + f" ({setting.headline_unit})"
+    )
 
 
 def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: int = 80) -> Table:
@@ -204,13 +200,12 @@ def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: i
     return table
 
 
-def cells_table(tallies: Sequence[Tally], room: int, width: int = 80) -> Table:
-    """The cells in `room` lines of `width` characters.
+def cells_table(tallies: Sequence[Tally], room: int, names: Sequence[str], width: int = 80) -> Table:
+    """The cells in `room` lines of `width` characters; `names`: what their two figures are called.
 
     Of too many, those at work come first, then the finished; the rest is counted.
     """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    names = NAMES[tallies[0].setting if tallies else "customization"][0]
     columns = ("tasks", "images", "steps/s", "loss", "distance", *names)
     taken = sum(max(len(column), 5) + 2 for column in columns)
     table.add_column("cell", no_wrap=True, overflow="ellipsis", max_width=max(10, width - taken))  # it gives way

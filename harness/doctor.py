@@ -9,26 +9,24 @@ import platform
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from harness import api, registry
-from harness.backbones.classifier_files import image_size, read_config
-from harness.backbones.known import KNOWN, SHORT, is_folder, label, resolved
-from harness.class_api import classifier_folder
+from harness.backbones.known import KNOWN, is_folder
+from harness.backbones.pipeline_files import check_pipeline
 from harness.class_files import FileImages
 from harness.errors import BenchError, UsageError, first_line, nearest, presentable
-from harness.executors.local import WARM
 from harness.fingerprint import model_folder
 from harness.libraries import try_imports
 from harness.limits import cannot_start
 from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
+from harness.settings.base import ModelPart
 from harness.slots import default_jobs
-from harness.spec import SETTINGS, Benchmark, RunSpec, SettingName, Task
-from harness.weights import check_extractor, check_weights
+from harness.spec import Benchmark, RunSpec, SettingName, Task
 
 State = Literal["ready", "note", "missing", "broken"]
 
@@ -118,15 +116,16 @@ def _against(version: str, tested: str, fits: bool) -> str:
 
 def imports() -> Iterator[Finding]:
     """What the steps of each setting import, tried in a process of its own, as workers do."""
-    modules: dict[SettingName, str] = {"customization": WARM[False], "classification": WARM[True]}
+    modules = {name: registry.setting(name).preload for name in registry.setting_names()}
     found = try_imports(list(modules.values()))
     if not any(found.values()):
         yield Finding("package", "imports", "ready", "all that steps need can be imported")
         return
+    first = registry.setting_names()[0]
     for setting, module in modules.items():
         if found[module]:
             detail, remedy = _halves(found[module])
-            yield Finding("package", f"imports: {setting}", "broken", detail, remedy, setting == SETTINGS[0])
+            yield Finding("package", f"imports: {setting}", "broken", detail, remedy, setting == first)
 
 
 def workers() -> Iterator[Finding]:
@@ -194,18 +193,19 @@ def models(ready: dict[str, set[SettingName]], backbone: str | None = None) -> I
     found: list[Finding] = []
     for name, tier in _load(registry.tiers(), "tier", found):
         needed = name == DEFAULT_TIER
-        # a tier with a folder of its own ships it: a backbone from elsewhere stands in for what would be downloaded
-        source = tier.backbone if backbone is None or is_folder(tier.backbone) else backbone
-        lines = [_model(name, "backbone", source, _pipeline, needed)]
-        if lines[0].state == "ready" or Path(tier.extractor).is_dir():
-            lines.append(_model(name, "extractor", tier.extractor, _clip, needed))
-        else:  # open_clip alone knows where its models lie, and takes seconds to import
-            detail = f"{tier.extractor}, looked for once the backbone is there"
-            lines.append(Finding("model", f"{name}: extractor", "note", detail, lines[0].remedy))
-        ready[name] = {"customization"} if all(line.state == "ready" for line in lines) else set()
-        if tier.classifier:
-            lines.append(_model(name, "classifier", tier.classifier, _classifier, needed))
-            ready[name] |= {"classification"} if lines[-1].state == "ready" else set()
+        lines, ready[name] = [], set()
+        for setting in map(registry.setting, registry.setting_names()):
+            own: list[Finding] = []
+            for part in setting.models(tier, backbone):
+                if part.waits and own[0].state != "ready" and not Path(part.source).is_dir():
+                    # open_clip alone knows where its models lie, and takes seconds to import
+                    detail = f"{part.source}, looked for once the {own[0].name.rpartition(' ')[2]} is there"
+                    own.append(Finding("model", f"{name}: {part.kind}", "note", detail, own[0].remedy))
+                else:
+                    own.append(_model(name, part, needed))
+            if own and all(line.state == "ready" for line in own):
+                ready[name].add(setting.name)
+            lines += own
         found += lines
     if DEFAULT_TIER not in ready and not any(f.fatal for f in found):
         found.append(_not_installed("tier", DEFAULT_TIER))
@@ -218,7 +218,7 @@ def _known_backbones() -> Finding:
     here: list[str] = []
     for name in KNOWN:
         with contextlib.suppress(Exception):  # whatever a damaged cache makes of it
-            api.check_pipeline(model_folder(name, offline=True), name)
+            check_pipeline(model_folder(name, offline=True), name)
             here.append(name)
     absent = [name for name in KNOWN if name not in here]
     parts = [f"in the local hub cache: {', '.join(here)}"] * bool(here) + [f"not: {', '.join(absent)}"] * bool(absent)
@@ -227,11 +227,11 @@ def _known_backbones() -> Finding:
     return Finding("model", "known backbones", "ready" if here else "note", detail, remedy)
 
 
-def _model(tier: str, kind: str, source: str, look: Callable[[str], str], needed: bool) -> Finding:
-    name = f"{tier}: {kind}"
+def _model(tier: str, part: ModelPart, needed: bool) -> Finding:
+    name, kind, source = f"{tier}: {part.kind}", part.kind, part.source
     folder = is_folder(source) or Path(source).is_absolute()
     try:
-        return Finding("model", name, "ready", look(source), needed=needed)
+        return Finding("model", name, "ready", part.look(source), needed=needed)
     except Exception as error:  # whatever a damaged file or a library makes of it
         if needed:
             remedy = f"its files are part of the package: install {PROJECT} again"
@@ -245,52 +245,11 @@ def _model(tier: str, kind: str, source: str, look: Callable[[str], str], needed
         return Finding("model", name, state, first_line(error).partition(";")[0].rstrip("."), remedy, needed)
 
 
-def _pipeline(source: str) -> str:
-    """In words what a Stable Diffusion folder or hub id is; only headers of its weights are read.
-
-    Raises:
-        UsageError: it cannot be used, or is not in the local hub cache.
-    """
-    folder = model_folder(source, offline=True)
-    shown = label(resolved(source, folder))
-    pixels = api.check_pipeline(folder, shown)
-    where = "a folder" if is_folder(source) else f"commit {folder.name[:SHORT]} in the local hub cache"
-    return f"{shown}, {pixels} px, {where}"
-
-
-def _clip(source: str) -> str:
-    """In words what an open_clip folder or 'architecture/pretrained' is.
-
-    Raises:
-        UsageError: it cannot be used, or is not in the local hub cache.
-    """
-    if Path(source).is_dir():
-        return f"{_name(source)}, {check_extractor(Path(source), _name(source))} features, a folder"
-    check_weights(api.cached_extractor(source).parent, source)
-    return f"{source}, in the local hub cache"
-
-
-def _classifier(source: str) -> str:
-    """In words what a timm ViT's folder or hub id is; only headers of its weights are read.
-
-    Raises:
-        UsageError: it cannot be used, or is not in the local hub cache.
-    """
-    folder = classifier_folder(source, offline=True)
-    check_weights(folder, source)
-    architecture, size = read_config(folder)[0], image_size(folder)
-    where = "a folder" if is_folder(source) else f"commit {folder.name[:SHORT]} in the local hub cache"
-    return f"{_name(source)}, {architecture}, {f'{size} px, ' if size else ''}{where}"
-
-
-def _name(source: str) -> str:
-    return Path(source).name if Path(source).is_dir() else source
-
-
 def plugins() -> Iterator[Finding]:
     """Every method, those of other packages among them: one line if all load, and one for each that does not."""
     found: list[Finding] = []
-    loaded = sorted({name for setting in SETTINGS for name, _ in _load(registry.methods(setting), "method", found)})
+    known = map(registry.methods, registry.setting_names())
+    loaded = sorted({name for methods in known for name, _ in _load(methods, "method", found)})
     if loaded:
         yield Finding("plug-ins", "methods", "ready", f"{len(loaded)} load: {', '.join(loaded)}")
     elif not found:

@@ -11,20 +11,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 from harness.api import Prepared, slots_of
-from harness.backbones.blueprint import blueprint
-from harness.class_costs import ClassCosts
-from harness.costs import Costs, Work
-from harness.counts import counts_of, extractor_counts, is_nominal
 from harness.errors import UsageError, unknown
-from harness.nominal import NOMINAL, nominal_seconds, units
 from harness.plan import Step
+from harness.settings.base import StepCounts, StepKind
 from harness.simulate import simulate
 from harness.slots import Slot
 from harness.spec import Frozen
@@ -122,21 +118,24 @@ class Measured:
     ratios: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, steps: Iterable[Finished]) -> Measured:
-        """Medians."""
+    def of(cls, steps: Iterable[Finished], kinds: Mapping[str, StepKind]) -> Measured:
+        """Medians, of steps of these kinds."""
         seen: dict[tuple[str, str], list[Finished]] = defaultdict(list)
         for step in steps:
-            seen[step.kind, step.recipe.get("method", "")].append(step)
+            if step.kind in kinds:
+                seen[step.kind, step.recipe.get("method", "")].append(step)
         return cls(
-            {key: median(s.seconds / units(s.kind, s.recipe) for s in found) for key, found in seen.items()},
+            {key: median(s.seconds / kinds[s.kind].units(s.recipe) for s in found) for key, found in seen.items()},
             {key: median(s.megabytes for s in found) for key, found in seen.items()},
         )
 
-    def compare(self, steps: Iterable[Finished], costs: Costs, rate: float) -> None:
+    def compare(
+        self, steps: Iterable[Finished], flop_of: Callable[[str, Mapping[str, Any]], float], rate: float
+    ) -> None:
         """Find how far off the count is, by kind."""
         found: dict[str, list[float]] = defaultdict(list)
         for step in steps:
-            flop = costs.work(step.kind, step.recipe, sequential=True).flop
+            flop = flop_of(step.kind, step.recipe)
             if flop > 0:
                 found[step.kind].append(step.seconds * rate / flop)
         self.ratios = {kind: median(values) for kind, values in found.items()}
@@ -160,84 +159,58 @@ def estimate(prepared: Prepared, *, cheaply: bool = False, slots: Sequence[Slot]
         cheaply: give None where it would take counting on a CPU, which imports torch and diffusers for it.
         slots: where it would run; by default what this machine has.
     """
-    setting, pending = prepared.plan.setting, prepared.progress.pending
+    plan, pending, context = prepared.plan, prepared.progress.pending, prepared.plan.context
     match = {
-        "backbone": setting.backbone_hash, "device": setting.device_type, "dtype": setting.dtype,
-        "extractor": setting.extractor_hash,
+        "backbone": context.backbone_hash, "device": context.device_type, "dtype": context.dtype,
+        "extractor": context.extractor_hash,
     }  # fmt: skip
+    setting = plan.setting
     found = list(finished(prepared.store.root, match))
-    measured = Measured.of(found)
-    if setting.recognition is not None:
-        return _of_classes(prepared, measured, slots)
-    plan = blueprint(setting.backbone_name, folder=Path(setting.backbone))
+    measured = Measured.of(found, setting.step_kinds)
     counted = [step for step in pending if (step.kind, step.recipe.get("method", "")) not in measured.seconds]
-    nominal = setting.device_type == "cpu" and is_nominal(plan)
-    costs: Costs | None = None
+    counts: StepCounts | None = None
     device, utilisation = CORE, 1.0
-    if counted and not nominal:
-        if cheaply and setting.device_type == "cpu":
+    if counted and not setting.is_nominal(context):
+        if cheaply and setting.counting_imports_torch(context):
             return None
-        width = "float32" if setting.dtype == "float32" else "half"
-        costs = Costs(counts_of(plan, setting.backbone_name, width), extractor_counts(setting.extractor), setting.dtype)
-        if setting.device_type == "cuda":
+        counts = setting.counts(plan)
+        if context.device_type == "cuda":
             device, utilisation = _this_gpu(), UTILISATION
-        measured.compare(found, costs, device.rate(setting.dtype) * utilisation)
+        measured.compare(found, counts.flop_of, device.rate(context.dtype) * utilisation)
     seconds: dict[str, float] = {}
     megabytes = 0.0
     for step in pending:
-        key = (step.kind, step.recipe.get("method", ""))
-        unit = units(step.kind, step.recipe)
+        key, kind = (step.kind, step.recipe.get("method", "")), setting.step_kinds[step.kind]
         if key in measured.seconds:
-            cost = (measured.seconds[key] * unit, measured.megabytes[key])
-        elif costs is None:
-            cost = (nominal_seconds(step.kind, step.recipe), NOMINAL[step.kind][1])
+            cost = (measured.seconds[key] * kind.units(step.recipe), measured.megabytes[key])
+        elif counts is None:
+            cost = (step.nominal_seconds, kind.megabytes)
         else:
-            work = costs.of(step, prepared.plan)
-            cost = (in_seconds(step, work, device, setting.dtype, utilisation, measured), work.disk / 1e6)
+            flop = counts.flop(step)
+            taken = in_seconds(step, flop, device, context.dtype, utilisation, measured) if flop else kind.seconds
+            cost = (taken, counts.megabytes(step))
         seconds[step.key] = cost[0]
         megabytes += cost[1]
-    return _cost(prepared, seconds, megabytes, _basis(measured, bool(counted), costs, device), slots)
+    return _cost(prepared, seconds, megabytes, _basis(measured, bool(counted), counts, device), slots)
 
 
 def _cost(
     prepared: Prepared, seconds: Mapping[str, float], megabytes: float, basis: str, slots: Sequence[Slot] | None
 ) -> Cost:
-    slots, kind = slots or slots_of(prepared), prepared.plan.setting.device_type
+    slots, kind = slots or slots_of(prepared), prepared.plan.context.device_type
     made = simulate(prepared.progress.pending, seconds, slots, device_type=kind, start_s=START_S)
     return Cost(made.makespan, megabytes, len(slots), basis, seconds)
 
 
-def _of_classes(prepared: Prepared, measured: Measured, slots: Sequence[Slot] | None) -> Cost:
-    """As `estimate`, in the classification setting: finished steps, else a count from the ViT's size."""
-    setting = prepared.plan.setting
-    costs = ClassCosts(setting)
-    device, utilisation = (_this_gpu(), UTILISATION) if setting.device_type == "cuda" else (CORE, 1.0)
-    seconds: dict[str, float] = {}
-    megabytes = 0.0
-    counted = False
-    for step in prepared.progress.pending:
-        key = (step.kind, step.recipe.get("method", ""))
-        if key in measured.seconds:
-            seconds[step.key] = measured.seconds[key] * units(step.kind, step.recipe)
-        else:
-            counted = True
-            work = costs.flop(step) / (device.rate(setting.dtype) * utilisation)
-            seconds[step.key] = work or NOMINAL[step.kind][0]
-        megabytes += measured.megabytes.get(key, costs.megabytes(step))
-    parts = ["from finished steps in this store"] if measured.seconds else []
-    parts += [f"counted, on {device.title}"] if counted else []
-    return _cost(prepared, seconds, megabytes, "; ".join(parts) or "nothing to do", slots)
-
-
-def in_seconds(step: Step, work: Work, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:
+def in_seconds(step: Step, flop: float, device: Device, dtype: str, utilisation: float, measured: Measured) -> float:
     """Seconds of a counted step; `measured` corrects the count of its kind."""
-    return work.flop / (device.rate(dtype) * utilisation) * measured.ratios.get(step.kind, 1.0)
+    return flop / (device.rate(dtype) * utilisation) * measured.ratios.get(step.kind, 1.0)
 
 
-def _basis(measured: Measured, counted: bool, costs: Costs | None, device: Device) -> str:
+def _basis(measured: Measured, counted: bool, counts: StepCounts | None, device: Device) -> str:
     parts = ["from finished steps in this store"] if measured.seconds else []
     if counted:
-        parts.append("nominal, for the mini tier on a CPU" if costs is None else f"counted, on {device.title}")
+        parts.append("nominal, for the mini tier on a CPU" if counts is None else f"counted, on {device.title}")
     return "; ".join(parts) or "nothing to do"
 
 

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness import registry
-from harness.api import sampling_of
 from harness.backbones.blueprint import blueprint
 from harness.backbones.known import label
-from harness.costs import GIB, Costs, Work
+from harness.costs import GIB, SAMPLED, Costs, Work
 from harness.counts import counts_of, extractor_counts
 from harness.errors import BenchError, UsageError
 from harness.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
-from harness.nominal import SAMPLED, units
-from harness.plan import Plan, Setting, Step
+from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.schedule import longest_chain
+from harness.settings.base import StepKind
 from harness.simulate import simulate
 from harness.slots import make_slots
 from harness.spec import Benchmark, Frozen, RunSpec, Task
@@ -163,7 +162,7 @@ def forecast(
     Raises:
         UsageError: unknown names, options or shapes, or a precision that the device does not have.
     """
-    tier = registry.tiers().get(spec.tier)
+    tier, setting = registry.tiers().get(spec.tier), registry.setting(benchmark.setting)
     source = spec.backbone or tier.backbone
     kind = "cpu" if device is CORE else "cuda"
     usual = tier.dtype if device.bfloat16 or tier.dtype != "bfloat16" else "float16"
@@ -178,8 +177,8 @@ def forecast(
     extractor = spec.extractor or tier.extractor
     tier = tier.model_copy(update={"resolution": shapes.resolution, "extractor": extractor})
     plan = Plan(
-        Setting(
-            tier=tier, sampling=sampling_of(tier, spec), backbone=source, backbone_name=label(source),
+        RunContext(
+            tier=tier, protocol=setting.changed_protocol(tier, spec), backbone=source, backbone_name=label(source),
             backbone_hash=shapes.digest, extractor=extractor, extractor_hash=extractor, device_type=kind, dtype=dtype,
         )
     )  # fmt: skip
@@ -191,17 +190,22 @@ def forecast(
             except UsageError as error:
                 raise UsageError(f"Method '{wanted.name}': {error}") from None
             learner = registry.methods().get(plugin.learner) if plugin.learner else None
-            plan.add_cell(benchmark, chosen, len(tasks), wanted.name, plugin, options, seed, learner, spec.full_matrix)
+            plan.add_cell(
+                CellRequest(
+                    benchmark=benchmark, tasks=chosen, total=len(tasks), name=wanted.name, method=plugin,
+                    options=options, seed=seed, learner=learner, full_matrix=spec.full_matrix,
+                )
+            )  # fmt: skip
     counts = counts_of(shapes, source, "float32" if dtype == "float32" else "half")
     costs = Costs(counts, extractor_counts(extractor), dtype)
-    measured = _measured(store, kind, dtype, costs, device.rate(dtype) * utilisation)
+    measured = _measured(store, kind, dtype, costs, device.rate(dtype) * utilisation, setting.step_kinds)
     works = {key: costs.of(step, plan) for key, step in plan.steps.items()}
 
     def seconds_of(step: Step) -> float:
         key = (step.kind, step.recipe.get("method", ""))
         if key in measured.seconds:
-            return measured.seconds[key] * units(step.kind, step.recipe)
-        return in_seconds(step, works[step.key], device, dtype, utilisation, measured)
+            return measured.seconds[key] * setting.step_kinds[step.kind].units(step.recipe)
+        return in_seconds(step, works[step.key].flop, device, dtype, utilisation, measured)
 
     seconds = {key: seconds_of(step) for key, step in plan.steps.items()}
     methods = tuple(
@@ -235,7 +239,9 @@ def _scaling(plan: Plan, seconds: Mapping[str, float], kind: str, devices: int) 
     )  # fmt: skip
 
 
-def _measured(store: Path | None, kind: str, dtype: str, costs: Costs, rate: float) -> Measured:
+def _measured(
+    store: Path | None, kind: str, dtype: str, costs: Costs, rate: float, kinds: Mapping[str, StepKind]
+) -> Measured:
     if store is None:
         return Measured()
     # features and scores say only in their facts on what device they were made
@@ -250,8 +256,8 @@ def _measured(store: Path | None, kind: str, dtype: str, costs: Costs, rate: flo
         raise UsageError(f"{store.parent} holds no finished steps of {what} in {dtype}; leave --measured out.")
     if len(backbones) > 1:
         raise UsageError(f"{store.parent} holds steps on several backbones; name a results folder of the one planned.")
-    measured = Measured.of(found)
-    measured.compare(found, costs, rate)
+    measured = Measured.of(found, kinds)
+    measured.compare(found, lambda kind, recipe: costs.work(kind, recipe, sequential=True).flop, rate)
     return measured
 
 

@@ -18,7 +18,6 @@ from harness.plan import Plan, Step
 
 PACK_S: Final = 900.0  # long enough beside the start of a worker, short enough to spread over a cluster
 SHARE_OF_LIMIT: Final = 0.8  # of a job's time is planned with: estimates err, and workers take a while to start
-CHAINED: Final = {"train", "merge"}
 
 
 @dataclass
@@ -60,10 +59,11 @@ class _Division:
         self.place: dict[str, int] = {}  # step -> its job
         self.open: dict[tuple[str, tuple[int, ...]], int] = {}  # kind of pack -> the one that is not full
         # steps of a chain that go on
-        self.followed = {key for step in pending if step.kind in CHAINED for key in self._previous(step)}
+        self.kinds = kinds = plan.setting.step_kinds
+        self.followed = {key for step in pending if kinds[step.kind].chained for key in self._previous(step)}
         keys = {step.key for step in pending}
         # what waits for nothing comes first: a chain goes on in its job only with what earlier jobs make
-        for step in sorted(pending, key=lambda step: step.kind in CHAINED or not keys.isdisjoint(step.parents)):
+        for step in sorted(pending, key=lambda step: kinds[step.kind].chained or not keys.isdisjoint(step.parents)):
             number = self._job_for(step)
             self.jobs[number].steps.append(step.key)
             self.jobs[number].seconds += seconds[step.key]
@@ -75,7 +75,7 @@ class _Division:
 
     def _job_for(self, step: Step) -> int:
         needed = self._reduced({self.place[key] for key in step.parents if key in self.place})
-        if step.kind not in CHAINED:
+        if not self.kinds[step.kind].chained:
             joins = len(needed) == 1 and not self.jobs[needed[0]].trains
             return needed[0] if joins else self._packed("", step, needed)
         for key in self._previous(step):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness import registry
 from harness.errors import UsageError, unknown
 from harness.results import CellResult, TaskResult
 from harness.spec import RunSpec, Sampling
@@ -57,7 +58,7 @@ def token_of(task: TaskResult) -> str:
 def choose_cell(
     cells: Sequence[CellResult], benchmark: str | None = None, method: str | None = None, seed: int | None = None
 ) -> CellResult:
-    """The one cell meant, of those of the customization setting.
+    """The one cell meant, of those that draw images.
 
     Args:
         method: its name, or its label where changed options tell two apart.
@@ -68,14 +69,14 @@ def choose_cell(
     found = [c for c in cells if benchmark in (None, c.benchmark, c.called) and seed in (None, c.seed)]
     if method is not None:
         found = [c for c in found if c.label == method] or [c for c in found if c.method == method]
-    classifiers = [c for c in found if c.setting == "classification"]
-    if found and len(classifiers) == len(found):
+    drawing = [c for c in found if registry.setting(c.setting).draws]
+    if found and not drawing:
         c = found[0]
         raise UsageError(
-            f"'{c.label}' on {c.benchmark} learnt to classify: it has no pipeline to export and draws no pictures; "
-            "choose a run of the customization setting."
+            f"'{c.label}' on {c.benchmark} is of {c.setting}: it has no pipeline to export and draws no pictures; "
+            f"choose a run of the setting {registry.setting_names()[0]}."
         )
-    cells, found = ([c for c in some if c.setting == "customization"] for some in (cells, found))
+    cells, found = [c for c in cells if registry.setting(c.setting).draws], drawing
     if len(found) == 1:
         return found[0]
     listed = "; ".join(f"{c.benchmark}, {c.label}, seed {c.seed}" for c in (found or cells)[:8])

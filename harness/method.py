@@ -76,6 +76,12 @@ class Method(ABC, Generic[O]):
         return cls.class_options if setting == "classification" and cls.class_options else cls.options_class
 
     @classmethod
+    def said_for(cls, setting: SettingName, what: str) -> str:
+        """What the class states for a setting of `trains` or `loss`."""
+        own = setting == "classification" and cls.class_options is not None
+        return str(getattr(cls, f"class_{what}" if own else what))
+
+    @classmethod
     def space_for(cls, setting: SettingName) -> Mapping[str, Sequence[Any]]:
         """What `stamina-bench tune` may choose from in a setting."""
         return cls.class_search_space if setting == "classification" and cls.class_options else cls.search_space

@@ -12,9 +12,9 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.method import Method
-from harness.spec import ClassOptions, MethodOptions, Options, SettingName
+from harness.settings.base import Setting
+from harness.spec import Options
 
-BASES: Mapping[SettingName, type[Options]] = {"customization": MethodOptions, "classification": ClassOptions}
 # hook -> what it is called with, by position
 HOOKS: Mapping[str, tuple[str, ...]] = {
     "begin": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
@@ -24,7 +24,7 @@ HOOKS: Mapping[str, tuple[str, ...]] = {
 FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
 
 
-def flaw(plugin: object, setting: SettingName) -> str:
+def flaw(plugin: object, setting: Setting) -> str:
     """Why something is no method of a setting: what it is, lacks, or calls by a wrong name; empty if it is one."""
     if not isinstance(plugin, type):
         return f"it is no class, but a {type(plugin).__name__}"
@@ -34,7 +34,7 @@ def flaw(plugin: object, setting: SettingName) -> str:
 
 
 @cache
-def _flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
+def _flaw(plugin: type[Method[Any]], setting: Setting) -> str:
     if isabstract(plugin):
         return "it does not define begin()"
     own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
@@ -54,11 +54,11 @@ def prior_images(method: Method[Any]) -> int:
     return count
 
 
-def _options_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
+def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
     if not hasattr(plugin, "options_class"):
         return "it has no options_class"
-    options: object = plugin.options_for(setting)
-    base = BASES[setting]
+    options: object = plugin.options_for(setting.name)
+    base = setting.base_options
     if not isinstance(options, type) or not issubclass(options, base):
         what = options.__name__ if isinstance(options, type) else repr(options)
         return f"its options_class is {what}, which is not derived from harness.spec.{base.__name__}"
@@ -120,11 +120,11 @@ def _used(code: Any) -> Iterable[str]:
             yield from _used(constant)
 
 
-def _space_flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
-    space: object = plugin.space_for(setting)
+def _space_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+    space: object = plugin.space_for(setting.name)
     if not isinstance(space, Mapping):
         return f"its search_space is a {type(space).__name__}; write a dict of options to lists of values"
-    options: type[Options] = plugin.options_for(setting)
+    options: type[Options] = plugin.options_for(setting.name)
     for option, values in space.items():
         if isinstance(values, str) or not isinstance(values, Iterable):
             return f"its search_space['{option}'] is a {type(values).__name__}; write a list of values"

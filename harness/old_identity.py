@@ -43,11 +43,11 @@ def identified(cell: CellRecord, recipes: Recipes) -> CellRecord:
     if cell.content or cell.made_by != MadeBy():
         return cell
     tasks = tuple(task.model_copy(update={"content": _content(task, recipes)}) for task in cell.tasks)
-    customization = cell.setting == "customization"
+    each = any(task.content for task in tasks)  # else tasks differ from trial to trial
     return cell.model_copy(
         update={
-            "tasks": tasks if customization else cell.tasks,
-            "content": content_of([task.content for task in tasks]) if customization else _classes(cell, recipes),
+            "tasks": tasks if each else cell.tasks,
+            "content": content_of([task.content for task in tasks]) if each else _classes(cell, recipes),
             "made_by": _made_by(cell, recipes),
         }
     )

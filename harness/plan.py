@@ -1,55 +1,24 @@
 """A run as cells, and cells as small graphs of steps with keys. Pure: no torch, no image is opened.
 
-    real(j)            the real images X_{D,j} at the tier's resolution, and their VAE reconstructions
-    prior(X)           class images of the pre-trained model, where a method asks for prior preservation
-    train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
-    merge(i)           W_i of what a learner made of each concept alone; builds on its train(i) and on merge(i - 1)
-    generate(i, j)     X_{i,j}; builds on train(i) or merge(i) for the weights and on train(j) for the token
-    compose(j, k)      both concepts in one prompt, by the model after the last task; shown, not scored
-    features(...)      the extractor's features of any of these image sets
-    score              every figure of the cell; builds on all features and trainings
-
-Only X_{j,j} and X_{N,j} are generated, which is all that A_mmd and F_mmd need (2N - 1 sets), unless the full matrix is
-asked for (N(N + 1)/2).
+Which steps a cell is made of is its setting's: see `harness.settings`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
+from harness import registry
 from harness.budgets import inherited_budget
 from harness.identity import DIGITS, MadeBy, content_of, extractor_label, step_versions, task_content
 from harness.method import Method
-from harness.method_checks import prior_images
-from harness.prompts import composed_prompt
-from harness.spec import Benchmark, ImageSource, MethodOptions, Options, Recognition, Sampling, SettingName, Task, Tier
+from harness.settings.base import Setting
+from harness.spec import Benchmark, Frozen, ImageSource, Options, SettingName, Task, Tier
 from harness.store import key_of
 
-# Raise a step's version when its code changes what it writes.
-VERSIONS = {
-    "real": 2, "prior": 2, "train": 5, "merge": 2, "generate": 3, "compose": 2, "features": 1, "evaluate": 1,
-    "score": 3,
-}  # fmt: skip
-
-COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
-# modules of harness.metrics that a score is made with
-SCORING: Mapping[SettingName, tuple[str, ...]] = {
-    "customization": ("mmd", "scores", "interference"), "classification": ("accuracy", "scores", "interference"),
-}  # fmt: skip
-
-
-@cache
-def metrics_hash(setting: SettingName = "customization") -> str:
-    """Hash of the metrics' source: scoring is cheap, and an edited metric must score anew."""
-    digest = hashlib.sha256()
-    for name in SCORING[setting]:
-        digest.update((Path(__file__).parent / "metrics" / f"{name}.py").read_bytes())
-    return digest.hexdigest()
+P = TypeVar("P", bound=Frozen)
 
 
 @dataclass(frozen=True)
@@ -63,6 +32,8 @@ class Step:
     work: Mapping[str, Any] = field(repr=False)
     label: str = ""
     priority: tuple[int, ...] = ()
+    nominal_seconds: float = 0.5  # where nothing better is known
+    anywhere: bool = False  # whether it gives the same bytes on every device
 
 
 @dataclass(frozen=True)
@@ -89,19 +60,20 @@ class Cell:
     tasks_total: int
     score: str
     trains: tuple[str, ...]  # of the tasks, as learnt (before any merging); of a joint method one for all
-    real: tuple[str, ...]
-    real_features: tuple[str, ...]
-    images: Mapping[tuple[int, int], str]  # (i, j) -> X_{i,j}
-    features: Mapping[tuple[int, int], str]
-    compositions: tuple[Composed, ...]
     steps: tuple[str, ...]  # keys of all its steps
     variant: str  # tells apart what options cannot: the method's source, checkpoints, device
+    # where a setting draws pictures
+    real: tuple[str, ...] = ()
+    real_features: tuple[str, ...] = ()
+    images: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (i, j) -> X_{i,j}
+    features: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    compositions: tuple[Composed, ...] = ()
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
     order: int = 0
     base: str = ""
-    setting: SettingName = "customization"  # where it is classification, there are no images and no features
-    content: str = ""  # of its tasks: images and category words; in classification of all classes, in any order
-    contents: tuple[str, ...] = ()  # the same of each task; empty in classification
+    setting: SettingName = "customization"
+    content: str = ""  # of its tasks: images and category words, or whatever else tells them from others of the name
+    contents: tuple[str, ...] = ()  # the same of each task, where a task is the same in every trial
     made_by: MadeBy = field(default_factory=MadeBy)
     inherited: tuple[str, ...] = ()  # see `harness.budgets`
 
@@ -123,32 +95,59 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Setting:
+class CellRequest:
+    """One cell as it is asked for.
+
+    Attributes:
+        tasks: Those to run, of `total` that the benchmark has.
+        learner: What `method.learner` names.
+        full_matrix: Whether every task is looked at after every later one.
+        given: The options that the user set.
+    """
+
+    benchmark: Benchmark
+    tasks: Sequence[Any]
+    total: int
+    name: str
+    method: type[Method[Any]]
+    options: Any
+    seed: int
+    learner: type[Method[Any]] | None = None
+    full_matrix: bool = False
+    given: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RunContext:
     """What all cells of a run share."""
 
     tier: Tier
-    sampling: Sampling
+    protocol: Frozen  # the setting's: how images are drawn, or seen
     backbone: str
     backbone_name: str
     backbone_hash: str
-    extractor: str
+    extractor: str  # of the metrics; empty in a setting that has none
     extractor_hash: str
     device_type: str
     dtype: str
     offline: bool = True
     compiled: bool = False
-    recognition: Recognition | None = None  # of the classification setting, which knows no sampling and no extractor
     cautions: tuple[str, ...] = ()  # sentences for a run's owner and for readers of its tables
+    setting: SettingName = "customization"
+
+    def protocol_as(self, kind: type[P]) -> P:
+        """The protocol, known to be of its setting's class."""
+        if not isinstance(self.protocol, kind):
+            raise TypeError(f"the setting {self.setting} has another protocol than {kind.__name__}")
+        return self.protocol
 
     def changes(self) -> dict[str, Any]:
         """Options of the protocol and dtype that differ from the tier's."""
-        usual = self.tier.sampling.model_dump()
-        changed = {f"sampling.{k}": v for k, v in self.sampling.model_dump().items() if v != usual[k]}
-        if self.recognition is not None:
-            usual = self.tier.recognition.model_dump()
-            changed = {f"recognition.{k}": v for k, v in self.recognition.model_dump().items() if v != usual[k]}
+        setting = registry.setting(self.setting)
+        usual = setting.protocol(self.tier).model_dump()
+        own = self.protocol.model_dump()
         return {
-            **changed,
+            **{f"{setting.protocol_name}.{k}": v for k, v in own.items() if v != usual[k]},
             **({} if self.dtype == self.tier.dtype else {"dtype": self.dtype}),
             **({"compiled": True} if self.compiled else {}),
         }
@@ -158,11 +157,48 @@ class Setting:
 class Plan:
     """Cells of one benchmark, and every step they need, by key, parents before children."""
 
-    setting: Setting
+    context: RunContext
     cells: list[Cell] = field(default_factory=list)
     steps: dict[str, Step] = field(default_factory=dict)
     _concepts: dict[int, tuple[ImageSource, str]] = field(default_factory=dict, repr=False)  # kept: ids are reused
     _contents: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """The setting of its benchmark."""
+        return registry.setting(self.context.setting)
+
+    def add_cell(self, request: CellRequest) -> Cell:
+        """Plan one cell; steps that other cells have, too, are shared."""
+        return self.setting.add_cell(self, request)
+
+    def keep(
+        self, request: CellRequest, *, score: str, trains: Sequence[str], steps: Iterable[str], source: str,
+        content: str, contents: Sequence[str] = (), **drawn: Any,
+    ) -> Cell:  # fmt: skip
+        """Add a cell whose steps are planned: what settings call at the end of `add_cell`.
+
+        Args:
+            score: The key of its figures. trains: those of its trainings. steps: those of all its steps.
+            source: Hash of all method code that it is made by.
+            content: What its tasks are, see `contents` and `whole_content`. contents: the same of each task.
+            drawn: What `Cell` holds of pictures, where the setting draws any.
+        """
+        s, benchmark, options = self.context, request.benchmark, request.options
+        steps = tuple(dict.fromkeys(steps))
+        code = {"source": source, "metrics": self.setting.metrics_hash, **self.model()}
+        if s.extractor_hash:
+            code["extractor"] = s.extractor_hash
+        cell = Cell(
+            benchmark=benchmark.name, title=benchmark.title, tier=s.tier.name, backbone=s.backbone_name,
+            method=request.name, options=options, seed=request.seed, tasks=tuple(request.tasks),
+            tasks_total=request.total, score=score, trains=tuple(trains), steps=steps, variant=key_of(code)[:12],
+            protocol_changes=s.changes(), order=benchmark.order, base=benchmark.base, setting=s.setting,
+            content=content, contents=tuple(contents), made_by=self.made_by(source, steps),
+            inherited=inherited_budget(options, s.tier.name, self.setting.budget, request.given), **drawn,
+        )  # fmt: skip
+        self.cells.append(cell)
+        return cell
 
     def add(
         self, kind: str, recipe: Mapping[str, Any], parents: Iterable[str], work: Mapping[str, Any], label: str,
@@ -170,10 +206,12 @@ class Plan:
     ) -> str:  # fmt: skip
         """A step, unless there is one with the same recipe; gives its key."""
         parents = tuple(parents)
-        recipe = {"kind": kind, "version": VERSIONS[kind], **recipe, "parents": list(parents)}
+        of = self.setting.step_kinds[kind]
+        recipe = {"kind": kind, "version": of.version, **recipe, "parents": list(parents)}
         key = key_of(recipe)
         if key not in self.steps:
-            self.steps[key] = Step(key, kind, recipe, parents, work, label, priority)
+            nominal = of.nominal_seconds(recipe)
+            self.steps[key] = Step(key, kind, recipe, parents, work, label, priority, nominal, of.anywhere)
         return key
 
     def concept(self, task: Task) -> str:
@@ -194,190 +232,26 @@ class Plan:
             own: all tasks in that order, where they are at hand; else none.
         """
         if benchmark.name not in self._contents:
-            tasks = own or benchmark.sources[self.setting.tier.name].tasks()
+            tasks = own or benchmark.sources[self.context.tier.name].tasks()
             self._contents[benchmark.name] = content_of(self.contents(tasks))
         return self._contents[benchmark.name]
 
-    def made_by(self, source: str, setting: SettingName, steps: Iterable[str]) -> MadeBy:
+    def made_by(self, source: str, steps: Iterable[str]) -> MadeBy:
         """By what a cell is made.
 
         Args:
             source: hash of the method's source. steps: the keys of the steps that its figures come from.
         """
-        s = self.setting
-        kinds = {self.steps[key].kind for key in steps} - {"compose"}  # looked at, not measured
+        s, kinds = self.context, {self.steps[key].kind for key in steps}
+        made = [(kind, of.version) for kind, of in self.setting.step_kinds.items() if kind in kinds and not of.shown]
         return MadeBy(
-            source=source[:DIGITS], metrics=metrics_hash(setting)[:DIGITS], device=s.device_type, dtype=s.dtype,
-            steps=step_versions((kind, VERSIONS[kind]) for kind in kinds), backbone=s.backbone_hash[:DIGITS],
+            source=source[:DIGITS], metrics=self.setting.metrics_hash[:DIGITS], device=s.device_type, dtype=s.dtype,
+            steps=step_versions(made), backbone=s.backbone_hash[:DIGITS],
             extractor=s.extractor_hash[:DIGITS], extractor_name=extractor_label(s.extractor) if s.extractor else "",
         )  # fmt: skip
 
     def model(self) -> dict[str, Any]:
         """What made weights and images, beside method and options."""
-        s = self.setting
+        s = self.context
         made_by = {"backbone": s.backbone_hash, "device": s.device_type, "dtype": s.dtype}
         return {**made_by, "compiled": True} if s.compiled else made_by  # compiled code rounds in ways of its own
-
-    def _features(self, images: str, label: str, priority: tuple[int, ...]) -> str:
-        s = self.setting
-        return self.add(
-            "features", {"extractor": s.extractor_hash}, [images], {"extractor": s.extractor}, f"features of {label}",
-            priority,
-        )  # fmt: skip
-
-    def add_cell(
-        self, benchmark: Benchmark, tasks: Sequence[Task], total: int, name: str, method: type[Method[Any]],
-        options: MethodOptions, seed: int, learner: type[Method[Any]] | None = None, full_matrix: bool = False,
-        given: Iterable[str] = (),
-    ) -> Cell:  # fmt: skip
-        """Plan one cell; steps that other cells have, too, are shared.
-
-        Args:
-            learner: what `method.learner` names.
-            full_matrix: whether to generate X_{i,j} for every i >= j, not only for j and N.
-            given: the options that the user set.
-        """
-        s = self.setting
-        touched: list[str] = []
-        order = len(self.cells)
-
-        def add(*arguments: Any) -> str:
-            key = self.add(*arguments)
-            touched.append(key)
-            return key
-
-        def features(*arguments: Any) -> str:
-            key = self._features(*arguments)
-            touched.append(key)
-            return key
-
-        real: list[str] = []
-        real_features: list[str] = []
-        for task in tasks:
-            recipe = {"images": self.concept(task), "resolution": s.tier.resolution, **self.model()}
-            real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
-            real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
-
-        def prior(category: str, count: int) -> str:
-            sampling = s.sampling.model_copy(update={"images": count})
-            recipe = {
-                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self.model(),
-                "category": category,
-            }  # fmt: skip
-            return add("prior", recipe, [], {}, f"{count} class images of '{category}'", (1, order))
-
-        source = method.source_hash()
-        if learner is not None:  # an edited learner makes another method of this one
-            source = key_of({"source": source, "learner": learner.source_hash()})
-        learner = method if learner is None else learner
-        learner_options = learner.options_class.model_validate(
-            {k: v for k, v in options.model_dump().items() if k in learner.options_class.model_fields}
-        )
-        taught = {
-            "method": method.learner or name, "source": learner.source_hash(),
-            "options": learner_options.model_dump(mode="json"),
-        }  # fmt: skip
-        priors = prior_images(learner(learner_options))
-        trains: list[str] = []
-        for task in tasks:
-            # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks
-            recipe = {
-                **taught, **self.model(), "seed": seed, "concept": self.concept(task),
-                "category": task.category,
-            }  # fmt: skip
-            # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
-            earlier = trains[-1] if trains and not learner.independent else None
-            class_images = prior(task.category, priors) if priors else None
-            parents = [real[task.index - 1], *(key for key in (earlier, class_images) if key is not None)]
-            work = {"task": task, "method": taught["method"], "weights": earlier, "prior": class_images}
-            label = f"{taught['method']} seed {seed}: train task {task.index} ({task.name})"
-            trains.append(add("train", recipe, parents, work, label, (0, task.index, order)))
-
-        states = trains  # what holds W_i
-        if method.learner is not None:
-            states = []
-            merged = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
-            for task, learnt in zip(tasks, trains, strict=True):
-                earlier = states[-1] if states else None
-                recipe = {**merged, **self.model(), "category": task.category}
-                work = {"task": task, "method": name, "weights": earlier}
-                label = f"{name} seed {seed}: merge task {task.index} ({task.name})"
-                parents = [learnt] if earlier is None else [learnt, earlier]
-                states.append(add("merge", recipe, parents, work, label, (0, task.index, order)))
-
-        def generated(i: int, j: int) -> str:
-            task = tasks[j - 1]
-            use_category = options.category_word
-            recipe = {
-                "sampling": s.sampling.model_dump(), "resolution": s.tier.resolution, **self.model(), "seed": seed,
-                "concept": self.concept(task), "category": task.category, "category_word": use_category,
-            }  # fmt: skip
-            parents = [states[i - 1], trains[j - 1]]
-            label = f"{name} seed {seed}: images of task {j} after task {i}"
-            return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
-
-        last = len(tasks)
-        images: dict[tuple[int, int], str] = {}
-        image_features: dict[tuple[int, int], str] = {}
-        for j in range(1, last + 1):
-            for i in range(j, last + 1) if full_matrix else sorted({j, last}):
-                # what an independent method drew of a concept stays as it was
-                images[i, j] = images[j, j] if method.independent and i > j else generated(i, j)
-                label = f"{name} task {j} after task {i}"
-                image_features[i, j] = features(images[i, j], label, (3, i, order, j))
-
-        def composed(pair: tuple[int, int]) -> Composed:
-            both = [tasks[j - 1] for j in pair]
-            prompts = [
-                composed_prompt(benchmark.composition, names, [t.category for t in both], options.category_word)
-                for names in ([t.token for t in both], [f"V{j}" for j in pair])
-            ]
-            sampling = s.sampling.model_copy(update={"images": min(COMPOSED, s.sampling.images)})
-            recipe = {
-                "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **self.model(), "seed": seed,
-                "concepts": [self.concept(t) for t in both], "prompt": prompts[1], "independent": method.independent,
-            }  # fmt: skip
-            parents = [states[-1], *(trains[j - 1] for j in pair)]
-            work = {"tokens": [t.token for t in both], "prompt": prompts[0]}
-            key = add("compose", recipe, parents, work, f"{name} seed {seed}: {prompts[1]}", (3, last, order, last + 1))
-            return Composed(prompts[1], pair, key)
-
-        compositions = tuple(composed(pair) for pair in pairs(last)) if benchmark.composition else ()
-        score = add(
-            "score",
-            {
-                "tasks": last, "metrics": metrics_hash(), "independent": method.independent,
-                "full_matrix": full_matrix,
-            },
-            [*real_features, *dict.fromkeys(image_features.values()), *states],
-            {
-                "real": real_features, "images": image_features, "trains": states, "extractor": s.extractor,
-                "sampling": s.sampling, "independent": method.independent, "full_matrix": full_matrix,
-            },
-            f"{name} seed {seed}: score",
-            (4, order),
-        )  # fmt: skip
-        contents = self.contents(tasks)
-        code = {
-            "source": source,
-            "extractor": s.extractor_hash,
-            "metrics": metrics_hash(),
-            **self.model(),
-        }
-        cell = Cell(
-            benchmark=benchmark.name, title=benchmark.title, tier=s.tier.name, backbone=s.backbone_name, method=name,
-            options=options, seed=seed, tasks=tuple(tasks), tasks_total=total, score=score, trains=tuple(trains),
-            real=tuple(real), real_features=tuple(real_features), images=images, features=image_features,
-            compositions=compositions, steps=tuple(dict.fromkeys(touched)), variant=key_of(code)[:12],
-            protocol_changes=s.changes(), order=benchmark.order, base=benchmark.base,
-            content=content_of(contents), contents=contents, made_by=self.made_by(source, "customization", touched),
-            inherited=inherited_budget(options, s.tier.name, "customization", given),
-        )  # fmt: skip
-        self.cells.append(cell)
-        return cell
-
-
-def pairs(tasks: int) -> list[tuple[int, int]]:
-    """Neighbouring concepts to draw together: the first two, two in the middle and the last two, as far as distinct."""
-    firsts = sorted({1, (tasks + 1) // 2, tasks - 1})
-    return [(j, j + 1) for j in firsts if 1 <= j < tasks]

@@ -17,20 +17,17 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import registry
 from harness.cache import KEY, Item, RunFile, StoredStep, Survey, read_runs, store_of, survey
-from harness.class_tasks import ClassList
 from harness.errors import StoreError, UsageError
-from harness.spec import Benchmark, Task
+from harness.settings.base import StepKind
 from harness.store import MANIFEST
 
-TRIALS = 10  # class orders of a classification benchmark that are known; the steps of others stay
-NAMED = ("real", "train", "generate", "compose", "features", "score")  # kinds that run files name by key
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -101,18 +98,9 @@ def compared_concepts() -> frozenset[str]:
             benchmark = registry.benchmarks().get(name)
             for tier in benchmark.sources:
                 with suppress(Exception):
-                    concepts[benchmark.tuning].update(t.images.fingerprint() for t in _tasks(benchmark, tier))
+                    known = registry.setting(benchmark.setting).known_tasks(benchmark, tier)
+                    concepts[benchmark.tuning].update(task.images.fingerprint() for task in known)
     return frozenset(concepts[False] - concepts[True])
-
-
-def _tasks(benchmark: Benchmark, tier: str) -> Iterator[Task]:
-    """The tasks at a tier; of a classification benchmark those of the first trials."""
-    source = benchmark.sources[tier]
-    if isinstance(source, ClassList):
-        for trial in range(TRIALS):
-            yield from source.in_order(trial)
-    else:
-        yield from benchmark.tasks(tier)
 
 
 def decide(found: Survey, runs: Sequence[RunFile], policy: Policy, compared: frozenset[str], now: float) -> Decision:
@@ -144,7 +132,8 @@ def decide(found: Survey, runs: Sequence[RunFile], policy: Policy, compared: fro
 
     keep("young", [step for step in rest() if now - step.written < policy.older_than])
     if not all(found.has(score) for run in runs for score in run.scores):
-        keep("unfinished", [step for step in rest() if step.kind not in NAMED])
+        named = _kinds(lambda kind: kind.named)
+        keep("unfinished", [step for step in rest() if step.kind not in named])
     if not policy.tuning:
         certain = _of_runs(found, compared)
         keep("tuning", [step for step in rest() if step.key not in certain])
@@ -183,8 +172,15 @@ def _of_runs(found: Survey, compared: frozenset[str]) -> set[str]:
     known = descendants(step.key for step in steps if step.concepts)
     foreign = descendants(step.key for step in steps if not compared.issuperset(step.concepts))
     # class images show no concept: those that stay are kept by what was trained with them
-    priors = {step.key for step in steps if step.kind == "prior" and step.key in users}
+    loose = _kinds(lambda kind: kind.of_no_concept)
+    priors = {step.key for step in steps if step.kind in loose and step.key in users}
     return (known - foreign) | priors
+
+
+def _kinds(like: Callable[[StepKind], bool]) -> set[str]:
+    """The kinds of steps of any setting that are so."""
+    settings = map(registry.setting, registry.setting_names())
+    return {name for setting in settings for name, kind in setting.step_kinds.items() if like(kind)}
 
 
 def _useless(checkpoint: Item, found: Survey, referenced: set[str], policy: Policy) -> bool:

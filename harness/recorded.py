@@ -20,7 +20,7 @@ from harness.identity import MadeBy
 from harness.metrics.scores import time_figures
 from harness.migrations import VERSION, migrate, refuse_newer, version_of
 from harness.old_identity import Recipes, identified
-from harness.plan import Cell, Plan
+from harness.plan import Plan
 from harness.results import FIXED_ORDER, CellResult, Composition, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
 from harness.store import Store, write_atomically
@@ -39,13 +39,13 @@ class TaskRecord(Frozen):
     name: str
     category: str
     train: Key | None = Field(description="of its training; null: not known, of a file before version 3")
-    real: Key | None = Field(description="of X_{D,j}, its real images; null: none, in the classification setting")
+    real: Key | None = Field(description="of X_{D,j}, its real images; null: none, in a setting that draws nothing")
     real_features: Key | None = Field(description="of their features; null: not known, of a file before version 3")
     images: Mapping[int, Key] = Field(description="i -> of X_{i,j}, for each i that was asked for")
     features: Mapping[int, Key] = Field(description="i -> of the features of X_{i,j}")
     content: str = Field(
         description="hash of its images and category word, to tell apart what shares a name; empty: not known, of a "
-        "file before version 7, or in the classification setting"
+        "file before version 7, or in a setting whose tasks differ from trial to trial"
     )
 
 
@@ -61,7 +61,7 @@ class CellRecord(Frozen):
     """One cell that a run asked for: (benchmark, tier, backbone, method, seed), and the keys of its steps."""
 
     benchmark: str
-    setting: SettingName = Field(description="customization, or classification, which has no images")
+    setting: SettingName = Field(description="customization, classification, or a plugin's")
     title: str
     tier: str
     backbone: str
@@ -76,8 +76,8 @@ class CellRecord(Frozen):
     order: int = Field(description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     base: str = Field(description="the benchmark's name without the order, where it has one")
     content: str = Field(
-        description="hash of what its tasks are: those that were asked for, or in the classification setting all "
-        "classes in any order; empty: not known, of a file before version 7"
+        description="hash of what its tasks are: those that were asked for, or where trials order them otherwise all "
+        "of them in any order; empty: not known, of a file before version 7"
     )
     made_by: MadeBy = Field(description="sources, models and device, as short hashes")
     inherited: tuple[str, ...] = Field(
@@ -115,7 +115,10 @@ def record(spec: RunSpec, plan: Plan) -> Path:
             "partial": c.partial,
             "tasks_total": c.tasks_total, "score": c.score, "variant": c.variant, "order": c.order, "base": c.base,
             "content": c.content, "made_by": c.made_by.model_dump(), "inherited": list(c.inherited),
-            "tasks": [_task(c, position) for position in range(len(c.tasks))],
+            "tasks": [
+                {"index": task.index, "name": task.name, "category": task.category, **plan.setting.task_keys(c, place)}
+                for place, task in enumerate(c.tasks)
+            ],
             "compositions": [{"prompt": x.prompt, "tasks": list(x.tasks), "images": x.key} for x in c.compositions],
         }
         for c in plan.cells
@@ -141,21 +144,6 @@ def _holds(path: Path, content: Mapping[str, Any]) -> bool:
         return path.exists() and parse_run_file(path) == content
     except UsageError:
         return False
-
-
-def _task(cell: Cell, position: int) -> dict[str, Any]:
-    task = cell.tasks[position]
-    if cell.setting == "classification":  # a joint method has one training, of all tasks
-        train = cell.trains[min(position, len(cell.trains) - 1)]
-        none: dict[str, Any] = {"real": None, "real_features": None, "images": {}, "features": {}, "content": ""}
-        return {"index": task.index, "name": task.name, "category": task.category, "train": train, **none}
-    after = [i for i, j in cell.images if j == task.index]
-    return {
-        "index": task.index, "name": task.name, "category": task.category, "train": cell.trains[position],
-        "real": cell.real[position], "real_features": cell.real_features[position],
-        "images": {i: cell.images[i, task.index] for i in after},
-        "features": {i: cell.features[i, task.index] for i in after}, "content": cell.contents[position],
-    }  # fmt: skip
 
 
 def record_failures(run_file: Path, errors: Mapping[str, str], traces: Mapping[str, str] | None = None) -> None:

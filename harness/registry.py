@@ -20,6 +20,7 @@ from harness.plugin_errors import not_loaded
 
 if TYPE_CHECKING:
     from harness.method import Method
+    from harness.settings.base import Setting
     from harness.spec import Benchmark, SettingName, Tier
 
 T = TypeVar("T")
@@ -104,27 +105,60 @@ class Registry(Generic[T]):
         return plugin
 
 
+@cache
+def settings() -> Registry[type[Setting]]:
+    """The settings, each of which has methods and benchmarks of its own."""
+    from harness.settings.base import Setting
+
+    def flaw(plugin: object) -> str:
+        return "" if isinstance(plugin, type) and issubclass(plugin, Setting) else "it is no class derived from Setting"
+
+    return Registry("setting", "stamina_bench.settings", flaw)
+
+
+@cache
+def setting(name: str) -> Setting:
+    """One setting; the same object each time.
+
+    Raises:
+        UsageError: no such setting (with the nearest names), or it cannot be imported.
+    """
+    found = settings().get(name)
+    if getattr(found, "name", None) != name:
+        raise UsageError(f"The setting '{name}' calls itself '{getattr(found, 'name', '')}'; mend its class's `name`.")
+    return found()
+
+
+@cache
+def setting_names() -> tuple[str, ...]:
+    """Every setting that can be loaded, customization first."""
+    return tuple(sorted(settings().names(), key=lambda name: (setting(name).order, name)))
+
+
 def methods(setting: SettingName = "customization") -> Registry[type[Method[Any]]]:
-    """The methods of a setting; those of both are registered in both."""
+    """The methods of a setting; those of several are registered in each."""
     return _methods(setting)
 
 
 @cache
-def _methods(setting: SettingName) -> Registry[type[Method[Any]]]:
+def _methods(setting_name: SettingName) -> Registry[type[Method[Any]]]:
     from harness.method_checks import flaw
 
+    of = setting(setting_name)
+
     def elsewhere(name: str, plugin: object) -> UsageError | None:
-        other: SettingName = "classification" if setting == "customization" else "customization"
-        if name not in methods(other).names() if plugin is None else flaw(plugin, other):
-            return None
-        known = ", ".join(methods(setting).names())
-        return UsageError(f"The method '{name}' is of the setting {other}; {setting} has: {known}.")
+        for other in setting_names():
+            fits = name in methods(other).names() if plugin is None else not flaw(plugin, setting(other))
+            if other != setting_name and fits:
+                known = ", ".join(methods(setting_name).names())
+                return UsageError(f"The method '{name}' is of the setting {other}; {setting_name} has: {known}.")
+        return None
 
     def read(plugin: type[Method[Any]]) -> str:
         return plugin.source_hash()  # now, so that it stands for what was imported, whatever is edited later
 
-    group = "stamina_bench.methods" + ".classification" * (setting == "classification")
-    return Registry("method", group, lambda plugin: flaw(plugin, setting), elsewhere, read)
+    group = of.method_group or f"stamina_bench.methods.{setting_name}"
+    return Registry("method", group, lambda plugin: flaw(plugin, of), elsewhere, read)
 
 
 def settings_of(method: str) -> tuple[SettingName, ...]:
@@ -136,19 +170,18 @@ def settings_of(method: str) -> tuple[SettingName, ...]:
     Raises:
         UsageError: no such method in any setting (with the nearest names), or it cannot be imported.
     """
-    from harness.spec import SETTINGS
-
+    every = setting_names()
     if ":" not in method:
-        named = tuple(setting for setting in SETTINGS if method in methods(setting).names())
+        named = tuple(name for name in every if method in methods(name).names())
         if not named:
-            raise unknown("method", method, {name for setting in SETTINGS for name in methods(setting).names()})
+            raise unknown("method", method, {known for name in every for known in methods(name).names()})
         return named
     found: list[SettingName] = []
     reason: UsageError | None = None
-    for setting in SETTINGS:
+    for name in every:
         try:
-            methods(setting).get(method)
-            found.append(setting)
+            methods(name).get(method)
+            found.append(name)
         except UsageError as error:
             reason = reason or error
     if not found:

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from harness.display import Display
 from harness.errors import MachineError, OutOfMemoryError, StoreError, UnwritableError, first_line
-from harness.nominal import nominal_seconds
 from harness.plan import Cell, Plan, Step
 from harness.schedule import Schedule
 from harness.slots import Slot, by_choice
@@ -109,7 +108,7 @@ class _Walk:
     made: float = 0.0
 
     def __post_init__(self) -> None:
-        self.device_type = self.plan.setting.device_type
+        self.device_type = self.plan.context.device_type
         self.whole = sum(self.expected.values())
 
     def fill(self) -> None:
@@ -126,7 +125,7 @@ class _Walk:
             return None
         if self.crowded.get(slot.device):
             return None if beside else self.crowded[slot.device].pop(0)
-        return self.schedule.take(lambda step: slot.serves(step.kind, self.device_type))
+        return self.schedule.take(lambda step: slot.serves(step.anywhere, self.device_type))
 
     def start(self, step: Step, slot: Slot) -> bool:
         """False if the slot's worker turns out to be dead."""
@@ -208,7 +207,7 @@ def run(
     """
     outcome = Outcome()
     known = seconds or {}
-    expected = {s.key: known.get(s.key) or nominal_seconds(s.kind, s.recipe) for s in progress.pending}
+    expected = {step.key: known.get(step.key) or step.nominal_seconds for step in progress.pending}
     schedule = Schedule(progress.pending, expected)
     walk = _Walk(plan, store, executor, schedule, display, outcome, expected)
     made: list[tuple[Step, Slot, float]] = []

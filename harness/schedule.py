@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from harness.nominal import nominal_seconds
 from harness.plan import Step
 
 
@@ -22,9 +21,7 @@ def tails(steps: Sequence[Step], seconds: Mapping[str, float]) -> dict[str, floa
     longest: dict[str, float] = {}
     for step in reversed(steps):
         # by now `longest` holds the costliest chain among its users
-        longest[step.key] = longest.get(step.key, 0.0) + (
-            seconds[step.key] if step.key in seconds else nominal_seconds(step.kind, step.recipe)
-        )
+        longest[step.key] = longest.get(step.key, 0.0) + seconds.get(step.key, step.nominal_seconds)
         for parent in step.parents:
             longest[parent] = max(longest.get(parent, 0.0), longest[step.key])
     return {step.key: longest[step.key] for step in steps}

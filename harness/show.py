@@ -19,14 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import registry
-from harness.class_parameters import count_class_parameters, find_vit
 from harness.errors import UsageError
 from harness.method import Method
 from harness.migrations import refuse_newer
-from harness.prompts import prompt_for
 from harness.spec import Frozen, SettingName
 from harness.tuning import SCHEMA_VERSION, TuningRecord, as_text
-from harness.weights import check_unet
 
 NOT_STATED = "(not stated)"
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -46,7 +43,7 @@ class OptionCard(Frozen):
 class TunedCard(Frozen):
     """The record of the tuning that chose a tier's defaults.
 
-    `a_mmd`: of the options chosen, after `tasks` tasks; in the classification setting `a_n`.
+    `figures`: of the options chosen, after `tasks` tasks: what tuning goes by in the setting.
     """
 
     method: str
@@ -57,8 +54,7 @@ class TunedCard(Frozen):
     tasks: int
     space_size: int
     chosen: Mapping[str, Any]
-    a_mmd: float | None
-    a_n: float | None
+    figures: Mapping[str, float | None]
 
 
 class MethodCard(Frozen):
@@ -105,7 +101,7 @@ def method_card(name: str, tier: str, setting: SettingName | None = None) -> Met
         name=name, setting=setting, settings=settings, summary=plugin.summary or None, citation=plugin.citation or None,
         origin=known.origin(name) if name in known.names() else f"not registered: {name}", tier=tier,
         trains=_said(plugin, setting, "trains"), loss=_loss(plugin, setting),
-        prompt=prompt_for("V*", "X", options.category_word) if setting == "customization" else None,
+        prompt=registry.setting(setting).prompt(options),
         end_of_task=_end_of_task(plugin, setting), independent=plugin.independent, joint=plugin.joint,
         learner=plugin.learner, memory=_has_memory(plugin),
         options=tuple(
@@ -116,15 +112,14 @@ def method_card(name: str, tier: str, setting: SettingName | None = None) -> Met
 
 
 def _said(plugin: type[Method[Any]], setting: SettingName, what: Literal["trains", "loss"]) -> str | None:
-    """What the class states for a setting; a class of both has words of its own for classification."""
-    both = setting == "classification" and plugin.class_options is not None
-    return getattr(plugin, f"class_{what}" if both else what) or None
+    """What the class states for a setting."""
+    return plugin.said_for(setting, what) or None
 
 
 def _loss(plugin: type[Method[Any]], setting: SettingName) -> str | None:
     """What the class states; if it states nothing, and adds nothing to the loss, that alone."""
     plain = plugin.penalties is Method.penalties and plugin.batch is Method.batch
-    bare = "L_SD" if setting == "customization" else "cross-entropy"
+    bare = registry.setting(setting).bare_loss
     return _said(plugin, setting, "loss") or (bare if plain else None)
 
 
@@ -133,12 +128,9 @@ def _has_memory(plugin: type[Method[Any]]) -> bool:
 
 
 def _end_of_task(plugin: type[Method[Any]], setting: SettingName) -> str:
-    if setting == "classification":
-        text = "residuals on the projections, if any, are folded into W_t; the head keeps a row for each class seen"
-    elif plugin.learner is not None:
+    text = registry.setting(setting).end_of_task
+    if plugin.learner is not None:
         text = f"what {plugin.learner} learnt of the concept alone is merged with all earlier concepts into one W_t"
-    else:
-        text = "residuals on the projections, if any, are folded into W_t; the token is kept as a plain embedding"
     return text + ("; a memory of the task is kept for the next" if _has_memory(plugin) else "")
 
 
@@ -162,7 +154,7 @@ def _type_name(annotation: Any) -> str:
 def _tuned(plugin: type[Method[Any]], name: str, tier: str, setting: SettingName) -> TunedCard | None:
     """The record that the tier's defaults come from: the method's own, or that of one which it varies (an ablation)."""
     known = registry.methods(setting)
-    folder = "tuned" if setting == "customization" else "tuned/classification"
+    folder = registry.setting(setting).tuned_folder
     names = {known.origin(key).partition(": ")[2]: key for key in known.names()}
     for ancestor in plugin.__mro__:
         if not issubclass(ancestor, Method):
@@ -182,7 +174,7 @@ def _tuned(plugin: type[Method[Any]], name: str, tier: str, setting: SettingName
                     trials=len(record.trials), finals=len(record.finals),
                     tasks=record.tasks if record.finals else record.short_tasks,
                     space_size=record.space_size, chosen=record.chosen,
-                    a_mmd=best.a_mmd if best else None, a_n=best.a_n if best else None,
+                    figures=best.figures if best else {},
                 )  # fmt: skip
     return None
 
@@ -225,7 +217,7 @@ def as_table(card: MethodCard) -> RenderableType:
         "summary": card.summary,
         "trains": card.trains,
         "loss": card.loss,
-        **({"prompt": card.prompt} if card.setting == "customization" else {}),
+        **({"prompt": card.prompt} if card.prompt is not None else {}),
         "tasks": tasks,
         "end of a task": card.end_of_task,
         f"defaults at {card.tier}": _defaults(card),
@@ -254,7 +246,12 @@ def _defaults(card: MethodCard) -> str:
     if t is None:
         return "as the method's class has them; no record of a tuning"
     whose = "" if t.method == card.name else f" for {t.method}"
-    best = f"A_mmd {t.a_mmd:.1f}" if t.a_mmd is not None else f"A_N {t.a_n:.1f} %" if t.a_n is not None else ""
+    figure_of = next(((name, value) for name, value in t.figures.items() if value is not None), None)
+    best = ""
+    if figure_of is not None:
+        of = registry.setting(card.setting)
+        name = dict(zip(of.headline, of.headline_names, strict=True)).get(figure_of[0], figure_of[0])
+        best = f"{name} {figure_of[1]:.1f}" + " %" * (of.headline_unit == "%")
     figure = f" ({best} after {t.tasks} tasks)" if best else ""
     finals = f" and {t.finals} finals" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())
@@ -264,28 +261,13 @@ def _defaults(card: MethodCard) -> str:
     )
 
 
-def default_backbone(setting: SettingName) -> str:
-    """Where parameters are counted if nobody says where: the paper's backbone."""
-    return "sd-1.4" if setting == "customization" else registry.tiers().get("paper").classifier
-
-
-def check_backbone(backbone: str, setting: SettingName) -> None:
-    """Make sure that parameters can be counted there.
-
-    Raises:
-        UsageError: it is not there, or of the other setting.
-    """
-    if setting == "customization":
-        check_unet(backbone)
-    else:
-        find_vit(backbone)
-
-
 def counted(
     name: str, backbone: str, note: Callable[[str], None], setting: SettingName = "customization",
     patience_s: float = 2.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """What a task trains, at the paper tier's options: {backbone, trained, unet (or vit), n_param}, n_param in %.
+    """What a task trains, at the paper tier's options: {backbone, trained, WHOLE, n_param}.
+
+    `WHOLE` is `unet`, `vit` or what else the setting counts; n_param is in % of it.
 
     Args:
         backbone: 'sd-1.4' or a pipeline's folder; of a classifier see `harness.class_parameters.find_vit`. note: told
@@ -298,13 +280,8 @@ def counted(
     waiting.daemon = True
     waiting.start()
     try:
-        if setting == "classification":
-            row = count_class_parameters(backbone, name)[0]
-        else:
-            from harness.parameters import count_parameters
-
-            row = count_parameters(backbone, name)[0]
+        row = registry.setting(setting).count_parameters(backbone, name)[0]
     finally:
         waiting.cancel()
-    whole = {name: row[f"{name}_parameters"] for name in ("unet", "vit") if f"{name}_parameters" in row}
+    whole = {name.removesuffix("_parameters"): value for name, value in row.items() if name.endswith("_parameters")}
     return {"backbone": backbone, "trained": row["parameters"], **whole, "n_param": row["n_param"]}

@@ -48,7 +48,7 @@ def simulate(
     now = busy = 0.0
     while True:
         for slot in tuple(free):
-            step = schedule.take(lambda step, slot=slot: slot.serves(step.kind, device_type))  # type: ignore[misc]
+            step = schedule.take(lambda step, slot=slot: slot.serves(step.anywhere, device_type))  # type: ignore[misc]
             if step is not None:
                 starts[step.key] = now + (start_s if slot in fresh else 0.0)
                 fresh.discard(slot)

@@ -6,9 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-ANYWHERE: Final = {"score"}  # kinds of steps that give the same bytes on every device
 
 
 @dataclass(frozen=True)
@@ -18,14 +15,18 @@ class Slot:
     name: str
     device: str
 
-    def serves(self, kind: str, device_type: str) -> bool:
-        """Whether a step of a run on 'cpu' or 'cuda' may be made here: what a key stands for must not depend on it."""
-        return kind in ANYWHERE or self.device.partition(":")[0] == device_type
+    def serves(self, anywhere: bool, device_type: str) -> bool:
+        """Whether a step of a run on 'cpu' or 'cuda' may be made here: what a key stands for must not depend on it.
+
+        Args:
+            anywhere: whether such steps give the same bytes on every device.
+        """
+        return anywhere or self.device.partition(":")[0] == device_type
 
 
 def by_choice(slots: Sequence[Slot], device_type: str) -> list[Slot]:
     """In the order of filling: first what can make little, so that it is not idle while others make just that."""
-    return sorted(slots, key=lambda slot: slot.serves("train", device_type))
+    return sorted(slots, key=lambda slot: slot.serves(False, device_type))
 
 
 def cores() -> int:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
-SettingName = Literal["customization", "classification"]
-SETTINGS: tuple[SettingName, ...] = ("customization", "classification")
+SettingName = str  # as registered: 'customization', 'classification', or a plugin's
 
 
 class Frozen(BaseModel):
@@ -266,10 +265,18 @@ class RunSpec(Frozen):
     full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")
     sampling: Mapping[str, Any] = {}
     recognition: Mapping[str, Any] = {}
+    protocol: Mapping[str, Mapping[str, Any]] = Field(
+        default={}, exclude_if=lambda changes: not changes, description="the same of other settings, by its name"
+    )
     output: Path = Path("runs")
     jobs: int | None = Field(None, ge=1, description="worker processes; default: one per CPU core, or per GPU")
     keep_going: bool = False
     offline: bool = True
+
+    def protocols(self) -> dict[str, Mapping[str, Any]]:
+        """What is changed of protocols: name -> option -> value; no name without a change."""
+        found = {"sampling": self.sampling, "recognition": self.recognition, **self.protocol}
+        return {name: changes for name, changes in found.items() if changes}
 
     @field_validator("seeds")
     @classmethod
@@ -284,6 +291,11 @@ class RunSpec(Frozen):
         if tasks is not None and tasks != tuple(range(1, len(tasks) + 1)):
             raise ValueError("tasks must be 1, 2, ..., N, as each builds on all before it")
         return tasks
+
+
+def protocol_fields(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of the protocol of that name as fields of a `RunSpec`."""
+    return {name: changes} if name in RunSpec.model_fields else {"protocol": {name: changes}} if changes else {}
 
 
 def parse_tasks(text: str, total: int) -> tuple[int, ...]:

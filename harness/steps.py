@@ -1,17 +1,11 @@
-"""What each kind of step does: reads its parents from the store, computes, commits. Runs in a worker process.
-
-The files of a step are the same bytes whenever and wherever it is made (on a CPU). What is not, its seconds say, is
-returned as facts, which the manifest keeps beside the files' hashes; `notes` among them are for the user.
-"""
+"""What each kind of step does in the customization setting: reads its parents from the store and computes."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +15,12 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from harness import hooks, registry
+from harness import hooks
 from harness.backbones.extractor import Extractor
 from harness.backbones.intact import Intact, left_intact
-from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint
-from harness.errors import OutOfMemoryError, UsageError
+from harness.errors import UsageError
 from harness.identity import extractor_label
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
@@ -43,21 +36,13 @@ from harness.metrics.scores import (
     matrix_figures,
     training_figures,
 )
-from harness.plan import Setting, Step
-from harness.plugin_errors import explained
+from harness.plan import RunContext, Step
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
-from harness.spec import Sampling, SettingName, Task
+from harness.spec import Sampling, Task
 from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, unread, write_json
 from harness.store import Entry, Store
-from harness.surroundings import left_alone
 from harness.training import distances, residual_norm, train_task
-
-LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
-OUT_OF_MEMORY = (
-    "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
-    "else uses it, and run the same command again"
-)
 
 
 @lru_cache(maxsize=1)
@@ -71,16 +56,16 @@ def _extractor(source: str, device: str) -> Extractor:
     return Extractor(source, torch.device(device))
 
 
-def _ready_model(setting: Setting, device: str) -> TextToImage:
-    model, _ = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
+def _ready_model(context: RunContext, device: str) -> TextToImage:
+    model, _ = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
     model.reset()
     return model
 
 
 @contextmanager
-def _lent_to(method: Method[Any], setting: Setting, device: str) -> Iterator[None]:
+def _lent_to(method: Method[Any], context: RunContext, device: str) -> Iterator[None]:
     """The model in a method's hands: it comes back as it was, or is loaded anew by the next step."""
-    _, intact = _model(setting.backbone, device, setting.dtype, setting.offline, setting.compiled)
+    _, intact = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
     try:
         with left_intact(intact, type(method).__name__):
             yield
@@ -94,25 +79,25 @@ def _load_weights(model: TextToImage, entry: Entry) -> None:
         model.load_weights(load_tensors(str(entry.file(WEIGHTS))))
 
 
-def run_real(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_real(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Real images at the tier's resolution, and what the VAE makes of them."""
     task: Task = step.work["task"]
-    images = task.images.load(setting.tier.resolution)
+    images = task.images.load(context.tier.resolution)
     if task.images.fingerprint() != step.recipe["images"]:
         raise UsageError(f"The images of '{task.name}' changed during the run; run the same command again.")
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     save_images(images, folder / "images")
     save_images(model.decode_latents(model.posterior(images).mean), folder / "reconstructed")
     return {}
 
 
-def run_train(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_train(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """One task of one method: the folded weights (if any were trained), the token, the memory, and figures.
 
     Facts: `train_seconds`.
     """
     task: Task = step.work["task"]
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     earlier, prior = step.work["weights"], step.work["prior"]
     before_it = store.open(earlier) if earlier is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", before_it)
@@ -125,7 +110,7 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     )  # fmt: skip
     before = model.weights()
     checkpoint = Checkpoint(store.checkpoint(step.key))
-    with _lent_to(method, setting, device):
+    with _lent_to(method, context, device):
         done = train_task(method, lesson, int(step.recipe["seed"]), step.recipe["concept"], checkpoint)
     after = model.weights()
     if any(not torch.equal(before[name], after[name]) for name in after) or earlier is not None:
@@ -140,30 +125,30 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)]}
 
 
-def run_prior(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_prior(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Class images, 'a photo of a X', by the pre-trained model: what prior preservation holds on to."""
     r = step.recipe
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     sampling = Sampling.model_validate(r["sampling"])
     seeds = [derive_seed("prior", r["category"], k) for k in range(sampling.images)]
     save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
     return _sampled(model, sampling)
 
 
-def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_merge(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """The weights that serve every concept so far, of what a learner made of each alone.
 
     Facts: `train_seconds`, the learner's and its own.
     """
     task: Task = step.work["task"]
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", earlier)
     started = time.perf_counter()
     learnt = store.open(step.parents[0])
     alone = load_tensors(str(learnt.file(WEIGHTS)))
     model.set_token(task.token, load_tensors(str(learnt.file(TOKEN)))["embedding"].to(model.device))
-    with _lent_to(method, setting, device):
+    with _lent_to(method, context, device):
         weights, memory = hooks.merge(method, model, alone, task.token, task.category)
     if earlier is not None:
         _load_weights(model, earlier)
@@ -179,10 +164,10 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     return {"train_seconds": learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started}
 
 
-def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_generate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
     r, task = step.recipe, step.work["task"]
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     _load_weights(model, store.open(step.parents[0]))
     token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
     model.set_token(task.token, token.to(model.device))
@@ -193,14 +178,14 @@ def run_generate(step: Step, setting: Setting, store: Store, device: str, folder
     return _sampled(model, sampling)
 
 
-def run_compose(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_compose(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Two concepts in one prompt, by the model after the last task; or `none.json` with the reason why not."""
     r = step.recipe
     state, *learnt = map(store.open, step.parents)
     if r["independent"] and any(WEIGHTS in entry.manifest["files"] for entry in learnt):
         write_json(folder / "none.json", {"reason": "each concept has weights of its own"})
         return {}
-    model = _ready_model(setting, device)
+    model = _ready_model(context, device)
     _load_weights(model, state)
     for token, entry in zip(step.work["tokens"], learnt, strict=True):
         model.set_token(token, load_tensors(str(entry.file(TOKEN)))["embedding"].to(model.device))
@@ -222,16 +207,16 @@ def _sampled(model: TextToImage, sampling: Sampling) -> Facts:
     return {"sampled_at_a_time": model.batch_limit, "notes": [note]}
 
 
-def run_features(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_features(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """The extractor's features of every image set in the parent step."""
     parent = store.open(step.parents[0]).folder
-    extractor = _extractor(setting.extractor, device)
+    extractor = _extractor(context.extractor, device)
     features = {p.name: extractor.features(load_images(p)) for p in sorted(parent.iterdir()) if p.is_dir()}
     save_file(features, str(folder / "features.safetensors"))
     return {}
 
 
-def run_score(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:
+def run_score(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """All figures of a cell.
 
     Facts: `train_seconds`, of each task.
@@ -259,7 +244,7 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
     if not w["independent"]:
-        figures += change_figures(changes(_ready_model(setting, device).weights(), states))
+        figures += change_figures(changes(_ready_model(context, device).weights(), states))
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
@@ -270,8 +255,8 @@ def run_score(step: Step, setting: Setting, store: Store, device: str, folder: P
         "images": f"{_real_counts([len(x) for x in real])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
-    if setting.cautions:
-        protocol["caution"] = " ".join(setting.cautions).rstrip(".")
+    if context.cautions:
+        protocol["caution"] = " ".join(context.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 
@@ -281,79 +266,3 @@ def _real_counts(counts: Sequence[int]) -> str:
     if len(set(counts)) == 1:
         return f"{counts[0]} real (task 1)"
     return f"{min(counts)} to {max(counts)} real"
-
-
-RUN: Mapping[str, Callable[[Step, Setting, Store, str, Path], Facts]] = {
-    "real": run_real,
-    "prior": run_prior,
-    "train": run_train,
-    "merge": run_merge,
-    "generate": run_generate,
-    "compose": run_compose,
-    "features": run_features,
-    "score": run_score,
-}
-
-
-def _runner(step: Step, setting: Setting) -> Callable[[Step, Setting, Store, str, Path], Facts]:
-    if setting.recognition is None:
-        return RUN[step.kind]
-    from harness.class_steps import RUN as OF_CLASSES
-
-    return OF_CLASSES[step.kind]
-
-
-def _in_surroundings(step: Step, setting: Setting) -> AbstractContextManager[None]:
-    """What a plugin's code must leave as it was, where a step runs any that is not ours."""
-    name = step.work.get("method")
-    if not isinstance(name, str) or registry.methods(_setting(setting)).is_ours(name):
-        return nullcontext()
-    return left_alone(f"Method '{name}'")
-
-
-def _setting(setting: Setting) -> SettingName:
-    return "customization" if setting.recognition is None else "classification"
-
-
-def _plugin_of(step: Step, setting: Setting) -> str:
-    """The module of the method whose step it is; empty if it is of none, or that cannot be imported."""
-    with suppress(UsageError, KeyError):
-        return registry.methods(_setting(setting)).get(step.work["method"]).__module__
-    return ""
-
-
-def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
-    """Run one step and commit it; gives its seconds, 0 if another process made it meanwhile.
-
-    On a CPU by one thread: sums then have one order.
-
-    Raises:
-        OutOfMemoryError: it may pass when less is beside it. BenchError: what the user can mend.
-        StoreError: the results folder cannot be written.
-    """
-    if setting.offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    if device == "cpu":
-        torch.set_num_threads(1)
-    store = Store(root)
-    with store.lock(step.key):
-        store.wait_for([step.key], 0.0)  # a network file system may remember that it was not there
-        if store.get(step.key) is not None:  # another process was faster
-            return 0.0
-        started = time.perf_counter()
-        forget_peak(device)
-        facts: dict[str, Any] = {
-            "device": device,
-            "versions": {name: version(name) for name in LIBRARIES},
-        }
-        with store.commit(step.key, step.recipe, facts) as folder:
-            try:
-                with _in_surroundings(step, setting):
-                    facts.update(_runner(step, setting)(step, setting, store, device, folder))
-            except Exception as error:
-                if out_of_memory(error):
-                    raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
-                raise explained(error, _plugin_of(step, setting)) from error
-            facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
-    Checkpoint(store.checkpoint(step.key)).clear()
-    return float(facts["seconds"])

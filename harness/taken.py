@@ -45,9 +45,9 @@ def keep(prepared: Prepared, cost: Cost, seconds: float, run_file: Path) -> dict
             "taken_s": round(sum(found[key]["seconds"] for key in made), 3),
             "peak_memory_bytes": max((found[key].get("peak_memory_bytes") or 0 for key in made), default=0),
         }
-    setting = prepared.plan.setting
+    context = prepared.plan.context
     entry = {
-        "basis": cost.basis, "device": setting.device_type, "dtype": setting.dtype, "workers": cost.jobs,
+        "basis": cost.basis, "device": context.device_type, "dtype": context.dtype, "workers": cost.jobs,
         "estimated_wall_s": round(cost.seconds, 3), "taken_wall_s": round(seconds, 3),
         "finished": len(found) == len(pending), "kinds": kinds,
     }  # fmt: skip

@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from pydantic import model_serializer, model_validator
+
 from harness import api, registry
 from harness.display import Display
 from harness.errors import BenchError, UsageError
@@ -28,44 +30,51 @@ from harness.method import Method
 from harness.plan import Cell, Step
 from harness.runner import Executor, Outcome, run
 from harness.search import PatternSearch, Point
+from harness.settings.base import Setting
 from harness.slots import Slot
 from harness.spec import Frozen, MethodSpec, RunSpec, SettingName
 from harness.store import Store, write_atomically
 
-SPACE = 36  # settings in every built-in method's search space
-BUDGET = 9  # of which a method may try so many ...
-SHORT = 6  # ... on so many tasks,
+SHORT = 6  # tasks on which a search tries its budget,
 FINALISTS = 3  # run so many of these on all tasks,
 FINALS = 6  # and try so many on all tasks in the end
 SCHEMA_VERSION = 1
-CRITERION = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
-CLASS_CRITERION = "a_n of the cell (A_N in %, higher is better), mean over the seeds"
 CHANGED = "A method's source, a model or an image changed while tuning; run the same command again."
-CLASS_SPACE = CLASS_BUDGET = 6  # of the classification setting, where all settings are tried
 
 
 class Trial(Frozen):
-    """One setting of the searched options, and how it did; the figures are None where it failed."""
+    """One setting of the searched options, and how it did: the figures that tuning goes by, None where it failed.
+
+    In JSON each figure is a field of its own, under its metric's name.
+    """
 
     setting: Mapping[str, Any]
-    a_mmd: float | None = None
-    f_mmd: float | None = None
-    a_n: float | None = None  # in the classification setting, instead of the two
+    figures: Mapping[str, float | None] = {}
     error: str | None = None
 
-    @property
-    def score(self) -> float:
-        """What the search goes by: A_mmd + F_mmd, or -A_N; infinite where it failed."""
-        if self.a_n is not None:
-            return -self.a_n
-        return math.inf if self.a_mmd is None or self.f_mmd is None else self.a_mmd + self.f_mmd
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, content: Any) -> Any:
+        if not isinstance(content, Mapping) or "figures" in content:
+            return content
+        own = {name: value for name, value in content.items() if name in cls.model_fields}
+        return {**own, "figures": {name: value for name, value in content.items() if name not in own}}
+
+    @model_serializer
+    def _spread(self) -> dict[str, Any]:
+        return {"setting": dict(self.setting), **self.figures, "error": self.error}
+
+    def score(self, setting: Setting) -> float:
+        """What the search goes by, lower is better; infinite where it failed."""
+        known = {name: value for name, value in self.figures.items() if value is not None}
+        return setting.trial_score(known) if len(known) == len(setting.trial_metrics) else math.inf
 
 
 class TuningRecord(Frozen):
     """What a method's tuning tried and chose, as kept in JSON.
 
     `fixed` holds the options outside the space that differ from the class's plain defaults, `sampling` what was changed
-    of the tier's sampler. `trials` ran the first `short_tasks` of the benchmark's `tasks` and are in the order tried;
+    of the tier's protocol. `trials` ran the first `short_tasks` of the benchmark's `tasks` and are in the order tried;
     `finals`, if there are more, ran all of them: the best trials, and what the search tried from there. `chosen` is the
     best one's setting, None where all failed.
     `at_edge` names the options of which the best value is the first or last number of its range.
@@ -78,7 +87,7 @@ class TuningRecord(Frozen):
     benchmark: str
     backbone: str
     seeds: tuple[int, ...]
-    criterion: str = CRITERION
+    criterion: str = ""
     tasks: int
     short_tasks: int
     space: Mapping[str, Sequence[Any]]
@@ -94,11 +103,7 @@ class TuningRecord(Frozen):
 
     def json_text(self) -> str:
         """The record as its file holds it: no dates, no absolute paths, so that the same tuning gives the same file."""
-        told = self.model_dump(mode="json")
-        unused = {"a_mmd", "f_mmd"} if self.criterion == CLASS_CRITERION else {"a_n"}
-        for part in ("trials", "finals"):
-            told[part] = [{k: v for k, v in trial.items() if k not in unused} for trial in told[part]]
-        return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @dataclass
@@ -113,7 +118,7 @@ class _Search:
     tasks: int
     trials: dict[Point, Trial]
     finals: dict[Point, Trial]
-    kind: SettingName = "customization"
+    of: Setting
 
     @property
     def short_tasks(self) -> int:
@@ -122,7 +127,9 @@ class _Search:
     @property
     def long_grid(self) -> PatternSearch:
         """The search on all tasks, as far as it is."""
-        return PatternSearch(self.grid.sizes, FINALS, {point: trial.score for point, trial in self.finals.items()})
+        return PatternSearch(
+            self.grid.sizes, FINALS, {point: trial.score(self.of) for point, trial in self.finals.items()}
+        )
 
     def wanted_finals(self) -> list[Point]:
         """Settings to run on all tasks next: first the best trials, then what the search from the best of them asks."""
@@ -145,13 +152,14 @@ class _Search:
         size = math.prod(self.grid.sizes)
         benchmark = _benchmark_name(spec)
         return TuningRecord(
-            criterion=CLASS_CRITERION if self.kind == "classification" else CRITERION,
+            criterion=self.of.criterion,
             note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
             f"{self.grid.budget} of {size} settings. Made by: {_command(spec, self)}",
             tasks=self.tasks, short_tasks=self.short_tasks,
             method=self.name, tier=spec.tier, benchmark=benchmark, backbone=backbone, seeds=spec.seeds,
             space={option: list(values) for option, values in self.space.items()}, space_size=size,
-            budget=self.grid.budget, fixed=self.fixed, sampling=spec.sampling, trials=tuple(self.trials.values()),
+            budget=self.grid.budget, fixed=self.fixed, 
+            sampling=spec.protocols().get(self.of.protocol_name, {}), trials=tuple(self.trials.values()),
             finals=tuple(self.finals.values()),
             chosen=None if best is None else self.setting(best), at_edge=() if best is None else self._at_edge(best),
             complete=not self.grid.ask() and not self.wanted_finals(),
@@ -180,7 +188,7 @@ def _command(spec: RunSpec, search: _Search) -> str:
             words += [option, f"path/to/{Path(given).name}" if Path(given).is_absolute() else given]
     words += ["--seeds", ",".join(map(str, spec.seeds)), "--budget", str(search.grid.budget)]
     changes = {f"{search.name}.{k}": v for k, v in search.changes.items()}
-    changes |= {f"sampling.{k}": v for k, v in spec.sampling.items()}
+    changes |= {f"{name}.{k}": v for name, own in spec.protocols().items() for k, v in own.items()}
     for key, value in changes.items():
         words += ["--set", f"{key}={as_text(value)}"]
     return shlex.join(words)
@@ -223,7 +231,7 @@ def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int, setting:
                 raise UsageError(f"Method '{method.name}', with {option}={value!r}: {error}") from None
     fixed = fixed_options(plugin, spec.tier, method.changes, space, setting)
     grid = PatternSearch([len(values) for values in space.values()], budget)
-    return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {}, setting)
+    return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {}, registry.setting(setting))
 
 
 def _searches(spec: RunSpec, budget: int) -> list[_Search]:
@@ -242,15 +250,14 @@ def _searches(spec: RunSpec, budget: int) -> list[_Search]:
     return [_search(spec, method, budget, tasks, benchmark.setting) for method in spec.methods]
 
 
-def outline(spec: RunSpec, budget: int = BUDGET) -> list[TuningRecord]:
+def outline(spec: RunSpec, budget: int) -> list[TuningRecord]:
     """The records of a tuning before its first trial: spaces, budget and what stays fixed. Nothing is run or written.
 
     Raises:
         UsageError: as of `tune`.
     """
     searches, tier = _searches(spec, budget), registry.tiers().get(spec.tier)
-    classes = any(search.kind == "classification" for search in searches)
-    backbone = Path(spec.backbone or (tier.classifier if classes else tier.backbone)).name
+    backbone = Path(spec.backbone or searches[0].of.default_backbone(tier)).name
     return [search.record(spec, backbone) for search in searches]
 
 
@@ -326,12 +333,12 @@ def local_executor(prepared: api.Prepared) -> Executor:
     """Worker processes on this machine."""
     from harness.executors.local import LocalExecutor
 
-    return LocalExecutor(prepared.plan.setting, prepared.store.root, api.slots_of(prepared))
+    return LocalExecutor(prepared.plan.context, prepared.store.root, api.slots_of(prepared))
 
 
 def tune(
     spec: RunSpec,
-    budget: int = BUDGET,
+    budget: int,
     *,
     display: Callable[[], Display],
     record: Path | None = None,
@@ -370,7 +377,7 @@ def tune(
                 asked = search.grid.ask()
                 search.trials |= {point: found[search.name, point] for point in asked}
                 if asked:
-                    search.grid.tell({point: search.trials[point].score for point in asked})
+                    search.grid.tell({point: search.trials[point].score(search.of) for point in asked})
                     keep(search)
         while wanted := [(search, point) for search in searches for point in search.wanted_finals()]:
             found = rounds.run(wanted, wanted[0][0].tasks)
@@ -400,7 +407,7 @@ class _Rounds:
         first = tuple(range(1, tasks + 1))
         prepared = api.prepare(self.spec.model_copy(update={"methods": specs, "tasks": first, "keep_going": True}))
         self._same(prepared.plan.cells)
-        self.backbone, self.worked = prepared.plan.setting.backbone_name, bool(prepared.progress.pending)
+        self.backbone, self.worked = prepared.plan.context.backbone_name, bool(prepared.progress.pending)
         outcome = Outcome()
         if self.worked:
             self._shared = self._shared or _Shared(self.executor(prepared))
@@ -414,7 +421,7 @@ class _Rounds:
             raise BenchError(CHANGED)
         cells = prepared.plan.cells
         return {  # one cell for each seed
-            (search.name, point): _trial(search.setting(point), cells[i :: len(wanted)], prepared.store, outcome)
+            (search.name, point): _trial(search, point, cells[i :: len(wanted)], prepared.store, outcome)
             for i, (search, point) in enumerate(wanted)
         }
 
@@ -438,17 +445,18 @@ def _keys(prepared: api.Prepared) -> list[str]:
     return [cell.score for cell in prepared.plan.cells]
 
 
-def _trial(setting: Mapping[str, Any], cells: Sequence[Cell], store: Store, outcome: Outcome) -> Trial:
-    names = ("a_n",) if cells[0].setting == "classification" else ("a_mmd", "f_mmd")
+def _trial(search: _Search, point: Point, cells: Sequence[Cell], store: Store, outcome: Outcome) -> Trial:
+    setting, names = search.setting(point), search.of.trial_metrics
+    none = dict.fromkeys(names)
     figures: dict[str, list[float]] = {name: [] for name in names}
     for cell in cells:
         entry = store.get(cell.score)
         if entry is None:
-            return Trial(setting=setting, error=outcome.errors.get(cell.score, "not finished"))
+            return Trial(setting=setting, figures=none, error=outcome.errors.get(cell.score, "not finished"))
         for figure in entry.json("figures.json")["figures"]:
             if figure["metric"] in figures and figure["task"] is None and figure["layer"] is None:
                 figures[figure["metric"]].append(figure["value"])
     means = {name: fmean(values) for name, values in figures.items()}
     if not all(map(math.isfinite, means.values())):
-        return Trial(setting=setting, error="its scores are not finite")
-    return Trial(setting=setting, a_mmd=means.get("a_mmd"), f_mmd=means.get("f_mmd"), a_n=means.get("a_n"))
+        return Trial(setting=setting, figures=none, error="its scores are not finite")
+    return Trial(setting=setting, figures=means)

@@ -14,9 +14,8 @@ from harness import registry
 from harness.api import Prepared
 from harness.baseline import Baseline, Conditions, Figure, Origin, Values, floor
 from harness.errors import BenchError, ExitCode
-from harness.plan import metrics_hash
 from harness.results import CellResult
-from harness.spec import RunSpec
+from harness.settings.base import Setting
 from harness.store import key_of
 
 Verdict = Literal["regression", "changed", "missing", "improved", "within", "equal"]
@@ -38,6 +37,7 @@ class Judged:
     verdict: Verdict
     mean: float | None = None
     difference: float | None = None
+    better: int = 0  # 1: higher is better, -1: lower; 0: any move counts
 
     @property
     def ratio(self) -> float:
@@ -55,10 +55,11 @@ class Judged:
             return f"{was}, and is not measured any more."
         if not math.isfinite(self.mean):
             return f"{was}, and is not a number now."
+        way = "higher" if self.better > 0 else "lower"
         what = {
-            "regression": f"worse by more than the tolerance of {f.tolerance:.3g} (lower is better)",
+            "regression": f"worse by more than the tolerance of {f.tolerance:.3g} ({way} is better)",
             "changed": f"more than the tolerance of {f.tolerance:.3g}",
-            "improved": f"better by more than the tolerance of {f.tolerance:.3g} (lower is better)",
+            "improved": f"better by more than the tolerance of {f.tolerance:.3g} ({way} is better)",
             "within": f"within the tolerance of {f.tolerance:.3g}",
             "equal": "equal seed by seed",
         }[self.verdict]
@@ -115,17 +116,30 @@ def verify(baseline: Baseline, now: Values, finished: frozenset[tuple[str, int]]
     Args:
         now: from `figures_of`. finished: (method, seed) of the cells that were finished.
     """
-    seeds = baseline.subset.seeds
+    seeds, setting = baseline.subset.seeds, setting_of(baseline)
     judged = [
         _judge(
             figure,
             tuple(now.get((figure.method, figure.metric), {}).get(seed) for seed in seeds),
             all((figure.method, seed) in finished for seed in seeds),
+            better(figure.metric, setting),
         )
         for figure in baseline.figures
     ]
     known = {(figure.method, figure.metric) for figure in baseline.figures}
     return _ordered(judged, [key for key in now if key not in known])
+
+
+def setting_of(baseline: Baseline) -> Setting:
+    """The setting that it is of."""
+    return registry.setting(baseline.subset.setting)
+
+
+def better(metric: str, setting: Setting) -> int:
+    """1: higher is better, -1: lower; 0: any move counts."""
+    if metric not in setting.verified:
+        return 0
+    return 1 if setting.higher(metric) else -1
 
 
 def _ordered(judged: Sequence[Judged], new: Iterable[tuple[str, str]]) -> Verification:
@@ -136,8 +150,13 @@ def _ordered(judged: Sequence[Judged], new: Iterable[tuple[str, str]]) -> Verifi
 def moved(old: Baseline, new: Baseline) -> Verification:
     """What a new baseline's figures are beside the old one's, whatever their seeds; of figures that both have."""
     values = {(figure.method, figure.metric): figure.values for figure in new.figures}
-    both = [figure for figure in old.figures if (figure.method, figure.metric) in values]
-    return _ordered([_judge(figure, values.pop((figure.method, figure.metric)), True) for figure in both], values)
+    setting = setting_of(old)
+    judged = [
+        _judge(figure, values.pop((figure.method, figure.metric)), True, better(figure.metric, setting))
+        for figure in old.figures
+        if (figure.method, figure.metric) in values
+    ]
+    return _ordered(judged, values)
 
 
 def finished_cells(cells: Sequence[CellResult]) -> frozenset[tuple[str, int]]:
@@ -145,7 +164,7 @@ def finished_cells(cells: Sequence[CellResult]) -> frozenset[tuple[str, int]]:
     return frozenset((cell.method, cell.seed) for cell in cells)
 
 
-def _judge(figure: Figure, now: Sequence[float | None], finished: bool) -> Judged:
+def _judge(figure: Figure, now: Sequence[float | None], finished: bool, better: int) -> Judged:
     now = tuple(now)
     if not finished:
         return Judged(figure, now, "missing")
@@ -153,7 +172,7 @@ def _judge(figure: Figure, now: Sequence[float | None], finished: bool) -> Judge
     if len(values) < len(now):
         return Judged(figure, now, "changed")
     if not all(map(math.isfinite, values)):
-        return Judged(figure, now, "regression" if figure.score else "changed", math.nan, math.inf)
+        return Judged(figure, now, "regression" if better else "changed", math.nan, math.inf, better)
     mean = statistics.fmean(values)
     difference = mean - figure.mean
     pairs = zip(values, figure.values, strict=False)
@@ -161,33 +180,33 @@ def _judge(figure: Figure, now: Sequence[float | None], finished: bool) -> Judge
     verdict: Verdict
     if abs(difference) <= figure.tolerance:
         verdict = "equal" if same else "within"
-    elif not figure.score:
+    elif not better:
         verdict = "changed"
     else:
-        verdict = "regression" if difference > 0 else "improved"
-    return Judged(figure, now, verdict, mean, difference)
+        verdict = "improved" if difference * better > 0 else "regression"
+    return Judged(figure, now, verdict, mean, difference, better)
 
 
 def conditions_of(prepared: Prepared) -> Conditions:
     """What a prepared run will be measured under."""
-    setting, plan = prepared.plan.setting, prepared.plan
-    first = plan.cells[0]
-    images = [plan.steps[key].recipe["images"] for key in first.real]
-    tasks = [[task.name, task.category, image] for task, image in zip(first.tasks, images, strict=True)]
+    context, plan = prepared.plan.context, prepared.plan
+    tasks = [[task.name, task.category, plan.concept(task)] for task in plan.cells[0].tasks]
     return Conditions(
-        backbone=setting.backbone_name, backbone_hash=setting.backbone_hash, extractor_hash=setting.extractor_hash,
-        tasks=key_of({"tasks": tasks}), resolution=setting.tier.resolution, device=setting.device_type,
-        dtype=setting.dtype, sampling=setting.sampling.model_dump(mode="json"),
+        backbone=context.backbone_name, backbone_hash=context.backbone_hash, extractor_hash=context.extractor_hash,
+        tasks=key_of({"tasks": tasks}), resolution=getattr(context.protocol, "resolution", context.tier.resolution),
+        device=context.device_type,
+        dtype=context.dtype, sampling=context.protocol.model_dump(mode="json"),
         options={cell.method: cell.options.model_dump(mode="json") for cell in plan.cells},
     )  # fmt: skip
 
 
-def origin_of(spec: RunSpec) -> Origin:
+def origin_of(prepared: Prepared) -> Origin:
     """By which sources and libraries a run is made, on what platform."""
-    sources = {"metrics": metrics_hash()}
-    for method in spec.methods:
-        plugin = registry.methods().get(method.name)
-        learner = [registry.methods().get(plugin.learner)] if plugin.learner else []
+    setting = prepared.plan.setting
+    sources, methods = {"metrics": setting.metrics_hash}, registry.methods(setting.name)
+    for method in prepared.spec.methods:
+        plugin = methods.get(method.name)
+        learner = [methods.get(plugin.learner)] if plugin.learner else []
         sources[method.name] = key_of({"sources": [found.source_hash() for found in (plugin, *learner)]})
     return Origin(
         sources=sources, versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -246,9 +265,11 @@ def self_test(baseline: Baseline) -> int:
         BenchError: the check would have missed one, or raised a false alarm.
     """
     cells = frozenset((method, seed) for method in baseline.subset.methods for seed in baseline.subset.seeds)
+    setting = setting_of(baseline)
     for figure in baseline.figures:
+        worse = -1 if better(figure.metric, setting) > 0 else 1
         for share in (1.01, 0.99):  # of the tolerance, in the bad direction
-            shift = share * figure.tolerance
+            shift = share * figure.tolerance * worse
             values = {seed: value + shift for seed, value in baseline.values[figure.method, figure.metric].items()}
             found = verify(baseline, {**baseline.values, (figure.method, figure.metric): values}, cells)
             expected = ExitCode.REGRESSION if share > 1 else ExitCode.DONE

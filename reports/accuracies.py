@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from reports.columns import COLUMNS, UP, Column
+from harness.settings.presentation import MISSING
+from reports.columns import UP, Column, accuracies
 from reports.comparison import agreement, over_seeds
 from reports.layouts import NOT_RUN, seeds_note
 from reports.measured import Measured, Protocols
 from reports.published import Published, published_for
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import LEGEND, MISSING, SPREAD_OF, join, merge_protocols, number
+from reports.summary import join, merge_protocols, number
 from reports.wording import mean_and_spread, signed
 
 WITHOUT = "without a published figure"
@@ -26,7 +27,7 @@ def _ran(ours: Measured, benchmark: str) -> list[str]:
 
 
 def _sheet(ours: Measured, benchmark: str, block: Published, protocols: Protocols) -> Sheet:
-    columns = [column for column in COLUMNS["classification"] if column.metric != "train_seconds"]
+    columns = [column for column in accuracies().columns if column.metric != "train_seconds"]
     theirs = {column.metric for column in columns if any(column.metric in row for row in block.rows.values())}
     ran = _ran(ours, benchmark)
 
@@ -50,12 +51,12 @@ def _sheet(ours: Measured, benchmark: str, block: Published, protocols: Protocol
     below = tuple(line(method) for method in ran if method not in block.rows)
     grid = Grid(tuple(head), tuple(map(line, block.rows)), WITHOUT if below else "", below)
     seeds = {method: tuple(ours.whole(benchmark, method, "a_n")) for method in ran}
-    how = SPREAD_OF["classification"]
+    how = accuracies().spread
     notes = [
         f"{seeds_note(seeds, how[0].lower() + how[1:])} Higher is better in columns with {UP}; bold marks the best, "
         "underlined the next number of a column as printed, ours and the published ones each by themselves, and claims "
         "no significance.",
-        LEGEND["classification"],
+        accuracies().legend,
         _order_note(ours, benchmark, block, ran),
     ]
     sets = protocols.get((benchmark, ours.tier, ours.backbone), {})

@@ -13,9 +13,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from harness import registry
 from harness.identity import SHOWN, short
 from harness.results import CellResult, Unfinished
 from harness.seeds import own_places
+from reports.columns import presentation
 from reports.lines import by_label, groups, relabelled
 
 T = TypeVar("T", bound=Hashable)
@@ -99,7 +101,7 @@ def _adopt(
 
 def _with_content(thing: Thing, other: Thing) -> Thing:
     # of some tasks only it would be another's: a cell of fewer tasks has another content
-    if thing.setting == "classification":
+    if presentation(thing.setting).per_trial:
         return _copy(thing, content=other.content)
     return thing
 
@@ -185,7 +187,7 @@ def _benchmarks(things: Sequence[Thing]) -> list[Thing]:
 def _begins(thing: Thing, end: str) -> str:
     """By which of its tasks a reader knows it."""
     tasks = [] if isinstance(thing, Unfinished) else sorted(thing.tasks, key=lambda task: task.index)
-    said = [task.name if thing.setting == "customization" else task.category for task in tasks[:FEW]]
+    said = [task.category if presentation(thing.setting).per_trial else task.name for task in tasks[:FEW]]
     names = [name if len(name) <= LONG else f"{name[: LONG - 1]}…" for name in said]
     more = f" and {len(tasks) - FEW} more" if len(tasks) > FEW else ""
     return f"{end} has {', '.join(names)}{more}."
@@ -227,7 +229,7 @@ def _extractors(things: Sequence[Thing]) -> list[Thing]:
     named = _names((_extractor(thing), thing.made_by.extractor) for thing in things if thing.made_by.extractor)
     groups: dict[tuple[str, ...], dict[str, str]] = {}
     for thing in things:
-        if thing.setting == "customization":
+        if registry.setting(thing.setting).extracts:
             known = thing.made_by.extractor
             name = named[_extractor(thing), known] if known else UNKNOWN
             groups.setdefault(_scored(thing), {})[known] = name

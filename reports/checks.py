@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from harness.results import Metric
+from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.comparison import over_seeds, paired_over_tasks
 from reports.measured import Measured
 from reports.sheets import Grid, Sheet
-from reports.summary import MISSING, NO_SPREAD
 from reports.wording import bounds, mean_and_spread, signed, yes_no
 
 TIMES = 10  # cd is expected to forget at least so many times as much as stamina

@@ -12,13 +12,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from harness.csv_cells import harmless
 from harness.metrics.paired import Form
-from harness.results import CellResult, Metric
+from harness.results import METRICS, CellResult, Metric
+from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.apart import told_apart_in_both
-from reports.columns import FIGURES, HIGHER, UNITS, every
+from reports.columns import column, every, units
 from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
 from reports.differing import differing, doubts, equal, same_backbone
 from reports.entries import Entry, from_cells, from_reference
@@ -27,26 +27,12 @@ from reports.paired_orders import OVER_ORDERS
 from reports.sheets import Grid, Sheet
 from reports.sheets import to_markdown as sheets_to_markdown
 from reports.sheets import to_text as sheets_to_text
-from reports.summary import FLOORS, MISSING, NO_SPREAD, join, ranges
+from reports.summary import FLOORS, join, ranges
 from reports.wording import bounds, mean_and_spread, signed
 
 __all__ = ["Change", "Comparison", "Entry", "compare", "compare_entries", "from_cells", "from_reference"]
 
-# Lower is better in these, but for those of HIGHER; of the others a report says only what changed.
-_OF_IMAGES: tuple[Metric, ...] = (
-    "a_mmd", "a_mmd_unbiased", "f_mmd", "f_mmd_unbiased", "kid", "f_kid", "learned_mmd",
-)  # fmt: skip
-SCORES: tuple[Metric, ...] = (
-    *_OF_IMAGES, "a_n", "a_n_mean", "forgetting_max", "forgetting_step", "learned_accuracy",
-)  # fmt: skip
-# Whose figure of the whole cell is the mean of its tasks', so that differences by task say something of it. Not the
-# scores of classification: its tasks are of other classes under each seed.
-BY_TASK: frozenset[Metric] = frozenset((*_OF_IMAGES, "residual_norm", "mask_density", "train_seconds"))
 FROM_IMAGES: Mapping[Metric, Form] = {"a_mmd": "v", "a_mmd_unbiased": "u"}
-_COLUMNS = every(FIGURES)
-ORDER: tuple[Metric, ...] = (*dict.fromkeys((*(c.metric for c in _COLUMNS), *get_args(Metric))),)
-TITLES = {column.metric: column.title for column in _COLUMNS}
-DIGITS = {column.metric: column.digits for column in _COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -85,8 +71,9 @@ class Change:
         clear = [name for name, interval in self.intervals.items() if interval.holds_zero is False]
         if not clear:
             return "no clear change"
-        better, worse = ("better", "worse") if self.metric in SCORES else ("lower", "higher")
-        word = better if (self.difference < 0) != (self.metric in HIGHER) else worse
+        of = column(self.metric)
+        better, worse = ("better", "worse") if of is not None and of.score else ("lower", "higher")
+        word = better if (self.difference < 0) != (of is not None and of.higher) else worse
         return word if len(clear) == len(self.intervals) else f"{word} ({join(clear, '; ')})"
 
 
@@ -248,9 +235,11 @@ def _alike(one: Entry, two: Entry) -> bool:
 def _changes(
     one: Entry, two: Entry, first: Mapping[int, Scored], second: Mapping[int, Scored], alike: bool
 ) -> Iterable[Change]:
-    for metric in ORDER:
+    order = dict.fromkeys((*(column.metric for column in every()), *METRICS, *one.whole))
+    for metric in order:
         if metric not in one.whole or metric not in two.whole:
             continue
+        of = column(metric)
         figures = one.whole[metric], two.whole[metric]
         seeds = sorted(figures[0].keys() & figures[1].keys())
         sides = [over_seeds(found[seed] for seed in (seeds or found)) for found in figures]
@@ -260,11 +249,12 @@ def _changes(
         images = compared(second, first, FROM_IMAGES[metric]) if metric in FROM_IMAGES else None
         if images is not None and list(images.shared) == seeds:
             intervals[IMAGES] = images.images
-        if metric in BY_TASK and (tasks := paired_over_tasks(two.curves.get(metric, {}), one.curves.get(metric, {}))):
+        by_task = of is not None and of.by_task
+        if by_task and (tasks := paired_over_tasks(two.curves.get(metric, {}), one.curves.get(metric, {}))):
             intervals[TASKS] = tasks
         if over := paired(figures[1], figures[0]):
             intervals[SEEDS] = over
-        scored = metric in SCORES or metric in FLOORS
+        scored = (of is not None and of.score) or metric in FLOORS
         yield Change(
             one.benchmark, one.tier, one.backbone, one.label, metric, sides[0], sides[1], sides[1].mean - sides[0].mean,
             {name: interval for name, interval in intervals.items() if interval.low is not None}, tuple(seeds),
@@ -276,15 +266,15 @@ def _changes(
 def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> Sheet:
     grids: list[Grid] = []
     for metric in dict.fromkeys(change.metric for change in changes):
-        found = [change for change in changes if change.metric == metric]
+        of, found = column(metric), [change for change in changes if change.metric == metric]
         over = [name for name in (IMAGES, TASKS, SEEDS) if any(name in change.intervals for change in found)]
         head = ("method", *names, f"{names[1]} less {names[0]}", *(f"95 % over {name}" for name in over), "verdict")
-        grids.append(Grid(head, tuple(_line(change, over) for change in found), title=TITLES.get(metric, metric)))
+        grids.append(Grid(head, tuple(_line(change, over) for change in found), title=of.title if of else metric))
     notes = (
         f"{join(names, ' and ')}: mean ± sample standard deviation over the run seeds that both have ({NO_SPREAD} "
         "where there is one only; over their own seeds where they share none, and then without intervals). The "
         "difference is paired: run seed by run seed, and within it task by task.",
-        *(MEANING if any(change.metric in _OF_IMAGES for change in changes) else (OVER_ORDERS,)),
+        *(MEANING if any(_of_images(change.metric) for change in changes) else (OVER_ORDERS,)),
         "Verdict: of scores, for which lower is better but for accuracy, 'better' or 'worse' if every interval given "
         "leaves zero out, and with some in brackets if only those do; 'no clear change' if all hold zero; 'open' "
         "without any interval; 'equal' to five digits. Of other figures 'lower' or 'higher'. Nothing is corrected for "
@@ -293,8 +283,15 @@ def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> She
     return Sheet(title=title, caption="", grids=tuple(grids), notes=notes)
 
 
+def _of_images(metric: Metric) -> bool:
+    """Whether it is a score of single tasks, which are the same under every seed."""
+    of = column(metric)
+    return of is not None and of.score and of.by_task
+
+
 def _line(change: Change, over: Sequence[str]) -> tuple[str, ...]:
-    digits = DIGITS.get(change.metric, 2)
+    of = column(change.metric)
+    digits = of.digits if of else 2
     intervals = (bounds(change.intervals[name], digits) if name in change.intervals else MISSING for name in over)
     sides = (mean_and_spread(side, digits=digits) for side in (change.first, change.second))
     return (change.label, *sides, signed(change.difference, digits), *intervals, change.verdict)
@@ -311,7 +308,7 @@ def _record(change: Change) -> dict[str, object]:
     found = {kind: change.intervals.get(over) for kind, over in _KINDS.items()}
     return {
         "benchmark": change.benchmark, "tier": change.tier, "backbone": change.backbone, "method": change.label,
-        "metric": change.metric, "unit": UNITS.get(change.metric, ""), "first": change.first.mean,
+        "metric": change.metric, "unit": units().get(change.metric, ""), "first": change.first.mean,
         "second": change.second.mean, "difference": change.difference,
         **{f"{kind}_{b}": _finite(i, b) for kind, i in found.items() for b in ("low", "high")},
         "seeds": list(change.seeds), "verdict": change.verdict,

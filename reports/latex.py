@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from harness.results import Metric
+from harness.settings.presentation import MISSING
 from reports.columns import DOWN, UP, Column
 from reports.files import slug
 from reports.published import Published
-from reports.summary import MISSING, Line, Table, ranges
+from reports.summary import Line, Table, ranges
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",

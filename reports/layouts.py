@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.results import Metric
+from harness.settings.shared_columns import SPREAD
 from reports.measured import Measured
-from reports.summary import SPREAD, join
+from reports.summary import join
 
 NOT_RUN = "not run"
 BELOW = "not in the paper"

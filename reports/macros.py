@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.columns import FIGURES, Column, every
+from reports.columns import Column, every, presentation
 from reports.published import Published, published_for
 from reports.summary import FLOORS, Figure, Table, join, number, ranges
 
@@ -69,7 +69,7 @@ def to_macros(tables: Sequence[Table]) -> str:
     for name, table in zip(names, tables, strict=True):
         lines.append(f"% {_word(table.caption)}")
         for line in table.lines:
-            found = ((c, line.figures[c.metric]) for c in FIGURES[table.setting] if c.metric in line.figures)
+            found = ((c, line.figures[c.metric]) for c in presentation(table.setting).every if c.metric in line.figures)
             lines += _figures(name, line.label, found)
         lines += _figures(name, "", ((_FLOOR[metric], floor) for metric, floor in table.floors.items()))
     aliases: list[str] = []
@@ -122,7 +122,7 @@ def _figures(table: str, label: str, figures: Iterable[tuple[Column, Figure]]) -
 
 
 def _published(benchmark: str, block: Published) -> list[str]:
-    digits: dict[str, int] = {column.metric: column.digits for column in every(FIGURES)}
+    digits: dict[str, int] = {column.metric: column.digits for column in every()}
     return [
         rf"\bench@{command}{{{_word(benchmark)}}}{{{_word(method)}}}{{{metric}}}{{{number(value, digits[metric])}}}"
         for command, rows in (("paper", block.rows), ("paperspread", block.spreads))

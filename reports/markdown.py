@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import presentable
+from harness.settings.presentation import MISSING
 from reports.columns import Column
 from reports.published import Published
-from reports.summary import MISSING, Line, Table
+from reports.summary import Line, Table
 
 # Escaped wherever they may start markup; '|' would split a cell, '$' starts mathematics on GitHub.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")

@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from harness.results import CellResult, Metric
+from harness.settings.presentation import NO_SPREAD
 from reports.apart import told_apart
-from reports.columns import DOWN, FIGURES
+from reports.columns import DOWN, every
 from reports.comparison import over_seeds
 from reports.lines import is_partial, variant_of
 from reports.measured import full_rows, measured
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import NO_SPREAD, join
+from reports.summary import join
 from reports.wording import bounds, mean_and_spread
 
 METRICS: tuple[Metric, ...] = ("a_mmd", "f_mmd", "kid", "f_kid")
@@ -62,7 +63,7 @@ def _sheet(base: str, tier: str, backbone: str, cells: Sequence[CellResult]) -> 
 
 
 def _grid(metric: Metric, values: Mapping[str, Mapping[int, Sequence[float]]], orders: Sequence[int]) -> Grid:
-    title = next(column.title for column in FIGURES["customization"] if column.metric == metric)
+    title = next(column.title for column in every() if column.metric == metric)
     rows: list[tuple[float, tuple[str, ...]]] = []
     for label, found in values.items():
         if len(found) < 2:

@@ -21,11 +21,12 @@ from harness.errors import StoreError
 from harness.metrics.mmd import Estimate, polynomial_kernel
 from harness.metrics.paired import Form, LeaveOneOut, leave_one_out, mean_difference
 from harness.results import CellResult
+from harness.settings.presentation import NO_SPREAD
 from reports.apart import told_apart
 from reports.comparison import Interval, over_seeds
 from reports.lines import by_label, groups, is_partial
 from reports.sheets import Grid, Sheet
-from reports.summary import NO_SPREAD, join, ranges
+from reports.summary import join, ranges
 from reports.wording import bounds, signed
 
 FORMS: Mapping[Form, str] = {"v": "A_mmd", "u": "A_mmd unbiased"}

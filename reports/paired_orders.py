@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from harness.results import CellResult, Metric
-from reports.columns import COLUMNS
+from harness.settings.presentation import NO_SPREAD
+from reports.columns import presentation
 from reports.comparison import paired
 from reports.entries import Entry, from_cells
 from reports.sheets import Grid, Sheet
-from reports.summary import NO_SPREAD, join, ranges
+from reports.summary import join, ranges
 from reports.wording import bounds, signed
 
 METRICS: tuple[Metric, ...] = ("a_n", "a_n_mean", "forgetting_max", "forgetting_step")
@@ -45,7 +46,7 @@ def pairwise_rows(cells: Sequence[CellResult]) -> Iterable[tuple[object, ...]]:
 
 def _groups(cells: Sequence[CellResult]) -> dict[Group, list[Entry]]:
     groups: dict[Group, list[Entry]] = {}
-    for entry in from_cells([cell for cell in cells if cell.setting == "classification"]):
+    for entry in from_cells([cell for cell in cells if presentation(cell.setting).per_trial]):
         group = (entry.benchmark, entry.tier, entry.backbone, entry.tasks, entry.partial)
         groups.setdefault(group, []).append(entry)
     return groups
@@ -56,7 +57,7 @@ def _sheet(group: Group, entries: Sequence[Entry], reference: str) -> Sheet:
     grids: list[Grid] = []
     seeds: dict[tuple[int, ...], list[str]] = {}
     alone: list[str] = []
-    for column in COLUMNS["classification"]:
+    for column in presentation(base.setting).columns:
         lines: list[tuple[float, tuple[str, ...]]] = []
         for entry in entries:
             ours, theirs = entry.whole.get(column.metric, {}), base.whole.get(column.metric, {})

@@ -9,22 +9,27 @@ from collections.abc import Iterable, Mapping
 
 from harness.csv_cells import harmless
 from harness.errors import presentable
-from reports.columns import COLUMNS, FIGURES, MORE, Column, every
-from reports.summary import FLOORS, MISSING, NO_SPREAD, UNITS_NOTE, Figure, Line, Table, join, ranges
+from harness.settings.presentation import MISSING, NO_SPREAD
+from reports.columns import Column, file_columns, presentation, table_columns
+from reports.summary import FLOORS, Figure, Line, Table, join, ranges
 
 WIDTH = 100
 MIN_LABEL = 12
 GAP = "  "
 PARTS = ("mean", "sd", "low", "high", "n")
 GROUP = ("benchmark", "setting", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
-FIELDS = (
-    *GROUP,
-    *(f"{c.metric}_{part}" for c in every(COLUMNS) for part in (*PARTS, "rank")),
-    *(f"{c.metric}_{part}" for c in every(MORE) for part in PARTS),
-    *FLOORS,
-    "units",
-    "protocol",
-)
+
+
+def fields() -> tuple[str, ...]:
+    """The header of the CSV file, the same for the tables of all settings."""
+    return (
+        *GROUP,
+        *(f"{c.metric}_{part}" for c in table_columns() for part in (*PARTS, "rank")),
+        *(f"{c.metric}_{part}" for c in file_columns() for part in PARTS),
+        *FLOORS,
+        "units",
+        "protocol",
+    )
 
 
 def to_csv(table: Table) -> str:
@@ -40,7 +45,7 @@ def stack_csv(tables: Iterable[Table]) -> str:
     the printed mean, 1 the best. Tables of both settings share the header, each leaving the other's fields empty.
     """
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(stream, fields(), lineterminator="\n")
     writer.writeheader()
     for table in tables:
         writer.writerows({name: harmless(value) for name, value in record.items()} for record in _records(table))
@@ -64,7 +69,7 @@ def to_text(table: Table) -> str:
         for label, row in zip(labels, rows, strict=True)
     ]
     lines.insert(1, GAP.join("-" * width for width in (widest, *widths)))
-    notes = [UNITS_NOTE[table.setting], *table.notes(compact=True)]
+    notes = [presentation(table.setting).units, *table.notes(compact=True)]
     return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
 
 
@@ -88,7 +93,7 @@ def _records(table: Table) -> Iterable[dict[str, object]]:
         "partial": str(table.partial).lower(),
         "tasks": ranges(table.tasks),
         "tasks_total": table.tasks_total,
-        "units": "; ".join(f"{column.metric} {column.unit}" for column in FIGURES[table.setting]),
+        "units": "; ".join(f"{column.metric} {column.unit}" for column in presentation(table.setting).every),
         "protocol": "; ".join(f"{name}: {text}" for name, text in table.protocol),
     }
     ranks = {column.metric: table.ranks(column) for column in table.columns}

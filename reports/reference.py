@@ -15,11 +15,11 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from harness.errors import UsageError, first_line
 from harness.migrations import refuse_newer
-from harness.results import CellResult, Metric, Row
+from harness.results import METRICS, CellResult, Row
 from harness.spec import Frozen, SettingName
 from reports.apart import own_name, told_apart
 from reports.files import slug, write_atomically
@@ -31,7 +31,7 @@ from reports.summary import join
 PROTOCOL = "protocol.json"
 REFERENCE_VERSION = 2  # of protocol.json
 FIELDS = ("method", "seed", "task", "metric", "value", "low", "high", "n", "unit")
-_ORDER = {metric: position for position, metric in enumerate(get_args(Metric))}
+_ORDER = {metric: position for position, metric in enumerate(METRICS)}
 
 
 class MethodRecord(Frozen):
@@ -273,8 +273,8 @@ def _of_benchmark(cells: _Rows, benchmark: str) -> list[Row]:
     return list({_key(row): row for row in rows}.values())
 
 
-def _key(row: Row) -> tuple[str, int, int, int]:
-    return (row.method, row.seed, _ORDER[row.metric], row.task or 0)
+def _key(row: Row) -> tuple[str, int, int, str, int]:
+    return (row.method, row.seed, _ORDER.get(row.metric, len(_ORDER)), row.metric, row.task or 0)
 
 
 def _to_csv(rows: Iterable[Row]) -> str:

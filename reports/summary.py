@@ -7,11 +7,14 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness import registry
 from harness.budgets import Trained, unequal_budgets
 from harness.results import FIXED_ORDER, CellResult, Metric, Row
+from harness.settings.presentation import NO_SPREAD
+from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
 from reports.apart import own_name, told_apart
-from reports.columns import COLUMNS, DOWN, FIGURES, UP, Column, convert
+from reports.columns import DOWN, UP, Column, convert, presentation
 from reports.lines import by_label, groups, is_partial
 from reports.published import Published, published_for
 
@@ -19,46 +22,10 @@ FLOORS: Mapping[Metric, str] = {
     "noise_floor": "noise floor (real images against real images)",
     "codec_floor": "codec floor (real images against their reconstructions)",
 }
-MISSING = "n/a"
 LEAST = 3  # generated images that an interval takes
 NO_INTERVAL = f"No 95 % intervals: they take {LEAST} generated images of each task at least, and there are fewer."
-NO_SPREAD = "—"
-SPREAD = (
-    f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
-    "one seed only."
-)
+OVER_SEEDS = f"Mean over run seeds. {SPREAD}"
 ALL_DOWN = "Lower is better in every column"
-SPREAD_OF: Mapping[SettingName, str] = {
-    "customization": f"Mean over run seeds. {SPREAD}",
-    "classification": "Mean over class orders: the run seed draws the order of the classes with all else that is "
-    "random, seed 0 keeps the benchmark's own order. ±: sample standard deviation (n - 1) of the whole benchmark's "
-    f"figure over class orders; {NO_SPREAD} where there is one only.",
-}
-LEGEND: Mapping[SettingName, str] = {
-    "customization": "A_mmd: mean over tasks of the MMD score x10^3 between real and generated images after training "
-    "on all tasks; F_mmd: mean forgetting, between images just after a task and after all; N_param: parameters trained "
-    "in a task, in % of the U-Net; KID: A_mmd by the unbiased estimate in random subsets.",
-    "classification": "a_{i,j}: accuracy on the test images of task j after learning task i, the prediction being the "
-    "highest logit of all classes seen so far. A_n: mean of a_{n,j} over the tasks j <= n. Two readings of 'average "
-    "accuracy' are in use: A_N, after the last task, and the mean of A_1..A_N. So are two of 'forgetting': max, the "
-    "highest a_{i,j} before the last task less the final a_{N,j}, mean over the tasks j < N (below zero where they "
-    "only rose); step, what learning a task n > 1 cost the earlier ones, the mean of a_{n-1,j} - a_{n,j} over j < n, "
-    "mean over n. Learned accuracy: mean of a_{j,j}. N_param: parameters trained in a task, in % of the ViT. "
-    f"{MISSING}: not defined; a method that learns all classes at once has A_N only.",
-}
-UNITS_NOTE: Mapping[SettingName, str] = {
-    "customization": "A_mmd, F_mmd and KID x10^3.",
-    "classification": "A_N, A_n: accuracy in %, of the last task and as a mean over n. F: forgetting in points of %, "
-    "from the highest (max) and from task to task (step).",
-}
-INTERVAL: Mapping[SettingName, str] = {
-    "customization": "Brackets: 95 % interval of one seed's figure, both bounds averaged over the seeds. It is made by "
-    "leaving out one generated image at a time (jackknife, t; in F_mmd one pair of images), with concepts, real images "
-    "and trained models held fixed: what other noise in sampling alone would change.",
-    "classification": "Brackets: 95 % interval of one class order's figure, both bounds averaged over the class "
-    "orders: each task's test images as drawn at random (normal approximation), the trained models held fixed. What "
-    "other test images alone would change.",
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +97,7 @@ class Table:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Those of the setting."""
-        return COLUMNS[self.setting]
+        return presentation(self.setting).columns
 
     @property
     def scope(self) -> str:
@@ -183,14 +150,14 @@ class Table:
         notes = [
             *self.apart,
             *self.cautions,
-            f"{SPREAD_OF['customization' if self._one_order else self.setting]} Run seeds: {self._seeds()}.",
+            f"{OVER_SEEDS if self._one_order else presentation(self.setting).spread} Run seeds: {self._seeds()}.",
             f"{way}. {marks} mean as printed, and claims no significance.",
         ]
-        if not compact:
-            notes.append(LEGEND[self.setting])
+        if not compact and presentation(self.setting).legend:
+            notes.append(presentation(self.setting).legend)
         intervals = (f.interval(c) for c in shown for line in self.lines if (f := line.figures.get(c.metric)))
-        if not compact and any(intervals):
-            notes.append(INTERVAL[self.setting])
+        if not compact and any(intervals) and presentation(self.setting).interval:
+            notes.append(presentation(self.setting).interval)
         for metric, name in FLOORS.items():
             if floor := self.floors.get(metric):
                 notes.append(f"{name[0].upper()}{name[1:]}: {floor_text(floor)} x10^3 (n = {join(floor.n)}).")
@@ -295,7 +262,7 @@ def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
     firsts = {label: cells[0] for label, cells in lines.items()}
     first = next(iter(firsts.values()))
     trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
-    return unequal_budgets(trained, first.tier, first.setting)
+    return unequal_budgets(trained, first.tier, registry.setting(first.setting).budget)
 
 
 def _few_images(cells: Sequence[CellResult]) -> str:
@@ -305,7 +272,7 @@ def _few_images(cells: Sequence[CellResult]) -> str:
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:
     figures: dict[Metric, Figure] = {}
-    for column in FIGURES[cells[0].setting]:
+    for column in presentation(cells[0].setting).every:
         figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
         if figure is not None:
             figures[column.metric] = figure

@@ -17,7 +17,6 @@ from harness.errors import ExitCode, MachineError, UsageError
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")]
-SCORING = {"features", "evaluate", "score"}
 
 
 @app.command("resume", epilog=EPILOG)
@@ -76,9 +75,10 @@ def score_command(
         names |= (own := {cell.benchmark for cell in prepared.plan.cells})
         if benchmark is not None and benchmark not in own:
             continue
-        needed = [step for step in prepared.progress.pending if step.kind != "compose"]  # looked at, not scored
+        kinds = prepared.plan.setting.step_kinds
+        needed = [step for step in prepared.progress.pending if not kinds[step.kind].shown]  # looked at, not scored
         prepared.progress.pending[:] = needed
-        missing = Counter(step.kind for step in needed if step.kind not in SCORING)
+        missing = Counter(step.kind for step in needed if not kinds[step.kind].scoring)
         if missing:
             what = ", ".join(f"{count} {kind}" for kind, count in missing.items())
             note(f"Left out: {path.name} lacks images or weights ({what} steps); `resume` makes them.")
@@ -110,8 +110,8 @@ def _prepared(
     Raises:
         UsageError: there is no run, or none can be prepared.
     """
-    from harness import api
-    from harness.recorded import described_cells, each_run, finished, parse_run_file, read_spec, run_files
+    from harness import api, registry
+    from harness.recorded import described_cells, each_run, finished, read_spec, run_files
 
     files = run_files(runs)
     if not files:
@@ -120,10 +120,10 @@ def _prepared(
 
     def prepare(path: Path) -> Any:
         """None: there is nothing to do with it."""
-        if "extractor" in changes:  # accuracy has none
-            cells = parse_run_file(path).get("cells", ())
-            if any(cell.get("setting") == "classification" for cell in cells):
-                return None
+        if "extractor" in changes and not any(
+            registry.setting(cell.setting).extracts for cell in described_cells(path)
+        ):
+            return None
         spec = read_spec(path).model_copy(update={**changes, "output": runs})
         if spec.model_dump_json() in seen:
             return None
@@ -148,7 +148,7 @@ def _prepared(
         if prepared is not None:
             yield path, prepared
     if "extractor" in changes and not measured:
-        raise UsageError(f"--extractor: every run in {runs} is of classification, which has none; leave it out.")
+        raise UsageError(f"--extractor: no run in {runs} is measured with a feature extractor; leave it out.")
 
 
 def _require_same_images(path: Path, prepared: Any) -> None:

@@ -130,10 +130,13 @@ def known_dtype(dtype: str | None) -> Any:
 
 
 def known_setting(setting: str | None) -> Any:
-    from harness.spec import SETTINGS
+    if setting is None:
+        return None
+    from harness import registry
 
-    if setting is not None and setting not in SETTINGS:
-        raise UsageError(f"Unknown --setting '{setting}'; use {' or '.join(SETTINGS)}.")
+    names = registry.setting_names()
+    if setting not in names:
+        raise UsageError(f"Unknown --setting '{setting}'; use {' or '.join(names)}.")
     return setting
 
 

@@ -36,7 +36,6 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
 def _listed() -> Iterator[dict[str, Any]]:
     """Every plugin: {kind, name, settings, summary, origin}; a method of both settings once."""
     from harness import registry
-    from harness.spec import SETTINGS
 
     def row(kind: str, name: str, settings: Sequence[str], plugins: registry.Registry[Any]) -> dict[str, Any]:
         summary, origin = plugins.get(name).summary, plugins.origin(name)
@@ -45,11 +44,13 @@ def _listed() -> Iterator[dict[str, Any]]:
     benchmarks, tiers = registry.benchmarks(), registry.tiers()
     for name in benchmarks.names():
         yield row("benchmark", name, [benchmarks.get(name).setting], benchmarks)
-    for name in sorted({name for setting in SETTINGS for name in registry.methods(setting).names()}):
+    for name in sorted({name for setting in registry.setting_names() for name in registry.methods(setting).names()}):
         settings = registry.settings_of(name)
         yield row("method", name, settings, registry.methods(settings[0]))
     for name in tiers.names():
-        yield row("tier", name, SETTINGS if tiers.get(name).classifier else SETTINGS[:1], tiers)
+        tier = tiers.get(name)
+        served = [name for name in registry.setting_names() if registry.setting(name).models(tier, None)]
+        yield row("tier", name, served, tiers)
 
 
 @app.command("show", epilog=EPILOG)
@@ -71,19 +72,22 @@ def show_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a method: what it trains, its loss, its options and where their defaults come from, and N_param."""
-    from harness.show import as_table, check_backbone, counted, default_backbone, method_card
+    from harness import registry
+    from harness.show import as_table, counted, method_card
 
     card = method_card(method, tier, known_setting(setting))
-    backbone = backbone or default_backbone(card.setting)
+    of = registry.setting(card.setting)
+    backbone = backbone or of.counting_backbone()
     if params:
-        check_backbone(backbone, card.setting)
+        of.check_counting(backbone)
     if not as_json:
         out.print(as_table(card))
     figures = counted(method, backbone, note, card.setting) if params else None
     if as_json:
         typer.echo(json.dumps({**card.model_dump(mode="json"), "parameters": figures}, indent=1, ensure_ascii=False))
     elif figures is not None:
-        share, trained, total = figures["n_param"], figures["trained"], figures.get("unet") or figures["vit"]
+        share, trained = figures.pop("n_param"), figures.pop("trained")
+        total = next(value for name, value in figures.items() if name != "backbone")
         text = f"{share:.2f} % ({trained:,} of {total:,} parameters), with the paper tier's options"
         out.print(f"N_param on {backbone}: {text}", markup=False, soft_wrap=True)
 
@@ -103,18 +107,11 @@ def params_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print N_param: the share of the U-Net, or of the ViT, that each method trains in one task."""
-    from harness.show import default_backbone
+    from harness import registry
 
-    kind = known_setting(setting)
-    backbone = backbone or default_backbone(kind)
-    if kind == "classification":
-        from harness.class_parameters import count_class_parameters
-
-        rows, whole = count_class_parameters(backbone, methods), "ViT"
-    else:
-        from harness.parameters import count_parameters
-
-        rows, whole = count_parameters(backbone, methods), "U-Net"
+    of = registry.setting(known_setting(setting))
+    backbone = backbone or of.counting_backbone()
+    rows, whole = of.count_parameters(backbone, methods), of.presentation.whole
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return

@@ -58,11 +58,10 @@ def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait
     """Submit what the store lacks of a prepared and recorded run; with `wait`, stay until its jobs are over."""
     from harness.estimate import estimate
     from harness.executors import slurm
-    from harness.nominal import nominal_seconds
     from harness.recorded import record_failures
     from harness.slots import Slot
 
-    kind, pending = prepared.plan.setting.device_type, prepared.progress.pending
+    kind, pending = prepared.plan.context.device_type, prepared.progress.pending
     scores = {cell.score for cell in prepared.plan.cells} & {step.key for step in pending}
     queued = 0
     for path, ledger, found in _asked(prepared.spec.output):
@@ -76,7 +75,7 @@ def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait
         )
     prepared.store.sweep()
     cost = estimate(prepared, cheaply=True, slots=[Slot("job", kind)])
-    seconds = cost.steps if cost else {s.key: nominal_seconds(s.kind, s.recipe) for s in pending}
+    seconds = cost.steps if cost else {s.key: s.nominal_seconds for s in pending}
     ledger = slurm.submit(prepared, run_file, options, seconds)
     record_failures(run_file, {})  # of earlier times
     status, report = (shlex.join(["stamina-bench", name, str(prepared.spec.output)]) for name in ("status", "report"))

@@ -67,7 +67,7 @@ def tell_beforehand(prepared: Prepared, *, quiet: bool = False) -> None:
     from harness.cautions import image_cautions
 
     tell_reading(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
-    said = image_cautions(prepared.benchmark, prepared.plan.setting.tier)
+    said = image_cautions(prepared.benchmark, prepared.plan.context.tier)
     for caution in prepared.cautions:
         if caution not in said:
             note(caution)

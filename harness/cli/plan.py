@@ -63,10 +63,10 @@ def plan_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Estimate GPU hours, disk and memory of a run; needs no weights, no images, no GPU, and writes nothing."""
-    from harness import api
-    from harness.assignments import method_specs, sampling_changes
+    from harness import api, registry
+    from harness.assignments import method_specs, protocol_changes
     from harness.estimate import device_named, devices_named
-    from harness.forecast import forecast, tasks_of
+    from harness.forecast import tasks_of
     from harness.spec import RunSpec
     from harness.taken import attempts
 
@@ -79,14 +79,12 @@ def plan_command(
     number, device = devices_named(devices) if devices is not None else (1, device_named(gpu or "a100"))
     seed_values = parse_seeds(seeds)
     found = api.find_benchmark(benchmark, known_tier(tier))
-    if found.setting == "classification":
-        command = shlex.join(["stamina-bench", "run", benchmark, "--tier", tier, "--dry-run"])
-        raise UsageError(f"`plan` counts diffusion models only, and {benchmark} is of classification; use `{command}`.")
+    forecast = registry.setting(found.setting).forecast(shlex.quote(benchmark), tier)
     total = len(tasks_of(found, tier)[0])
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, dtype=precision, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
-        full_matrix=full_matrix, sampling=sampling_changes(listed),
+        full_matrix=full_matrix, **protocol_changes(listed),
     )  # fmt: skip
     made = forecast(
         spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None, devices=number

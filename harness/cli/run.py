@@ -42,8 +42,6 @@ from harness.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from harness.executors.slurm import SlurmOptions
 
-DEFAULT = {"customization": "stamina,clora,ti++", "classification": "stamina,clora,coda-p"}
-
 
 @app.command("run", epilog=EPILOG)
 def run_command(
@@ -135,7 +133,7 @@ def run_command(
 ) -> None:
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
-    from harness.assignments import method_specs, recognition_changes, sampling_changes
+    from harness.assignments import default_methods, method_specs, protocol_changes
     from harness.cli.cluster import device_there, slurm_options
     from harness.spec import RunSpec, parse_tasks
 
@@ -156,12 +154,12 @@ def run_command(
     if tasks is not None:
         chosen = parse_tasks(tasks, total)
     spec = RunSpec(
-        benchmark=benchmark, methods=method_specs(methods or DEFAULT[found.setting], listed, found.setting),
+        benchmark=benchmark, methods=method_specs(methods or default_methods(found), listed, found.setting),
         tier=tier, seeds=seed_values, backbone=backbone,
         extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
         full_matrix=full_matrix,
         setting=kind, split_into=split_into, class_order=class_order, min_side=min_side,
-        recognition=recognition_changes(listed), sampling=sampling_changes(listed),
+        **protocol_changes(listed),
         output=output, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(spec, found, elsewhere=options is not None)
@@ -220,7 +218,7 @@ def unequal_training(plan: Any) -> str:
     cells = {cell.label: cell for cell in plan.cells}
     lines = {label: Trained(c.method, c.options.model_dump(), c.inherited) for label, c in cells.items()}
     first = next(iter(cells.values()))
-    return unequal_budgets(lines, first.tier, first.setting)
+    return unequal_budgets(lines, first.tier, plan.setting.budget)
 
 
 def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
@@ -232,8 +230,8 @@ def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     from harness.runner import run
     from harness.taken import beforehand, keep, sentence
 
-    setting, spec = prepared.plan.setting, prepared.spec
-    executor = LocalExecutor(setting, prepared.store.root, api.slots_of(prepared))
+    spec = prepared.spec
+    executor = LocalExecutor(prepared.plan.context, prepared.store.root, api.slots_of(prepared))
     prepared.store.sweep()
     display = make_display(err, quiet=quiet)
     prepared.store.damaged = display.note
@@ -273,10 +271,10 @@ def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
         counts = [sum(step.kind == kind for step in part) for part in (progress.cached, progress.pending)]
         table.add_row(kind, *map(str, counts))
     out.print(table)
-    setting = plan.setting
-    cost = estimate(prepared, slots=[Slot("job", setting.device_type)] if options else None)
+    context = plan.context
+    cost = estimate(prepared, slots=[Slot("job", context.device_type)] if options else None)
     assert cost is not None  # unless asked for cheaply
-    out.print(f"backbone {setting.backbone_name}, {setting.device_type}, {setting.dtype}", markup=False)
+    out.print(f"backbone {context.backbone_name}, {context.device_type}, {context.dtype}", markup=False)
     if options is not None:
         from harness.cli.cluster import print_jobs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
@@ -27,6 +27,9 @@ from harness.cli.app import (
 )
 from harness.cli.photos import tell_reading, watch
 from harness.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harness.settings.base import Setting
 
 
 @app.command("tune", epilog=EPILOG)
@@ -65,7 +68,7 @@ def tune_command(
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
     from harness import registry, tuning
     from harness.api import find_benchmark
-    from harness.assignments import method_specs, recognition_changes, sampling_changes
+    from harness.assignments import method_specs, protocol_changes
     from harness.cautions import cautions
     from harness.display import make_display
     from harness.spec import RunSpec
@@ -76,13 +79,12 @@ def tune_command(
     methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
-        backbone=backbone, device=device, sampling=sampling_changes(listed), recognition=recognition_changes(listed),
+        backbone=backbone, device=device, **protocol_changes(listed),
         output=output, jobs=jobs,
         keep_going=True, offline=offline,
     )  # fmt: skip
-    classes = setting == "classification"
-    usual, size = (tuning.CLASS_BUDGET, tuning.CLASS_SPACE) if classes else (tuning.BUDGET, tuning.SPACE)
-    trials = usual if budget is None else budget
+    of = registry.setting(setting)
+    size, trials = of.space_size, of.trial_budget if budget is None else budget
     records = tuning.outline(spec, trials)
     tell_reading(benchmark, found, tier, quiet=quiet)
     for caution in cautions(spec, registry.tiers().get(tier), found):
@@ -99,7 +101,7 @@ def tune_command(
         typer.echo(json.dumps([json.loads(r.json_text()) for r in records], indent=1, ensure_ascii=False))
     else:
         for r in records:
-            (_print_space if dry_run else _print_trials)(r)
+            (_print_space if dry_run else _print_trials)(r, of)
     if dry_run:
         return
     for r in records:
@@ -113,7 +115,7 @@ def tune_command(
     raise typer.Exit(int(ExitCode.DONE if all(r.chosen for r in records) else ExitCode.CELLS_FAILED))
 
 
-def _print_space(record: Any) -> None:
+def _print_space(record: Any, of: Setting) -> None:
     from harness.tuning import as_text
 
     title = f"{record.method}: {min(record.budget, record.space_size)} of {record.space_size} settings"
@@ -125,17 +127,18 @@ def _print_space(record: Any) -> None:
     out.print(table)
 
 
-def _print_trials(record: Any) -> None:
+def _print_trials(record: Any, of: Setting) -> None:
     from harness.tuning import as_text
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
-    classes = any(trial.a_n is not None for trial in record.trials)
-    for column in ("tasks", *(("A_N",) if classes else ("A_mmd", "F_mmd")), ""):
+    metrics = tuple(dict.fromkeys(name for trial in record.trials for name in trial.figures))
+    printed = dict(zip(of.headline, of.headline_names, strict=True))
+    for column in ("tasks", *(printed.get(name, name) for name in metrics), ""):
         table.add_column(column, justify="right" if column else "left")
     for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
         for trial in trials:
-            shown = (trial.a_n,) if classes else (trial.a_mmd, trial.f_mmd)
+            shown = [trial.figures.get(name) for name in metrics]
             figures = ["failed" if v is None else f"{v:.1f}" for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)

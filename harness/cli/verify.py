@@ -107,12 +107,12 @@ def _check(
     code, cells = _measure(prepared, quiet)
     if cells and (other := verify.protocol_differences(baseline.protocol, protocol_of(cells))):
         raise _refusal(against, other)
-    found = verify.verify(baseline, figures_of(cells), verify.finished_cells(cells))
+    found = verify.verify(baseline, figures_of(cells, prepared.plan.setting), verify.finished_cells(cells))
     code = found.exit_code(strict=strict) if code == ExitCode.DONE else code
     _print(found, f"{_describe(baseline.subset)} against {against}", code, as_json)
     if junit is not None:
         write_text(_junit(found, baseline, str(against), strict), junit)
-    for text in verify.origin_changes(baseline.origin, verify.origin_of(prepared.spec)):
+    for text in verify.origin_changes(baseline.origin, verify.origin_of(prepared)):
         note(f"Changed since the baseline: {text}")
     for name in found.new:
         note(f"Not in the baseline: {name}")
@@ -135,8 +135,8 @@ def _update(
     if code != ExitCode.DONE:
         note(f"{against} is left as it was, as cells did not finish.")
         raise typer.Exit(int(code))
-    conditions, origin = verify.conditions_of(prepared), verify.origin_of(prepared.spec)
-    made = make_baseline(subset, conditions, origin, cells)
+    conditions, origin = verify.conditions_of(prepared), verify.origin_of(prepared)
+    made = make_baseline(subset, conditions, origin, cells, prepared.plan.setting)
     made.write(against)
     title = f"{against}, {_describe(subset)}, against the one before"
     if old is None or old.subset.benchmark != subset.benchmark:
@@ -169,7 +169,8 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: unknown names or options, or one seed.
     """
-    from harness.assignments import method_specs, sampling_changes
+    from harness import api, registry
+    from harness.assignments import method_specs, protocol_changes
     from harness.baseline import ONE_SEED, Subset
 
     values = (old or Subset()).model_dump()
@@ -181,11 +182,13 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
         values["seeds"] = parse_seeds(given["--seeds"])
         if len(values["seeds"]) < 2:
             raise UsageError(ONE_SEED)
+    values["setting"] = api.find_benchmark(values["benchmark"], values["tier"]).setting
     if given["--methods"] is not None or given["--set"] is not None:
         listed = given["--set"] or []
-        specs = method_specs(given["--methods"] or ",".join(values["methods"]), listed)
+        specs = method_specs(given["--methods"] or ",".join(values["methods"]), listed, values["setting"])
         values["methods"] = {spec.name: dict(spec.changes) for spec in specs}
-        values["sampling"] = sampling_changes(listed)
+        name, changed = registry.setting(values["setting"]).protocol_name, protocol_changes(listed)
+        values["sampling"] = changed.get(name) or changed.get("protocol", {}).get(name, {})
     values |= {name: given[name] for name in ("backbone", "extractor") if given[name] is not None}
     return Subset(**values)
 
@@ -197,20 +200,24 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
         BenchError: a name or option of the file is unknown here, or the run cannot be made.
     """
     from harness import api, registry
-    from harness.spec import MethodSpec, RunSpec
+    from harness.spec import MethodSpec, RunSpec, protocol_fields
 
     try:
         found = api.find_benchmark(subset.benchmark, known_tier(subset.tier))
-        if found.setting == "classification":
-            raise UsageError(f"{subset.benchmark} is of classification, which `verify` does not measure; name another.")
+        if found.setting != subset.setting:
+            raise UsageError(f"{subset.benchmark} is of the setting {found.setting}, not {subset.setting}.")
+        setting = registry.setting(found.setting)
+        if not setting.verified:
+            raise UsageError(f"The setting {setting.name} says of no figure that `verify` shall judge it.")
         total = len(found.tasks(subset.tier))
         for name, changes in subset.methods.items():
-            registry.methods().get(name).options_class.for_tier(subset.tier, changes)
+            registry.methods(setting.name).get(name).options_for(setting.name).for_tier(subset.tier, changes)
     except UsageError as error:
         raise UsageError(f"{against}: {error}") from None
     places = {name: settings[name] or getattr(subset, name) for name in ("backbone", "extractor")}
     spec = RunSpec(
-        benchmark=subset.benchmark, tier=subset.tier, seeds=subset.seeds, sampling=subset.sampling,
+        benchmark=subset.benchmark, tier=subset.tier, seeds=subset.seeds,
+        **protocol_fields(setting.protocol_name, subset.sampling),
         methods=tuple(MethodSpec(name=name, changes=changes) for name, changes in subset.methods.items()),
         tasks=tuple(range(1, min(subset.limit, total) + 1)) if subset.limit else None,
         **{**settings, **places},

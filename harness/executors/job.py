@@ -89,7 +89,7 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
     console.print(f"{len(pending)} of {len(steps)} steps to make, on {', '.join(s.name for s in slots)}", markup=False)
     progress = Progress(cached=[step for step in steps if step not in pending], pending=pending)
     try:
-        executor = LocalExecutor(prepared.plan.setting, store.root, slots)
+        executor = LocalExecutor(prepared.plan.context, store.root, slots)
         outcome = run(prepared.plan, store, executor, progress, display, keep_going=True)
     except MachineError as error:
         keep_failure(run_file, job_id(), {step.key: str(error) for step in pending}, {})

@@ -14,18 +14,17 @@ from multiprocessing.context import BaseContext, ForkServerContext
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
+from harness import registry
 from harness.errors import LibraryError, MachineError
 from harness.executors import warm
 from harness.import_path import starting_processes
 from harness.libraries import try_imports
 from harness.limits import cannot_start
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.slots import Slot, threads_per_worker
 
 # what ends the run is its parent's business; under Slurm every process of a job gets all of these
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
-# what is imported before workers are forked, by whether the setting is classification
-WARM = {False: "harness.executors.warm_images", True: "harness.executors.warm_classes"}
 DIED = (
     "The process that workers are forked from died before any step, out of memory perhaps; "
     "`stamina-bench doctor` tries the same."
@@ -66,17 +65,17 @@ def _start_worker(threads: int, ready: Semaphore) -> None:
     with warm.importing():
         import torch
 
-        import harness.steps  # noqa: F401
+        import harness.worker  # noqa: F401
 
         torch.set_num_threads(threads)
     ready.release()
 
 
-def _work(step: Step, setting: Setting, root: str, device: str) -> float:
+def _work(step: Step, context: RunContext, root: str, device: str) -> float:
     warm.check()
-    from harness.steps import execute
+    from harness.worker import execute
 
-    return execute(step, setting, Path(root), device)
+    return execute(step, context, Path(root), device)
 
 
 @contextmanager
@@ -99,20 +98,20 @@ def _starting() -> Iterator[None]:
 class LocalExecutor:
     """A worker process for each slot; one that dies takes no other along."""
 
-    def __init__(self, setting: Setting, root: Path, slots: Sequence[Slot]) -> None:
-        self.setting, self.root, self.slots = setting, root, tuple(slots)
+    def __init__(self, context: RunContext, root: Path, slots: Sequence[Slot]) -> None:
+        self.context, self.root, self.slots = context, root, tuple(slots)
         self._warm = False
         self._ready: dict[Slot, Semaphore] = {}  # released by a slot's worker once it has started
         self._pools = {slot: self._worker(slot) for slot in self.slots}
 
     def _worker(self, slot: Slot) -> ProcessPoolExecutor:
         threads = threads_per_worker(self.slots)
-        context = self._context()
+        context = self._process_context()
         with _starting(), _signals_left_to_parent():
             self._ready[slot] = ready = context.Semaphore(0)
             return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(threads, ready))
 
-    def _context(self) -> BaseContext:
+    def _process_context(self) -> BaseContext:
         """On a CPU workers are forked from a process that has the libraries imported, which takes seconds.
 
         Beside a GPU, which no fork may inherit, each imports them itself.
@@ -121,7 +120,7 @@ class LocalExecutor:
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
         # first what imports this program's packages from where they are installed
-        context.set_forkserver_preload(["stamina_bench", WARM[self.setting.recognition is not None]])
+        context.set_forkserver_preload(["stamina_bench", registry.setting(self.context.setting).preload])
         return context
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
@@ -132,13 +131,13 @@ class LocalExecutor:
         """
         self._wait_for_libraries()
         with _starting(), _signals_left_to_parent(), starting_processes():  # a worker may start now
-            return self._pools[slot].submit(_work, step, self.setting, str(self.root), slot.device)
+            return self._pools[slot].submit(_work, step, self.context, str(self.root), slot.device)
 
     def _wait_for_libraries(self) -> None:
         """Until the process that workers are forked from has imported them; Ctrl-C is heard meanwhile."""
         if self._warm:
             return
-        context = self._context()
+        context = self._process_context()
         if isinstance(context, ForkServerContext):
             told: Future[LibraryError | None] = Future()
             with _starting(), _signals_left_to_parent():
@@ -158,7 +157,7 @@ class LocalExecutor:
             return told.result()
         if not isinstance(error, EOFError | ConnectionError):
             return cannot_start(error)
-        module = WARM[self.setting.recognition is not None]
+        module = registry.setting(self.context.setting).preload
         return LibraryError(try_imports([module])[module] or DIED)
 
     def restart(self, slot: Slot) -> bool:

@@ -7,4 +7,4 @@ with importing():
     import torch._dynamo  # noqa: F401  (optimizers import it at their first step)
 
     import harness.class_steps
-    import harness.steps  # noqa: F401
+    import harness.worker  # noqa: F401

@@ -8,4 +8,5 @@ with importing():
     from open_clip import create_model  # noqa: F401
     from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
 
-    import harness.steps  # noqa: F401
+    import harness.steps
+    import harness.worker  # noqa: F401

@@ -10,7 +10,6 @@ from harness.api import Prepared
 from harness.display import Display
 from harness.executors.slurm import queue
 from harness.ledger import Ledger, Queued, failure, logs
-from harness.nominal import nominal_seconds
 from harness.runner import Outcome, conclude
 
 EVERY_S = 5.0
@@ -28,7 +27,7 @@ def watch(
     """
     plan, store = prepared.plan, prepared.store
     left = {step.key: step for step in prepared.progress.pending}
-    expected = {key: nominal_seconds(step.kind, step.recipe) for key, step in left.items()}
+    expected = {key: step.nominal_seconds for key, step in left.items()}
     whole, done = sum(expected.values()) or 1.0, 0.0
     job_of = {key: job for job in ledger.jobs for key in job.steps}
     outcome = Outcome()

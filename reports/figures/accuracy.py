@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.results import CellResult
+from reports.columns import presentation
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import (
     PER_THOUSAND,
@@ -33,13 +34,14 @@ def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:
     In classification a method that learns all classes at once has A_N alone: a dashed line across, its marker at N.
     """
     lines = by_label(cells)
-    if not any(curve(group, "a_n") for group in lines.values()):
+    plots = presentation(cells[0].setting).plots if cells else None
+    if plots is None or not any(curve(group, "a_n") for group in lines.values()):
         return None
     figure = canvas(WIDTH, 3.9)
     axes = figure.add_subplot()
     axes.set_xlabel("n, tasks learned" + band_note(lines), fontsize=9)
     flat: list[int] = []
-    if cells[0].setting == "classification":
+    if plots.percent:
         last = max((task.index for cell in cells for task in cell.tasks), default=1)
         at_once = [name for name, group in lines.items() if last > 1 and list(curve(group, "a_n")) == [last]]
         peaks = draw_curves(axes, lines, "a_n", "%", skip=at_once)
@@ -49,11 +51,11 @@ def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:
                 flat.append(position)
         axes.set_ylim(0, 100)
         axes.set_xticks(task_ticks(last))
-        axes.set_ylabel(f"A_n: mean accuracy on tasks 1 to n\n{PERCENT}", fontsize=9)
+        axes.set_ylabel(f"A_n: {plots.mean} on tasks 1 to n\n{PERCENT}", fontsize=9)
     else:
         peaks = draw_curves(axes, lines, "a_n", "1e-3")
         soften(axes, list(peaks.values()))
-        axes.set_ylabel(f"A_n: mean MMD of tasks 1 to n\n{PER_THOUSAND}", fontsize=9)
+        axes.set_ylabel(f"A_n: {plots.mean} of tasks 1 to n\n{PER_THOUSAND}", fontsize=9)
     heading(figure, cells[0], ", dashed: all classes at once" if flat else "")
     legend(figure, lines, peaks, flat)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.results import CellResult
-from reports.columns import convert
+from reports.columns import convert, presentation
 from reports.figures.panels import heat_panels, shared_scale
 from reports.figures.style import PER_THOUSAND, PERCENT, heading, task_ticks
 from reports.lines import by_label
@@ -26,15 +26,19 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
     Returns:
         The figure, or None if no cell has the matrix.
     """
+    plots = presentation(cells[0].setting).plots if cells else None
+    if plots is None:
+        return None
     size = max((task.index for cell in cells for task in cell.tasks), default=0)
     found = {label: matrix(group, size) for label, group in by_label(cells).items()}
     maps = {label: values for label, values in found.items() if np.isfinite(values).any()}
     if not maps:
         return None
     scale, note = shared_scale(maps)
-    label, of = f"MMD of X_D,j and X_i,j\n{PER_THOUSAND[:-1]}{note})", "images of it"
-    if cells[0].setting == "classification":
-        scale, label, of = Normalize(0, 100), f"accuracy a_i,j {PERCENT}", "its test images"
+    _, what, of = plots.matrix
+    label = f"{what}\n{PER_THOUSAND[:-1]}{note})"
+    if plots.percent:
+        scale, label = Normalize(0, 100), f"{what} {PERCENT}"
     figure, panels = heat_panels(maps, (2.0, 2.0), 0.72, label, scale)
     panels[0].set_xticks(task_ticks(size, 6))
     panels[0].set_yticks(task_ticks(size, 6))
@@ -47,7 +51,10 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
 
 def matrix(cells: Sequence[CellResult], size: int) -> NDArray[np.float64]:
     """Element [i-1, j-1]: the cells' mean MMD(X_{D,j}, X_{i,j}) x 10^3, or a_{i,j} in %; nan where there is none."""
-    metric, unit = ("accuracy", "%") if cells and cells[0].setting == "classification" else ("mmd", "1e-3")
+    plots = presentation(cells[0].setting).plots if cells else None
+    if plots is None:
+        return np.full((size, size), np.nan)
+    (metric, *_), unit = plots.matrix, plots.unit
     values: dict[tuple[int, int], list[float]] = {}
     for cell in cells:
         of_cell = {

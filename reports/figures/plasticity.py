@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from harness.results import CellResult, Metric
+from reports.columns import presentation
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import WIDTH, canvas, heading, legend, soften
 from reports.lines import by_label
@@ -51,7 +52,7 @@ def plasticity_figure(cells: Sequence[CellResult]) -> Figure | None:
     figure = canvas(WIDTH, 5.6 if small else 4.0)
     grid = figure.add_gridspec(2 if small else 1, max(small, 1), height_ratios=[3, 2] if small else [1])
     drawn: set[int] = set()
-    adapted = "Q/K/V" if cells[0].setting == "classification" else "K/V"
+    adapted = presentation(cells[0].setting).adapted
     for position, panel in enumerate(panels):
         axes = figure.add_subplot(grid[0, :] if position == 0 else grid[1, position - 1])
         size = 8 if position else 9

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.results import CellResult, Metric
-from reports.columns import convert
+from reports.columns import convert, presentation
 from reports.figures.style import Lines, filled, frame, look, task_ticks
 
 MANY = 6  # methods: with more of them their bands are paler
@@ -74,6 +74,6 @@ def band_note(lines: Lines) -> str:
     counts = {len(cells) for cells in lines.values()}
     if max(counts, default=1) == 1:
         return ""
-    each = "class orders" if next(iter(lines.values()))[0].setting == "classification" else "seeds"
+    each = presentation(next(iter(lines.values()))[0].setting).trials
     seeds = f"{counts.pop()} {each}" if len(counts) == 1 else each
     return f" (line: mean over {seeds}; band: lowest to highest)"

@@ -11,7 +11,7 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from harness.results import CellResult, Metric
-from reports.columns import convert
+from reports.columns import convert, presentation
 from reports.figures.labels import Point, place_labels
 from reports.figures.series import curve
 from reports.figures.style import PER_THOUSAND, PERCENT, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
@@ -31,6 +31,9 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
         The figure, or None if no cell has both figures.
     """
     lines = by_label(cells)
+    plots = presentation(cells[0].setting).plots if cells else None
+    if plots is None:
+        return None
     figure = canvas(WIDTH, 4.6)
     axes = figure.add_subplot()
     points: list[Point] = []
@@ -52,10 +55,10 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
     if not points:
         return None
     frame(axes)
-    across, up, each = f"MMD to the real images just after learning {PER_THOUSAND}", f"F_mmd {PER_THOUSAND}", "seed"
-    if cells[0].setting == "classification":
-        across, up = f"accuracy just after learning, mean of a_j,j {PERCENT}", f"max, {LOWER}"
-        each = "class order"
+    each = presentation(cells[0].setting).trials.removesuffix("s")
+    across, up = (f"{what} {PER_THOUSAND}" for _, what in (plots.learned, plots.forgotten))
+    if plots.percent:
+        across, up = f"{plots.learned[1]} {PERCENT}", f"{plots.forgotten[1]} {LOWER}"
         axes.margins(0.12)
         axes.set_ylim(bottom=min(0.0, *(1.1 * point.y[0] for point in points)))
     else:
@@ -77,10 +80,10 @@ def _range(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _pairs(cells: Sequence[CellResult]) -> list[tuple[float, float]]:
     """(learned, forgotten) of each cell that has both: x 10^3, or in %."""
-    classes = bool(cells) and cells[0].setting == "classification"
-    learned: Metric = "learned_accuracy" if classes else "learned_mmd"
-    forgotten: Metric = "forgetting_max" if classes else "f_mmd"
-    unit = "%" if classes else "1e-3"
+    plots = presentation(cells[0].setting).plots if cells else None
+    if plots is None:
+        return []
+    (learned, _), (forgotten, _), unit = plots.learned, plots.forgotten, plots.unit
     pairs = [(_whole(cell, learned, unit), _whole(cell, forgotten, unit)) for cell in cells]
     return [(x, y) for x, y in pairs if x is not None and y is not None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import COLUMNS, convert, every
-from reports.page.meanings import UNITS, meanings
+from reports.columns import convert, presentation, table_columns
+from reports.page.meanings import UNITS
 from reports.page.pictures import Pictures, last_task, steps
 from reports.page.public import public_path
 from reports.page.views import View, title
@@ -82,8 +82,10 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
             }
         )
     return {
-        "meanings": {setting: meanings(setting) for setting in dict.fromkeys(view.table.setting for view in views)},
-        "columns": {c.metric: [title(c), UNITS.get(c.unit, c.unit)] for c in every(COLUMNS)},
+        "meanings": {
+            setting: presentation(setting).meanings for setting in dict.fromkeys(view.table.setting for view in views)
+        },
+        "columns": {c.metric: [title(c), UNITS.get(c.unit, c.unit)] for c in table_columns()},
         "sets": pictures.sets,
         "protocols": protocols.values,
         "options": options.values,

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.results import CellResult, Metric
-from harness.spec import SettingName
+from harness import registry
+from harness.results import CellResult
 from reports.apart import told_apart
-from reports.columns import Column
+from reports.columns import Column, presentation
 from reports.lines import by_label, groups
 from reports.published import Published
 from reports.summary import Line, Table, build_tables
-
-HEADLINE: Mapping[SettingName, tuple[Metric, ...]] = {
-    "customization": ("a_mmd", "f_mmd"),
-    "classification": ("a_n", "forgetting_max"),
-}
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ class View:
     @property
     def pictures(self) -> bool:
         """Whether there are images to look at: a classifier draws none."""
-        return self.table.setting != "classification"
+        return registry.setting(self.table.setting).draws
 
     @property
     def sheet(self) -> Sheet:
@@ -133,7 +128,7 @@ def heading(column: Column, table: Table) -> str:
 
 
 def _headline(caption: str, views: Sequence[View]) -> Sheet:
-    columns = [c for c in views[0].table.columns if c.metric in HEADLINE[views[0].table.setting]]
+    columns = [c for c in views[0].table.columns if c.metric in presentation(views[0].table.setting).headline]
     figures = [_shown(view, column) for view in views for column in columns]
     labels = dict.fromkeys(line.label for view in views for line in view.table.lines)
     return Sheet(

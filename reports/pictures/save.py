@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from harness import registry
 from harness.results import CellResult
 from reports.apart import told_apart
 from reports.files import Names, write_atomically
@@ -37,7 +38,7 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         OSError: the folder cannot be written.
         StoreError: a picture is damaged.
     """
-    cells = [cell for cell in told_apart(cells) if cell.setting != "classification"]
+    cells = [cell for cell in told_apart(cells) if registry.setting(cell.setting).draws]
     if cells:
         folder.mkdir(parents=True, exist_ok=True)
     names, paths = Names(), list[Path]()

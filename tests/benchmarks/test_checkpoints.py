@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 from benchmarks.mini.factors import KINDS, Kind
 from benchmarks.mini.pretrain import quality
 from benchmarks.mini.tier import CHECKPOINTS, MINI
-from harness.api import check_pipeline
+from harness.backbones.pipeline_files import check_pipeline
 from harness.backbones.text_to_image import TextToImage
 
 

@@ -24,10 +24,12 @@ from tiny_models import make_tiny_families, put
 
 from harness import api, doctor, registry
 from harness.backbones.known import KNOWN, hub_place, label, resolved
+from harness.backbones.pipeline_files import cached_extractor, check_pipeline
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
 from harness.fingerprint import FETCHED, Fingerprints, model_folder
 from harness.recorded import read_spec, record
+from harness.settings.customization import prepare
 from harness.spec import MethodSpec, RunSpec
 from harness.weights import LOADED, PARTS, hub_weights, is_loaded
 
@@ -170,7 +172,7 @@ def test_a_name_is_found_in_the_hub_cache_and_its_commit_is_recorded(
     there = snapshot(cache, FIRST.repository, FIRST.revision, main=False)
     shutil.copytree(families / "sd1", there)
     one = prepared(families, tiny_models, tmp_path / "runs", None)  # the paper tier's own
-    assert one.plan.setting.backbone == str(there)
+    assert one.plan.context.backbone == str(there)
     assert one.spec.backbone == FIRST.pinned
     assert [cell.backbone for cell in one.plan.cells] == ["sd-1.4"]
     file = record(one.spec, one.plan)
@@ -190,7 +192,7 @@ def test_any_other_hub_id_is_pinned_to_what_main_was(
     found = prepared(families, tiny_models, tmp_path / "runs", "someone/model")
     assert found.spec.backbone == f"someone/model@{COMMIT}"
     assert found.plan.cells[0].backbone == f"someone/model@{COMMIT[:7]}"
-    assert found.plan.setting.tier.resolution == 32
+    assert found.plan.context.tier.resolution == 32
     with pytest.raises(UsageError, match=r"'someone/model@v2'.*--revision v2 "):
         model_folder("someone/model@v2", offline=True)
 
@@ -264,12 +266,12 @@ def test_a_download_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(UsageError, match=r"'sd-1\.5' cannot be downloaded \(no route to host\); check its name"):
         model_folder("sd-1.5", offline=False)
     with pytest.raises(UsageError, match=r"in safetensors from timm/.* \(no route to host\); check the network"):
-        api.cached_extractor("ViT-B-32-quickgelu/openai", offline=False)
+        cached_extractor("ViT-B-32-quickgelu/openai", offline=False)
 
 
 def test_an_extractor_of_the_hub_is_hashed_by_content_and_architecture(cache: Path) -> None:
     def hashed(source: str) -> str:
-        return api._extractor_hash(source, Fingerprints(), offline=True)
+        return prepare._extractor_hash(source, Fingerprints(), offline=True)
 
     there = snapshot(cache, OPENAI, COMMIT)
     there.mkdir()
@@ -310,7 +312,7 @@ def test_a_hash_does_not_depend_on_what_is_not_loaded(families: Path, tmp_path: 
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"something")
     assert Fingerprints().folder(folder) == before
-    assert api.check_pipeline(folder, "sd") == 32  # nor are they looked into
+    assert check_pipeline(folder, "sd") == 32  # nor are they looked into
     one, other = (TextToImage.load(str(place), torch.device("cpu")) for place in (families / "sd1", folder))
     for part in PARTS:
         state = getattr(other, part).state_dict()
@@ -401,7 +403,7 @@ def test_tokens_are_counted_as_transformers_does(families: Path, tiny_models: Pa
     from transformers import CLIPTokenizer
 
     for folder in (families / "sd1" / "tokenizer", families / "sd2" / "tokenizer", tiny_models / "sd" / "tokenizer"):
-        assert api._token_counter(folder)(text) == len(CLIPTokenizer.from_pretrained(folder)(text).input_ids)
+        assert prepare._token_counter(folder)(text) == len(CLIPTokenizer.from_pretrained(folder)(text).input_ids)
 
 
 # ------------------------------------------------------------------------------------------------ counting, examining

@@ -331,7 +331,7 @@ def test_figures_of_a_folder_with_copies_say_so(tmp_path: Path, monkeypatch: pyt
     caution = "8 pictures are in the training set and in the test set, so that accuracy shows what was kept by heart."
     prepared = prepare(spec)
     assert prepared.cautions[-1] == caution
-    monkeypatch.setattr("harness.class_api.image_cautions", lambda *_: ())
+    monkeypatch.setattr("harness.api.image_cautions", lambda *_: ())
     without = prepare(spec)
     assert caution not in without.cautions
     assert [*prepared.plan.steps] == [*without.plan.steps]

@@ -12,13 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from harness import registry
-from harness.class_plan import add_class_cell
 from harness.class_tasks import ClassTask, Split, class_order, split_into
-from harness.plan import Plan, Setting
+from harness.plan import CellRequest, Plan, RunContext
 from harness.spec import Benchmark, Recognition, Task, Tier
 
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64, classifier="c")
-SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "", "", "cpu", "float32", recognition=Recognition())
+SETTING = RunContext(TIER, Recognition(), "x", "x", "hash-b", "", "", "cpu", "float32", setting="classification")
 METHODS = tuple(registry.methods("classification").names())
 
 
@@ -67,19 +66,20 @@ BENCHMARK = Benchmark(name="b", setting="classification", title="t", summary="s"
 
 
 def plan(
-    name: str = "stamina", n: int = 4, seed: int = 0, order: int = 0, setting: Setting = SETTING, note: str = "",
+    name: str = "stamina", n: int = 4, seed: int = 0, order: int = 0, setting: RunContext = SETTING, note: str = "",
     into: Plan | None = None, **changes: object,
 ) -> Plan:  # fmt: skip
     made = Plan(setting) if into is None else into
     plugin = registry.methods("classification").get(name)
     options = plugin.options_for("classification").for_tier("mini", changes)
     tasks = NamedClasses().in_order(order)
-    add_class_cell(made, BENCHMARK, tasks[:n], len(tasks), name, plugin, options, seed, note)
+    benchmark = BENCHMARK.model_copy(update={"sources": {"mini": NamedClasses(note)}})
+    made.add_cell(CellRequest(benchmark, tasks[:n], len(tasks), name, plugin, options, seed))
     return made
 
 
-def seen(**changes: object) -> Setting:
-    return replace(SETTING, recognition=Recognition.model_validate(changes))
+def seen(**changes: object) -> RunContext:
+    return replace(SETTING, protocol=Recognition.model_validate(changes))
 
 
 def keys(made: Plan, kind: str) -> list[str]:
@@ -195,7 +195,7 @@ def test_a_fingerprint_is_taken_once_for_all_methods(monkeypatch: pytest.MonkeyP
     for name in ("stamina", "clora", "joint"):
         plugin = registry.methods("classification").get(name)
         options = plugin.options_for("classification").for_tier("mini")
-        add_class_cell(made, BENCHMARK, tasks, 4, name, plugin, options, 0)
+        made.add_cell(CellRequest(BENCHMARK, tasks, 4, name, plugin, options, 0))
     assert taken == [task.numbers for task in tasks]
 
 
@@ -210,7 +210,7 @@ def test_labels_tell_method_seed_and_changes() -> None:
 
 def test_planning_imports_no_torch() -> None:
     code = (
-        "import sys; import harness.class_plan, harness.class_api\n"
+        "import sys; import harness.settings.classification.plan, harness.settings.classification.prepare\n"
         "from harness import registry\n"
         "names = registry.methods('classification').names()\n"
         "[registry.methods('classification').get(n).options_for('classification').for_tier('mini') for n in names]\n"

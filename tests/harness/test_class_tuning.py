@@ -13,12 +13,14 @@ from rich.console import Console
 from harness import api, registry, tuning
 from harness.display import QuietDisplay
 from harness.errors import UsageError
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec
 from harness.store import Store
-from harness.tuning import CLASS_BUDGET, CLASS_CRITERION, CLASS_SPACE, Trial, TuningRecord
+from harness.tuning import Trial, TuningRecord
 from methods.parts import records
+
+SETTING = registry.setting("classification")
 
 NAMES = registry.methods("classification").names()
 SHIPPED = sorted((records.RECORDS / "classification").glob("*/*.json"))
@@ -27,7 +29,7 @@ SHIPPED = sorted((records.RECORDS / "classification").glob("*/*.json"))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_space_has_the_same_size_and_every_trial_the_same_cost(name: str) -> None:
     space = registry.methods("classification").get(name).space_for("classification")
-    assert math.prod(map(len, space.values())) == CLASS_SPACE == CLASS_BUDGET
+    assert math.prod(map(len, space.values())) == SETTING.space_size == SETTING.trial_budget
     assert not {"epochs", "batch_size", "rank", "pool", "length"} & set(space)
 
 
@@ -41,17 +43,22 @@ def test_every_shipped_record_is_whole_and_still_fits_its_method(path: Path) -> 
     plugin = registry.methods("classification").get(record.method)
     space = plugin.space_for("classification")
     assert (record.tier, record.method, record.complete) == (path.parent.name, path.stem, True)
-    assert (record.criterion, record.budget, len(record.trials)) == (CLASS_CRITERION, CLASS_BUDGET, CLASS_SPACE)
+    assert (record.criterion, record.budget, len(record.trials)) == (
+        SETTING.criterion,
+        SETTING.trial_budget,
+        SETTING.space_size,
+    )
     assert {k: list(v) for k, v in record.space.items()} == {k: list(v) for k, v in space.items()}
     assert record.fixed == tuning.fixed_options(plugin, record.tier, {}, space, "classification")
-    best = max(record.trials, key=lambda trial: trial.a_n or -1)
+    best = max(record.trials, key=lambda trial: trial.figures["a_n"] or -1)
     assert record.chosen == best.setting
     options = plugin.options_for("classification").for_tier(record.tier).model_dump()
     assert {k: options[k] for k in record.chosen} == record.chosen
 
 
 def test_a_higher_accuracy_is_a_better_trial() -> None:
-    assert Trial(setting={}, a_n=80.0).score < Trial(setting={}, a_n=70.0).score < Trial(setting={}).score == math.inf
+    better, worse, failed = (Trial(setting={}, figures={"a_n": value}) for value in (80.0, 70.0, None))
+    assert better.score(SETTING) < worse.score(SETTING) < failed.score(SETTING) == math.inf
 
 
 class Scorer:
@@ -59,7 +66,7 @@ class Scorer:
 
     slots = (Slot("cpu", "cpu"),)
 
-    def __init__(self, setting: Setting, root: Path) -> None:
+    def __init__(self, setting: RunContext, root: Path) -> None:
         self.store = Store(root)
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
@@ -84,10 +91,10 @@ def test_the_search_goes_by_a_n(tmp_path: Path) -> None:
     spec = RunSpec(benchmark="objects-tuning5", methods=(MethodSpec(name="l2p"),), output=tmp_path)
 
     def executor(prepared: api.Prepared) -> Scorer:
-        return Scorer(prepared.plan.setting, prepared.store.root)
+        return Scorer(prepared.plan.context, prepared.store.root)
 
     (record,) = tuning.tune(spec, 6, display=lambda: QuietDisplay(Console(quiet=True)), executor=executor)
-    assert (record.chosen, record.criterion) == ({"learning_rate": 0.03}, CLASS_CRITERION)
+    assert (record.chosen, record.criterion) == ({"learning_rate": 0.03}, SETTING.criterion)
     kept = json.loads((tmp_path / "tuning" / "mini" / "l2p.json").read_text())
     assert {name for trial in kept["trials"] for name in trial} == {"setting", "a_n", "error"}
     assert TuningRecord.model_validate(kept) == record

@@ -335,7 +335,7 @@ def test_a_gpu_run_is_submitted_from_where_there_is_none(
     assert {(job["gpus-per-node"], job["time"]) for job in slurm.submitted().values()} == {("1", "60")}
     spec = read_spec(newest_run(tmp_path))
     assert spec.device == "cuda"
-    setting = api.prepare(spec, elsewhere=True).plan.setting
+    setting = api.prepare(spec, elsewhere=True).plan.context
     assert (setting.device_type, setting.dtype) == ("cuda", setting.tier.dtype)
 
 

@@ -11,7 +11,7 @@ from benchmarks.mini.concepts import MiniConcepts
 from harness import registry
 from harness.board import Board, Tally
 from harness.display import LiveDisplay, PlainDisplay, QuietDisplay, cells_table, make_display
-from harness.plan import Plan, Setting, Step
+from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.spec import Benchmark, Tier
 from harness.store import MANIFEST, Store
 
@@ -22,11 +22,11 @@ BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniCon
 @pytest.fixture
 def plan() -> Plan:
     """Two tasks of stamina and ti++ at seed 3."""
-    made = Plan(Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32"))
+    made = Plan(RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32"))
     for name in ("stamina", "ti++"):
         plugin = registry.methods().get(name)
         options = plugin.options_class.for_tier("mini", {"steps": 30})
-        made.add_cell(BENCHMARK, BENCHMARK.tasks("mini"), 2, name, plugin, options, 3)
+        made.add_cell(CellRequest(BENCHMARK, BENCHMARK.tasks("mini"), 2, name, plugin, options, 3))
     return made
 
 
@@ -115,7 +115,7 @@ def test_too_many_cells_are_counted_and_those_at_work_come_first() -> None:
     tallies = [Tally(f"waiting {i}", 0, 2, 3) for i in range(5)]
     tallies += [Tally("at [/work]", 0, 2, 3, trained=1), Tally("done", 0, 2, 3, trained=2, accuracy=1.0)]
     stream = io.StringIO()
-    Console(file=stream, width=100).print(cells_table(tallies, 3))
+    Console(file=stream, width=100).print(cells_table(tallies, 3, ("A_mmd", "F_mmd")))
     text = stream.getvalue()
     assert text.index("at [/work] seed 0") < text.index("done seed 0")
     assert "waiting" not in text

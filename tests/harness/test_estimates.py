@@ -44,8 +44,7 @@ from harness.footprint import FLOAT, footprint
 from harness.forecast import CARDS, RESERVE, forecast
 from harness.lesson import Lesson
 from harness.method import Method
-from harness.nominal import NOMINAL, units
-from harness.plan import Plan, Setting
+from harness.plan import CellRequest, Plan, RunContext
 from harness.runner import check, run
 from harness.schedule import longest_chain
 from harness.spec import Benchmark, MethodOptions, MethodSpec, RunSpec, Sampling, Task, Tier
@@ -53,6 +52,8 @@ from harness.store import Store
 from harness.taken import attempts, duration, keep, sentence
 from harness.training import train_task
 from methods import parts
+
+KINDS = registry.setting("customization").step_kinds
 
 # Stable Diffusion 1.5, 512 px, TFLOP for one sample; a multiply-add counts two
 PUBLISHED = {"unet": 0.80, "unet_train": 1.67, "encode": 1.12, "decode": 2.52, "text": 0.013}
@@ -502,29 +503,29 @@ def test_finished_steps_correct_a_plan(tmp_path: Path, two: Any) -> None:
 def test_medians_and_units() -> None:
     recipe = {"kind": "train", "method": "a", "options": {"steps": 10, "batch_size": 2}}
     steps = [Finished("train", recipe, seconds, 1.0) for seconds in (10.0, 20.0, 90.0)]
-    assert units("train", recipe) == 20
-    assert units("score", {}) == 1
+    assert KINDS["train"].units(recipe) == 20
+    assert KINDS["score"].units({}) == 1
     assert Measured.of(steps).seconds == {("train", "a"): 1.0}
 
 
 @pytest.fixture(scope="module")
-def tiny_setting(tiny_models: Path) -> Setting:
+def tiny_setting(tiny_models: Path) -> RunContext:
     sampling = Sampling(images=4, steps=3, guidance_scale=2.0, eta=0.0, batch_size=4)
     folder, clip = str(tiny_models / "sd"), str(tiny_models / "clip")
     tier = Tier(
         name="mini", summary="", backbone=folder, extractor=clip, resolution=16, device="cpu", sampling=sampling
     )
-    return Setting(tier, sampling, folder, "sd", "hash", clip, "hash-e", "cpu", "float32")
+    return RunContext(tier, sampling, folder, "sd", "hash", clip, "hash-e", "cpu", "float32")
 
 
-def prepared_on(setting: Setting, output: Path, *methods: str) -> Prepared:
+def prepared_on(setting: RunContext, output: Path, *methods: str) -> Prepared:
     plan = Plan(setting)
     changes = {"steps": 2, "batch_size": 2}
     for name in methods:
         plugin = registry.methods().get(name)
         own = {"fisher_samples": 4} if name == "cd-ewc" else {}
         options = plugin.options_class.for_tier("mini", {**changes, **own})
-        plan.add_cell(BENCHMARK, BENCHMARK.tasks("mini"), 2, name, plugin, options, 0)
+        plan.add_cell(CellRequest(BENCHMARK, BENCHMARK.tasks("mini"), 2, name, plugin, options, 0))
     store = Store(output / "store")
     store.prepare()
     specs = tuple(MethodSpec(name=name, changes=changes) for name in methods)
@@ -541,7 +542,7 @@ class Quiet(QuietDisplay):
 
 
 @pytest.fixture(scope="module")
-def ran(tiny_setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Any]:
+def ran(tiny_setting: RunContext, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Any]:
     """Two methods' first two tasks, and what they were estimated to take before they began."""
     prepared = prepared_on(tiny_setting, tmp_path_factory.mktemp("out"), "stamina", "cd-ewc", "ti")
     cost = estimate(prepared)
@@ -559,16 +560,16 @@ def test_an_unmeasured_backbone_is_counted_not_given_the_mini_tiers_seconds(
     generate = next(s for s in prepared.plan.steps.values() if s.kind == "generate")
     flop = 4 * (3 * 2 * tiny.flop["unet"] + tiny.flop["decode"]) + 2 * tiny.flop["text"]
     assert cost.steps[generate.key] == pytest.approx(flop / CORE.rate("float32"))
-    assert cost.steps[generate.key] < NOMINAL["generate"][0] / 10
+    assert cost.steps[generate.key] < KINDS["generate"].seconds / 10
     assert cost.seconds >= longest_chain(prepared.progress.pending, cost.steps)
     assert cost.seconds >= sum(cost.steps.values()) / 2
-    fresh = prepared_on(prepared.plan.setting, tmp_path, "ti")
+    fresh = prepared_on(prepared.plan.context, tmp_path, "ti")
     assert estimate(fresh, cheaply=True) is None  # on a CPU a run does not wait for a count
 
 
 def test_files_take_the_space_that_was_counted(ran: tuple[Prepared, Any], tiny: Counts) -> None:
     prepared, _ = ran
-    costs = Costs(tiny, extractor_counts(prepared.plan.setting.extractor), "float32")
+    costs = Costs(tiny, extractor_counts(prepared.plan.context.extractor), "float32")
     by_kind: dict[str, list[float]] = {}
     for key, step in prepared.plan.steps.items():
         real = sum(path.stat().st_size for path in prepared.store.folder(key).rglob("*") if path.is_file())
@@ -583,7 +584,7 @@ def test_files_take_the_space_that_was_counted(ran: tuple[Prepared, Any], tiny: 
 
 def test_finished_steps_take_the_place_of_counts(ran: tuple[Prepared, Any]) -> None:
     prepared, _ = ran
-    setting, output = prepared.plan.setting, prepared.spec.output
+    setting, output = prepared.plan.context, prepared.spec.output
     again = prepared_on(setting, output, "stamina", "lora")
     cost = estimate(again)
     assert cost is not None
@@ -612,7 +613,7 @@ def test_estimated_and_taken_are_kept(ran: tuple[Prepared, Any]) -> None:
     assert train["steps"] == train["made"] == 6
     assert train["taken_s"] > 0
     assert entry["finished"]
-    unfinished = prepared_on(prepared.plan.setting, prepared.spec.output / "other", "ti")
+    unfinished = prepared_on(prepared.plan.context, prepared.spec.output / "other", "ti")
     empty = keep(unfinished, estimate(unfinished) or cost, 1.0, run_file)
     assert not empty["finished"]
     assert empty["kinds"]["train"] == {"steps": 2, "made": 0, "estimated_s": 0, "taken_s": 0, "peak_memory_bytes": 0}

@@ -52,7 +52,7 @@ def runs(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     prepared = api.prepare(spec)
     record(spec, prepared.plan)
-    executor = InlineExecutor(prepared.plan.setting, prepared.store.root)
+    executor = InlineExecutor(prepared.plan.context, prepared.store.root)
     outcome = run(
         prepared.plan, prepared.store, executor, prepared.progress, QuietDisplay(Console(quiet=True)), keep_going=False
     )

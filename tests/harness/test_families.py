@@ -95,7 +95,7 @@ def taught(backbone: Path, source: str, home: Path, tiny_models: Path) -> Family
     )  # fmt: skip
     prepared = api.prepare(spec)
     record(prepared.spec, prepared.plan)
-    executor = InlineExecutor(prepared.plan.setting, prepared.store.root)
+    executor = InlineExecutor(prepared.plan.context, prepared.store.root)
     display = QuietDisplay(Console(quiet=True))
     outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
     assert not outcome.failed, outcome

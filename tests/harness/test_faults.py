@@ -25,7 +25,7 @@ from harness.checkpoint import Checkpoint
 from harness.display import QuietDisplay
 from harness.errors import LibraryError, StoreError, UnwritableError
 from harness.fingerprint import Fingerprints
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.runner import DIED, DIED_EARLY, RETRIES, Outcome, check, run
 from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Sampling
@@ -49,7 +49,7 @@ class Said(QuietDisplay):
 class Faulty(InlineExecutor):
     """`fault(step, attempt)` may raise in place of a step's work."""
 
-    def __init__(self, setting: Setting, root: Path, fault: Callable[[Step, int], None]) -> None:
+    def __init__(self, setting: RunContext, root: Path, fault: Callable[[Step, int], None]) -> None:
         super().__init__(setting, root)
         self.fault, self.restarts, self.attempts = fault, 0, dict[str, int]()
         self.early = False  # whether workers die while they are starting
@@ -83,7 +83,7 @@ def prepared(tiny_models: Path, tmp_path: Path) -> api.Prepared:
 def carry_out(
     prepared: api.Prepared, fault: Callable[[Step, int], None], *, early: bool = False, **options: bool
 ) -> tuple[Outcome, Faulty, Said]:
-    executor, display = Faulty(prepared.plan.setting, prepared.store.root, fault), Said()
+    executor, display = Faulty(prepared.plan.context, prepared.store.root, fault), Said()
     executor.early = early
     progress = check(prepared.plan, Store(prepared.store.root))
     outcome = run(
@@ -374,7 +374,7 @@ def test_a_smaller_batch_is_said_and_kept(prepared: api.Prepared, monkeypatch: p
     monkeypatch.setattr(TextToImage, "_sample", small)
     outcome, _, display = carry_out(prepared, lambda step, attempt: None)
     assert not outcome.failed
-    batch = prepared.plan.setting.sampling.batch_size
+    batch = prepared.plan.context.protocol.batch_size
     assert f"out of memory, so images were sampled 1 at a time instead of {batch}" in display.notes[0]
     drawn = next(step for step in prepared.plan.steps.values() if step.kind == "generate")
     assert Store(prepared.store.root).open(drawn.key).manifest["facts"]["sampled_at_a_time"] == 1

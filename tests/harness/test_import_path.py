@@ -133,11 +133,13 @@ if __name__ == "__main__":
 
     import probe
 
-    local.WARM = {False: "harness.slots"}
+    from harness import registry
+
+    type(registry.setting("customization")).preload = "harness.slots"
     local._start_worker = probe.start  # without torch
     local._work = probe.look
     slot = Slot(sys.argv[1], sys.argv[1])
-    executor = local.LocalExecutor(SimpleNamespace(recognition=None), Path(), [slot])
+    executor = local.LocalExecutor(SimpleNamespace(setting="customization"), Path(), [slot])
     path, files = executor.submit(None, slot).result()
     executor.close()
     print(json.dumps([sys.path, path, files]))

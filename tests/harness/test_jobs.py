@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from benchmarks.mini.concepts import MiniConcepts
 from harness import jobs, registry
-from harness.jobs import CHAINED, PACK_S, SHARE_OF_LIMIT, Job, divide, title
-from harness.plan import Plan, Setting, Step
+from harness.jobs import PACK_S, SHARE_OF_LIMIT, Job, divide, title
+from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.spec import Benchmark, Tier
 
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=2, waterfalls=1)})
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
-SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
+CHAINED = {"train", "merge"}
+SETTING = RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
 METHODS = ("stamina", "cd", "ti++", "ub", "cd-merge")
 SEQUENTIAL = ("stamina", "cd")  # W_i builds on W_{i-1} as it is learnt
 FOREVER = 1e9
@@ -66,7 +67,7 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int, full_matrix: bool 
         plugin = registry.methods().get(name)
         learner = registry.methods().get(plugin.learner) if plugin.learner else None
         options, first = plugin.options_class.for_tier("paper"), BENCHMARK.tasks("mini")[:tasks]
-        made.add_cell(BENCHMARK, first, 3, name, plugin, options, seed, learner, full_matrix)
+        made.add_cell(CellRequest(BENCHMARK, first, 3, name, plugin, options, seed, learner, full_matrix))
     return made
 
 

@@ -66,9 +66,9 @@ def test_a_run_on_a_gpu_ends_with_finite_figures(
         sampling={"steps": 2, "images": 3, "batch_size": 2},
     )  # fmt: skip
     prepared = api.prepare(spec)
-    assert prepared.plan.setting.device_type == "cuda"
+    assert prepared.plan.context.device_type == "cuda"
     record(prepared.spec, prepared.plan)
-    executor = InlineExecutor(prepared.plan.setting, prepared.store.root, device="cuda:0")
+    executor = InlineExecutor(prepared.plan.context, prepared.store.root, device="cuda:0")
     display = QuietDisplay(Console(quiet=True))
     outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
     assert not outcome.failed, outcome

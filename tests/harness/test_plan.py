@@ -8,19 +8,20 @@ import pytest
 
 from benchmarks.mini.concepts import MiniConcepts
 from harness import registry
-from harness.plan import Plan, Setting, pairs
+from harness.plan import CellRequest, Plan, RunContext
+from harness.settings.customization.plan import pairs
 from harness.spec import Benchmark, MethodOptions, Sampling, Tier
 
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=3, waterfalls=2)})
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
-SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
+SETTING = RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
 
 
-def plan(method: str = "stamina", n: int = 5, seed: int = 0, setting: Setting = SETTING, **changes: object) -> Plan:
+def plan(method: str = "stamina", n: int = 5, seed: int = 0, setting: RunContext = SETTING, **changes: object) -> Plan:
     made = Plan(setting)
     plugin = registry.methods().get(method)
     options: MethodOptions = plugin.options_class.for_tier("mini", changes)
-    made.add_cell(BENCHMARK, BENCHMARK.tasks("mini")[:n], 5, method, plugin, options, seed)
+    made.add_cell(CellRequest(BENCHMARK, BENCHMARK.tasks("mini")[:n], 5, method, plugin, options, seed))
     return made
 
 
@@ -43,7 +44,7 @@ def test_the_full_matrix_has_every_image_set_from_the_diagonal_down() -> None:
         made = Plan(SETTING)
         plugin = registry.methods().get(method)
         options = plugin.options_class.for_tier("mini")
-        made.add_cell(BENCHMARK, BENCHMARK.tasks("mini"), 5, method, plugin, options, 0, full_matrix=True)
+        made.add_cell(CellRequest(BENCHMARK, BENCHMARK.tasks("mini"), 5, method, plugin, options, 0, full_matrix=True))
         assert count(made, "generate") == sets
         assert sorted(made.cells[0].images) == [(i, j) for i in range(1, 6) for j in range(1, i + 1)]
         assert set(keys(plan(method), "generate")) <= set(keys(made, "generate"))
@@ -112,7 +113,7 @@ def test_whatever_changes_the_result_changes_every_training_key(other: object) -
 
 
 def test_sampling_and_extractor_change_images_and_features_but_no_training() -> None:
-    sampled = plan(setting=replace(SETTING, sampling=Sampling(steps=7)))
+    sampled = plan(setting=replace(SETTING, protocol=Sampling(steps=7)))
     assert keys(sampled, "train") == keys(plan(), "train")
     assert not set(keys(sampled, "generate")) & set(keys(plan(), "generate"))
     extracted = plan(setting=replace(SETTING, extractor_hash="another"))
@@ -127,7 +128,9 @@ def test_what_cannot_change_a_result_changes_no_key() -> None:
 def test_methods_share_the_real_images_only() -> None:
     made = plan("stamina")
     plugin = registry.methods().get("clora")
-    made.add_cell(BENCHMARK, BENCHMARK.tasks("mini"), 5, "clora", plugin, plugin.options_class.for_tier("mini"), 0)
+    made.add_cell(
+        CellRequest(BENCHMARK, BENCHMARK.tasks("mini"), 5, "clora", plugin, plugin.options_class.for_tier("mini"), 0)
+    )
     shared = set(made.cells[0].steps) & set(made.cells[1].steps)
     assert {made.steps[key].label.split()[0] for key in shared} <= {"real", "features"}
     assert all("real" in made.steps[key].label for key in shared)

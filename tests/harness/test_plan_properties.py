@@ -25,14 +25,14 @@ from benchmarks.mini.concepts import MiniConcepts
 from harness import registry, runner
 from harness.display import QuietDisplay
 from harness.errors import OutOfMemoryError
-from harness.plan import Plan, Setting, Step
+from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.slots import Slot, make_slots
 from harness.spec import Benchmark, Tier
 from harness.store import Store
 
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=2, waterfalls=1)})
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
-SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
+SETTING = RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
 # tokens alone, sequential, and with class images: sequential, alone (which the merge shares), merged
 METHODS = ("ti++", "stamina", "cd", "ub", "cd-merge")
 WANTED = ("score", "real", "generate", "compose")  # the figures, and what a report shows
@@ -55,7 +55,7 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int, order: int, full_m
         plugin = registry.methods().get(name)
         learner = registry.methods().get(plugin.learner) if plugin.learner else None
         options, first = plugin.options_class.for_tier("paper"), benchmark.tasks("mini")[:tasks]
-        made.add_cell(benchmark, first, 3, name, plugin, options, seed, learner, full_matrix)
+        made.add_cell(CellRequest(benchmark, first, 3, name, plugin, options, seed, learner, full_matrix))
     return made
 
 

@@ -22,7 +22,7 @@ from torture import alive
 from harness import api
 from harness.display import QuietDisplay
 from harness.executors.local import LocalExecutor
-from harness.plan import Plan, Setting, Step
+from harness.plan import Plan, RunContext, Step
 from harness.runner import Executor, Outcome, check, run
 from harness.slots import Slot, make_slots
 from harness.spec import MethodSpec, RunSpec
@@ -112,7 +112,7 @@ def sequential(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("sequential")
-    outcome = carry_out(plan, root, InlineExecutor(plan.setting, root), Watching())
+    outcome = carry_out(plan, root, InlineExecutor(plan.context, root), Watching())
     assert not outcome.failed
     return content(root)
 
@@ -121,7 +121,7 @@ def sequential(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 def test_several_workers_make_the_same_bytes_as_one_after_the_other(
     plan: Plan, sequential: dict[str, bytes], tmp_path: Path, workers: int
 ) -> None:
-    executor, display = LocalExecutor(plan.setting, tmp_path, make_slots(["cpu"], workers)), Watching()
+    executor, display = LocalExecutor(plan.context, tmp_path, make_slots(["cpu"], workers)), Watching()
     outcome = carry_out(plan, tmp_path, executor, display)
     assert not outcome.failed
     assert outcome.executed == len(plan.steps)
@@ -135,7 +135,7 @@ def test_a_worker_killed_in_a_training_costs_its_step_and_no_other_worker(
     plan: Plan, sequential: dict[str, bytes], tmp_path: Path
 ) -> None:
     slots = make_slots(["cpu"], 2)
-    executor = LocalExecutor(plan.setting, tmp_path, slots)
+    executor = LocalExecutor(plan.context, tmp_path, slots)
     killed: list[tuple[str, str]] = []
     seen: dict[str, set[int]] = {slot.name: set() for slot in slots}
 
@@ -164,7 +164,7 @@ def test_a_worker_killed_in_a_training_costs_its_step_and_no_other_worker(
 class Unlucky(LocalExecutor):
     """The worker, which has no work just then, is killed before its third and its sixth step; of one that is known."""
 
-    def __init__(self, setting: Setting, root: Path, slots: tuple[Slot, ...]) -> None:
+    def __init__(self, setting: RunContext, root: Path, slots: tuple[Slot, ...]) -> None:
         super().__init__(setting, root, slots)
         self.submitted, self.restarts = 0, 0
 
@@ -185,7 +185,7 @@ class Unlucky(LocalExecutor):
 def test_a_worker_killed_while_it_had_no_work_is_replaced(
     plan: Plan, sequential: dict[str, bytes], tmp_path: Path
 ) -> None:
-    executor, display = Unlucky(plan.setting, tmp_path, make_slots(["cpu"], 1)), Watching()
+    executor, display = Unlucky(plan.context, tmp_path, make_slots(["cpu"], 1)), Watching()
     outcome = carry_out(plan, tmp_path, executor, display)
     assert not outcome.failed
     assert executor.restarts == 2
@@ -195,7 +195,7 @@ def test_a_worker_killed_while_it_had_no_work_is_replaced(
 
 def test_after_a_run_no_worker_is_left(plan: Plan, tmp_path: Path) -> None:
     slots = make_slots(["cpu"], 2)
-    executor = LocalExecutor(plan.setting, tmp_path, slots)
+    executor = LocalExecutor(plan.context, tmp_path, slots)
     real = [step for step in plan.steps.values() if not step.parents][:2]
     for future in [executor.submit(step, slot) for step, slot in zip(real, slots, strict=True)]:
         assert future.result(PATIENCE_S) > 0

@@ -48,7 +48,7 @@ def go(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runn
             full_matrix=full_matrix,
         )
         prepared = api.prepare(spec)
-        executor = InlineExecutor(prepared.plan.setting, prepared.store.root, fail_at)
+        executor = InlineExecutor(prepared.plan.context, prepared.store.root, fail_at)
         from rich.console import Console
 
         display = QuietDisplay(Console(quiet=True))
@@ -179,7 +179,7 @@ def test_only_projections_and_the_new_token_change(go: Runner) -> None:
     assert set(load_file(str(trains[1].file("token.safetensors")))) == {"embedding"}
     from harness.backbones.text_to_image import TextToImage
 
-    fresh = TextToImage.load(prepared.plan.setting.backbone, torch.device("cpu"))
+    fresh = TextToImage.load(prepared.plan.context.backbone, torch.device("cpu"))
     assert set(load_file(str(trains[1].file("weights.safetensors")))) == set(fresh.projections)
 
 

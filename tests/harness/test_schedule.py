@@ -16,8 +16,7 @@ from tests_support import raises_sentence
 from benchmarks.mini.concepts import MiniConcepts
 from harness import api, registry
 from harness import simulate as simulation
-from harness.nominal import NOMINAL, nominal_seconds
-from harness.plan import Plan, Setting, Step
+from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.schedule import Schedule, longest_chain, tails
 from harness.simulate import simulate
 from harness.slots import Slot, cores, default_jobs, make_slots, threads_per_worker
@@ -25,7 +24,7 @@ from harness.spec import Benchmark, Tier
 
 BENCHMARK = Benchmark(name="b", title="t", summary="s", sources={"mini": MiniConcepts(people=2, waterfalls=1)})
 TIER = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
-SETTING = Setting(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
+SETTING = RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cpu", "float32")
 METHODS = ("stamina", "ti++", "cd", "cd-merge")
 
 whatever: Callable[[Callable[..., None]], Callable[..., None]] = given(
@@ -44,7 +43,7 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int) -> Plan:
         plugin = registry.methods().get(name)
         learner = registry.methods().get(plugin.learner) if plugin.learner else None
         options, first = plugin.options_class.for_tier("paper"), BENCHMARK.tasks("mini")[:tasks]
-        made.add_cell(BENCHMARK, first, 3, name, plugin, options, seed, learner)
+        made.add_cell(CellRequest(BENCHMARK, first, 3, name, plugin, options, seed, learner))
     return made
 
 
@@ -62,7 +61,7 @@ def chain(key: str, parents: Mapping[str, Sequence[str]], seconds: Mapping[str, 
 
 
 def step(name: str, *parents: str, kind: str = "train", place: int = 0) -> Step:
-    return Step(name, kind, {}, parents, {}, name, (place,))
+    return Step(name, kind, {}, parents, {}, name, (place,), anywhere=kind == "score")
 
 
 @whatever
@@ -126,7 +125,7 @@ def test_the_longest_chain_first_beats_the_plans_order(monkeypatch: pytest.Monke
 
 def test_a_step_of_unknown_length_counts_as_at_the_mini_tier() -> None:
     known = make_plan([("stamina", 0)], 2).steps.values()
-    nominal = {s.key: nominal_seconds(s.kind, s.recipe) for s in known}
+    nominal = {s.key: s.nominal_seconds for s in known}
     assert longest_chain(known, {}) == longest_chain(known, nominal) > 0
 
 
@@ -135,13 +134,12 @@ def test_no_steps_take_no_time() -> None:
     assert (made.makespan, made.critical_path, made.busy, made.idle_share, made.starts) == (0.0, 0.0, 0.0, 0.0, {})
 
 
-@pytest.mark.parametrize("kind", sorted(NOMINAL))
-def test_beside_gpus_a_cpu_makes_scores_alone(kind: str) -> None:
+@pytest.mark.parametrize("step", make_plan([("cd", 0)], 2).steps.values(), ids=lambda step: step.label)
+def test_beside_gpus_a_cpu_makes_scores_alone(step: Step) -> None:
     cpu, gpu = Slot("cpu", "cpu"), Slot("cuda:0#1", "cuda:0")
-    assert cpu.serves(kind, "cuda") == (kind == "score")
-    assert gpu.serves(kind, "cpu") == (kind == "score")
-    assert cpu.serves(kind, "cpu")
-    assert gpu.serves(kind, "cuda")
+    assert cpu.serves(step.anywhere, "cuda") == gpu.serves(step.anywhere, "cpu") == (step.kind == "score")
+    assert cpu.serves(step.anywhere, "cpu")
+    assert gpu.serves(step.anywhere, "cuda")
 
 
 def test_a_simulated_cpu_beside_a_gpu_takes_the_scores_off_it() -> None:

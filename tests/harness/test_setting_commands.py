@@ -30,6 +30,7 @@ from harness.learnt import choose_cell
 from harness.migrations import VERSION
 from harness.recorded import read_cells, read_spec
 from harness.results import CellResult
+from harness.settings.classification import TRIALS
 from harness.show import as_table, method_card
 from harness.spec import MethodSpec, RunSpec
 
@@ -492,7 +493,7 @@ def test_prune_keeps_what_a_run_needs_and_knows_the_trials_of_benchmarks(
     assert sorted(p for p in mine.rglob("*") if "locks" not in p.parts) == [p for p in before if "locks" not in p.parts]
     known = prune.compared_concepts()
     source: Any = registry.benchmarks().get("imagenet-r20").sources["mini"]
-    for trial in (0, 1, prune.TRIALS - 1):
+    for trial in (0, 1, TRIALS - 1):
         assert {task.images.fingerprint() for task in source.in_order(trial)} <= known
     tuned: Any = registry.benchmarks().get("objects-tuning5").sources["mini"]
     assert not {task.images.fingerprint() for task in tuned.in_order(1)} & known

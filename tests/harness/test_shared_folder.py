@@ -21,10 +21,10 @@ from tests_support import InlineExecutor
 from harness import api
 from harness.display import QuietDisplay
 from harness.errors import UnwritableError
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.runner import check, run
+from harness.settings.base import StepKind
 from harness.spec import MethodSpec, RunSpec
-from harness.steps import RUN
 from harness.store import MANIFEST, Store
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -243,7 +243,7 @@ def prepared(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """stamina on two tasks; its steps make a file of their parents' files, not what such steps make."""
     log = tmp_path / "log"
 
-    def made_of_parents(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> dict[str, Any]:
+    def made_of_parents(step: Step, setting: RunContext, store: Store, device: str, folder: Path) -> dict[str, Any]:
         with log.open("a") as stream:
             print(step.key, os.getpid(), file=stream)
         parents = [store.open(parent).file("data.txt").read_text() for parent in step.parents]
@@ -253,8 +253,7 @@ def prepared(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             print(step.key, os.getpid(), file=stream)
         return {}
 
-    for kind in ("real", "train", "generate", "compose", "features", "score"):
-        monkeypatch.setitem(RUN, kind, made_of_parents)
+    monkeypatch.setattr(StepKind, "function", lambda kind: made_of_parents)
     monkeypatch.setattr("harness.store.LOCK_POLL_S", 0.01)
     spec = RunSpec(
         benchmark="mixed50", methods=(MethodSpec(name="stamina"),), backbone=str(tiny_models / "sd"),
@@ -265,7 +264,7 @@ def prepared(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def carry_out(prepared: api.Prepared, root: Path) -> None:
     store = Store(root)
-    executor = InlineExecutor(prepared.plan.setting, root)
+    executor = InlineExecutor(prepared.plan.context, root)
     outcome = run(
         prepared.plan, store, executor, check(prepared.plan, store), QuietDisplay(Console(quiet=True)), keep_going=False
     )

@@ -161,11 +161,14 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     defaults = plugin.options_class.for_tier("mini").model_dump()
     chosen = {key: defaults[key] for key in plugin.search_space}
     first = next(iter(chosen))
-    trials = (Trial(setting={**chosen, first: -1}, a_mmd=400.0, f_mmd=1.0), Trial(setting=chosen, a_mmd=321.5, f_mmd=2))
+    trials = (
+        Trial(setting={**chosen, first: -1}, figures={"a_mmd": 400.0, "f_mmd": 1.0}),
+        Trial(setting=chosen, figures={"a_mmd": 321.5, "f_mmd": 2}),
+    )
     written = TuningRecord(
         note="", method="stamina", tier="mini", benchmark="tuning18", backbone="b", seeds=(0,), tasks=18, short_tasks=6,
         space=plugin.search_space, space_size=36, budget=9, fixed={}, sampling={}, trials=trials, chosen=chosen,
-        finals=(Trial(setting=chosen, a_mmd=333.5, f_mmd=2),),
+        finals=(Trial(setting=chosen, figures={"a_mmd": 333.5, "f_mmd": 2}),),
     )  # fmt: skip
     path = tmp_path / "tuned" / "mini" / "stamina.json"
     path.parent.mkdir(parents=True)
@@ -176,7 +179,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_record_is_shown_with_its_figure(record: Path) -> None:
     tuned = method_card("stamina", "mini").tuned
     assert tuned is not None
-    assert (tuned.method, tuned.a_mmd, tuned.trials, tuned.space_size) == ("stamina", 333.5, 2, 36)
+    assert (tuned.method, tuned.figures["a_mmd"], tuned.trials, tuned.space_size) == ("stamina", 333.5, 2, 36)
     assert tuned.record == "tuned/mini/stamina.json"
     shown = " ".join(text_of(method_card("stamina", "mini")).split())
     assert "chosen by stamina-bench tune on tuning18, the best (A_mmd 333.5 after 18 tasks) of 2 trials" in shown

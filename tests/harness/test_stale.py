@@ -138,7 +138,7 @@ class World:
         }  # fmt: skip
         sampling = {"images": 3, "steps": 2, "guidance_scale": 2.0, "eta": 0.0, **self.spec.get("sampling", {})}
         prepared = api.prepare(RunSpec(**{**usual, **self.spec, "sampling": sampling}))
-        executor = Watched(prepared.plan.setting, prepared.store.root)
+        executor = Watched(prepared.plan.context, prepared.store.root)
         display = QuietDisplay(Console(quiet=True))
         outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
         assert not outcome.failed

@@ -265,24 +265,28 @@ def test_an_edited_learner_makes_another_method(go: Go, monkeypatch: pytest.Monk
 
 
 def test_defaults_of_another_tier_are_named() -> None:
-    assert inherited_budget(MethodOptions(), "mini", "customization") == ("steps", "batch_size")
-    assert inherited_budget(MethodOptions(), "paper", "customization") == ()
-    assert inherited_budget(MethodOptions(), "mini", "customization", ["steps"]) == ()
+    budget = registry.setting("customization").budget
+    assert inherited_budget(MethodOptions(), "mini", budget) == (
+        "steps",
+        "batch_size",
+    )
+    assert inherited_budget(MethodOptions(), "paper", budget) == ()
+    assert inherited_budget(MethodOptions(), "mini", budget, ["steps"]) == ()
     for name in registry.methods().names():
         options = registry.methods().get(name).options_class.for_tier("mini")
-        assert inherited_budget(options, "mini", "customization") == (), name
+        assert inherited_budget(options, "mini", registry.setting("customization").budget) == (), name
     for name in registry.methods("classification").names():
         plugin = registry.methods("classification").get(name)
         options = plugin.options_for("classification").for_tier("mini")
-        assert inherited_budget(options, "mini", "classification") == (), name
+        assert inherited_budget(options, "mini", registry.setting("classification").budget) == (), name
 
 
 def test_many_methods_are_not_all_named() -> None:
     others = {f"m{i}": Trained(f"m{i}", {"steps": 60, "batch_size": 4}, ()) for i in range(9)}
     mine = Trained("mine", {"steps": 500, "batch_size": 4}, ("steps", "batch_size"))
-    said = unequal_budgets({**others, "mine": mine}, "mini", "customization")
+    said = unequal_budgets({**others, "mine": mine}, "mini", registry.setting("customization").budget)
     assert "m0, m1, m2, m3 and 5 more with steps=60, batch_size=4" in said
-    assert unequal_budgets(others, "mini", "customization") == ""
+    assert unequal_budgets(others, "mini", registry.setting("customization").budget) == ""
 
 
 class PlainOptions(StaminaOptions):

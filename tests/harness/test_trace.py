@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sampling={"steps": 2, "images": 4},
     )  # fmt: skip
     prepared = api.prepare(spec)
-    executor = InlineExecutor(prepared.plan.setting, prepared.store.root, None)
+    executor = InlineExecutor(prepared.plan.context, prepared.store.root, None)
     display = QuietDisplay(Console(quiet=True))
     outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
     assert not outcome.failed

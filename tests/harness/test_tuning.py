@@ -24,15 +24,17 @@ from rich.console import Console
 from harness import api, registry, tuning
 from harness.display import QuietDisplay
 from harness.errors import BenchError, StoreError, UsageError
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.search import PatternSearch, Point
 from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store import Store
-from harness.tuning import BUDGET, SPACE, TuningRecord
+from harness.tuning import TuningRecord
 from methods.parts import records, tuned
 from methods.stamina import Stamina
 from methods.textual_inversion import TextualInversionPlusPlus
+
+SETTING = registry.setting("customization")
 
 STAMINA_SPACE = {"learning_rate": [0.001, 0.003, 0.01], "lambda_forget": [3.0, 30.0, 300.0], "token": ["free", "mlp"]}
 TOKEN_SPACE = {"token_learning_rate": [1e-5, 0.001, 0.01, 0.1]}
@@ -86,7 +88,7 @@ def test_a_quarter_of_the_built_in_space_finds_a_separable_optimum_near_the_midd
     sizes = [3, 3, 4]
     for lowest in [(0, 1, 1), (2, 2, 1), (1, 0, 2), (0, 2, 2)]:
         score = {p: float(sum(abs(a - b) for a, b in zip(p, lowest, strict=True))) for p in np.ndindex(*sizes)}
-        assert search(sizes, BUDGET, score).best == lowest
+        assert search(sizes, SETTING.trial_budget, score).best == lowest
 
 
 def test_a_failed_middle_does_not_end_the_search() -> None:
@@ -101,7 +103,7 @@ class Scorer:
 
     slots = (Slot("cpu", "cpu"),)
 
-    def __init__(self, setting: Setting, root: Path, fail_at: int | None = None) -> None:
+    def __init__(self, setting: RunContext, root: Path, fail_at: int | None = None) -> None:
         self.store, self.fail_at, self.scored = Store(root), fail_at, list[Mapping[str, Any]]()
 
     def score(self, options: Mapping[str, Any]) -> float:
@@ -151,7 +153,7 @@ def go(spec: RunSpec, budget: int = 6, fail_at: int | None = None, record: Path 
     made: list[Scorer] = []
 
     def executor(prepared: api.Prepared) -> Scorer:
-        made.append(Scorer(prepared.plan.setting, prepared.store.root, fail_at))
+        made.append(Scorer(prepared.plan.context, prepared.store.root, fail_at))
         return made[-1]
 
     def display() -> QuietDisplay:
@@ -180,14 +182,16 @@ def test_the_record_holds_what_was_tried_and_chosen(spec: RunSpec, tmp_path: Pat
     assert stamina.at_edge == ("lambda_forget",)  # a word has no range, and the rate is best in its middle
     assert "stamina-bench tune stamina --tier mini --benchmark tuning6" in stamina.note
     assert "--set stamina.steps=7" in stamina.note
-    assert [t.a_mmd for t in tokens.trials] == [90.0] * 4  # the whole space, though the budget is larger
+    assert [t.figures["a_mmd"] for t in tokens.trials] == [90.0] * 4  # the whole space, though the budget is larger
     assert tokens.chosen == tokens.trials[0].setting  # of equals the first
     assert all(options["steps"] == 7 for options in scored if "lambda_forget" in options)
 
 
 def test_a_trial_that_fails_is_the_worst_and_recorded(spec: RunSpec) -> None:
     failed = [t for t in go(spec)[0][0].trials if t.setting["learning_rate"] == 0.001]
-    assert [(t.a_mmd, t.f_mmd, t.error) for t in failed] == [(None, None, "the loss is not finite")] * len(failed)
+    assert [(t.figures["a_mmd"], t.figures["f_mmd"], t.error) for t in failed] == [
+        (None, None, "the loss is not finite")
+    ] * len(failed)
     assert failed
 
 
@@ -199,7 +203,7 @@ def test_where_all_trials_fail_nothing_is_chosen(spec: RunSpec, monkeypatch: pyt
 
 def test_the_mean_over_seeds_counts(spec: RunSpec) -> None:
     found, _ = go(spec.model_copy(update={"seeds": (0, 4)}), budget=1)
-    assert found[1].trials[0].a_mmd == 92.0
+    assert found[1].trials[0].figures["a_mmd"] == 92.0
     assert found[1].seeds == (0, 4)
 
 
@@ -256,7 +260,7 @@ def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
 
 def test_forgetting_counts_in_the_search() -> None:
     def trial(a_mmd: float | None, f_mmd: float | None) -> float:
-        return tuning.Trial(setting={}, a_mmd=a_mmd, f_mmd=f_mmd).score
+        return tuning.Trial(setting={}, figures={"a_mmd": a_mmd, "f_mmd": f_mmd}).score(SETTING)
 
     assert trial(100.0, 20.0) == 120.0
     assert trial(None, None) == math.inf
@@ -341,9 +345,9 @@ def test_only_the_ablations_have_nothing_to_tune_and_take_staminas_options() -> 
 @pytest.mark.parametrize("name", tuning.searchable())
 def test_every_method_has_a_space_of_the_same_size_and_every_setting_is_valid(name: str) -> None:
     plugin = registry.methods().get(name)
-    assert math.prod(len(values) for values in plugin.search_space.values()) == SPACE
+    assert math.prod(len(values) for values in plugin.search_space.values()) == SETTING.space_size
     outline = tuning.outline(RunSpec(benchmark="tuning6", methods=(MethodSpec(name=name),)))
-    assert outline[0].space_size == SPACE
+    assert outline[0].space_size == SETTING.space_size
     assert not {"steps", "batch_size"} & set(plugin.search_space)  # a trial of one method costs what another's does
 
 
@@ -353,7 +357,7 @@ def test_every_shipped_record_is_whole_and_still_fits_its_method(path: Path) -> 
     plugin = registry.methods().get(record.method)
     assert (record.tier, record.method) == (path.parent.name, path.stem)
     assert record.complete
-    assert record.budget == BUDGET
+    assert record.budget == SETTING.trial_budget
     assert record.chosen is not None
     assert {k: list(v) for k, v in record.space.items()} == {k: list(v) for k, v in plugin.search_space.items()}
     assert record.fixed == tuning.fixed_options(plugin, record.tier, {}, plugin.search_space)

@@ -26,7 +26,7 @@ from harness.cache import read_runs
 from harness.cli import app
 from harness.errors import UsageError
 from harness.migrations import VERSION, migrate, version_of
-from harness.plan import Plan, Setting
+from harness.plan import CellRequest, Plan, RunContext
 from harness.recorded import parse_run_file, read_cells, read_spec, read_unfinished, record
 from harness.results import CellResult
 from harness.spec import Benchmark, MethodSpec, RunSpec, Tier
@@ -206,12 +206,12 @@ def test_a_version_that_is_none_is_damage(version: str, tmp_path: Path) -> None:
 def asked(folder: Path, benchmark: str = "mixed50", methods: tuple[str, ...] = ("stamina", "ti++")) -> Path:
     """The file of a run that made nothing yet."""
     tier = Tier(name="mini", summary="", backbone="x", extractor="y", resolution=64)
-    plan = Plan(Setting(tier, tier.sampling, "x", "é\u2028\x85 x: #", "hash-b", "y", "hash-e", "cpu", "float32"))
+    plan = Plan(RunContext(tier, tier.sampling, "x", "é\u2028\x85 x: #", "hash-b", "y", "hash-e", "cpu", "float32"))
     tasks = Benchmark(name=benchmark, title="t", summary="s", sources={"mini": MiniConcepts(people=6, waterfalls=6)})
     for name in methods:
         plugin = registry.methods().get(name)
         options = plugin.options_class.for_tier("mini", {"learning_rate": 1e-7})
-        plan.add_cell(tasks, tasks.tasks("mini"), 12, name, plugin, options, 0, full_matrix=True)
+        plan.add_cell(CellRequest(tasks, tasks.tasks("mini"), 12, name, plugin, options, 0, full_matrix=True))
     specs = tuple(MethodSpec(name=name, changes={"learning_rate": 1e-7, "x": "1e-3", "y": 1e22}) for name in methods)
     return record(RunSpec(benchmark=benchmark, methods=specs, output=folder), plan)
 

@@ -58,7 +58,7 @@ def timed(made: api.Prepared, executor: Executor, pending: list[Step]) -> float:
 def test_workers_threads_and_the_cost_of_scheduling(tmp_path: Path) -> None:
     first = prepared(tmp_path / "first")
     steps = list(first.plan.steps.values())
-    pools = {count: Lasting(first.plan.setting, first.store.root, make_slots(["cpu"], count)) for count in (1, 2)}
+    pools = {count: Lasting(first.plan.context, first.store.root, make_slots(["cpu"], count)) for count in (1, 2)}
     contenders: dict[str, Callable[[Path], float]] = {}
 
     def with_pool(count: int) -> Callable[[Path], float]:
@@ -71,7 +71,7 @@ def test_workers_threads_and_the_cost_of_scheduling(tmp_path: Path) -> None:
 
     def with_threads(output: Path) -> float:
         made = prepared(output)
-        return timed(made, TwoThreads(made.plan.setting, made.store.root), made.progress.pending)
+        return timed(made, TwoThreads(made.plan.context, made.store.root), made.progress.pending)
 
     contenders = {
         "one worker, one thread": with_pool(1), "one worker, two threads": with_threads, "two workers": with_pool(2)

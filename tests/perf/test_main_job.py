@@ -52,7 +52,7 @@ def passes_of_the_job(output: Path) -> Counter[Pass]:
         return json.dumps([step.kind, step.recipe.get("options"), step.recipe.get("sampling")], sort_keys=True)
 
     made = prepared(2, output)
-    setting = made.plan.setting
+    setting = made.plan.context
     model = steps._model(setting.backbone, "cpu", setting.dtype, setting.offline, setting.compiled)
     found: dict[str, Counter[Pass]] = {}
 

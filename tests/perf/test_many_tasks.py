@@ -57,7 +57,7 @@ def test_the_last_of_many_tasks_costs_what_the_first_does(photos: Path, tmp_path
     changes = {"steps": STEPS, "fisher_samples": 4} if method == "cd-ewc" else {"steps": STEPS}
     spec = RunSpec(benchmark=str(photos), methods=(MethodSpec(name=method, changes=changes),), output=tmp_path / "runs")
     made = api.prepare(spec)
-    setting, store = made.plan.setting, made.store
+    setting, store = made.plan.context, made.store
     trainings = [step for step in made.plan.steps.values() if step.kind == "train"]
     assert len(trainings) == TASKS
     needed = [step for step in made.plan.steps.values() if step.kind in ("real", "train")]

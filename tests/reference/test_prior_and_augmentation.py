@@ -321,7 +321,7 @@ def test_a_run_makes_class_images_once_per_category(
     changes = {"steps": 4, "batch_size": 2, "prior_images": 4, "augment": True}
     methods = (MethodSpec(name="cd", changes=changes),)
     prepared = api.prepare(RunSpec(benchmark="mixed50", methods=methods, tasks=(1, 2, 3), output=tmp_path))
-    executor, display = InlineExecutor(prepared.plan.setting, prepared.store.root), QuietDisplay(Console(quiet=True))
+    executor, display = InlineExecutor(prepared.plan.context, prepared.store.root), QuietDisplay(Console(quiet=True))
     outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
     assert not outcome.failed
     assert executor.ran.count("prior") == 2

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.plan import Setting, Step
+from harness.plan import RunContext, Step
 from harness.slots import Slot
 
 
 class InlineExecutor:
     """Runs steps in this process, at once; `fail_at` makes the n-th step (from 0) raise."""
 
-    def __init__(self, setting: Setting, root: Path, fail_at: int | None = None, device: str = "cpu") -> None:
+    def __init__(self, setting: RunContext, root: Path, fail_at: int | None = None, device: str = "cpu") -> None:
         self.setting, self.root, self.fail_at, self.device = setting, root, fail_at, device
         self.slots = (Slot(device, device),)
         self.ran: list[str] = []
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
-        from harness.steps import execute
+        from harness.worker import execute
 
         future: Future[float] = Future()
         try:

@@ -9,29 +9,24 @@ A joint method has one training, of all tasks at once, and one evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from harness.budgets import inherited_budget
-from harness.class_tasks import ClassTask
-from harness.method import Method
-from harness.plan import Cell, Plan, metrics_hash
-from harness.spec import Benchmark, ClassOptions
-from harness.store import key_of
+from harness.class_tasks import ClassList, ClassTask
+from harness.plan import Cell, CellRequest, Plan
+from harness.spec import Recognition
 
 
-def add_class_cell(
-    plan: Plan, benchmark: Benchmark, tasks: Sequence[ClassTask], total: int, name: str, method: type[Method[Any]],
-    options: ClassOptions, seed: int, note: str = "", given: Iterable[str] = (),
-) -> Cell:  # fmt: skip
+def add_cell(plan: Plan, request: CellRequest) -> Cell:
     """Plan one cell; steps that other cells have, too, are shared.
 
-    Args:
-        tasks: those to run, in the class order of this cell. total: how many the benchmark has; a method may set aside
-            room for each. note: what the protocol shall say of the benchmark's split. given: the options that the user
-            set.
+    `request.tasks` are in the class order of this cell; a method may set aside room for each of `request.total`.
     """
-    s, order = plan.setting, len(plan.cells)
+    order, tasks, total, name = len(plan.cells), request.tasks, request.total, request.name
+    method, options, seed = request.method, request.options, request.seed
+    source = request.benchmark.sources.get(plan.context.tier.name)
+    note = source.note if isinstance(source, ClassList) else ""
+    recognition = plan.context.protocol_as(Recognition)
     touched: list[str] = []
 
     def add(*arguments: Any) -> str:
@@ -39,8 +34,7 @@ def add_class_cell(
         touched.append(key)
         return key
 
-    assert s.recognition is not None
-    seen = s.recognition.model_dump()
+    seen = recognition.model_dump()
     test = {k: seen.pop(k) for k in ("resize", "batch_size")}
     taught = {
         "method": name, "source": method.source_hash(), "options": options.model_dump(mode="json"), "seed": seed,
@@ -77,29 +71,19 @@ def add_class_cell(
         evaluations = {i: evaluated(i, key) for i, key in enumerate(trains, 1)}
     score = add(
         "score",
-        {"setting": "classification", "tasks": last, "metrics": metrics_hash("classification"), "joint": method.joint},
+        {"setting": "classification", "tasks": last, "metrics": plan.setting.metrics_hash, "joint": method.joint},
         [*evaluations.values(), *trains],
         {
             "setting": "classification", "evaluations": evaluations, "trains": tuple(trains), "joint": method.joint,
-            "note": note, "recognition": s.recognition, "options": options,
+            "note": note, "recognition": recognition, "options": options,
         },
         f"{name} seed {seed}: score",
         (4, order),
     )  # fmt: skip
-    code: Mapping[str, Any] = {
-        "source": method.source_hash(), "metrics": metrics_hash("classification"), **plan.model(),
-    }  # fmt: skip
-    cell = Cell(
-        benchmark=benchmark.name, setting="classification", title=benchmark.title, tier=s.tier.name,
-        backbone=s.backbone_name, method=name, options=options, seed=seed, tasks=tuple(tasks), tasks_total=total,
-        score=score, trains=tuple(trains), real=(), real_features=(), images={}, features={}, compositions=(),
-        steps=tuple(dict.fromkeys(touched)), variant=key_of(code)[:12], protocol_changes=s.changes(),
-        base=benchmark.base, content=plan.whole_content(benchmark, tasks if _own_order(tasks, total) else ()),
-        made_by=plan.made_by(method.source_hash(), "classification", touched),
-        inherited=inherited_budget(options, s.tier.name, "classification", given),
+    return plan.keep(
+        request, score=score, trains=trains, steps=touched, source=method.source_hash(),
+        content=plan.whole_content(request.benchmark, tasks if _own_order(tasks, total) else ()),
     )  # fmt: skip
-    plan.cells.append(cell)
-    return cell
 
 
 def _own_order(tasks: Sequence[ClassTask], total: int) -> bool:

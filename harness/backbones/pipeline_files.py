@@ -1,0 +1,68 @@
+"""The files of a Stable Diffusion pipeline, and of the metrics' feature extractor; only headers of weights are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.errors import UsageError, reason
+from harness.weights import check_family, check_parts, hub_weights
+
+
+def check_pipeline(folder: Path, source: str) -> int:
+    """Pixels along each side that a pipeline folder was made for; only headers of its weights are read.
+
+    Raises:
+        UsageError: the folder is not a whole Stable Diffusion pipeline in safetensors, or needs code of its own.
+    """
+    check_family(folder, source)
+    needed = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
+    missing = [name for name in needed if not (folder / name).exists()]
+    if missing:
+        parts = ", no ".join(missing)
+        raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {parts}; give a whole one.")
+    check_parts(folder, source)
+    try:
+        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+        widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
+        scale, sizes = 2 ** (len(widths) - 1), unet["sample_size"]
+        if not isinstance(sizes, list):
+            return int(sizes * scale)
+        height, width = (int(size * scale) for size in sizes)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"Backbone '{source}': unet/config.json or vae/config.json does not say its size; give another folder."
+        ) from None
+    raise UsageError(
+        f"Backbone '{source}' is made for images of {width} x {height} px (sample_size in unet/config.json); give one "
+        "for square images, whose sample_size is one number."
+    )
+
+
+def cached_extractor(source: str, *, offline: bool = True) -> Path:
+    """The weights of an open_clip 'architecture/pretrained' in the local hub cache (fetched first if not `offline`).
+
+    Raises:
+        UsageError: they are not there, cannot be downloaded, or are no safetensors.
+    """
+    from huggingface_hub import hf_hub_download
+
+    repository, file = hub_weights(source)
+    if not file:
+        raise UsageError(
+            f"The extractor '{source}' is neither a folder nor 'architecture/pretrained' with weights in safetensors "
+            "that open_clip knows; give a folder, or ViT-B-32-quickgelu/openai."
+        )
+    try:
+        return Path(hf_hub_download(repository, file, local_files_only=offline))
+    except Exception as error:
+        if not offline:
+            raise UsageError(
+                f"The extractor '{source}' cannot be downloaded in safetensors from {repository} ({reason(error)}); "
+                "check the network, or give a folder."
+            ) from error
+        raise UsageError(
+            f"The extractor '{source}' is not in the local hub cache; give a folder or allow downloads with "
+            f"--no-offline, or fetch it with `hf download {repository} {file}`; the mini tier needs none of this."
+        ) from error

@@ -1,0 +1,1 @@
+"""What differs from setting to setting, behind one interface: see `harness.settings.base`."""

@@ -1,0 +1,390 @@
+"""The interface behind which settings differ: planning, running, storing, tuning and reporting know none by name.
+
+A setting is a plugin: a class derived from `Setting`, registered by an entry point in the group
+`stamina_bench.settings`. Its methods are those of the group `stamina_bench.methods.NAME`, and its benchmarks say its
+name. Importing this module imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError, unknown
+from harness.settings.presentation import Column, Presentation
+
+if TYPE_CHECKING:
+    from harness.fingerprint import Fingerprints
+    from harness.photo_sets import Watch
+    from harness.plan import Cell, CellRequest, Plan, RunContext, Step
+    from harness.spec import Benchmark, Frozen, Options, RunSpec, Task, Tier
+
+METRICS = Path(__file__).parent.parent / "metrics"
+
+
+def _one(recipe: Mapping[str, Any]) -> float:
+    return 1.0
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """One kind of step.
+
+    Attributes:
+        run: What makes it, as 'module:function'. It is called with (step, context, store, device, folder), leaves its
+            files in the folder, and returns facts for the manifest.
+        version: Raised whenever its code changes what it writes.
+        seconds: Nominal seconds at the mini tier, on one core of a 2025 server, of `nominal` units of work.
+        megabytes: Nominal size of what it leaves.
+        units: How much work a recipe is, such as images times sampling steps.
+        chained: Whether it belongs to a chain of trainings, each of which waits for the one before.
+        scoring: Whether it only measures what is there: `stamina-bench score` makes it again.
+        shown: Whether it makes pictures to look at, which no figure comes from.
+        anywhere: Whether it gives the same bytes on every device.
+        sampled: Whether it draws images.
+        named: Whether a run's file names it by key; else it serves only what comes after it.
+        of_no_concept: Whether it shows no concept of a benchmark, and is kept by what builds on it.
+    """
+
+    run: str
+    version: int
+    seconds: float = 0.5
+    megabytes: float = 0.1
+    units: Callable[[Mapping[str, Any]], float] = _one
+    nominal: float = 1.0
+    chained: bool = False
+    scoring: bool = False
+    shown: bool = False
+    anywhere: bool = False
+    sampled: bool = False
+    named: bool = True
+    of_no_concept: bool = False
+
+    def function(self) -> Callable[..., Mapping[str, Any]]:
+        """What makes it, imported now."""
+        module, _, name = self.run.partition(":")
+        found: Callable[..., Mapping[str, Any]] = getattr(import_module(module), name)
+        return found
+
+    def nominal_seconds(self, recipe: Mapping[str, Any]) -> float:
+        """Seconds of a step of that size, where nothing better is known."""
+        return self.seconds * self.units(recipe) / self.nominal
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """One model that a tier needs.
+
+    Attributes:
+        kind: What it is, as in 'backbone'. source: a folder or a hub id.
+        look: Gives in words what it is, from its source, or raises `UsageError`.
+        waits: Whether it is looked for only once all before it are there, unless it is a folder.
+    """
+
+    kind: str
+    source: str
+    look: Callable[[str], str]
+    waits: bool = False
+
+
+class StepCounts(Protocol):
+    """What steps cost, whatever the machine's speed."""
+
+    def flop(self, step: Step) -> float:
+        """Of a step of the plan; 0 where it is not counted."""
+        ...
+
+    def megabytes(self, step: Step) -> float:
+        """What it leaves on disk."""
+        ...
+
+    def flop_of(self, kind: str, recipe: Mapping[str, Any]) -> float:
+        """Of a finished step, of which only the recipe is known; 0 where that does not tell."""
+        ...
+
+
+@dataclass(frozen=True)
+class Given:
+    """What `Setting.context` makes the context of a run of.
+
+    Attributes:
+        tier: The tier as registered.
+        folder: The backbone's folder. `backbone_name` is what tables call it, `backbone_hash` of its files.
+        device_type: 'cpu' or 'cuda'.
+        cautions: What the run's owner and readers of its tables must know, in whole sentences.
+    """
+
+    spec: RunSpec
+    tier: Tier
+    benchmark: Benchmark
+    folder: Path
+    backbone_name: str
+    backbone_hash: str
+    device_type: str
+    fingerprints: Fingerprints
+    cautions: tuple[str, ...]
+
+
+class Setting(ABC):
+    """What all benchmarks and methods of one setting have in common.
+
+    Class attributes:
+        name: As benchmarks and `--setting` say it. order: where it stands in listings, lowest first.
+        base_options: What the options of its methods derive from.
+        budget: The options that say how much a task is trained, most telling first.
+        default_methods: What `run` takes when no method is named.
+        method_group: The group of its methods' entry points; by default `stamina_bench.methods.NAME`.
+        protocol_name, protocol_class: How `--set NAME.key=value` calls the options of the protocol, and their class.
+        headline: The metrics that progress, tuning and the page's first table lead with: how well, how much was lost.
+        headline_names, headline_unit: How progress prints them, and in which unit (rows are not converted).
+        step_kinds: Kind -> what makes such steps.
+        preload: The module that a worker imports before its first step.
+        scoring_modules: The files that figures are computed by; an edit of one makes scores anew.
+        criterion: What tuning goes by, in words. trial_metrics: the metrics that it reads of a trial's score.
+        space_size, trial_budget: Settings in every built-in method's search space, and how many of them are tried.
+        verified: The metrics that `verify` judges; those with a direction may not get worse. states: those that may
+            not move at all. exact: of these, counts that no seed moves.
+        bare_loss: What a task is trained on where a method adds nothing. end_of_task: what happens after a training.
+        tuned_folder: Where records of tunings lie, beside the methods.
+        draws: Whether its models draw images, so that there are pictures to show and pipelines to export.
+        extracts: Whether its figures are made with a feature extractor (`--extractor`).
+    """
+
+    name: ClassVar[str]
+    order: ClassVar[int] = 10
+    base_options: ClassVar[type[Options]]
+    budget: ClassVar[tuple[str, ...]]
+    default_methods: ClassVar[tuple[str, ...]] = ()
+    method_group: ClassVar[str] = ""
+    protocol_name: ClassVar[str]
+    protocol_class: ClassVar[type[Frozen]]
+    headline: ClassVar[tuple[str, str]]
+    headline_names: ClassVar[tuple[str, str]]
+    headline_unit: ClassVar[str]
+    step_kinds: ClassVar[Mapping[str, StepKind]]
+    preload: ClassVar[str] = "harness.steps"
+    scoring_modules: ClassVar[tuple[Path, ...]]
+    criterion: ClassVar[str]
+    trial_metrics: ClassVar[tuple[str, ...]]
+    space_size: ClassVar[int] = 6
+    trial_budget: ClassVar[int] = 6
+    verified: ClassVar[tuple[str, ...]] = ()
+    states: ClassVar[tuple[str, ...]] = ()
+    exact: ClassVar[tuple[str, ...]] = ()
+    bare_loss: ClassVar[str] = "its own loss"
+    end_of_task: ClassVar[str] = "what was learned is kept"
+    tuned_folder: ClassVar[str] = "tuned"
+    draws: ClassVar[bool] = False
+    extracts: ClassVar[bool] = False
+
+    # ------------------------------------------------------------------------------------------------- before a run
+
+    def check(self, spec: RunSpec, benchmark: Benchmark, tier: Tier) -> None:
+        """Refuse what a run of this setting cannot be asked for.
+
+        Raises:
+            UsageError: an option that is not for this setting, or a benchmark without this tier.
+        """
+        return
+
+    def ordered(self, benchmark: Benchmark, spec: RunSpec) -> Benchmark:
+        """The benchmark in the order of tasks that a run asks for, under a name of its own where that is another."""
+        return benchmark
+
+    @abstractmethod
+    def tasks(self, benchmark: Benchmark, tier: Tier, spec: RunSpec, seed: int) -> Sequence[Task]:
+        """All tasks of a trial, numbered from 1, in the order in which they are learned."""
+
+    @abstractmethod
+    def default_backbone(self, tier: Tier) -> str:
+        """The tier's own backbone: a folder, or a hub id."""
+
+    @abstractmethod
+    def find_backbone(self, source: str, *, offline: bool) -> Path:
+        """The folder of a backbone, fetched first unless `offline`.
+
+        Raises:
+            UsageError: it is not there, or not of the kind that this setting needs.
+        """
+
+    @abstractmethod
+    def protocol(self, tier: Tier) -> Frozen:
+        """The tier's protocol, before a run's changes."""
+
+    def changed_protocol(self, tier: Tier, spec: RunSpec) -> Any:
+        """The tier's protocol with a run's changes.
+
+        Raises:
+            UsageError: an unknown option, or a value out of range.
+        """
+        kind, name, changes = self.protocol_class, self.protocol_name, spec.protocols().get(self.protocol_name, {})
+        for option in changes:
+            if option not in kind.model_fields:
+                raise unknown(f"{name} option", option, kind.model_fields)
+        try:
+            return kind.model_validate({**self.protocol(tier).model_dump(), **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = f"{name.capitalize()} option '{first['loc'][0]}'"
+            raise UsageError(f"{where} cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+    @abstractmethod
+    def context(self, given: Given) -> RunContext:
+        """What all cells of a run share.
+
+        Raises:
+            UsageError: a change of the protocol that does not fit.
+        """
+
+    def check_prompts(self, context: RunContext, tasks: Sequence[Task], options: Sequence[Any]) -> None:
+        """Look at the tasks that will be run under some methods' options, before any work.
+
+        Raises:
+            UsageError: something of a task does not fit the backbone.
+        """
+        return
+
+    @abstractmethod
+    def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
+        """Plan one cell: its steps, as far as the plan does not have them, and what belongs to it."""
+
+    def task_keys(self, cell: Cell, position: int) -> Mapping[str, Any]:
+        """What a run's file says of one task of a cell: {train, real, real_features, images, features, content}."""
+        train = cell.trains[min(position, len(cell.trains) - 1)]  # a joint method has one training, of all tasks
+        return {"train": train, "real": None, "real_features": None, "images": {}, "features": {}, "content": ""}
+
+    # --------------------------------------------------------------------------------------------- images of the user
+
+    def folder_benchmark(
+        self, folder: Path, tier: str, *, split_into: int | None, class_order: int | None, watch: Watch,
+        min_side: int | None,
+    ) -> Benchmark:  # fmt: skip
+        """A folder of the user's own images as a benchmark.
+
+        Raises:
+            UsageError: it is none, or this setting takes no folders.
+        """
+        raise UsageError(
+            f"The setting {self.name} takes no folder of images; name a benchmark of `stamina-bench list`."
+        )
+
+    def known_tasks(self, benchmark: Benchmark, tier: str) -> Iterable[Task]:
+        """Tasks by whose images a step is known to be of a benchmark, for `cache prune`."""
+        return benchmark.tasks(tier)
+
+    # -------------------------------------------------------------------------------------------------------- figures
+
+    @cached_property
+    def presentation(self) -> Presentation:
+        """How its results are printed."""
+        return self.present()
+
+    @abstractmethod
+    def present(self) -> Presentation:
+        """How its results are printed; `presentation` keeps it."""
+
+    @cached_property
+    def metrics_hash(self) -> str:
+        """Hash of the metrics' source: scoring is cheap, and an edited metric must score again."""
+        digest = hashlib.sha256()
+        for path in self.scoring_modules:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def column(self, metric: str) -> Column | None:
+        """The column of a metric; None where no table or file has it."""
+        return next((column for column in self.presentation.every if column.metric == metric), None)
+
+    def higher(self, metric: str) -> bool:
+        """Whether higher is better."""
+        column = self.column(metric)
+        return column is not None and column.higher
+
+    def trial_score(self, figures: Mapping[str, float]) -> float:
+        """What a tuning goes by, lower is better: by default the sum of `trial_metrics`."""
+        signs = {
+            name: -1.0 if (c := self.column(name)) is not None and c.higher else 1.0 for name in self.trial_metrics
+        }
+        return sum(sign * figures[name] for name, sign in signs.items())
+
+    # --------------------------------------------------------------------------------------------- what steps will cost
+
+    def steps_of_training(self, recipe: Mapping[str, Any]) -> int:
+        """Training steps of a training's recipe, for the speed that progress shows; 0 where it does not tell."""
+        return int(recipe.get("options", {}).get("steps", 0))
+
+    def is_nominal(self, context: RunContext) -> bool:
+        """Whether the nominal seconds of `step_kinds` were taken on a backbone like this one, on such a device."""
+        return True
+
+    def counting_imports_torch(self, context: RunContext) -> bool:
+        """Whether `counts` takes seconds, which an estimate beside a run is not worth."""
+        return False
+
+    def counts(self, plan: Plan) -> StepCounts:
+        """What steps cost that are not nominal and of which none was measured.
+
+        Raises:
+            UsageError: the backbone cannot be counted.
+        """
+        raise UsageError(f"Steps of the setting {self.name} cannot be counted; leave the estimate out.")
+
+    def forecast(self, benchmark: str, tier: str) -> Any:
+        """What makes `stamina-bench plan`, a function; see `harness.forecast.forecast`.
+
+        Raises:
+            UsageError: this setting has none.
+        """
+        raise UsageError(
+            f"`plan` counts diffusion models only, and {benchmark} is of {self.name}; use "
+            f"`stamina-bench run {benchmark} --tier {tier} --dry-run`."
+        )
+
+    # -------------------------------------------------------------------------------------------------------- methods
+
+    def prompt(self, options: Any) -> str | None:
+        """The prompt that a method's tasks are trained with; None where nothing is prompted in words."""
+        return None
+
+    def counting_backbone(self) -> str:
+        """Where parameters are counted if nobody says where: the paper's backbone."""
+        from harness import registry
+
+        return self.default_backbone(registry.tiers().get("paper"))
+
+    def check_counting(self, backbone: str) -> None:
+        """Make sure that parameters can be counted there.
+
+        Raises:
+            UsageError: it is not there, or not of the kind that this setting needs.
+        """
+        return
+
+    def count_parameters(self, backbone: str, names: str) -> list[dict[str, Any]]:
+        """One record a method: {method, parameters, n_param, ...}.
+
+        Args:
+            backbone: Where to count. names: Comma-separated method names, or 'all'.
+
+        Raises:
+            UsageError: this setting cannot count, an unknown method, or a backbone that cannot be loaded.
+        """
+        raise UsageError(f"Parameters cannot be counted in the setting {self.name}; use --no-params.")
+
+    # -------------------------------------------------------------------------------------------------- the machine
+
+    def models(self, tier: Tier, backbone: str | None) -> Sequence[ModelPart]:
+        """For `doctor`: what a tier needs for this setting, in the order in which it is looked for.
+
+        Args:
+            backbone: What stands in for a backbone that would be downloaded; None for nothing.
+        """
+        return ()

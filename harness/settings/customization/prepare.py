@@ -1,0 +1,95 @@
+"""What a run of the customization setting needs before its first step: a pipeline, an extractor, prompts that fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness import registry
+from harness.backbones.pipeline_files import cached_extractor, check_pipeline
+from harness.errors import UsageError, shortened
+from harness.fingerprint import Fingerprints
+from harness.plan import RunContext
+from harness.prompts import prompt_for
+from harness.settings.base import Given
+from harness.spec import Task
+from harness.store import key_of
+from harness.weights import check_extractor
+
+# what CLIP's tokenizer takes for a word: contractions, letters, single digits, other signs
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def context(given: Given) -> RunContext:
+    """What all cells of a run share.
+
+    Raises:
+        UsageError: an unknown sampling option, or no such extractor.
+    """
+    spec, setting = given.spec, registry.setting("customization")
+    tier = given.tier.model_copy(
+        update={
+            "resolution": check_pipeline(given.folder, given.backbone_name),
+            "extractor": spec.extractor or given.tier.extractor,
+        }
+    )
+    return RunContext(
+        tier=tier, protocol=setting.changed_protocol(tier, spec), backbone=str(given.folder),
+        backbone_name=given.backbone_name, backbone_hash=given.backbone_hash, extractor=tier.extractor,
+        extractor_hash=_extractor_hash(tier.extractor, given.fingerprints, offline=spec.offline),
+        device_type=given.device_type, dtype=spec.dtype or ("float32" if given.device_type == "cpu" else tier.dtype),
+        offline=spec.offline, compiled=spec.compile, cautions=given.cautions,
+    )  # fmt: skip
+
+
+def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
+    """Make sure that every task's prompt, category word included, fits the tokenizer, before any training.
+
+    Raises:
+        UsageError: a category word is too long.
+    """
+    try:
+        settings = json.loads((folder / "tokenizer" / "tokenizer_config.json").read_text(encoding="utf-8"))
+        length = int(settings["model_max_length"])
+        count = _token_counter(folder / "tokenizer")
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for task in tasks:
+        # the custom token is one token, whatever it looks like to the tokenizer now
+        found = count(prompt_for("a", task.category, True))
+        if found > length:
+            raise UsageError(
+                f"The category word '{shortened(task.category)}' of '{shortened(task.name)}' is too long for the "
+                f"backbone ({found} of {length} tokens); put a shorter one into category.txt in its folder."
+            )
+
+
+def _token_counter(folder: Path) -> Callable[[str], int]:
+    """How many tokens a text has, both ends included; without transformers, which takes seconds to import."""
+    from tokenizers import Tokenizer
+
+    if (folder / "tokenizer.json").exists():
+        whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return lambda text: len(whole.encode(text).ids)
+    from tokenizers import Regex
+    from tokenizers.models import BPE
+    from tokenizers.normalizers import NFC, Lowercase, Sequence
+    from tokenizers.pre_tokenizers import ByteLevel, Split
+    from tokenizers.pre_tokenizers import Sequence as Steps
+
+    # vocab.json and merges.txt, as Stable Diffusion 1.x and 2.x ship them: CLIP's BPE and its way to split words
+    vocabulary, merges = (str(folder / name) for name in ("vocab.json", "merges.txt"))
+    plain = Tokenizer(BPE.from_file(vocabulary, merges, end_of_word_suffix="</w>"))
+    plain.normalizer = Sequence([NFC(), Lowercase()])
+    words = Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
+    plain.pre_tokenizer = Steps([words, ByteLevel(add_prefix_space=False, use_regex=False)])
+    return lambda text: len(plain.encode(text).ids) + 2
+
+
+def _extractor_hash(source: str, fingerprints: Fingerprints, *, offline: bool) -> str:
+    if Path(source).is_dir():
+        check_extractor(Path(source), source)
+        return fingerprints.folder(Path(source))
+    # one file of weights may serve two architectures, as OpenAI's does with and without quick GELU
+    return key_of({"model": source, "weights": fingerprints.file(cached_extractor(source, offline=offline).resolve())})

@@ -1,0 +1,19 @@
+"""Columns that both built-in settings have: what was trained, and what became of the weights."""
+
+from __future__ import annotations
+
+from harness.settings.presentation import NO_SPREAD, Column
+
+SHARE = Column("n_param", "%", "N_param Train (%)", "N_param %", (r"$N_\mathrm{param}$", r"Train (\%)"))
+WEIGHTS = (
+    Column("plasticity_distance", "1", "plasticity distance", "distance", ("plasticity", "distance")),
+    Column("residual_norm", "1", "residual norm", "residual", ("residual", "norm"), digits=3, by_task=True),
+    Column("mask_density", "fraction", "mask density", "density", ("mask", "density"), digits=3, by_task=True),
+    Column("interference", "fraction", "interference", "interf.", ("interference", ""), digits=3),
+    Column("overlap", "1", "overlap", "overlap", ("overlap", ""), digits=3),
+    Column("change_density", "fraction", "change density", "changed", ("change", "density"), digits=3),
+)
+SPREAD = (
+    f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
+    "one seed only."
+)

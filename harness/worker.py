@@ -1,0 +1,85 @@
+"""Runs one step in a worker process and commits it to the store.
+
+The files of a step are the same bytes whenever and wherever it is made (on a CPU). Machine-dependent values, such as
+its seconds, are returned as facts, which the manifest keeps beside the files' hashes; `notes` among them are for the
+user.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import registry
+from harness.backbones.memory import forget_peak, out_of_memory, peak
+from harness.checkpoint import Checkpoint
+from harness.errors import OutOfMemoryError, UsageError
+from harness.plan import RunContext, Step
+from harness.plugin_errors import explained
+from harness.store import Store
+from harness.surroundings import left_alone
+
+LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
+OUT_OF_MEMORY = (
+    "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
+    "else uses it, and run the same command again"
+)
+
+
+def _in_surroundings(step: Step, context: RunContext) -> AbstractContextManager[None]:
+    """What a plugin's code must leave as it was, where a step runs any that is not ours."""
+    name = step.work.get("method")
+    if not isinstance(name, str) or registry.methods(context.setting).is_ours(name):
+        return nullcontext()
+    return left_alone(f"Method '{name}'")
+
+
+def _plugin_of(step: Step, context: RunContext) -> str:
+    """The module of the method whose step it is; empty if it is of none, or that cannot be imported."""
+    with suppress(UsageError, KeyError):
+        return registry.methods(context.setting).get(step.work["method"]).__module__
+    return ""
+
+
+def execute(step: Step, context: RunContext, root: Path, device: str) -> float:
+    """Run one step and commit it; gives its seconds, 0 if another process made it meanwhile.
+
+    On a CPU by one thread: sums then have one order.
+
+    Raises:
+        OutOfMemoryError: it may pass when less is beside it. BenchError: what the user can mend.
+        StoreError: the results folder cannot be written.
+    """
+    if context.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if device == "cpu":
+        torch.set_num_threads(1)
+    store = Store(root)
+    with store.lock(step.key):
+        store.wait_for([step.key], 0.0)  # a network file system may remember that it was not there
+        if store.get(step.key) is not None:  # another process was faster
+            return 0.0
+        started = time.perf_counter()
+        forget_peak(device)
+        facts: dict[str, Any] = {
+            "device": device,
+            "versions": {name: version(name) for name in LIBRARIES},
+        }
+        make = registry.setting(context.setting).step_kinds[step.kind].function()
+        with store.commit(step.key, step.recipe, facts) as folder:
+            try:
+                with _in_surroundings(step, context):
+                    facts.update(make(step, context, store, device, folder))
+            except Exception as error:
+                if out_of_memory(error):
+                    raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
+                raise explained(error, _plugin_of(step, context)) from error
+            facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
+    Checkpoint(store.checkpoint(step.key)).clear()
+    return float(facts["seconds"])
