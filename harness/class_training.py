@@ -17,6 +17,7 @@ from harness.backbones.stack import gather, stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
 from harness.hooks import no_global_draws, no_hidden_state
+from harness.lent import Lent
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.training import resume, settle
@@ -67,7 +68,9 @@ def _train_classes(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     head = Head(model, lesson.classes, o.mask_past, initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
+    lent = Lent(method, (generator, initial))
     module = hooks.begin(method, model, initial).to(model.device)
+    lent.check("begin")
     adapters = model.adapters()
     check_apart(method, module, adapters, None)
     for adapter in adapters:
@@ -110,6 +113,7 @@ def _train_classes(
             images = lesson.pixels.training(rows, generator).to(model.device)
             entropy = head(model.features(images), labels[rows].to(model.device))
             penalties = hooks.penalties(method, watched=step == done)
+            lent.check("penalties")
             checks.losses(step, {"ce": entropy, **penalties}, logged=logged)
             loss = entropy + sum(penalties.values(), torch.zeros_like(entropy))
             checks.reach(loss, penalties)
@@ -136,6 +140,7 @@ def _train_classes(
     weight, bias = head.whole()
     model.load_head(weight, bias)
     memory = hooks.remember(method, lesson, generator)
+    lent.check("remember")
     model.prompt = None
     seconds = time.perf_counter() - started
     distance = {name: float(model.change(name).norm()) for name in model.projections}

@@ -15,6 +15,7 @@ from harness.backbones.stack import gather, stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.hooks import no_global_draws, no_hidden_state
+from harness.lent import Lent
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
@@ -63,7 +64,9 @@ def _train_task(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     model.set_category(lesson.category)
     before = model.weights()
+    lent = Lent(method, (generator, initial), lesson)
     module = hooks.begin(method, model, initial).to(model.device)
+    lent.check("begin")
     adapters = model.adapters()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
     check_apart(method, module, adapters, frozen)
@@ -92,8 +95,11 @@ def _train_task(
         for stack in stacks:
             stack.refresh()
         model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
-        denoising = lesson.loss(hooks.batch(method, lesson, generator, watched=step == first), generator)
+        batch = hooks.batch(method, lesson, generator, watched=step == first)
+        lent.check("batch")
+        denoising = lesson.loss(batch, generator)
         penalties = hooks.penalties(method, watched=step == first)
+        lent.check("penalties")
         checks.losses(step, {"sd": denoising, **penalties}, logged=logged)
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         checks.reach(loss, penalties)
@@ -117,11 +123,14 @@ def _train_task(
     settle(module, adapters)
     check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
+    lent.check("measures")
     with torch.no_grad():
         embedding = module().detach().clone()
     model.fold()
     model.set_token(lesson.token, embedding)
     memory = hooks.remember(method, lesson, generator)
+    lent.check("remember")
+    lent.check_content()
     seconds = time.perf_counter() - started
     distance = distances(model)
     measures |= {

@@ -257,6 +257,31 @@ MISTAKES: Mapping[str, type[Plain]] = {
         "OverAll says that it is stackable, but computes otherwise for several adapters at once than for one; let",
         begin=lambda self, model, generator: attached(self, model, OverAll, generator),
     ),
+    "a seed in begin": broken(
+        "Broken.begin() seeds the generator that it is given anew, so that draws no longer depend on the run's seed;",
+        begin=lambda self, model, generator: Plain.begin(self, model, generator.manual_seed(1)),
+    ),
+    "a seed from the clock": broken(
+        "Broken.remember() seeds the generator that it is given anew",
+        remember=lambda self, lesson, generator: {"a": torch.tensor(generator.seed() % 2)},
+    ),
+    "a seed in penalties": broken(
+        "Broken.penalties() seeds the generator that it is given anew",
+        batch=lambda self, lesson, generator: setattr(self, "kept", generator) or lesson.plain(2, generator),
+        penalties=lambda self: self.kept.manual_seed(1) and {},
+    ),
+    "latents scaled in place": broken(
+        "Broken.batch() changes lesson.latents.mean in place, which all later steps of the task are taught from;",
+        batch=lambda self, lesson, generator: lesson.latents.mean.mul_(1.5) is None or lesson.plain(2, generator),
+    ),
+    "latents scaled as data": broken(
+        "A hook of Broken changes lesson.latents.mean in place",
+        batch=lambda self, lesson, generator: lesson.latents.mean.data.mul_(1.5) is None or lesson.plain(2, generator),
+    ),
+    "images turned in place": broken(
+        "A hook of Broken changes lesson.images in place",
+        remember=lambda self, lesson, generator: lesson.images.fill(0) or {},
+    ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
     ),
