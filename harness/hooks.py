@@ -202,10 +202,15 @@ def no_hidden_state(method: AnyMethod) -> Iterator[None]:
     """Notice that a task changes what all instances share: the next task may be learnt in another process.
 
     Raises:
-        PluginError: a list, dict, set, array or tensor of the class or its module changed.
+        PluginError: a list, dict, set, array or tensor of the class or its module changed, or the method's options.
     """
-    before = _shared(method)
+    before, options = _shared(method), comparable(method.options.model_dump())
     yield
+    if comparable(method.options.model_dump()) != options:
+        raise PluginError(
+            f"A task of {type(method).__name__} changes self.options, though its results are keyed and reported with "
+            "those that it was given; keep what is worked out of them in an attribute of another name."
+        )
     for place, value in _shared(method).items():
         if before.get(place, value) != value:
             raise PluginError(

@@ -10,6 +10,7 @@ from inspect import isabstract
 from types import FunctionType
 from typing import Any
 
+from harness.comparable import comparable
 from harness.errors import UsageError
 from harness.method import Method
 from harness.spec import ClassOptions, MethodOptions, Options, SettingName
@@ -39,6 +40,29 @@ def _flaw(plugin: type[Method[Any]], setting: SettingName) -> str:
         return "it does not define begin()"
     own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
     return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
+
+
+def made(plugin: type[Method[Any]], options: Options) -> Method[Any]:
+    """An instance of a method with these options.
+
+    Raises:
+        UsageError: its `__init__` cannot be called with options alone, leaves out the base class's, or changes them.
+    """
+    init = f"{plugin.__name__}.__init__()"
+    try:
+        inspect.signature(plugin).bind(options)
+    except TypeError:
+        raise UsageError(f"{init} must take the options and nothing else: def __init__(self, options).") from None
+    before = comparable(options.model_dump())
+    method = plugin(options)
+    if not all(hasattr(method, name) for name in ("options", "memory", "place")):
+        raise UsageError(f"{init} leaves out the base class's; begin it with super().__init__(options).")
+    if comparable(method.options.model_dump()) != before:
+        raise UsageError(
+            f"{init} changes the options, though results are keyed and reported with those that it was given; give the "
+            "options class other defaults (tier_defaults), or keep what is worked out of them in another attribute."
+        )
+    return method
 
 
 def prior_images(method: Method[Any]) -> int:

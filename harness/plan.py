@@ -25,7 +25,7 @@ from typing import Any
 from harness.budgets import inherited_budget
 from harness.identity import DIGITS, MadeBy, content_of, extractor_label, step_versions, task_content
 from harness.method import Method
-from harness.method_checks import prior_images
+from harness.method_checks import made, prior_images
 from harness.prompts import composed_prompt
 from harness.spec import Benchmark, ImageSource, MethodOptions, Options, Recognition, Sampling, SettingName, Task, Tier
 from harness.store import key_of
@@ -277,7 +277,7 @@ class Plan:
             "method": method.learner or name, "source": learner.source_hash(),
             "options": learner_options.model_dump(mode="json"),
         }  # fmt: skip
-        priors = prior_images(learner(learner_options))
+        priors = prior_images(made(learner, learner_options))
         trains: list[str] = []
         for task in tasks:
             # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks

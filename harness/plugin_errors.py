@@ -6,6 +6,8 @@ import traceback
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from harness.distributions import is_standard, site_folders
 from harness.errors import BenchError, PluginError, UsageError, reason
 from harness.import_path import PACKAGES
@@ -45,7 +47,7 @@ def explained(error: Exception, module: str) -> Exception:
     elif (failure := library_failure(error, module)) is not None:  # what a method alone imports is no other's concern
         told = BenchError(str(failure))
     elif where:
-        told = PluginError(f"{type(error).__name__}: {reason(error)} ({where})")
+        told = PluginError(f"{_said(error)} ({where})")
     else:
         *_, (frame, line) = traceback.walk_tb(error.__traceback__)
         place = f"{frame.f_code.co_filename}, line {line}"
@@ -53,6 +55,18 @@ def explained(error: Exception, module: str) -> Exception:
     if isinstance(told, BenchError) and not told.trace:
         told.trace = "".join(traceback.format_exception(error))
     return told
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # its first line only counts
+        first = error.errors()[0]
+        if first["type"] == "frozen_instance":
+            return (
+                f"the option '{first['loc'][0]}' is changed, though results are keyed and reported with the options as "
+                "they were given; keep what is worked out of them in an attribute of the method's"
+            )
+        return f"{error.title}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}"
+    return f"{type(error).__name__}: {reason(error)}"
 
 
 def _of_libraries(file: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain, RankOptions
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from tiny_tasks import Course, tiny_model
 from torch import Tensor
 from torch.nn import functional
@@ -25,7 +26,7 @@ from harness.errors import BenchError, PluginError, UsageError
 from harness.failures import read_failures, read_traces, write_failures
 from harness.method import Method
 from harness.method_checks import flaw as flaw_of
-from harness.method_checks import prior_images
+from harness.method_checks import made, prior_images
 from harness.plugin_errors import explained
 from harness.spec import SETTINGS
 from harness.step_parts import Memory, unread
@@ -133,6 +134,25 @@ def test_a_number_of_class_images_is_one(count: object) -> None:
     assert prior_images(derived(prior_images=lambda self: 3)(RankOptions())) == 3
 
 
+def more_rank(self: Plain, options: RankOptions) -> None:
+    Plain.__init__(self, options.model_copy(update={"rank": 9}))
+
+
+@pytest.mark.parametrize(
+    ("init", "sentence"),
+    [
+        (lambda self, options: None, "leaves out the base class's; begin it with super().__init__(options)."),
+        (lambda self: None, "must take the options and nothing else: def __init__(self, options)."),
+        (more_rank, "changes the options, though results are keyed and reported with those that it was given; give"),
+    ],
+)
+def test_an_init_that_makes_no_method_is_refused(init: Callable[..., None], sentence: str) -> None:
+    with pytest.raises(UsageError) as said:
+        made(derived(__init__=init), RankOptions())
+    assert str(said.value).startswith(f"Derived.__init__() {sentence}")
+    assert made(Plain, RankOptions(rank=3)).options.rank == 3
+
+
 def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
     helped = derived(
         penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin
@@ -199,6 +219,17 @@ def test_an_error_of_a_plugin_keeps_its_place_and_its_traceback(tmp_path: Path) 
     assert read_traces(tmp_path / "f.json") == {"k": told.trace}
     write_failures(tmp_path / "f.json", {"k": "plain"})
     assert read_traces(tmp_path / "f.json") == {}
+
+
+def test_an_option_that_is_set_is_named() -> None:
+    with pytest.raises(ValidationError) as raised:
+        Plain(RankOptions()).options.rank = 3
+    told = explained(raised.value, "test_plugin_mistakes")
+    assert str(told).startswith("the option 'rank' is changed, though results are keyed and reported with the options")
+    with pytest.raises(ValidationError) as raised:
+        RankOptions(rank=0)
+    said = r"^RankOptions: 'rank': input should be greater than or equal to 1 \(.*test_plugin_mistakes.py, line \d+\)$"
+    assert re.match(said, str(explained(raised.value, "test_plugin_mistakes")))
 
 
 def test_other_errors_say_where_they_are_and_what_the_system_says_stays() -> None:

@@ -282,6 +282,18 @@ MISTAKES: Mapping[str, type[Plain]] = {
         "A hook of Broken changes lesson.images in place",
         remember=lambda self, lesson, generator: lesson.images.fill(0) or {},
     ),
+    "other options": broken(
+        "A task of Broken changes self.options, though its results are keyed and reported with those that it was given",
+        begin=lambda self, model, generator: (
+            setattr(self, "options", self.options.model_copy(update={"weight": 2.0}))
+            or Plain.begin(self, model, generator)
+        ),
+    ),
+    "an option set by force": ends(
+        "A task of Broken changes self.options",
+        "penalties",
+        lambda m: object.__setattr__(m.options, "weight", m.options.weight + 1) or {},
+    ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
     ),
