@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import sys
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from numbers import Real
@@ -202,7 +203,7 @@ def no_hidden_state(method: AnyMethod) -> Iterator[None]:
     """Notice that a task changes what all instances share: the next task may be learnt in another process.
 
     Raises:
-        PluginError: a list, dict, set, array or tensor of the class or its module changed, or the method's options.
+        PluginError: a value of the class or its module changed or is new, or the method's options changed.
     """
     before, options = _shared(method), comparable(method.options.model_dump())
     yield
@@ -212,10 +213,11 @@ def no_hidden_state(method: AnyMethod) -> Iterator[None]:
             "those that it was given; keep what is worked out of them in an attribute of another name."
         )
     for place, value in _shared(method).items():
-        if before.get(place, value) != value:
+        if place not in before or before[place] != value:
             raise PluginError(
                 f"A task of {type(method).__name__} changes {place}, which the next task does not find when it is "
-                "learnt by another process; return what it needs from remember(), and find it in self.memory."
+                "learnt by another process; return what it needs from remember(), and find it in self.memory (what is "
+                "the same for every task may be kept by functools.cache)."
             )
 
 
@@ -252,7 +254,11 @@ def _global_states(tensors_only: bool) -> dict[str, object]:
     return states if tensors_only else {**states, "Python's global generator": random.getstate()}
 
 
-_MUTABLE = (list, dict, set, bytearray, np.ndarray, Tensor)
+# kinds whose content tells whether they changed; of anything else it cannot be told
+_VALUES = frozenset({
+    list, dict, set, bytearray, np.ndarray, Tensor, nn.Parameter, defaultdict, OrderedDict, Counter, deque,
+    bool, int, float, complex, str, bytes, type(None), tuple, frozenset,
+})  # fmt: skip
 
 
 def _shared(method: AnyMethod) -> dict[str, object]:
@@ -260,11 +266,11 @@ def _shared(method: AnyMethod) -> dict[str, object]:
     for kind in type(method).__mro__:
         if kind is Method:
             break
-        places = {f"the class attribute {kind.__name__}.{name}": value for name, value in vars(kind).items()}
         module = sys.modules.get(kind.__module__)
-        places |= {f"{name}, a variable of {kind.__module__}": value for name, value in vars(module or object).items()}
-        own = {place: value for place, value in places.items() if type(value) in _MUTABLE and "__" not in place}
-        found |= {place: comparable(set(v) if isinstance(v, set) else v) for place, v in own.items()}
+        variables = (f"{{}}, a variable of {kind.__module__}", vars(module or object))
+        for place, values in ((f"the class attribute {kind.__name__}.{{}}", vars(kind)), variables):
+            named = {name: value for name, value in list(values.items()) if not name.startswith("__")}
+            found |= {place.format(k): [comparable(v)] for k, v in named.items() if type(v) in _VALUES}
     return found
 
 

@@ -126,6 +126,9 @@ def attached(method: Plain, model: Any, kind: type[parts.LowRank], generator: to
     return parts.new_token(model, "free", "category", method.options.rank, generator)
 
 
+tasks_so_far = 0
+
+
 def drawn(method: Plain, token: nn.Module) -> nn.Module:
     for adapter in method.adapters.values():
         adapter.B.data += 0.1 * torch.randn_like(adapter.B)
@@ -226,6 +229,24 @@ MISTAKES: Mapping[str, type[Plain]] = {
         seen=[],
         remember=lambda self, lesson, generator: self.seen.append(1) or {},
     ),
+    "a number of the class": broken(
+        "A task of Broken changes the class attribute Broken.count, which the next task does not find",
+        count=0,
+        remember=lambda self, lesson, generator: setattr(type(self), "count", self.count + 1) or {},
+    ),
+    "a new attribute of the class": broken(
+        "A task of Broken changes the class attribute Broken.last, which the next task does not find",
+        remember=lambda self, lesson, generator: setattr(type(self), "last", lesson.token) or {},
+    ),
+    "a tensor where there was none": broken(
+        "A task of Broken changes the class attribute Broken.past, which the next task does not find",
+        past=None,
+        remember=lambda self, lesson, generator: setattr(type(self), "past", self.size().detach()) or {},
+    ),
+    "a variable of the module": broken(
+        "A task of Broken changes tasks_so_far, a variable of faulty_methods, which the next task does not find",
+        remember=lambda self, lesson, generator: globals().update(tasks_so_far=globals()["tasks_so_far"] + 1) or {},
+    ),
     "memory as lists": ends("Broken.remember() must give a tensor for 'a'; it gave a list.", "remember", {"a": [1]}),
     "no memory": ends("Broken.remember() must give a dict of names to tensors (an empty", "remember", lambda m: None),
     "measures as a tensor": ends(
@@ -304,6 +325,8 @@ class Everything(Plain):
     """All that a hook may give, where a check could be too strict."""
 
     places: ClassVar[list[int]] = [1, 2]
+    unset: ClassVar[float] = float("nan")
+    words: ClassVar[dict[str, set[str]]] = {"a": {"b"}}
 
     def penalties(self) -> Mapping[str, Tensor]:
         return {"zero": torch.zeros(()), "size": 0.1 * self.size(), "nothing": 0.0 * self.size()}
