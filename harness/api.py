@@ -18,6 +18,7 @@ from harness.cautions import cautions
 from harness.errors import UsageError, reason, shortened, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
+from harness.method_checks import learner_of
 from harness.method_source import warn_of_uncounted
 from harness.plan import Plan, Setting
 from harness.prompts import prompt_for
@@ -219,7 +220,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         check_prompts(folder, chosen)
     for seed in spec.seeds:
         for name, plugin, options, given in wanted:
-            learner = registry.methods().get(plugin.learner) if plugin.learner else None
+            learner = learner_of(plugin)
             plan.add_cell(benchmark, chosen, total, name, plugin, options, seed, learner, spec.full_matrix, given)
     fingerprints.save()
     return Prepared(spec, plan, store, check(plan, store), benchmark)

@@ -17,6 +17,7 @@ from harness.counts import counts_of, extractor_counts
 from harness.errors import BenchError, UsageError
 from harness.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
+from harness.method_checks import learner_of
 from harness.nominal import SAMPLED, units
 from harness.plan import Plan, Setting, Step
 from harness.schedule import longest_chain
@@ -190,7 +191,7 @@ def forecast(
                 options = plugin.options_class.for_tier(tier.name, wanted.changes)
             except UsageError as error:
                 raise UsageError(f"Method '{wanted.name}': {error}") from None
-            learner = registry.methods().get(plugin.learner) if plugin.learner else None
+            learner = learner_of(plugin)
             plan.add_cell(benchmark, chosen, len(tasks), wanted.name, plugin, options, seed, learner, spec.full_matrix)
     counts = counts_of(shapes, source, "float32" if dtype == "float32" else "half")
     costs = Costs(counts, extractor_counts(extractor), dtype)

@@ -80,7 +80,14 @@ def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watc
         given: object = method.batch(lesson, generator)
     if not isinstance(given, Batch):
         raise _wrong(method, "batch", "a Batch, as lesson.plain() does", given)
-    count = len(given.latents)
+    latents: object = given.latents
+    if not isinstance(latents, Tensor) or latents.dim() != 4 or not latents.is_floating_point():
+        raise _wrong(method, "batch", "latents as a floating-point tensor (examples, channels, height, width)", latents)
+    count = len(latents)
+    if not count:
+        raise PluginError(
+            f"{_hook(method, 'batch')} gives no example, so that there is nothing to train on; choose at least one."
+        )
     prompts: object = given.prompts
     if not isinstance(prompts, tuple) or len(prompts) not in (1, count) or not all(isinstance(p, str) for p in prompts):
         raise _wrong(method, "batch", f"prompts as a tuple of 1 or {count} texts", prompts)
@@ -149,7 +156,8 @@ def merge(
     """What `Method.merge` returns: the weights of all projections, and the next `memory`.
 
     Raises:
-        PluginError: something else, or weights of other names or shapes than the projections'.
+        PluginError: something else; weights of other names or shapes than the projections', or that are not finite; or
+            none in which anything is left of what was learnt.
     """
     with no_global_draws(_hook(method, "merge")):
         given: object = method.merge(model, alone, token, category)
@@ -159,6 +167,18 @@ def merge(
     shapes = {name: tuple(projection.weight.shape) for name, projection in model.projections.items()}
     if {name: tuple(tensor.shape) for name, tensor in weights.items()} != shapes:
         raise PluginError(f"{_hook(method, 'merge')} must give a weight of its own shape for each of the projections.")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise PluginError(
+                f"{_hook(method, 'merge')} gives a weight for {name} that is not finite (a division by 0?)."
+            )
+    learnt = any(not _same(model.initial[name], tensor) for name, tensor in alone.items())
+    if learnt and all(not tensor.any() or _same(model.initial[name], tensor) for name, tensor in weights.items()):
+        what = "the pre-trained weights of" if any(tensor.any() for tensor in weights.values()) else "zeros for"
+        raise PluginError(
+            f"{_hook(method, 'merge')} gives {what} every projection, so that nothing is left of what was learnt; "
+            "compute them from `alone`, the weights learnt for the new concept, and from self.memory."
+        )
     return weights, _tensors(method, "merge", "the memory as a dict of names to tensors", given[1])
 
 
@@ -241,6 +261,11 @@ def _tensors(method: AnyMethod, hook: str, wanted: str, given: object, *, cpu: b
             raise _wrong(method, hook, f"a tensor for '{name}'", tensor)
     # copies, as files refuse tensors that share their memory, and views that keep more alive than they show
     return {name: t.detach().cpu().contiguous().clone() if cpu else t for name, t in given.items()}
+
+
+def _same(initial: Tensor, weight: Tensor) -> bool:
+    """Whether a weight is the pre-trained one, as the model would hold it."""
+    return torch.equal(initial, weight.to(initial))
 
 
 def _global_states(tensors_only: bool) -> dict[str, object]:

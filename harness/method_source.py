@@ -17,6 +17,7 @@ from harness.distributions import distribution_of, is_standard, normal, ours
 from harness.errors import UncountedSourceWarning, UsageError
 from harness.import_path import HOME, METHODS, PACKAGES
 from harness.imports import Imports, Place, find_module, imports, with_parents
+from harness.replaced_hooks import replaced_notes
 from harness.source_notes import entropy_notes, option_notes
 
 
@@ -91,6 +92,7 @@ class _Reading:
             self.add_data(index, ancestor)
         for file, content in sorted(self.texts.items()):
             self.notes.extend(entropy_notes(file, content))
+        self.notes.extend(replaced_notes(self.cls, self.base))
         if self.texts and self.whole_text:
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()

@@ -12,6 +12,8 @@ from harness.distributions import is_standard, site_folders
 from harness.errors import BenchError, PluginError, UsageError, reason
 from harness.import_path import PACKAGES
 from harness.libraries import library_failure
+from harness.method import Method
+from harness.replaced_hooks import replaces, used_names
 
 
 def line_in_plugin(error: BaseException, module: str) -> str:
@@ -44,6 +46,8 @@ def explained(error: Exception, module: str) -> Exception:
     where = line_in_plugin(error, module) if module else ""
     if isinstance(error, BenchError) or (isinstance(error, OSError) and not where):
         told: Exception = error
+    elif begun := _not_begun(error):
+        told = PluginError(begun)
     elif (failure := library_failure(error, module)) is not None:  # what a method alone imports is no other's concern
         told = BenchError(str(failure))
     elif where:
@@ -55,6 +59,20 @@ def explained(error: Exception, module: str) -> Exception:
     if isinstance(told, BenchError) and not told.trace:
         told.trace = "".join(traceback.format_exception(error))
     return told
+
+
+def _not_begun(error: Exception) -> str:
+    """What to say of an attribute that a base's `begin` sets, where a plugin's own replaces that and never calls it."""
+    if not isinstance(error, AttributeError) or not isinstance(error.obj, Method):
+        return ""
+    found = replaces(type(error.obj), Method, "begin")
+    if found is None or error.name is None or error.name not in used_names(found[1].begin.__code__):
+        return ""
+    own, other = found
+    return (
+        f"{other.__name__}.begin() sets self.{error.name}, which its other hooks need, and {own.__name__}.begin() "
+        "replaces that and never calls it; begin with super().begin(model, generator), or define those hooks, too."
+    )
 
 
 def _said(error: Exception) -> str:

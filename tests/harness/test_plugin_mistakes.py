@@ -17,7 +17,7 @@ from tiny_tasks import Course, tiny_model
 from torch import Tensor
 from torch.nn import functional
 
-from harness import registry
+from harness import hooks, registry
 from harness.backbones import stack as stacks
 from harness.backbones.adaptable import attach
 from harness.backbones.intact import Intact, left_intact
@@ -26,12 +26,14 @@ from harness.errors import BenchError, PluginError, UsageError
 from harness.failures import read_failures, read_traces, write_failures
 from harness.method import Method
 from harness.method_checks import flaw as flaw_of
-from harness.method_checks import made, prior_images
+from harness.method_checks import learner_of, made, prior_images
 from harness.plugin_errors import explained
+from harness.replaced_hooks import replaced_notes
 from harness.spec import SETTINGS
 from harness.step_parts import Memory, unread
 from harness.surroundings import left_alone
 from methods import parts
+from methods.clora import CLoRA
 
 Make = Callable[..., Course]
 
@@ -101,6 +103,18 @@ FLAWS = {
         ),
         "the defaults of its Narrow do not fit: Option 'rank' cannot be 0",
     ),
+    "a tier's default out of range": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"mini": {"rank": 0}}})),
+        "the defaults of its Narrow at tier mini (tier_defaults) do not fit: Option 'rank' cannot be 0: ",
+    ),
+    "a tier's default of no option": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"mini": {"rnk": 1}}})),
+        "the defaults of its Narrow at tier mini (tier_defaults) do not fit: Unknown option 'rnk'; did you mean rank",
+    ),
+    "a tier misspelt": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"minni": {"rank": 1}}})),
+        "the tier_defaults of its Narrow are for a tier 'minni'; is 'mini' meant?",
+    ),
     "an unknown option": (
         derived(search_space={"rnk": (1, 2)}),
         "its search_space does not fit its options: Unknown option 'rnk'; did you mean rank; see the README",
@@ -151,6 +165,78 @@ def test_an_init_that_makes_no_method_is_refused(init: Callable[..., None], sent
         made(derived(__init__=init), RankOptions())
     assert str(said.value).startswith(f"Derived.__init__() {sentence}")
     assert made(Plain, RankOptions(rank=3)).options.rank == 3
+
+
+@pytest.mark.parametrize(
+    ("learner", "why"),
+    [
+        ("clora", "which is not independent: what is merged must be learnt of each concept alone"),
+        ("cd-merge", "which itself names a learner: what is merged"),
+        ("uub", "which cannot be used: Unknown method 'uub'; did you mean ub"),
+    ],
+)
+def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
+    with pytest.raises(UsageError) as said:
+        learner_of(derived(learner=learner))
+    assert str(said.value).startswith(f"Derived names '{learner}' as its learner, {why}")
+    assert learner_of(derived(learner="ub")) is registry.methods().get("ub")
+    assert learner_of(Plain) is None
+
+
+@pytest.mark.parametrize(
+    ("give", "sentence"),
+    [
+        (lambda initial, alone: initial, "gives the pre-trained weights of every projection, so that nothing is left"),
+        (lambda initial, alone: 0 * alone, "gives zeros for every projection, so that nothing is left of what was"),
+        (lambda initial, alone: alone / 0, "gives a weight for down_blocks.0.attentions.0."),
+        (lambda initial, alone: initial + 0.5 * (alone - initial), ""),
+    ],
+)
+def test_a_merge_leaves_something_of_what_was_learnt(
+    model: TextToImage, give: Callable[[Tensor, Tensor], Tensor], sentence: str
+) -> None:
+    model.reset()
+    merging = derived(
+        merge=lambda self, model, alone, *_: ({n: give(model.initial[n], w) for n, w in alone.items()}, {})
+    )
+    alone = {name: weight + 1 for name, weight in model.initial.items()}
+    if not sentence:
+        assert hooks.merge(merging(RankOptions()), model, alone, "<v1>", "person")[0].keys() == alone.keys()
+        return
+    with pytest.raises(PluginError) as said:
+        hooks.merge(merging(RankOptions()), model, alone, "<v1>", "person")
+    assert str(said.value).startswith(f"Derived.merge() {sentence}")
+
+
+class NeverBegun(CLoRA):
+    def begin(self, model: Any, generator: torch.Generator) -> torch.nn.Module:
+        self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, 2, generator))
+        return parts.new_token(model, "free", "category", 2, generator)
+
+
+class PenaltyReplaced(CLoRA):
+    def penalties(self) -> dict[str, Tensor]:
+        return {}
+
+
+class PenaltyAdded(CLoRA):
+    def penalties(self) -> dict[str, Tensor]:
+        return {**super().penalties()}
+
+
+def test_hooks_that_a_base_needs_are_called(course: Make) -> None:
+    with pytest.raises(AttributeError) as raised:
+        course(NeverBegun).teach()  # type: ignore[arg-type]
+    assert str(explained(raised.value, __name__)).startswith(
+        "CLoRA.begin() sets self.changes, which its other hooks need, and NeverBegun.begin() replaces that and never "
+        "calls it; begin with super().begin(model, generator)"
+    )
+    assert list(replaced_notes(PenaltyReplaced, Method)) == [
+        "PenaltyReplaced.penalties() replaces CLoRA.penalties() and never calls it, so that the terms of that are left "
+        "out; see super()."
+    ]
+    for other in (PenaltyAdded, NeverBegun, CLoRA, Plain):
+        assert list(replaced_notes(other, Method)) == []
 
 
 def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:

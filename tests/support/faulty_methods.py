@@ -315,6 +315,14 @@ MISTAKES: Mapping[str, type[Plain]] = {
         "penalties",
         lambda m: object.__setattr__(m.options, "weight", m.options.weight + 1) or {},
     ),
+    "an empty batch": broken(
+        "Broken.batch() gives no example, so that there is nothing to train on; choose at least one.",
+        batch=lambda self, lesson, generator: lesson.plain(0, generator),
+    ),
+    "latents of one image": broken(
+        "Broken.batch() must give latents as a floating-point tensor (examples, channels, height, width); it gave a te",
+        batch=lambda self, lesson, generator: Batch(lesson.latents.mean[0], (lesson.prompt,)),
+    ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
     ),
