@@ -92,7 +92,7 @@ def run_train(step: Step, setting: Setting, store: Store, device: str, folder: P
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
-    return {"train_seconds": done.seconds, "notes": notes}
+    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes]}
 
 
 @torch.no_grad()

@@ -16,12 +16,14 @@ from harness.backbones.classifier import Prompt
 from harness.backbones.stack import gather, stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
-from harness.hooks import no_global_draws, no_hidden_state
+from harness.hidden_state import no_hidden_state
+from harness.hooks import no_global_draws
 from harness.lent import Lent
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.training import resume, settle
 from harness.training_checks import TrainingChecks, check_apart, check_settled
+from harness.written_files import written_notes
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -36,6 +38,7 @@ class TrainedClasses:
     seconds: float
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # for the user
 
 
 def rate_at(epoch: int, epochs: int) -> float:
@@ -68,6 +71,7 @@ def _train_classes(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     head = Head(model, lesson.classes, o.mask_past, initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
+    written_notes()  # of a task that failed
     lent = Lent(method, (generator, initial))
     module = hooks.begin(method, model, initial).to(model.device)
     lent.check("begin")
@@ -152,4 +156,4 @@ def _train_classes(
         "final_loss": losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory)
+    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory, written_notes())

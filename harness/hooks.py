@@ -1,16 +1,13 @@
 """A method's hooks, called with their answers checked.
 
 A plugin may answer with anything. What a hook must not give ends the training with one sentence that names the hook,
-what it must give, and what it gave; that a hook draws from a global generator, or keeps state where the next task does
-not find it, is noticed as well.
+what it must give, and what it gave; that a hook draws from a global generator is noticed as well.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import sys
-from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from numbers import Real
@@ -21,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.classifier import Classifier, Prompt
-from harness.comparable import comparable
 from harness.errors import PluginError
 from harness.lesson import Batch, Lesson
 from harness.method import Method
+from harness.written_files import files_watched
 
 if TYPE_CHECKING:
     from harness.backbones.adaptable import Adaptable
@@ -46,7 +43,7 @@ def begin(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn
     Raises:
         PluginError: it returned something else, or drew from a global generator.
     """
-    with no_global_draws(_hook(method, "begin")):
+    with _observed(method, "begin"):
         module: object = method.begin(model, generator)
     if not isinstance(module, nn.Module):
         kind = "an nn.Module" + (f" whose forward() gives the token, {_token(model.token_dim)}" * bool(model.token_dim))
@@ -76,7 +73,7 @@ def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watc
     Raises:
         PluginError: no `Batch`, or one whose parts do not fit together; or it drew from a global generator.
     """
-    with no_global_draws(_hook(method, "batch")) if watched else nullcontext():
+    with _observed(method, "batch") if watched else nullcontext():
         given: object = method.batch(lesson, generator)
     if not isinstance(given, Batch):
         raise _wrong(method, "batch", "a Batch, as lesson.plain() does", given)
@@ -106,7 +103,7 @@ def penalties(method: AnyMethod, *, watched: bool) -> Mapping[str, Tensor]:
         PluginError: something else, or a name that the record of losses has already; or it drew from a global
             generator.
     """
-    with no_global_draws(_hook(method, "penalties")) if watched else nullcontext():
+    with _observed(method, "penalties") if watched else nullcontext():
         given: object = method.penalties()
     if not isinstance(given, Mapping):
         raise _wrong(method, "penalties", "a dict of names to scalar tensors, already weighted", given)
@@ -124,7 +121,7 @@ def measures(method: AnyMethod) -> dict[str, float]:
     Raises:
         PluginError: something else, or a name that the harness's own measures have.
     """
-    with no_global_draws(_hook(method, "measures")):
+    with _observed(method, "measures"):
         given: object = method.measures()
     if not isinstance(given, Mapping):
         raise _wrong(method, "measures", "a dict of names to numbers", given)
@@ -145,7 +142,7 @@ def remember(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict
     Raises:
         PluginError: something else.
     """
-    with no_global_draws(_hook(method, "remember")):
+    with _observed(method, "remember"):
         given: object = method.remember(lesson, generator)
     return _tensors(method, "remember", "a dict of names to tensors (an empty one for nothing)", given)
 
@@ -159,7 +156,7 @@ def merge(
         PluginError: something else; weights of other names or shapes than the projections', or that are not finite; or
             none in which anything is left of what was learnt.
     """
-    with no_global_draws(_hook(method, "merge")):
+    with _observed(method, "merge"):
         given: object = method.merge(model, alone, token, category)
     if not isinstance(given, tuple) or len(given) != 2:
         raise _wrong(method, "merge", "two dicts of tensors, the weights and the memory", given)
@@ -188,11 +185,19 @@ def recall(method: AnyMethod, model: Classifier) -> Prompt | None:
     Raises:
         PluginError: neither a `Prompt` nor None.
     """
-    with no_global_draws(_hook(method, "recall")):
+    with _observed(method, "recall"):
         given: object = method.recall(model)
     if given is not None and not isinstance(given, Prompt):
         raise _wrong(method, "recall", "a Prompt, or None", given)
     return given
+
+
+@contextmanager
+def _observed(method: AnyMethod, name: str) -> Iterator[None]:
+    """A hook at work: what it draws from global generators is an error, what it writes is noted."""
+    who = _hook(method, name)
+    with no_global_draws(who), files_watched(who):
+        yield
 
 
 @contextmanager
@@ -215,29 +220,6 @@ def no_global_draws(who: str, *, tensors_only: bool = False) -> Iterator[None]:
                 f"{who} draws from {name}, so that its results would differ from run to run; draw from the generator "
                 "that the hook is given (layers such as nn.Linear draw their first weights from the global one: make "
                 "them with torch.nn.utils.skip_init and fill them yourself)."
-            )
-
-
-@contextmanager
-def no_hidden_state(method: AnyMethod) -> Iterator[None]:
-    """Notice that a task changes what all instances share: the next task may be learnt in another process.
-
-    Raises:
-        PluginError: a value of the class or its module changed or is new, or the method's options changed.
-    """
-    before, options = _shared(method), comparable(method.options.model_dump())
-    yield
-    if comparable(method.options.model_dump()) != options:
-        raise PluginError(
-            f"A task of {type(method).__name__} changes self.options, though its results are keyed and reported with "
-            "those that it was given; keep what is worked out of them in an attribute of another name."
-        )
-    for place, value in _shared(method).items():
-        if place not in before or before[place] != value:
-            raise PluginError(
-                f"A task of {type(method).__name__} changes {place}, which the next task does not find when it is "
-                "learnt by another process; return what it needs from remember(), and find it in self.memory (what is "
-                "the same for every task may be kept by functools.cache)."
             )
 
 
@@ -277,26 +259,6 @@ def _global_states(tensors_only: bool) -> dict[str, object]:
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states["the GPU's global generator"] = torch.cuda.get_rng_state().numpy().tobytes()
     return states if tensors_only else {**states, "Python's global generator": random.getstate()}
-
-
-# kinds whose content tells whether they changed; of anything else it cannot be told
-_VALUES = frozenset({
-    list, dict, set, bytearray, np.ndarray, Tensor, nn.Parameter, defaultdict, OrderedDict, Counter, deque,
-    bool, int, float, complex, str, bytes, type(None), tuple, frozenset,
-})  # fmt: skip
-
-
-def _shared(method: AnyMethod) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for kind in type(method).__mro__:
-        if kind is Method:
-            break
-        module = sys.modules.get(kind.__module__)
-        variables = (f"{{}}, a variable of {kind.__module__}", vars(module or object))
-        for place, values in ((f"the class attribute {kind.__name__}.{{}}", vars(kind)), variables):
-            named = {name: value for name, value in list(values.items()) if not name.startswith("__")}
-            found |= {place.format(k): [comparable(v)] for k, v in named.items() if type(v) in _VALUES}
-    return found
 
 
 def _hook(method: AnyMethod, name: str) -> str:

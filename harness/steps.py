@@ -52,6 +52,7 @@ from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes
 from harness.store import Entry, Store
 from harness.surroundings import left_alone
 from harness.training import distances, residual_norm, train_task
+from harness.written_files import written_notes
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
 OUT_OF_MEMORY = (
@@ -176,7 +177,8 @@ def run_merge(step: Step, setting: Setting, store: Store, device: str, folder: P
     measures["plasticity_distance"] = sum(distance.values()) / len(distance)
     measures["residual_norm"] = residual_norm(before, model.weights())
     write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
-    return {"train_seconds": learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started}
+    seconds = learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started
+    return {"train_seconds": seconds, "notes": written_notes()}
 
 
 def run_generate(step: Step, setting: Setting, store: Store, device: str, folder: Path) -> Facts:

@@ -14,13 +14,15 @@ from harness.backbones.adaptable import Adapter, by_name, count_trained
 from harness.backbones.stack import gather, stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
-from harness.hooks import no_global_draws, no_hidden_state
+from harness.hidden_state import no_hidden_state
+from harness.hooks import no_global_draws
 from harness.lent import Lent
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
 from harness.training_checks import TrainingChecks, check_apart, check_settled
+from harness.written_files import written_notes
 
 
 @dataclass
@@ -64,6 +66,7 @@ def _train_task(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     model.set_category(lesson.category)
     before = model.weights()
+    written_notes()  # of a task that failed
     lent = Lent(method, (generator, initial), lesson)
     module = hooks.begin(method, model, initial).to(model.device)
     lent.check("begin")
@@ -139,7 +142,7 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory, notes)
+    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory, [*notes, *written_notes()])
 
 
 def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:

@@ -32,6 +32,7 @@ from harness.replaced_hooks import replaced_notes
 from harness.spec import SETTINGS
 from harness.step_parts import Memory, unread
 from harness.surroundings import left_alone
+from harness.written_files import written_notes
 from methods import parts
 from methods.clora import CLoRA
 
@@ -257,6 +258,23 @@ def test_a_mistake_is_said(course: Make, mistake: str) -> None:
     with pytest.raises(BenchError) as said:
         course(plugin).teach()
     assert str(said.value).startswith(plugin.sentence)  # type: ignore[attr-defined]
+
+
+def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None:
+    def kept(self: Plain, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        for name in ("a.txt", "b.txt"):
+            (tmp_path / name).write_text((tmp_path / "given.txt").read_text())
+        (tmp_path / "__pycache__").mkdir()
+        (tmp_path / "__pycache__" / "c.pyc").write_bytes(b"")
+        return {}
+
+    (tmp_path / "given.txt").write_text("x")
+    assert course(derived(remember=kept)).teach().done.notes == [
+        f"Derived.remember() writes {tmp_path / 'a.txt'}, which another process or machine may not find, nor a run "
+        "that takes this task from its store; return what the next task needs from remember()"
+    ]
+    (tmp_path / "after.txt").write_text("x")
+    assert written_notes() == []
 
 
 def test_what_hooks_may_give(course: Make) -> None:
