@@ -16,6 +16,7 @@ from harness.backbones.classifier import Prompt
 from harness.backbones.stack import gather, stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
+from harness.gradients import backward
 from harness.hidden_state import no_hidden_state
 from harness.hooks import no_global_draws
 from harness.lent import Lent
@@ -94,7 +95,7 @@ def _train_classes(
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     checks = TrainingChecks(
         method, optimizer, stacks, by_name(model.projections), module, model.vit, model.device, of="",
-        rates="learning_rate",
+        rates="learning_rate", token=False,
     )  # fmt: skip
     state = TrainingState([*adapters, module, head], optimizer, (generator, initial), scaler)
     done, losses, spent = resume(state, checkpoint)
@@ -122,8 +123,12 @@ def _train_classes(
             loss = entropy + sum(penalties.values(), torch.zeros_like(entropy))
             checks.reach(loss, penalties)
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
+            backward(type(method).__name__, scaler.scale(loss))
             gather(stacks)
+            checks.note_gradients(logged=logged)
+            if logged and not scaler.is_enabled():
+                grads = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+                checks.gradient(step, torch.nn.utils.get_total_norm(grads, foreach=True), logged=True)
             scaler.step(optimizer)
             scaler.update()
             if logged:
@@ -136,6 +141,7 @@ def _train_classes(
                 facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
                 checkpoint.write(state.tensors(), facts)
     checks.same_parameters()
+    notes = checks.idle()
     settle(module, adapters)
     check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
@@ -156,4 +162,5 @@ def _train_classes(
         "final_loss": losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory, written_notes())
+    notes += written_notes()
+    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory, notes)

@@ -14,6 +14,7 @@ from harness.backbones.adaptable import Adapter, by_name, count_trained
 from harness.backbones.stack import gather, stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
+from harness.gradients import backward
 from harness.hidden_state import no_hidden_state
 from harness.hooks import no_global_draws
 from harness.lent import Lent
@@ -88,18 +89,28 @@ def _train_task(
     trained_count = count_trained(model, module)
     checks = TrainingChecks(
         method, optimizer, stacks, by_name(model.projections), module, frozen, model.device,
-        of=f" of {lesson.token}", rates="learning_rate or token_learning_rate",
+        of=f" of {lesson.token}", rates="learning_rate or token_learning_rate", token=True,
     )  # fmt: skip
+
+    def adapt() -> None:
+        """The model with what is trained, as it is now."""
+        for stack in stacks:
+            stack.refresh()
+        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
+
+    own_batch = type(method).batch is not Method.batch
     state = TrainingState([*adapters, module], optimizer, (generator, initial), scaler)
     first, losses, spent = resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
         logged = step % max(1, o.steps // 20) == 0 or step == o.steps - 1
-        for stack in stacks:
-            stack.refresh()
-        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
+        adapt()
+        values = checks.values(watched=step == first) if own_batch else []
         batch = hooks.batch(method, lesson, generator, watched=step == first)
         lent.check("batch")
+        if own_batch and checks.changed(values):
+            gather(stacks)
+            adapt()
         denoising = lesson.loss(batch, generator)
         penalties = hooks.penalties(method, watched=step == first)
         lent.check("penalties")
@@ -107,7 +118,7 @@ def _train_task(
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         checks.reach(loss, penalties)
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
+        backward(type(method).__name__, scaler.scale(loss))
         gather(stacks)
         checks.note_gradients(logged=logged)
         scaler.unscale_(optimizer)

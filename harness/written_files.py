@@ -1,7 +1,7 @@
 """Files that a method's hooks write: what is kept in them is found neither by another worker nor by what is resumed.
 
-Python tells of each file that is opened by an audit event. A listener cannot be removed, so it is added once, when a hook
-is first looked at, and does nothing between hooks. Files that libraries open in compiled code are not told of.
+Python tells of each file that is opened by an audit event. A listener cannot be removed, so it is added once, when a
+hook is first looked at, and does nothing between hooks. Files that libraries open in compiled code are not told of.
 """
 
 from __future__ import annotations

@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 import torch
-from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain, RankOptions
+from faulty_methods import (
+    MISTAKES,
+    Elsewhere,
+    Everything,
+    Orthogonal,
+    OwnParameters,
+    Plain,
+    RankOptions,
+    TooLate,
+    Zeroed,
+)
 from pydantic import BaseModel, Field, ValidationError
 from tiny_tasks import Course, tiny_model
 from torch import Tensor
@@ -303,6 +313,18 @@ def test_what_is_asked_of_own_parameters_is_trained(
     assert len({tuple(found.tolist()) for found in together}) == len(weights)
     if len(weights) > 1:
         assert (together[0] - together[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("largest", [stacks.LARGEST, {}])
+def test_what_batch_does_to_parameters_counts_from_that_step_on(
+    course: Make, largest: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "LARGEST", largest)
+    done = course(Zeroed).teach().done
+    assert [row["size"] for row in done.losses] == [0.0] * 4
+    if not largest:  # a stack's residual was computed from other memory
+        with pytest.raises(PluginError, match=r"^A hook of TooLate changes in place what the loss was"):
+            course(TooLate).teach()
 
 
 def test_an_error_of_a_plugin_keeps_its_place_and_its_traceback(tmp_path: Path) -> None:

@@ -67,6 +67,30 @@ class Elsewhere(Plain):
         return {}
 
 
+class Zeroed(Plain):
+    """Sets A to 0 before each step, so that nothing is left of the steps before it."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.A.zero_()
+        return super().batch(lesson, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.size()}
+
+
+class TooLate(Plain):
+    """Changes what its own penalty was computed from."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        term = self.size()
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.B.add_(1.0)
+        return {"size": term}
+
+
 def broken(sentence: str, **members: Any) -> type[Plain]:
     """A method with these members, of which that sentence is to be said."""
     return type("Broken", (Plain,), {"__module__": __name__, "sentence": sentence, **members})
@@ -149,6 +173,17 @@ def exchanged(method: Any) -> Mapping[str, Tensor]:
     adapter = next(iter(method.adapters.values()))
     adapter.B = nn.Parameter(adapter.B.detach().clone())
     return {}
+
+
+def shrunk(method: Any, batch: Batch) -> Batch:
+    for adapter in method.adapters.values():
+        adapter.B.data.mul_(0.5).add_(1.0)
+    return batch
+
+
+def summed(method: Any) -> Mapping[str, Tensor]:
+    method.total = getattr(method, "total", 0.0) + method.size()
+    return {"total": method.total}
 
 
 def late(method: Any) -> Mapping[str, Tensor]:
@@ -322,6 +357,15 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "latents of one image": broken(
         "Broken.batch() must give latents as a floating-point tensor (examples, channels, height, width); it gave a te",
         batch=lambda self, lesson, generator: Batch(lesson.latents.mean[0], (lesson.prompt,)),
+    ),
+    "parameters changed as data in batch": broken(
+        "Broken.batch() changes what is trained through .data, which cannot be seen at every step; change it in place",
+        batch=lambda self, lesson, generator: shrunk(self, lesson.plain(2, generator)),
+    ),
+    "a sum over steps": ends(
+        "A hook of Broken uses a tensor of an earlier step, whose graph is gone (a sum over steps, perhaps,",
+        "penalties",
+        summed,
     ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
