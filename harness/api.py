@@ -14,6 +14,7 @@ from harness.cautions import cautions, image_cautions
 from harness.errors import UsageError, unknown
 from harness.fingerprint import MEMO, Fingerprints
 from harness.method import Method
+from harness.method_checks import learner_of
 from harness.method_source import warn_of_uncounted
 from harness.plan import CellRequest, Plan
 from harness.runner import Progress, check
@@ -218,8 +219,7 @@ def _wanted(spec: MethodSpec, tier: Tier, setting: Setting) -> Wanted:
         options = method.options_for(setting.name).for_tier(tier.name, spec.changes)
     except UsageError as error:
         raise UsageError(f"Method '{spec.name}': {error}") from None
-    learner = methods.get(method.learner) if method.learner else None
-    return Wanted(spec.name, method, learner, options, tuple(spec.changes))
+    return Wanted(spec.name, method, learner_of(method, setting), options, tuple(spec.changes))
 
 
 def check_protocol(spec: RunSpec, setting: Setting) -> None:

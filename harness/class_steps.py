@@ -29,7 +29,7 @@ from harness.metrics.scores import change_figures, training_figures
 from harness.pixels import Pixels
 from harness.plan import RunContext, Step
 from harness.spec import Recognition
-from harness.step_parts import DTYPES, FIGURES, HEAD, MEMORY, TRAINING, Facts, changes, method_of, write_json
+from harness.step_parts import DTYPES, FIGURES, HEAD, MEMORY, TRAINING, Facts, changes, method_of, unread, write_json
 from harness.store import Entry, Store
 
 PREDICTIONS = "predictions.safetensors"
@@ -91,7 +91,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
-    return {"train_seconds": done.seconds, "notes": notes}
+    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)]}
 
 
 @torch.no_grad()

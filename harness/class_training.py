@@ -16,11 +16,15 @@ from harness.backbones.classifier import Prompt
 from harness.backbones.stack import gather, stacked
 from harness.checkpoint import Checkpoint, TrainingState
 from harness.class_lesson import ClassLesson, Head
-from harness.hooks import no_global_draws, no_hidden_state
+from harness.gradients import backward
+from harness.hidden_state import no_hidden_state
+from harness.hooks import no_global_draws
+from harness.lent import Lent
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.training import resume, settle
 from harness.training_checks import TrainingChecks, check_apart, check_settled
+from harness.written_files import written_notes
 
 LOGGED = 20  # losses and rates that are kept of a training
 
@@ -35,6 +39,7 @@ class TrainedClasses:
     seconds: float
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # for the user
 
 
 def rate_at(epoch: int, epochs: int) -> float:
@@ -67,7 +72,10 @@ def _train_classes(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     head = Head(model, lesson.classes, o.mask_past, initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
+    written_notes()  # of a task that failed
+    lent = Lent(method, (generator, initial))
     module = hooks.begin(method, model, initial).to(model.device)
+    lent.check("begin")
     adapters = model.adapters()
     check_apart(method, module, adapters, None)
     for adapter in adapters:
@@ -87,7 +95,7 @@ def _train_classes(
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     checks = TrainingChecks(
         method, optimizer, stacks, by_name(model.projections), module, model.vit, model.device, of="",
-        rates="learning_rate",
+        rates="learning_rate", token=False,
     )  # fmt: skip
     state = TrainingState([*adapters, module, head], optimizer, (generator, initial), scaler)
     done, losses, spent = resume(state, checkpoint)
@@ -110,12 +118,17 @@ def _train_classes(
             images = lesson.pixels.training(rows, generator).to(model.device)
             entropy = head(model.features(images), labels[rows].to(model.device))
             penalties = hooks.penalties(method, watched=step == done)
+            lent.check("penalties")
             checks.losses(step, {"ce": entropy, **penalties}, logged=logged)
             loss = entropy + sum(penalties.values(), torch.zeros_like(entropy))
             checks.reach(loss, penalties)
             optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
+            backward(type(method).__name__, scaler.scale(loss))
             gather(stacks)
+            checks.note_gradients(logged=logged)
+            if logged and not scaler.is_enabled():
+                grads = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+                checks.gradient(step, torch.nn.utils.get_total_norm(grads, foreach=True), logged=True)
             scaler.step(optimizer)
             scaler.update()
             if logged:
@@ -128,6 +141,7 @@ def _train_classes(
                 facts = {"step": step, "losses": losses, "seconds": time.perf_counter() - started}
                 checkpoint.write(state.tensors(), facts)
     checks.same_parameters()
+    notes = checks.idle()
     settle(module, adapters)
     check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
@@ -136,6 +150,7 @@ def _train_classes(
     weight, bias = head.whole()
     model.load_head(weight, bias)
     memory = hooks.remember(method, lesson, generator)
+    lent.check("remember")
     model.prompt = None
     seconds = time.perf_counter() - started
     distance = {name: float(model.change(name).norm()) for name in model.projections}
@@ -147,4 +162,5 @@ def _train_classes(
         "final_loss": losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory)
+    notes += written_notes()
+    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, losses, memory, notes)

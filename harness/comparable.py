@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,6 +19,8 @@ def comparable(value: object) -> object:
         return value.shape, str(value.dtype), value.tobytes()
     if isinstance(value, Mapping):
         return {key: comparable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque):
         return [comparable(each) for each in value]
+    if isinstance(value, set | bytearray):  # copies, as they may be changed in place
+        return frozenset(value) if isinstance(value, set) else bytes(value)
     return value

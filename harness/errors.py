@@ -64,7 +64,7 @@ class UnwritableError(StoreError):
 
 
 class UncountedSourceWarning(UserWarning):
-    """Part of a method's source, as it seems, cannot be counted: an edit of that would reuse what was made before."""
+    """Of a method's source something cannot be counted, so that an edit of it would reuse results, or looks wrong."""
 
 
 def presentable(text: str) -> str:

@@ -16,6 +16,7 @@ from harness.counts import counts_of, extractor_counts
 from harness.errors import BenchError, UsageError
 from harness.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
+from harness.method_checks import learner_of
 from harness.plan import CellRequest, Plan, RunContext, Step
 from harness.schedule import longest_chain
 from harness.settings.base import StepKind
@@ -189,7 +190,7 @@ def forecast(
                 options = plugin.options_class.for_tier(tier.name, wanted.changes)
             except UsageError as error:
                 raise UsageError(f"Method '{wanted.name}': {error}") from None
-            learner = registry.methods().get(plugin.learner) if plugin.learner else None
+            learner = learner_of(plugin, setting)
             plan.add_cell(
                 CellRequest(
                     benchmark=benchmark, tasks=chosen, total=len(tasks), name=wanted.name, method=plugin,

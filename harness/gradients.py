@@ -11,6 +11,29 @@ from torch import Tensor, nn
 from harness.errors import PluginError
 
 
+def backward(method: str, loss: Tensor) -> None:
+    """The backward pass of a loss of a method of that name.
+
+    Raises:
+        PluginError: a hook's code makes it impossible.
+    """
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        told = str(error)
+        if "modified by an inplace operation" in told:
+            raise PluginError(
+                f"A hook of {method} changes in place what the loss was computed from (a parameter in penalties(), "
+                "perhaps); give parameters other values in batch(), under torch.no_grad(), and change copies of others."
+            ) from error
+        if "backward through the graph a second time" in told:
+            raise PluginError(
+                f"A hook of {method} uses a tensor of an earlier step, whose graph is gone (a sum over steps, perhaps, "
+                "or what begin() computed from a parameter); detach() what is kept, or compute it anew at each step."
+            ) from error
+        raise
+
+
 def leaves(term: Tensor) -> list[Tensor]:
     """The tensors that get a gradient from a scalar: the ends of its graph."""
     if term.grad_fn is None:

@@ -1,15 +1,13 @@
 """A method's hooks, called with their answers checked.
 
 A plugin may answer with anything. What a hook must not give ends the training with one sentence that names the hook,
-what it must give, and what it gave; that a hook draws from a global generator, or keeps state where the next task does
-not find it, is noticed as well.
+what it must give, and what it gave; that a hook draws from a global generator is noticed as well.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from numbers import Real
@@ -20,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.classifier import Classifier, Prompt
-from harness.comparable import comparable
 from harness.errors import PluginError
 from harness.lesson import Batch, Lesson
 from harness.method import Method
+from harness.written_files import files_watched
 
 if TYPE_CHECKING:
     from harness.backbones.adaptable import Adaptable
@@ -45,7 +43,7 @@ def begin(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn
     Raises:
         PluginError: it returned something else, or drew from a global generator.
     """
-    with no_global_draws(_hook(method, "begin")):
+    with _observed(method, "begin"):
         module: object = method.begin(model, generator)
     if not isinstance(module, nn.Module):
         kind = "an nn.Module" + (f" whose forward() gives the token, {_token(model.token_dim)}" * bool(model.token_dim))
@@ -75,11 +73,18 @@ def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watc
     Raises:
         PluginError: no `Batch`, or one whose parts do not fit together; or it drew from a global generator.
     """
-    with no_global_draws(_hook(method, "batch")) if watched else nullcontext():
+    with _observed(method, "batch") if watched else nullcontext():
         given: object = method.batch(lesson, generator)
     if not isinstance(given, Batch):
         raise _wrong(method, "batch", "a Batch, as lesson.plain() does", given)
-    count = len(given.latents)
+    latents: object = given.latents
+    if not isinstance(latents, Tensor) or latents.dim() != 4 or not latents.is_floating_point():
+        raise _wrong(method, "batch", "latents as a floating-point tensor (examples, channels, height, width)", latents)
+    count = len(latents)
+    if not count:
+        raise PluginError(
+            f"{_hook(method, 'batch')} gives no example, so that there is nothing to train on; choose at least one."
+        )
     prompts: object = given.prompts
     if not isinstance(prompts, tuple) or len(prompts) not in (1, count) or not all(isinstance(p, str) for p in prompts):
         raise _wrong(method, "batch", f"prompts as a tuple of 1 or {count} texts", prompts)
@@ -98,7 +103,7 @@ def penalties(method: AnyMethod, *, watched: bool) -> Mapping[str, Tensor]:
         PluginError: something else, or a name that the record of losses has already; or it drew from a global
             generator.
     """
-    with no_global_draws(_hook(method, "penalties")) if watched else nullcontext():
+    with _observed(method, "penalties") if watched else nullcontext():
         given: object = method.penalties()
     if not isinstance(given, Mapping):
         raise _wrong(method, "penalties", "a dict of names to scalar tensors, already weighted", given)
@@ -116,7 +121,7 @@ def measures(method: AnyMethod) -> dict[str, float]:
     Raises:
         PluginError: something else, or a name that the harness's own measures have.
     """
-    with no_global_draws(_hook(method, "measures")):
+    with _observed(method, "measures"):
         given: object = method.measures()
     if not isinstance(given, Mapping):
         raise _wrong(method, "measures", "a dict of names to numbers", given)
@@ -137,7 +142,7 @@ def remember(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict
     Raises:
         PluginError: something else.
     """
-    with no_global_draws(_hook(method, "remember")):
+    with _observed(method, "remember"):
         given: object = method.remember(lesson, generator)
     return _tensors(method, "remember", "a dict of names to tensors (an empty one for nothing)", given)
 
@@ -148,9 +153,10 @@ def merge(
     """What `Method.merge` returns: the weights of all projections, and the next `memory`.
 
     Raises:
-        PluginError: something else, or weights of other names or shapes than the projections'.
+        PluginError: something else; weights of other names or shapes than the projections', or that are not finite; or
+            none in which anything is left of what was learnt.
     """
-    with no_global_draws(_hook(method, "merge")):
+    with _observed(method, "merge"):
         given: object = method.merge(model, alone, token, category)
     if not isinstance(given, tuple) or len(given) != 2:
         raise _wrong(method, "merge", "two dicts of tensors, the weights and the memory", given)
@@ -158,6 +164,18 @@ def merge(
     shapes = {name: tuple(projection.weight.shape) for name, projection in model.projections.items()}
     if {name: tuple(tensor.shape) for name, tensor in weights.items()} != shapes:
         raise PluginError(f"{_hook(method, 'merge')} must give a weight of its own shape for each of the projections.")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise PluginError(
+                f"{_hook(method, 'merge')} gives a weight for {name} that is not finite (a division by 0?)."
+            )
+    learnt = any(not _same(model.initial[name], tensor) for name, tensor in alone.items())
+    if learnt and all(not tensor.any() or _same(model.initial[name], tensor) for name, tensor in weights.items()):
+        what = "the pre-trained weights of" if any(tensor.any() for tensor in weights.values()) else "zeros for"
+        raise PluginError(
+            f"{_hook(method, 'merge')} gives {what} every projection, so that nothing is left of what was learnt; "
+            "compute them from `alone`, the weights learnt for the new concept, and from self.memory."
+        )
     return weights, _tensors(method, "merge", "the memory as a dict of names to tensors", given[1])
 
 
@@ -167,11 +185,19 @@ def recall(method: AnyMethod, model: Classifier) -> Prompt | None:
     Raises:
         PluginError: neither a `Prompt` nor None.
     """
-    with no_global_draws(_hook(method, "recall")):
+    with _observed(method, "recall"):
         given: object = method.recall(model)
     if given is not None and not isinstance(given, Prompt):
         raise _wrong(method, "recall", "a Prompt, or None", given)
     return given
+
+
+@contextmanager
+def _observed(method: AnyMethod, name: str) -> Iterator[None]:
+    """A hook at work: what it draws from global generators is an error, what it writes is noted."""
+    who = _hook(method, name)
+    with no_global_draws(who), files_watched(who):
+        yield
 
 
 @contextmanager
@@ -197,23 +223,6 @@ def no_global_draws(who: str, *, tensors_only: bool = False) -> Iterator[None]:
             )
 
 
-@contextmanager
-def no_hidden_state(method: AnyMethod) -> Iterator[None]:
-    """Notice that a task changes what all instances share: the next task may be learnt in another process.
-
-    Raises:
-        PluginError: a list, dict, set, array or tensor of the class or its module changed.
-    """
-    before = _shared(method)
-    yield
-    for place, value in _shared(method).items():
-        if before.get(place, value) != value:
-            raise PluginError(
-                f"A task of {type(method).__name__} changes {place}, which the next task does not find when it is "
-                "learnt by another process; return what it needs from remember(), and find it in self.memory."
-            )
-
-
 def described(value: object) -> str:
     """What something is, in words: 'None', 'a dict', 'a tensor of shape (3,) and float32'."""
     if value is None:
@@ -236,6 +245,11 @@ def _tensors(method: AnyMethod, hook: str, wanted: str, given: object, *, cpu: b
     return {name: t.detach().cpu().contiguous().clone() if cpu else t for name, t in given.items()}
 
 
+def _same(initial: Tensor, weight: Tensor) -> bool:
+    """Whether a weight is the pre-trained one, as the model would hold it."""
+    return torch.equal(initial, weight.to(initial))
+
+
 def _global_states(tensors_only: bool) -> dict[str, object]:
     kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  (it is looked at, not drawn from)
     states: dict[str, object] = {
@@ -245,22 +259,6 @@ def _global_states(tensors_only: bool) -> dict[str, object]:
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states["the GPU's global generator"] = torch.cuda.get_rng_state().numpy().tobytes()
     return states if tensors_only else {**states, "Python's global generator": random.getstate()}
-
-
-_MUTABLE = (list, dict, set, bytearray, np.ndarray, Tensor)
-
-
-def _shared(method: AnyMethod) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for kind in type(method).__mro__:
-        if kind is Method:
-            break
-        places = {f"the class attribute {kind.__name__}.{name}": value for name, value in vars(kind).items()}
-        module = sys.modules.get(kind.__module__)
-        places |= {f"{name}, a variable of {kind.__module__}": value for name, value in vars(module or object).items()}
-        own = {place: value for place, value in places.items() if type(value) in _MUTABLE and "__" not in place}
-        found |= {place: comparable(set(v) if isinstance(v, set) else v) for place, v in own.items()}
-    return found
 
 
 def _hook(method: AnyMethod, name: str) -> str:

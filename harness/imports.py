@@ -37,17 +37,24 @@ class Imports:
     texts: tuple[tuple[int, str], ...]
 
 
+def parsed(source: bytes) -> ast.Module | None:
+    """A source file's syntax tree; None where it is no Python that this Python reads."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the user's file: Python says it at import
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def imports(source: bytes, package: str) -> Imports:
     """What a source file imports; nothing where it is no Python that this Python reads.
 
     Args:
         package: the name of the package that the file belongs to, for relative imports; '' for none.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the user's file: Python says it at import
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(source)
+    if tree is None:
         return Imports(frozenset(), (), ())
     names: set[str] = set()
     unknown: list[tuple[int, str]] = []

@@ -159,7 +159,7 @@ class Method(ABC, Generic[O]):
 
     @classmethod
     def source_notes(cls) -> tuple[str, ...]:
-        """Sentences on what may be part of its source and cannot be counted, such as code that is run with `exec`."""
+        """Sentences on its source, for before a run: what cannot be counted of it (`exec`), and likely mistakes."""
         from harness.method_source import method_source
 
         return method_source(cls, Method).notes

@@ -10,8 +10,10 @@ from inspect import isabstract
 from types import FunctionType
 from typing import Any
 
+from harness import registry
 from harness.errors import UsageError
 from harness.method import Method
+from harness.replaced_hooks import used_names
 from harness.settings.base import Setting
 from harness.spec import Options
 
@@ -41,6 +43,51 @@ def _flaw(plugin: type[Method[Any]], setting: Setting) -> str:
     return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
 
 
+def made(plugin: type[Method[Any]], options: Options) -> Method[Any]:
+    """An instance of a method with these options.
+
+    Raises:
+        UsageError: its `__init__` cannot be called with options alone, leaves out the base class's, or changes them.
+    """
+    init = f"{plugin.__name__}.__init__()"
+    try:
+        inspect.signature(plugin).bind(options)
+    except TypeError:
+        raise UsageError(f"{init} must take the options and nothing else: def __init__(self, options).") from None
+    before = options.model_dump()
+    method = plugin(options)
+    if not all(hasattr(method, name) for name in ("options", "memory", "place")):
+        raise UsageError(f"{init} leaves out the base class's; begin it with super().__init__(options).")
+    if method.options.model_dump() != before:
+        raise UsageError(
+            f"{init} changes the options, though results are keyed and reported with those that it was given; give the "
+            "options class other defaults (tier_defaults), or keep what is worked out of them in another attribute."
+        )
+    return method
+
+
+def learner_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[Any]] | None:
+    """The method that learns each concept for one that merges; None for a method that learns itself.
+
+    Raises:
+        UsageError: there is no such method, or it does not learn each concept alone.
+    """
+    if not plugin.learner:
+        return None
+    named = f"{plugin.__name__} names '{plugin.learner}' as its learner"
+    try:
+        learner = registry.methods(setting.name).get(plugin.learner)
+    except UsageError as error:
+        raise UsageError(f"{named}, which cannot be used: {error}") from None
+    if learner.learner is not None or not learner.independent:
+        why = "itself names a learner" if learner.learner is not None else "is not independent"
+        raise UsageError(
+            f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
+            "name a method with independent = True, such as 'ub'."
+        )
+    return learner
+
+
 def prior_images(method: Method[Any]) -> int:
     """What `Method.prior_images` returns: how many.
 
@@ -64,10 +111,16 @@ def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
         return f"its options_class is {what}, which is not derived from harness.spec.{base.__name__}"
     for tier in ("", *options.tier_defaults):
         try:
-            whole = options.for_tier(tier)
-            options.for_tier(tier, whole.model_dump())  # defaults are not looked at when they are taken
+            options.for_tier("", options.tier_defaults.get(tier))  # as changes, of which a wrong name is told as such
+            options.for_tier(tier, options.for_tier(tier).model_dump())  # defaults are not looked at when taken
         except UsageError as error:
-            return f"the defaults of its {options.__name__} do not fit: {str(error).rstrip('.?')}"
+            at = f" at tier {tier} (tier_defaults)" * bool(tier)
+            return f"the defaults of its {options.__name__}{at} do not fit: {str(error).rstrip('.?')}"
+    for tier in options.tier_defaults:
+        known = registry.tiers().names()
+        close = difflib.get_close_matches(tier, known, n=1, cutoff=0.6)
+        if tier not in known and close:
+            return f"the tier_defaults of its {options.__name__} are for a tier '{tier}'; is '{close[0]}' meant?"
     return ""
 
 
@@ -98,7 +151,7 @@ def _names_flaw(plugin: type[Method[Any]]) -> str:
     below = plugin.__mro__[: plugin.__mro__.index(Method)]
     own = {name: value for kind in reversed(below) for name, value in vars(kind).items()}
     missing = [name for name in (*HOOKS, *FACTS) if name not in own]
-    used = {used for value in own.values() if isinstance(value, FunctionType) for used in _used(value.__code__)}
+    used = {used for value in own.values() if isinstance(value, FunctionType) for used in used_names(value.__code__)}
     for name, value in own.items():
         # more alike for what is no function: 'losses' is not 'loss'
         known, alike = (HOOKS, 0.72) if isinstance(value, FunctionType) else (FACTS, 0.85)
@@ -111,13 +164,6 @@ def _names_flaw(plugin: type[Method[Any]]) -> str:
                 f"it defines {name}{called}, which nothing uses; is {close[0]}{called} meant? (else begin it with '_')"
             )
     return ""
-
-
-def _used(code: Any) -> Iterable[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            yield from _used(constant)
 
 
 def _space_flaw(plugin: type[Method[Any]], setting: Setting) -> str:

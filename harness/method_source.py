@@ -17,6 +17,8 @@ from harness.distributions import distribution_of, is_standard, normal, ours
 from harness.errors import UncountedSourceWarning, UsageError
 from harness.import_path import HOME, METHODS, PACKAGES
 from harness.imports import Imports, Place, find_module, imports, with_parents
+from harness.replaced_hooks import replaced_notes
+from harness.source_notes import entropy_notes, option_notes
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class MethodSource:
     """What a class of methods is written in, as it was when the class was first asked for.
 
     digest: SHA-256 over it, in hexadecimal. files: those counted, sorted. notes: sentences on what may be part of it
-    and cannot be counted.
+    and cannot be counted, and on what its text shows to be a likely mistake.
     """
 
     digest: str
@@ -51,7 +53,7 @@ def method_source(cls: type[Any], base: type[Any]) -> MethodSource:
 
 
 def warn_of_uncounted(name: str, method: type[Any]) -> None:
-    """Warn of each thing that cannot be counted of a method's source; said once, however often a run is planned."""
+    """Warn of what there is to say of a method's source; once, however often a run is planned."""
     for text in method.source_notes():
         warnings.warn(f"Method '{name}': {text}", UncountedSourceWarning, stacklevel=2)
 
@@ -62,6 +64,7 @@ class _Reading:
 
     outside: label -> content, of all that is not this program's: the same wherever the files lie. loaded: modules that
     are imported whenever the class is, whatever else this process has imported. closed: packages to look no further in.
+    texts: the Python files that are not this program's. whole_text: whether they are all that the classes are made of.
     """
 
     cls: type[Any]
@@ -73,6 +76,8 @@ class _Reading:
     loaded: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    texts: dict[Path, bytes] = field(default_factory=dict)
+    whole_text: bool = True
 
     def whole(self) -> MethodSource:
         methods = [c for c in self.cls.__mro__ if issubclass(c, self.base) and c is not self.base]
@@ -85,6 +90,11 @@ class _Reading:
                 self.follow(other.__module__)
         for index, ancestor in enumerate(methods):
             self.add_data(index, ancestor)
+        for file, content in sorted(self.texts.items()):
+            self.notes.extend(entropy_notes(file, content))
+        self.notes.extend(replaced_notes(self.cls, self.base))
+        if self.texts and self.whole_text:
+            self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()
         for path in sorted(self.own):
             digest.update(path.name.encode() + path.read_bytes())
@@ -115,6 +125,7 @@ class _Reading:
         if self.code_without_text(ancestor):
             self.notes.append(f"{place.file} makes hooks of {ancestor.__qualname__} that have no text (exec, perhaps).")
         if self.follow_distribution(place):
+            self.whole_text = False
             self.outside |= {f"class {index}: {path.name}": path.read_bytes() for path in own_files(module)}
         self.seen.add(name)
         # by the file's name, as it may be imported under several
@@ -128,6 +139,7 @@ class _Reading:
 
     def add_typed_in(self, index: int, ancestor: type[Any]) -> None:
         """A class of a notebook or a prompt: as much of its text as Python remembers."""
+        self.whole_text = False
         functions = [value for value in vars(ancestor).values() if isinstance(value, FunctionType)]
         texts = sorted({_lines(function) for function in functions})
         if not texts or "" in texts:
@@ -192,6 +204,7 @@ class _Reading:
         self.outside[label] = content
         self.files.add(file)
         if file.suffix == ".py":
+            self.texts[file] = content
             found = imports(content, place.package)
             self.tell(file, found)
             for name in sorted(found.names):

@@ -6,10 +6,14 @@ import traceback
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from harness.distributions import is_standard, site_folders
 from harness.errors import BenchError, PluginError, UsageError, reason
 from harness.import_path import PACKAGES
 from harness.libraries import library_failure
+from harness.method import Method
+from harness.replaced_hooks import replaces, used_names
 
 
 def line_in_plugin(error: BaseException, module: str) -> str:
@@ -42,10 +46,12 @@ def explained(error: Exception, module: str) -> Exception:
     where = line_in_plugin(error, module) if module else ""
     if isinstance(error, BenchError) or (isinstance(error, OSError) and not where):
         told: Exception = error
+    elif begun := _not_begun(error):
+        told = PluginError(begun)
     elif (failure := library_failure(error, module)) is not None:  # what a method alone imports is no other's concern
         told = BenchError(str(failure))
     elif where:
-        told = PluginError(f"{type(error).__name__}: {reason(error)} ({where})")
+        told = PluginError(f"{_said(error)} ({where})")
     else:
         *_, (frame, line) = traceback.walk_tb(error.__traceback__)
         place = f"{frame.f_code.co_filename}, line {line}"
@@ -53,6 +59,32 @@ def explained(error: Exception, module: str) -> Exception:
     if isinstance(told, BenchError) and not told.trace:
         told.trace = "".join(traceback.format_exception(error))
     return told
+
+
+def _not_begun(error: Exception) -> str:
+    """What to say of an attribute that a base's `begin` sets, where a plugin's own replaces that and never calls it."""
+    if not isinstance(error, AttributeError) or not isinstance(error.obj, Method):
+        return ""
+    found = replaces(type(error.obj), Method, "begin")
+    if found is None or error.name is None or error.name not in used_names(found[1].begin.__code__):
+        return ""
+    own, other = found
+    return (
+        f"{other.__name__}.begin() sets self.{error.name}, which its other hooks need, and {own.__name__}.begin() "
+        "replaces that and never calls it; begin with super().begin(model, generator), or define those hooks, too."
+    )
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # its first line only counts
+        first = error.errors()[0]
+        if first["type"] == "frozen_instance":
+            return (
+                f"the option '{first['loc'][0]}' is changed, though results are keyed and reported with the options as "
+                "they were given; keep what is worked out of them in an attribute of the method's"
+            )
+        return f"{error.title}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}"
+    return f"{type(error).__name__}: {reason(error)}"
 
 
 def _of_libraries(file: str) -> bool:

@@ -14,6 +14,7 @@ from harness import registry
 from harness.errors import UsageError
 from harness.learnt import WEIGHTS
 from harness.method import Method
+from harness.method_checks import made
 from harness.metrics.interference import Change, change
 from harness.spec import SettingName
 from harness.store import Entry
@@ -27,14 +28,14 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
     """The method that a recipe was planned for, with the memory that a training's step left, if one is given.
 
     Raises:
-        UsageError: its source changed since.
+        UsageError: its source changed since, or it cannot be made.
     """
     plugin = registry.methods(setting).get(name)
     if plugin.source_hash() != recipe["source"]:
         raise UsageError(
             f"The source of method '{name}' changed during the run; run again (in a notebook, restart Python first)."
         )
-    method = plugin(plugin.options_for(setting).model_validate(recipe["options"]))
+    method = made(plugin, plugin.options_for(setting).model_validate(recipe["options"]))
     if entry is not None and MEMORY in entry.manifest["files"]:
         method.memory = Memory(load_tensors(str(entry.file(MEMORY))))
     return method

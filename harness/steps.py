@@ -43,6 +43,7 @@ from harness.spec import Sampling, Task
 from harness.step_parts import DTYPES, FIGURES, MEMORY, TRAINING, Facts, changes, method_of, unread, write_json
 from harness.store import Entry, Store
 from harness.training import distances, residual_norm, train_task
+from harness.written_files import written_notes
 
 
 @lru_cache(maxsize=1)
@@ -161,7 +162,8 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
     measures["plasticity_distance"] = sum(distance.values()) / len(distance)
     measures["residual_norm"] = residual_norm(before, model.weights())
     write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
-    return {"train_seconds": learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started}
+    seconds = learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started
+    return {"train_seconds": seconds, "notes": written_notes()}
 
 
 def run_generate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:

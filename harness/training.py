@@ -14,12 +14,16 @@ from harness.backbones.adaptable import Adapter, by_name, count_trained
 from harness.backbones.stack import gather, stacked
 from harness.backbones.text_to_image import TextToImage
 from harness.checkpoint import Checkpoint, TrainingState
-from harness.hooks import no_global_draws, no_hidden_state
+from harness.gradients import backward
+from harness.hidden_state import no_hidden_state
+from harness.hooks import no_global_draws
+from harness.lent import Lent
 from harness.lesson import Lesson
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.spec import MethodOptions
 from harness.training_checks import TrainingChecks, check_apart, check_settled
+from harness.written_files import written_notes
 
 
 @dataclass
@@ -63,7 +67,10 @@ def _train_task(
     initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
     model.set_category(lesson.category)
     before = model.weights()
+    written_notes()  # of a task that failed
+    lent = Lent(method, (generator, initial), lesson)
     module = hooks.begin(method, model, initial).to(model.device)
+    lent.check("begin")
     adapters = model.adapters()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
     check_apart(method, module, adapters, frozen)
@@ -82,23 +89,36 @@ def _train_task(
     trained_count = count_trained(model, module)
     checks = TrainingChecks(
         method, optimizer, stacks, by_name(model.projections), module, frozen, model.device,
-        of=f" of {lesson.token}", rates="learning_rate or token_learning_rate",
+        of=f" of {lesson.token}", rates="learning_rate or token_learning_rate", token=True,
     )  # fmt: skip
+
+    def adapt() -> None:
+        """The model with what is trained, as it is now."""
+        for stack in stacks:
+            stack.refresh()
+        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
+
+    own_batch = type(method).batch is not Method.batch
     state = TrainingState([*adapters, module], optimizer, (generator, initial), scaler)
     first, losses, spent = resume(state, checkpoint)
     started = time.perf_counter() - spent
     for step in range(first, o.steps):
         logged = step % max(1, o.steps // 20) == 0 or step == o.steps - 1
-        for stack in stacks:
-            stack.refresh()
-        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
-        denoising = lesson.loss(hooks.batch(method, lesson, generator, watched=step == first), generator)
+        adapt()
+        values = checks.values(watched=step == first) if own_batch else []
+        batch = hooks.batch(method, lesson, generator, watched=step == first)
+        lent.check("batch")
+        if own_batch and checks.changed(values):
+            gather(stacks)
+            adapt()
+        denoising = lesson.loss(batch, generator)
         penalties = hooks.penalties(method, watched=step == first)
+        lent.check("penalties")
         checks.losses(step, {"sd": denoising, **penalties}, logged=logged)
         loss = denoising + sum(penalties.values(), torch.zeros_like(denoising))
         checks.reach(loss, penalties)
         optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
+        backward(type(method).__name__, scaler.scale(loss))
         gather(stacks)
         checks.note_gradients(logged=logged)
         scaler.unscale_(optimizer)
@@ -117,11 +137,14 @@ def _train_task(
     settle(module, adapters)
     check_settled(method, adapters, stacks)
     measures = hooks.measures(method)
+    lent.check("measures")
     with torch.no_grad():
         embedding = module().detach().clone()
     model.fold()
     model.set_token(lesson.token, embedding)
     memory = hooks.remember(method, lesson, generator)
+    lent.check("remember")
+    lent.check_content()
     seconds = time.perf_counter() - started
     distance = distances(model)
     measures |= {
@@ -130,7 +153,7 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory, notes)
+    return TrainedTask(embedding.cpu(), measures, distance, seconds, losses, memory, [*notes, *written_notes()])
 
 
 def resume(state: TrainingState, checkpoint: Checkpoint | None) -> tuple[int, list[dict[str, float]], float]:

@@ -23,14 +23,15 @@ class TrainingChecks:
     def __init__(
         self, method: Method[Any], optimizer: torch.optim.Optimizer, stacks: Sequence[Adapter | Stack],
         adapters: Mapping[str, Adapter], module: nn.Module, model: nn.Module, device: torch.device, *, of: str,
-        rates: str,
+        rates: str, token: bool,
     ) -> None:  # fmt: skip
         """Begin before the first step.
 
         Args:
             stacks: what computes the residuals of `adapters`, which go by their projections' names.
             module: what `begin` returned. model: what must not be trained.
-            of: whose training it is, as ' of <v1>'. rates: the options that may be too large.
+            of: whose training it is, as ' of <v1>'. rates: the options that may be too large. token: whether `module`
+                gives one.
         """
         self.method, self.stacks, self.of, self.rates = method, stacks, of, rates
         self.name = type(method).__name__
@@ -46,6 +47,8 @@ class TrainingChecks:
         self._kept = {place: dict(each.named_parameters()) for place, each in self._places.items()}
         self._terms: tuple[str, ...] | None = None
         self._adapters = {id(p) for stack in stacks for p in stack.parameters()}
+        self._begun = {id(p) for p in module.parameters()}
+        self._token = token
         self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient so far
         self._steps = 0
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
@@ -123,7 +126,10 @@ class TrainingChecks:
         whole = [p for p in self.trained if p.requires_grad]
         parts = {
             "of its adapters": ([p for p in whole if id(p) in self._adapters], "does compute() use them?"),
-            "of its token": ([p for p in whole if id(p) not in self._adapters], "is the token in the prompt?"),
+            "of its token" if self._token else f"of what {self.name}.begin() returned": (
+                [p for p in whole if id(p) in self._begun],
+                "is the token in the prompt?" if self._token else "does anything compute with it?",
+            ),
         }
         for what, (own, question) in parts.items():
             if own and all(id(p) in idle for p in own):
@@ -133,6 +139,32 @@ class TrainingChecks:
         if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
             return []
         return [f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
+
+    def values(self, *, watched: bool) -> list[tuple[int, int, Tensor | None]]:
+        """What tells later whether anything that is trained was given another value.
+
+        Args:
+            watched: whether to remember the values as well, which takes time.
+        """
+        return [(p._version, p.data_ptr(), p.detach().clone() if watched else None) for p in self.reachable]
+
+    def changed(self, before: Sequence[tuple[int, int, Tensor | None]]) -> bool:
+        """After `batch`: whether it gave anything that is trained another value, so that all must be computed again.
+
+        Raises:
+            PluginError: it did so where it cannot be seen at every step.
+        """
+        if any((p._version, p.data_ptr()) != (was[0], was[1]) for p, was in zip(self.reachable, before, strict=True)):
+            return True
+        if any(
+            value is not None and not torch.equal(value, p)
+            for p, (_, _, value) in zip(self.reachable, before, strict=True)
+        ):
+            raise PluginError(
+                f"{self.name}.batch() changes what is trained through .data, which cannot be seen at every step; "
+                "change it in place under torch.no_grad()."
+            )
+        return False
 
     def same_parameters(self) -> None:
         """Look that what was trained is what adapters and modules still hold.

@@ -20,7 +20,7 @@ from harness.backbones.classifier import Classifier
 from harness.checkpoint import Checkpoint
 from harness.class_lesson import ClassLesson, Head
 from harness.class_training import TrainedClasses, rate_at, train_classes
-from harness.errors import BenchError
+from harness.errors import BenchError, PluginError
 from harness.method import Method
 from harness.pixels import Pixels
 from harness.seeds import derive_seed
@@ -53,6 +53,21 @@ def slide(slope: float = 1.0, model: Classifier | None = None, **options: Any) -
     method.slope = slope
     lesson = ClassLesson(model or tiny_classifier(), pixels(RandomImages()), 2)
     return method, train_classes(method, lesson, 0, "task")
+
+
+class Rooted(Sliding):
+    """Asks for the square root of 0, whose slope is not finite."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"root": self.number.square().sum().sqrt()}
+
+
+def test_what_is_not_trained_or_has_no_finite_gradient_is_said() -> None:
+    with pytest.raises(PluginError, match=r"^Sliding trains nothing of what Sliding.begin\(\) returned: no"):
+        slide(0.0, epochs=1)
+    lesson = ClassLesson(tiny_classifier(), pixels(RandomImages()), 2)
+    with pytest.raises(PluginError, match=r"^The gradient of the penalty 'root' of Rooted is not finite at"):
+        train_classes(Rooted(ClassOptions(batch_size=3)), lesson, 0, "task")
 
 
 # ----------------------------------------------------------------------------------------------------------------- rate
@@ -265,6 +280,9 @@ def test_a_training_killed_and_resumed_equals_one_never_killed(name: str, tmp_pa
     found = model.weights()
     assert found.keys() == weights.keys()
     assert all(torch.equal(found[each], weights[each]) for each in weights)
+    last = Checkpoint(tmp_path / "last", every_s=0)
+    again(last)
+    assert same(again(last), whole)  # which trains nothing more
 
 
 @pytest.mark.parametrize("name", ["stamina", "l2p", "coda-p", "ft++"])

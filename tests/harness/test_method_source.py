@@ -424,6 +424,81 @@ def test_code_that_is_found_when_it_runs_is_told(tmp_path: Path, imports: str, b
     )
 
 
+ENTROPY = {
+    "default_rng": ("import numpy as np", "np.random.default_rng()", "numpy.random.default_rng() without a seed"),
+    "None": ("from numpy.random import default_rng as r", "r(None)", "numpy.random.default_rng() without a seed"),
+    "random": ("import random", "random.Random()", "random.Random() without a seed"),
+    "generator": ("import torch", "torch.Generator().seed()", "?.seed() without a seed"),
+    "secrets": ("from secrets import token_bytes", "token_bytes(4)", "secrets.token_bytes()"),
+    "uuid": ("import uuid", "str(uuid.uuid4())", "uuid.uuid4()"),
+    "time": ("import time", "generator.manual_seed(int(time.time()))", "manual_seed() seeded by time.time()"),
+    "hash": ("import torch", "torch.manual_seed(hash('a') % 9)", "manual_seed() seeded by hash()"),
+    "now": (
+        "import datetime as d, random", "random.Random(d.datetime.now().second)",
+        "Random() seeded by datetime.datetime.now()",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("imports", "body", "told"), ENTROPY.values(), ids=ENTROPY)
+def test_draws_that_differ_from_run_to_run_are_told(tmp_path: Path, imports: str, body: str, told: str) -> None:
+    root = write(tmp_path, {"my_method.py": plugin(imports, body)})
+    line = 1 + (root / "my_method.py").read_text().splitlines().index(f"        {body}")
+    (note,) = read_source(root).notes
+    assert note.startswith(
+        f"{root / 'my_method.py'}, line {line}, draws what differs from run to run ({told}): results with the same seed"
+    )
+
+
+def test_draws_with_a_seed_and_the_clock_as_such_are_no_mistake(tmp_path: Path) -> None:
+    body = (
+        "start = time.time(); np.random.default_rng(3); random.Random(self.place[0]); self.seed(); "
+        "torch.Generator().manual_seed(1); np.random.default_rng(int(torch.randint(9, (1,), generator=generator)))"
+    )
+    root = write(tmp_path, {"my_method.py": plugin("import random, time, torch\nimport numpy as np", body)})
+    assert read_source(root).notes == ()
+
+
+OPTIONS = """from collections.abc import Mapping
+from typing import ClassVar
+from harness.method import Method
+from harness.spec import MethodOptions
+import other
+
+class Mine_(MethodOptions):
+    tier_defaults: ClassVar[Mapping] = {{"mini": {{"pull": 2.0}}}}
+    pull: float = 1.0
+    steps: int = 7
+
+class Mine(Method[Mine_]):
+    options_class = Mine_
+    search_space = {{"pull": (1.0, 2.0)}}
+
+    def begin(self, model, generator):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "other", "told"),
+    [
+        ("raise NotImplementedError", "", True),
+        ("self.pull = 1.0", "", True),
+        ("self.options.pull", "", False),
+        ("getattr(self.options, 'pull')", "", False),
+        ("getattr(self.options, other.X)", "", False),
+        ("other.f(self.options.model_dump())", "", False),
+        ("other.f(self.options)", "f = lambda o: o.pull", False),
+        ("other.f(self.options)", "from methods import parts\nf = lambda o: o.rank", True),
+    ],
+)
+def test_an_option_that_nothing_reads_is_told(tmp_path: Path, body: str, other: str, told: bool) -> None:
+    root = write(tmp_path, {"my_method.py": OPTIONS.format(body=body), "other.py": other})
+    assert [note.partition(":")[0] for note in read_source(root).notes] == [
+        "the option 'pull' of Mine_ is read nowhere in its files"
+    ] * told
+
+
 def test_a_file_beside_it_is_told_until_it_is_data(tmp_path: Path) -> None:
     root = write(
         tmp_path, {"my_method.py": plugin(body="open('weights.json')"), "weights.json": "1", "other.json": "1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,23 @@ from typing import Any
 
 import pytest
 import torch
-from faulty_methods import MISTAKES, Elsewhere, Everything, Orthogonal, OwnParameters, Plain, RankOptions
-from pydantic import BaseModel, Field
+from faulty_methods import (
+    MISTAKES,
+    Elsewhere,
+    Everything,
+    Orthogonal,
+    OwnParameters,
+    Plain,
+    RankOptions,
+    TooLate,
+    Zeroed,
+)
+from pydantic import BaseModel, Field, ValidationError
 from tiny_tasks import Course, tiny_model
 from torch import Tensor
 from torch.nn import functional
 
-from harness import registry
+from harness import hooks, registry
 from harness.backbones import stack as stacks
 from harness.backbones.adaptable import attach
 from harness.backbones.intact import Intact, left_intact
@@ -25,12 +36,15 @@ from harness.errors import BenchError, PluginError, UsageError
 from harness.failures import read_failures, read_traces, write_failures
 from harness.method import Method
 from harness.method_checks import flaw as flaw_of
-from harness.method_checks import prior_images
+from harness.method_checks import learner_of, made, prior_images
 from harness.plugin_errors import explained
+from harness.replaced_hooks import replaced_notes
 from harness.spec import SETTINGS
 from harness.step_parts import Memory, unread
 from harness.surroundings import left_alone
+from harness.written_files import written_notes
 from methods import parts
+from methods.clora import CLoRA
 
 Make = Callable[..., Course]
 
@@ -100,6 +114,18 @@ FLAWS = {
         ),
         "the defaults of its Narrow do not fit: Option 'rank' cannot be 0",
     ),
+    "a tier's default out of range": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"mini": {"rank": 0}}})),
+        "the defaults of its Narrow at tier mini (tier_defaults) do not fit: Option 'rank' cannot be 0: ",
+    ),
+    "a tier's default of no option": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"mini": {"rnk": 1}}})),
+        "the defaults of its Narrow at tier mini (tier_defaults) do not fit: Unknown option 'rnk'; did you mean rank",
+    ),
+    "a tier misspelt": (
+        derived(options_class=type("Narrow", (RankOptions,), {"tier_defaults": {"minni": {"rank": 1}}})),
+        "the tier_defaults of its Narrow are for a tier 'minni'; is 'mini' meant?",
+    ),
     "an unknown option": (
         derived(search_space={"rnk": (1, 2)}),
         "its search_space does not fit its options: Unknown option 'rnk'; did you mean rank; see the README",
@@ -133,6 +159,97 @@ def test_a_number_of_class_images_is_one(count: object) -> None:
     assert prior_images(derived(prior_images=lambda self: 3)(RankOptions())) == 3
 
 
+def more_rank(self: Plain, options: RankOptions) -> None:
+    Plain.__init__(self, options.model_copy(update={"rank": 9}))
+
+
+@pytest.mark.parametrize(
+    ("init", "sentence"),
+    [
+        (lambda self, options: None, "leaves out the base class's; begin it with super().__init__(options)."),
+        (lambda self: None, "must take the options and nothing else: def __init__(self, options)."),
+        (more_rank, "changes the options, though results are keyed and reported with those that it was given; give"),
+    ],
+)
+def test_an_init_that_makes_no_method_is_refused(init: Callable[..., None], sentence: str) -> None:
+    with pytest.raises(UsageError) as said:
+        made(derived(__init__=init), RankOptions())
+    assert str(said.value).startswith(f"Derived.__init__() {sentence}")
+    assert made(Plain, RankOptions(rank=3)).options.rank == 3
+
+
+@pytest.mark.parametrize(
+    ("learner", "why"),
+    [
+        ("clora", "which is not independent: what is merged must be learnt of each concept alone"),
+        ("cd-merge", "which itself names a learner: what is merged"),
+        ("uub", "which cannot be used: Unknown method 'uub'; did you mean ub"),
+    ],
+)
+def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
+    with pytest.raises(UsageError) as said:
+        learner_of(derived(learner=learner), registry.setting("customization"))
+    assert str(said.value).startswith(f"Derived names '{learner}' as its learner, {why}")
+    assert learner_of(derived(learner="ub"), registry.setting("customization")) is registry.methods().get("ub")
+    assert learner_of(Plain, registry.setting("customization")) is None
+
+
+@pytest.mark.parametrize(
+    ("give", "sentence"),
+    [
+        (lambda initial, alone: initial, "gives the pre-trained weights of every projection, so that nothing is left"),
+        (lambda initial, alone: 0 * alone, "gives zeros for every projection, so that nothing is left of what was"),
+        (lambda initial, alone: alone / 0, "gives a weight for down_blocks.0.attentions.0."),
+        (lambda initial, alone: initial + 0.5 * (alone - initial), ""),
+    ],
+)
+def test_a_merge_leaves_something_of_what_was_learnt(
+    model: TextToImage, give: Callable[[Tensor, Tensor], Tensor], sentence: str
+) -> None:
+    model.reset()
+    merging = derived(
+        merge=lambda self, model, alone, *_: ({n: give(model.initial[n], w) for n, w in alone.items()}, {})
+    )
+    alone = {name: weight + 1 for name, weight in model.initial.items()}
+    if not sentence:
+        assert hooks.merge(merging(RankOptions()), model, alone, "<v1>", "person")[0].keys() == alone.keys()
+        return
+    with pytest.raises(PluginError) as said:
+        hooks.merge(merging(RankOptions()), model, alone, "<v1>", "person")
+    assert str(said.value).startswith(f"Derived.merge() {sentence}")
+
+
+class NeverBegun(CLoRA):
+    def begin(self, model: Any, generator: torch.Generator) -> torch.nn.Module:
+        self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, 2, generator))
+        return parts.new_token(model, "free", "category", 2, generator)
+
+
+class PenaltyReplaced(CLoRA):
+    def penalties(self) -> dict[str, Tensor]:
+        return {}
+
+
+class PenaltyAdded(CLoRA):
+    def penalties(self) -> dict[str, Tensor]:
+        return {**super().penalties()}
+
+
+def test_hooks_that_a_base_needs_are_called(course: Make) -> None:
+    with pytest.raises(AttributeError) as raised:
+        course(NeverBegun).teach()  # type: ignore[arg-type]
+    assert str(explained(raised.value, __name__)).startswith(
+        "CLoRA.begin() sets self.changes, which its other hooks need, and NeverBegun.begin() replaces that and never "
+        "calls it; begin with super().begin(model, generator)"
+    )
+    assert list(replaced_notes(PenaltyReplaced, Method)) == [
+        "PenaltyReplaced.penalties() replaces CLoRA.penalties() and never calls it, so that the terms of that are left "
+        "out; see super()."
+    ]
+    for other in (PenaltyAdded, NeverBegun, CLoRA, Plain):
+        assert list(replaced_notes(other, Method)) == []
+
+
 def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
     helped = derived(
         penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin
@@ -151,6 +268,23 @@ def test_a_mistake_is_said(course: Make, mistake: str) -> None:
     with pytest.raises(BenchError) as said:
         course(plugin).teach()
     assert str(said.value).startswith(plugin.sentence)  # type: ignore[attr-defined]
+
+
+def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None:
+    def kept(self: Plain, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        for name in ("a.txt", "b.txt"):
+            (tmp_path / name).write_text((tmp_path / "given.txt").read_text())
+        (tmp_path / "__pycache__").mkdir()
+        (tmp_path / "__pycache__" / "c.pyc").write_bytes(b"")
+        return {}
+
+    (tmp_path / "given.txt").write_text("x")
+    assert course(derived(remember=kept)).teach().done.notes == [
+        f"Derived.remember() writes {tmp_path / 'a.txt'}, which another process or machine may not find, nor a run "
+        "that takes this task from its store; return what the next task needs from remember()"
+    ]
+    (tmp_path / "after.txt").write_text("x")
+    assert written_notes() == []
 
 
 def test_what_hooks_may_give(course: Make) -> None:
@@ -181,6 +315,18 @@ def test_what_is_asked_of_own_parameters_is_trained(
         assert (together[0] - together[1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("largest", [stacks.LARGEST, {}])
+def test_what_batch_does_to_parameters_counts_from_that_step_on(
+    course: Make, largest: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "LARGEST", largest)
+    done = course(Zeroed).teach().done
+    assert [row["size"] for row in done.losses] == [0.0] * 4
+    if not largest:  # a stack's residual was computed from other memory
+        with pytest.raises(PluginError, match=r"^A hook of TooLate changes in place what the loss was"):
+            course(TooLate).teach()
+
+
 def test_an_error_of_a_plugin_keeps_its_place_and_its_traceback(tmp_path: Path) -> None:
     (tmp_path / "faulty_plugin.py").write_text("def hook():\n    return {}['lambda_missing']\n", encoding="utf-8")
     found: dict[str, object] = {"__name__": "faulty_plugin"}
@@ -199,6 +345,17 @@ def test_an_error_of_a_plugin_keeps_its_place_and_its_traceback(tmp_path: Path) 
     assert read_traces(tmp_path / "f.json") == {"k": told.trace}
     write_failures(tmp_path / "f.json", {"k": "plain"})
     assert read_traces(tmp_path / "f.json") == {}
+
+
+def test_an_option_that_is_set_is_named() -> None:
+    with pytest.raises(ValidationError) as raised:
+        Plain(RankOptions()).options.rank = 3
+    told = explained(raised.value, "test_plugin_mistakes")
+    assert str(told).startswith("the option 'rank' is changed, though results are keyed and reported with the options")
+    with pytest.raises(ValidationError) as raised:
+        RankOptions(rank=0)
+    said = r"^RankOptions: 'rank': input should be greater than or equal to 1 \(.*test_plugin_mistakes.py, line \d+\)$"
+    assert re.match(said, str(explained(raised.value, "test_plugin_mistakes")))
 
 
 def test_other_errors_say_where_they_are_and_what_the_system_says_stays() -> None:

@@ -72,6 +72,11 @@ def test_a_training_resumed_inside_a_task_equals_the_whole(name: str, tiny_model
         assert all(torch.equal(again[key], weights[key]) for key in weights)
         assert resumed.losses == whole.losses
         assert resumed.seconds >= found[1]["seconds"]
+    # from a checkpoint of its last step nothing is left to train, which is no mistake of the method's
+    ended, again = teach(name, source, checkpoint=checkpoint, break_at=0)
+    assert torch.equal(ended.token, whole.token)
+    assert all(torch.equal(again[key], weights[key]) for key in weights)
+    assert ended.losses == whole.losses
 
 
 def test_a_loss_that_runs_away_stops_the_task(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,30 @@ class Elsewhere(Plain):
         return {}
 
 
+class Zeroed(Plain):
+    """Sets A to 0 before each step, so that nothing is left of the steps before it."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.A.zero_()
+        return super().batch(lesson, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.size()}
+
+
+class TooLate(Plain):
+    """Changes what its own penalty was computed from."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        term = self.size()
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.B.add_(1.0)
+        return {"size": term}
+
+
 def broken(sentence: str, **members: Any) -> type[Plain]:
     """A method with these members, of which that sentence is to be said."""
     return type("Broken", (Plain,), {"__module__": __name__, "sentence": sentence, **members})
@@ -126,6 +150,9 @@ def attached(method: Plain, model: Any, kind: type[parts.LowRank], generator: to
     return parts.new_token(model, "free", "category", method.options.rank, generator)
 
 
+tasks_so_far = 0
+
+
 def drawn(method: Plain, token: nn.Module) -> nn.Module:
     for adapter in method.adapters.values():
         adapter.B.data += 0.1 * torch.randn_like(adapter.B)
@@ -146,6 +173,17 @@ def exchanged(method: Any) -> Mapping[str, Tensor]:
     adapter = next(iter(method.adapters.values()))
     adapter.B = nn.Parameter(adapter.B.detach().clone())
     return {}
+
+
+def shrunk(method: Any, batch: Batch) -> Batch:
+    for adapter in method.adapters.values():
+        adapter.B.data.mul_(0.5).add_(1.0)
+    return batch
+
+
+def summed(method: Any) -> Mapping[str, Tensor]:
+    method.total = getattr(method, "total", 0.0) + method.size()
+    return {"total": method.total}
 
 
 def late(method: Any) -> Mapping[str, Tensor]:
@@ -226,6 +264,24 @@ MISTAKES: Mapping[str, type[Plain]] = {
         seen=[],
         remember=lambda self, lesson, generator: self.seen.append(1) or {},
     ),
+    "a number of the class": broken(
+        "A task of Broken changes the class attribute Broken.count, which the next task does not find",
+        count=0,
+        remember=lambda self, lesson, generator: setattr(type(self), "count", self.count + 1) or {},
+    ),
+    "a new attribute of the class": broken(
+        "A task of Broken changes the class attribute Broken.last, which the next task does not find",
+        remember=lambda self, lesson, generator: setattr(type(self), "last", lesson.token) or {},
+    ),
+    "a tensor where there was none": broken(
+        "A task of Broken changes the class attribute Broken.past, which the next task does not find",
+        past=None,
+        remember=lambda self, lesson, generator: setattr(type(self), "past", self.size().detach()) or {},
+    ),
+    "a variable of the module": broken(
+        "A task of Broken changes tasks_so_far, a variable of faulty_methods, which the next task does not find",
+        remember=lambda self, lesson, generator: globals().update(tasks_so_far=globals()["tasks_so_far"] + 1) or {},
+    ),
     "memory as lists": ends("Broken.remember() must give a tensor for 'a'; it gave a list.", "remember", {"a": [1]}),
     "no memory": ends("Broken.remember() must give a dict of names to tensors (an empty", "remember", lambda m: None),
     "measures as a tensor": ends(
@@ -257,6 +313,60 @@ MISTAKES: Mapping[str, type[Plain]] = {
         "OverAll says that it is stackable, but computes otherwise for several adapters at once than for one; let",
         begin=lambda self, model, generator: attached(self, model, OverAll, generator),
     ),
+    "a seed in begin": broken(
+        "Broken.begin() seeds the generator that it is given anew, so that draws no longer depend on the run's seed;",
+        begin=lambda self, model, generator: Plain.begin(self, model, generator.manual_seed(1)),
+    ),
+    "a seed from the clock": broken(
+        "Broken.remember() seeds the generator that it is given anew",
+        remember=lambda self, lesson, generator: {"a": torch.tensor(generator.seed() % 2)},
+    ),
+    "a seed in penalties": broken(
+        "Broken.penalties() seeds the generator that it is given anew",
+        batch=lambda self, lesson, generator: setattr(self, "kept", generator) or lesson.plain(2, generator),
+        penalties=lambda self: self.kept.manual_seed(1) and {},
+    ),
+    "latents scaled in place": broken(
+        "Broken.batch() changes lesson.latents.mean in place, which all later steps of the task are taught from;",
+        batch=lambda self, lesson, generator: lesson.latents.mean.mul_(1.5) is None or lesson.plain(2, generator),
+    ),
+    "latents scaled as data": broken(
+        "A hook of Broken changes lesson.latents.mean in place",
+        batch=lambda self, lesson, generator: lesson.latents.mean.data.mul_(1.5) is None or lesson.plain(2, generator),
+    ),
+    "images turned in place": broken(
+        "A hook of Broken changes lesson.images in place",
+        remember=lambda self, lesson, generator: lesson.images.fill(0) or {},
+    ),
+    "other options": broken(
+        "A task of Broken changes self.options, though its results are keyed and reported with those that it was given",
+        begin=lambda self, model, generator: (
+            setattr(self, "options", self.options.model_copy(update={"weight": 2.0}))
+            or Plain.begin(self, model, generator)
+        ),
+    ),
+    "an option set by force": ends(
+        "A task of Broken changes self.options",
+        "penalties",
+        lambda m: object.__setattr__(m.options, "weight", m.options.weight + 1) or {},
+    ),
+    "an empty batch": broken(
+        "Broken.batch() gives no example, so that there is nothing to train on; choose at least one.",
+        batch=lambda self, lesson, generator: lesson.plain(0, generator),
+    ),
+    "latents of one image": broken(
+        "Broken.batch() must give latents as a floating-point tensor (examples, channels, height, width); it gave a te",
+        batch=lambda self, lesson, generator: Batch(lesson.latents.mean[0], (lesson.prompt,)),
+    ),
+    "parameters changed as data in batch": broken(
+        "Broken.batch() changes what is trained through .data, which cannot be seen at every step; change it in place",
+        batch=lambda self, lesson, generator: shrunk(self, lesson.plain(2, generator)),
+    ),
+    "a sum over steps": ends(
+        "A hook of Broken uses a tensor of an earlier step, whose graph is gone (a sum over steps, perhaps,",
+        "penalties",
+        summed,
+    ),
     "no batch": ends(
         "Broken.batch() must give a Batch, as lesson.plain() does; it gave None.", "batch", lambda m: None
     ),
@@ -267,6 +377,8 @@ class Everything(Plain):
     """All that a hook may give, where a check could be too strict."""
 
     places: ClassVar[list[int]] = [1, 2]
+    unset: ClassVar[float] = float("nan")
+    words: ClassVar[dict[str, set[str]]] = {"a": {"b"}}
 
     def penalties(self) -> Mapping[str, Tensor]:
         return {"zero": torch.zeros(()), "size": 0.1 * self.size(), "nothing": 0.0 * self.size()}

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.identity import content_of
-from harness.method_checks import prior_images
+from harness.method_checks import made, prior_images
 from harness.plan import Cell, CellRequest, Composed, Plan
 from harness.prompts import composed_prompt
 from harness.spec import Sampling
@@ -73,7 +73,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         "method": method.learner or name, "source": learner.source_hash(),
         "options": learner_options.model_dump(mode="json"),
     }  # fmt: skip
-    priors = prior_images(learner(learner_options))
+    priors = prior_images(made(learner, learner_options))
     trains: list[str] = []
     for task in tasks:
         # the concept, not its place, seeds all draws: independent methods share trainings between benchmarks
