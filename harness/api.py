@@ -228,9 +228,8 @@ def check_protocol(spec: RunSpec, setting: Setting) -> None:
     Raises:
         UsageError: there are some.
     """
+    owners = {registry.setting(name).protocol_name: name for name in registry.setting_names()}
     for name in spec.protocols():
         if name != setting.protocol_name:
-            raise UsageError(
-                f"--set {name} is not for the setting {setting.name}, whose protocol is '{setting.protocol_name}'; "
-                "leave it out."
-            )
+            owner = owners.get(name, "unknown")
+            raise UsageError(f"--set {name} is for the {owner} setting, and this is {setting.name}; leave it out.")

@@ -183,6 +183,8 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
         if len(values["seeds"]) < 2:
             raise UsageError(ONE_SEED)
     values["setting"] = api.find_benchmark(values["benchmark"], values["tier"]).setting
+    if values["setting"] != (old or Subset()).setting:
+        values["methods"] = {name: {} for name in registry.setting(values["setting"]).default_methods}
     if given["--methods"] is not None or given["--set"] is not None:
         listed = given["--set"] or []
         specs = method_specs(given["--methods"] or ",".join(values["methods"]), listed, values["setting"])

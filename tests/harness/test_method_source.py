@@ -24,7 +24,6 @@ from tests_support import raises_sentence
 from harness import registry
 from harness.method import Method
 from harness.method_source import MethodSource, method_source
-from harness.spec import SETTINGS
 from methods.clora import CLoRA
 from methods.custom_diffusion import UpperBound
 from methods.stamina import Stamina
@@ -364,7 +363,7 @@ def test_packages_that_say_they_are_method_source_count_whole(tmp_path: Path) ->
 
 def test_built_in_methods_count_by_their_own_files_alone() -> None:
     """By the rule that their results were made under: file, imports of the same folder, shared parts."""
-    for setting in SETTINGS:
+    for setting in registry.setting_names():
         for name in registry.methods(setting).names():
             found = registry.methods(setting).get(name)
             folder = Path(sys.modules["methods"].__path__[0])

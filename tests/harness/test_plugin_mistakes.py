@@ -39,7 +39,6 @@ from harness.method_checks import flaw as flaw_of
 from harness.method_checks import learner_of, made, prior_images
 from harness.plugin_errors import explained
 from harness.replaced_hooks import replaced_notes
-from harness.spec import SETTINGS
 from harness.step_parts import Memory, unread
 from harness.surroundings import left_alone
 from harness.written_files import written_notes
@@ -256,7 +255,7 @@ def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
     )
     apart = derived(measure=lambda self: 1.0, penalties=lambda self: [self.measure() for _ in range(2)])
     assert [flaw_of(each, "customization") for each in (helped, apart, Everything)] == ["", "", ""]
-    for setting in SETTINGS:
+    for setting in registry.setting_names():
         assert {
             flaw_of(registry.methods(setting).get(name), setting) for name in registry.methods(setting).names()
         } == {""}

@@ -248,17 +248,29 @@ def test_params_of_classification_are_of_the_papers_vit_without_its_weights() ->
 # --- plan, verify, doctor ---------------------------------------------------------------------------------------------
 
 
-def test_plan_and_verify_say_that_they_are_for_diffusion_models(tmp_path: Path) -> None:
+def test_plan_says_that_it_is_for_diffusion_models() -> None:
     assert said_to("plan", "objects-tuning5", "--tier", "mini") == (
         "`plan` counts diffusion models only, and objects-tuning5 is of classification; use "
         "`stamina-bench run objects-tuning5 --tier mini --dry-run`."
     )
-    baseline = tmp_path / "b.json"
-    words = ("verify", "--update", "--against", baseline, "-b", "imagenet-r20", "-o", tmp_path / "runs")
-    assert said_to(*words) == (
-        f"{baseline}: imagenet-r20 is of classification, which `verify` does not measure; name another."
-    )
-    assert not (tmp_path / "runs").exists()
+
+
+def test_accuracies_are_verified_and_higher_is_better(tmp_path: Path) -> None:
+    path, output = tmp_path / "b.json", tmp_path / "runs"
+    small = ("-b", "objects-tuning5", "--limit", "2", "--seeds", "0,1", "-m", "l2p", "--set", "epochs=1")
+    code, said = bench("verify", "--update", "--against", path, *small, "-o", output, "-q")
+    assert code == 0, said
+    made = json.loads(path.read_text())
+    assert made["subset"]["setting"] == "classification"
+    assert {figure["metric"] for figure in made["figures"]} >= {"a_n", "forgetting_max", "n_param"}
+    code, said = bench("verify", "--against", path, "-o", output, "-q", "--self-test")
+    assert (code, "equal" in said) == (0, True), said
+    (a_n,) = [figure for figure in made["figures"] if figure["metric"] == "a_n"]
+    higher = 10 * a_n["tolerance"]
+    a_n["values"], a_n["mean"] = [value + higher for value in a_n["values"]], a_n["mean"] + higher
+    path.write_text(json.dumps(made))
+    code, said = bench("verify", "--against", path, "-o", output, "-q")
+    assert (code, "regression" in said) == (3, True), said
 
 
 def lines(found: Any) -> dict[str, Finding]:
@@ -459,7 +471,7 @@ def test_figures_are_made_again_without_training(mine: Path) -> None:
     assert [p.stat().st_mtime_ns for p in steps(mine, "train")] == trained
     refused(
         bench("score", mine, "--extractor", "x"),
-        f"--extractor: every run in {mine} is of classification, which has none",
+        f"--extractor: no run in {mine} is measured with a feature extractor",
     )
     shutil.rmtree(steps(mine, "train", "joint")[0])
     for folder in steps(mine, "score"):
@@ -503,7 +515,7 @@ def test_nothing_is_exported_or_drawn_from_a_classifier(mine: Path, tmp_path: Pa
     for words in (("export", mine, "-m", "l2p"), ("generate", mine, "-p", "a <v1>"), ("export", mine)):
         refused(
             bench(*words, "-o", tmp_path / "new"),
-            "learnt to classify: it has no pipeline to export and draws no pictures; choose a run of the customization",
+            "is of classification: it has no pipeline to export and draws no pictures; choose a run of",
         )  # fmt: skip
     assert not (tmp_path / "new").exists()
 
