@@ -17,6 +17,7 @@ HOME: Final = Path(__file__).parent.parent  # the folder that this program's pac
 METHODS: Final = "methods"  # whose source is part of their results' keys: see Method.source_hash
 VERSIONED: Final = ("harness", "benchmarks", "reports")  # whose steps have versions
 PACKAGES: Final = (*VERSIONED, METHODS)
+FRONT_DOOR: Final = "stamina_bench"  # the module beside them: the console script, and their public names
 SAFE: Final = "PYTHONSAFEPATH"  # Python 3.11 and later: nothing is put before the path
 
 
@@ -65,12 +66,21 @@ def leave_current_folder() -> None:
 
 @contextmanager
 def starting_processes() -> Iterator[None]:
-    """Python processes that start in it do not have the current folder on their import path by default."""
+    """Python processes that start in it do not have the current folder on their import path by default.
+
+    Nor do those of multiprocessing run the main module again, as they would: workers need nothing of it, and a script
+    that calls `run` without `if __name__ == "__main__"` would call it in each of them.
+    """
     before = os.environ.get(SAFE)
     os.environ[SAFE] = "1"
+    main = vars(sys.modules["__main__"])
+    hidden = {name: main[name] for name in ("__file__", "__spec__") if name in main}  # by which it would be found
+    main.pop("__file__", None)
+    main["__spec__"] = None
     try:
         yield
     finally:
+        main.update(hidden)
         if before is None:
             os.environ.pop(SAFE, None)
         else:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from harness.distributions import distribution_of, is_standard, normal, ours
 from harness.errors import UncountedSourceWarning, UsageError
-from harness.import_path import HOME, METHODS, PACKAGES
+from harness.import_path import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.imports import Imports, Place, find_module, imports, with_parents
 
 
@@ -170,8 +170,13 @@ class _Reading:
         return found is not None
 
     def add_own(self, place: Place) -> None:
-        """What another's method takes of this program's methods: their shared parts, or one of their files."""
+        """What another's method takes of this program's methods: their shared parts, or one of their files.
+
+        Through the front door it may take the parts, by whatever expression, and so they count.
+        """
         top, _, inside = place.name.partition(".")
+        if top == FRONT_DOOR:
+            self.follow(f"{METHODS}.parts")
         if top != METHODS or not inside:
             return
         file = Path(place.file or "")
@@ -258,6 +263,8 @@ def own_files(module: ModuleType) -> set[Path]:
 
 def _is_ours(place: Place) -> bool:
     top = place.name.partition(".")[0]
+    if top == FRONT_DOOR:
+        return Path(place.file or "") == HOME / f"{FRONT_DOOR}.py"
     return top in PACKAGES and Path(place.file or "").is_relative_to(HOME / top)
 
 
