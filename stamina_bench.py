@@ -72,23 +72,27 @@ __all__ = [
 _HOME = Path(__file__).parent
 
 
-def _import_from_home(name: str) -> None:
-    folder = _HOME / name
-    loaded = getattr(sys.modules.get(name), "__file__", None)
-    if loaded is not None and Path(loaded).resolve().parent == folder.resolve():
+def _import_engine() -> None:
+    """Import `harness` from beside this file; that imports the other packages from there (`harness.import_path`)."""
+    file = _HOME / "harness" / "__init__.py"
+    loaded = sys.modules.get("harness")
+    if loaded is not None:
+        place = getattr(loaded, "__file__", None) or next(iter(getattr(loaded, "__path__", ())), "a module")
+        if Path(place).resolve() != file.resolve():
+            raise ImportError(
+                f"{place} is imported as 'harness', which is the name of a package of stamina-bench ({file.parent}), "
+                "too; give it another name, or uninstall its distribution."
+            )
         return
-    spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
-    if spec is None or spec.loader is None:
-        raise ImportError(f"stamina-bench is not wholly installed: {folder} is missing; install it again.")
-    sys.modules[name] = module = module_from_spec(spec)
+    spec = spec_from_file_location("harness", file, submodule_search_locations=[str(file.parent)])
+    if spec is None or spec.loader is None or not file.is_file():
+        raise ImportError(f"stamina-bench is not wholly installed: {file} is missing; install it again.")
+    sys.modules["harness"] = module = module_from_spec(spec)
     spec.loader.exec_module(module)
 
 
-_import_from_home("harness")
-from harness.import_path import PACKAGES, leave_current_folder  # noqa: E402  (of the package that was just found)
-
-for _name in PACKAGES:
-    _import_from_home(_name)
+_import_engine()
+from harness.import_path import leave_current_folder  # noqa: E402  (of the package that was just found)
 
 
 def __getattr__(name: str) -> Any:

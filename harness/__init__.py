@@ -1,14 +1,13 @@
 """The engine, and its public names for Python; `import stamina_bench as sb` has all of them, with `plan` and `parts`.
 
-Nothing is imported before it is asked for (PEP 562): `import harness` costs nothing. See docs/python.md.
+Nothing is imported before it is asked for (PEP 562), not even of the standard library: `python -m harness` has the
+current folder on its import path at first. See docs/python.md.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from harness.api import Prepared, prepare
     from harness.backbones.adaptable import Adapter, attach
     from harness.catalogue import list_benchmarks, list_methods
@@ -55,9 +54,13 @@ HOME = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    import harness.import_path  # noqa: F401  (this program's packages from beside each other)
+
     found = getattr(import_module(HOME[name]), name)
     globals()[name] = found
     return found

@@ -15,6 +15,7 @@ from harness.errors import CellsFailedError, UsageError, nearest
 from harness.method_names import MethodLike, only_here
 from harness.request import make_request
 from harness.run_plan import RunPlan
+from harness.runner import NOT_FINISHED
 
 if TYPE_CHECKING:
     from harness.api import Prepared
@@ -155,7 +156,8 @@ def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> R
     done = running.carry_out(prepared, display, quiet=quiet)
     results = Results(prepared.spec.output, done.cells, running.not_finished(done, prepared), done.run_file)
     if done.outcome.failed and not prepared.spec.keep_going:
-        lines = list(running.lines_on_failures(done.outcome))
+        # first a cell that failed itself, then those that were not begun for it
+        lines = sorted(running.lines_on_failures(done.outcome), key=lambda line: line.endswith(f": {NOT_FINISHED}"))
         more = f" ({len(lines) - 1} more cells did not finish either)" if len(lines) > 1 else ""
         failure = CellsFailedError(lines[0] + more, results)
         failure.trace = next(iter(done.outcome.traces.values()), "")
