@@ -158,8 +158,8 @@ def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> R
     if done.outcome.failed and not prepared.spec.keep_going:
         # first a cell that failed itself, then those that were not begun for it
         lines = sorted(running.lines_on_failures(done.outcome), key=lambda line: line.endswith(f": {NOT_FINISHED}"))
-        more = f" ({len(lines) - 1} more cells did not finish either)" if len(lines) > 1 else ""
-        failure = CellsFailedError(lines[0] + more, results)
+        more = f"; {len(lines) - 1} more did not." if len(lines) > 1 else "."
+        failure = CellsFailedError(lines[0].rstrip(".") + more, results)
         failure.trace = next(iter(done.outcome.traces.values()), "")
         raise failure
     return results

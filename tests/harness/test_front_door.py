@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from harness.executors.in_process import InProcessExecutor
 from harness.import_path import HOME
 from harness.method_names import reference
 from harness.results import TidyRow
+from harness.spec import Tier
 from methods.clora import CLoRA
 
 FAST = {"steps": 2, "batch_size": 2, "sampling.steps": 2, "sampling.images": 3}
@@ -263,7 +265,9 @@ def test_a_cell_that_fails(small: dict[str, Any], monkeypatch: pytest.MonkeyPatc
     broken = in_main(monkeypatch, BROKEN)
     with pytest.raises(sb.CellsFailedError) as caught:
         sb.run(methods=["ti++", broken], **small)
-    assert re.fullmatch(r"__main__:MyMethod .* seed 0 did not finish: ValueError: made to fail .*", str(caught.value))
+    assert re.fullmatch(
+        r"__main__:MyMethod seed 0 did not finish: ValueError: made to fail .*; 1 more did not\.", str(caught.value)
+    )
     assert "Traceback" in caught.value.trace
     assert isinstance(caught.value.results, sb.Results)
     results = sb.run(methods=["ti++", broken], keep_going=True, **small)
@@ -306,10 +310,15 @@ def test_a_notebook_has_a_live_display_with_ipywidgets_else_lines(
 # -------------------------------------------------------------------------------------------------------------- README
 
 
-def test_the_readmes_example_gives_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readmes_example_gives_a_frame(tmp_path: Path, tiny_tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the tests' tiny models; `nox -s notebook` runs it on the mini tier's."""
     text = (HOME / "README.md").read_text()
     example = re.search(r"\n## From Python\n.*?```python\n(.*?)```", text, re.DOTALL)
     assert example is not None
+    cells = json.loads((HOME / "docs" / "notebooks" / "first_run.ipynb").read_text())["cells"]
+    assert "".join(next(cell["source"] for cell in cells if cell["cell_type"] == "code")) == example[1].strip()
+    tiers = SimpleNamespace(get=lambda name: tiny_tier, names=lambda: ["mini"])
+    monkeypatch.setattr("harness.registry.tiers", lambda: tiers)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     *lines, last = example[1].strip().splitlines()
