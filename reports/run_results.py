@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import recorded
 from harness.errors import UsageError, unknown
-from harness.recorded import read_cells, read_unfinished
 from harness.results import CellResult, Unfinished
 from reports.apart import told_apart_in_both, told_apart_with
 from reports.compare import Comparison, compare_entries
@@ -165,8 +165,8 @@ def load_results(folder: str | Path = "runs") -> Results:
     if is_reference(place):
         raise UsageError(f"{place} holds reference results; `compare` reads them, and `report --format paper`.")
     left_out = _warn_each()
-    cells = read_cells(place, left_out=left_out)
-    unfinished = read_unfinished(place, left_out=lambda error: None)
+    cells = recorded.read_cells(place, left_out=left_out)
+    unfinished = recorded.read_unfinished(place, left_out=lambda error: None)
     if not cells:
         raise nothing_finished(place)
     return Results(place, *told_apart_with(cells, unfinished))
@@ -242,7 +242,7 @@ def finished_cells(folder: Path, left_out: Callable[[UsageError], object]) -> li
     _require_folder(folder)
     if is_reference(folder):
         return None
-    cells = read_cells(folder, left_out=left_out)
+    cells = recorded.read_cells(folder, left_out=left_out)
     if not cells:
         raise nothing_finished(folder)
     return cells
