@@ -99,6 +99,16 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def notebook(session: nox.Session) -> None:
+    """docs/notebooks/first_run.ipynb from its first cell to its last; says where the page with its outputs lies."""
+    session.install(*INSTALL, ".[notebook]")
+    place = Path(session.create_tmp())
+    shutil.copy("docs/notebooks/first_run.ipynb", place)  # what it writes lies beside it
+    session.run("jupyter", "nbconvert", "--to", "html", "--execute", str(place / "first_run.ipynb"))
+    session.log(f"The page: {place / 'first_run.html'}")
+
+
+@nox.session
 def torture(session: nox.Session) -> None:
     """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one."""
     session.install(*INSTALL, ".[test]")

@@ -1,0 +1,70 @@
+"""The engine, and its public names for Python; `import stamina_bench as sb` has all of them, with `plan` and `parts`.
+
+Nothing is imported before it is asked for (PEP 562), not even of the standard library: `python -m harness` has the
+current folder on its import path at first. See docs/python.md.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from harness.api import Prepared, prepare
+    from harness.backbones.adaptable import Adapter, attach
+    from harness.catalogue import list_benchmarks, list_methods
+    from harness.errors import (
+        BenchError,
+        CellsFailedError,
+        LibraryError,
+        MachineError,
+        OutOfMemoryError,
+        PluginError,
+        StoreError,
+        UncountedSourceWarning,
+        UnwritableError,
+        UsageError,
+    )
+    from harness.front_door import run
+    from harness.method import Method
+    from harness.run_plan import RunPlan
+    from harness.spec import Benchmark, ClassOptions, MethodOptions, MethodSpec, RunSpec, Task
+    from reports.compare import Comparison
+    from reports.run_results import Results, compare, load_results
+
+__all__ = [
+    "Adapter", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
+    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Results",
+    "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach",
+    "compare", "list_benchmarks", "list_methods", "load_results", "prepare", "run",
+]  # fmt: skip
+
+HOME = {
+    "Adapter": "harness.backbones.adaptable", "attach": "harness.backbones.adaptable",
+    "Method": "harness.method",
+    "Benchmark": "harness.spec", "ClassOptions": "harness.spec", "MethodOptions": "harness.spec",
+    "MethodSpec": "harness.spec", "RunSpec": "harness.spec", "Task": "harness.spec",
+    "run": "harness.front_door", "RunPlan": "harness.run_plan",
+    "prepare": "harness.api", "Prepared": "harness.api",
+    "list_benchmarks": "harness.catalogue", "list_methods": "harness.catalogue",
+    "Results": "reports.run_results", "compare": "reports.run_results", "load_results": "reports.run_results",
+    "Comparison": "reports.compare",
+    **dict.fromkeys(
+        ("BenchError", "CellsFailedError", "LibraryError", "MachineError", "OutOfMemoryError", "PluginError",
+         "StoreError", "UncountedSourceWarning", "UnwritableError", "UsageError"), "harness.errors",
+    ),
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> "Any":
+    if name not in HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    import harness.import_path  # noqa: F401  (this program's packages from beside each other)
+
+    found = getattr(import_module(HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

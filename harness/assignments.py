@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from harness import registry
 from harness.errors import UsageError, nearest
-from harness.spec import Benchmark, MethodSpec, RunSpec, SettingName
+from harness.spec import MethodSpec, RunSpec, SettingName
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One changed option.
+
+    Args:
+        key: 'option', 'method.option', 'sampling.option' or 'recognition.option'.
+        value: what it is set to.
+        text: the assignment as errors quote it.
+    """
+
+    key: str
+    value: Any
+    text: str
+
+    @classmethod
+    def parse(cls, change: str) -> Assignment:
+        """'rank=4' as the command line has it.
+
+        Raises:
+            UsageError: it has no option or no '=', or its value cannot be read.
+        """
+        left, equals, _ = change.partition("=")
+        if not equals or not left.strip():
+            raise UsageError(f"--set '{change}' must be of the form option=value or method.option=value.")
+        return cls(left.strip(), parse_value(change), change)
+
+
+def assignments(options: Mapping[str, Any] | Iterable[str | Assignment]) -> list[Assignment]:
+    """{'rank': 4, 'sampling.images': 8}, or ['rank=4', 'sampling.images=8'] as assignments.
+
+    Raises:
+        UsageError: a text among them is malformed.
+    """
+    if isinstance(options, Mapping):
+        return [Assignment(str(key), value, f"{key}={value}") for key, value in options.items()]
+    return [each if isinstance(each, Assignment) else Assignment.parse(each) for each in options]
 
 
 def parse_value(change: str) -> Any:
@@ -26,40 +65,28 @@ def parse_value(change: str) -> Any:
         ) from None
 
 
-def protocol_changes(changes: Sequence[str]) -> dict[str, Any]:
+def protocol_changes(changes: Sequence[str | Assignment]) -> dict[str, Any]:
     """The assignments among `changes` that are a protocol's, as fields of a `RunSpec`.
 
     Raises:
         UsageError: an unknown option of the protocol.
     """
     found: dict[str, Any] = {}
+    parsed = assignments(changes)
     for setting in map(registry.setting, registry.setting_names()):
         prefix, fields = f"{setting.protocol_name}.", set(setting.protocol_class.model_fields)
         own: dict[str, Any] = {}
-        for change in changes:
-            if change.startswith(prefix):
-                option = change.partition("=")[0].removeprefix(prefix).strip()
+        for change in parsed:
+            if change.key.startswith(prefix):
+                option = change.key.removeprefix(prefix)
                 if option not in fields:
-                    raise _unknown(change, option, fields)
-                own[option] = parse_value(change)
+                    raise _unknown(change.text, option, fields)
+                own[option] = change.value
         if setting.protocol_name in RunSpec.model_fields:
             found[setting.protocol_name] = own
         elif own:
             found.setdefault("protocol", {})[setting.protocol_name] = own
     return found
-
-
-def default_methods(benchmark: Benchmark) -> str:
-    """What `run` takes on a benchmark when no method is named.
-
-    Raises:
-        UsageError: its setting says none.
-    """
-    names = registry.setting(benchmark.setting).default_methods
-    if not names:
-        known = ", ".join(registry.methods(benchmark.setting).names())
-        raise UsageError(f"Name the methods with --methods; the setting {benchmark.setting} has: {known}.")
-    return ",".join(names)
 
 
 def _unknown(change: str, option: str, fields: set[str]) -> UsageError:
@@ -86,33 +113,43 @@ def method_names(names: str, setting: SettingName = "customization") -> list[str
     return registry.methods(setting).names()
 
 
-def method_specs(names: str, changes: Sequence[str], setting: SettingName = "customization") -> tuple[MethodSpec, ...]:
+def method_specs(
+    names: str, changes: Sequence[str | Assignment], setting: SettingName = "customization"
+) -> tuple[MethodSpec, ...]:
     """'stamina,ti++' and ['stamina.rank=8', 'steps=100'] as method specs.
+
+    Raises:
+        UsageError: an unknown method or option, a malformed assignment.
+    """
+    return assigned([MethodSpec(name=name) for name in method_names(names, setting)], changes, setting)
+
+
+def assigned(
+    wanted: Sequence[MethodSpec], changes: Sequence[str | Assignment], setting: SettingName = "customization"
+) -> tuple[MethodSpec, ...]:
+    """The methods with assignments on top of the changes that they have.
 
     An assignment without a method's name goes to every method that has the option.
 
     Raises:
         UsageError: an unknown method or option, a malformed assignment.
     """
-    wanted = method_names(names, setting)
-    plugins = {name: registry.methods(setting).get(name) for name in wanted}
+    plugins = {spec.name: registry.methods(setting).get(spec.name) for spec in wanted}
     fields_of = {name: plugin.options_for(setting).model_fields for name, plugin in plugins.items()}
     protocols = tuple(f"{registry.setting(name).protocol_name}." for name in registry.setting_names())
-    assigned: dict[str, dict[str, Any]] = {name: {} for name in wanted}
-    for change in changes:
-        if change.startswith(protocols):
+    found: dict[str, dict[str, Any]] = {name: {} for name in plugins}
+    for change in assignments(changes):
+        if change.key.startswith(protocols):
             continue
-        left, equals, _ = change.partition("=")
-        left = left.strip()
-        if not equals or not left:
-            raise UsageError(f"--set '{change}' must be of the form option=value or method.option=value.")
-        target, dot, option = left.rpartition(".")
+        target, dot, option = change.key.rpartition(".")
         if dot and target not in plugins:
-            raise UsageError(f"--set '{change}' names the method '{target}', which --methods does not; add it there.")
+            raise UsageError(
+                f"--set '{change.text}' names the method '{target}', which --methods does not; add it there."
+            )
         homes = [target] if dot else [name for name, fields in fields_of.items() if option in fields]
         fields = {f for name in (homes or plugins) for f in fields_of[name]}
         if not homes or option not in fields:
-            raise _unknown(change, option, fields)
+            raise _unknown(change.text, option, fields)
         for name in homes:
-            assigned[name][option] = parse_value(change)
-    return tuple(MethodSpec(name=name, changes=assigned[name]) for name in wanted)
+            found[name][option] = change.value
+    return tuple(MethodSpec(name=spec.name, changes={**spec.changes, **found[spec.name]}) for spec in wanted)

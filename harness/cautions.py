@@ -34,7 +34,7 @@ def cautions(spec: RunSpec, tier: Tier, benchmark: Benchmark) -> tuple[str, ...]
 def image_cautions(benchmark: Benchmark, tier: Tier) -> tuple[str, ...]:
     """Whole sentences on a benchmark's images that readers of its figures must know: test images in training, say.
 
-    A run's owner is told them with the files' names (`harness.cli.photos.tell_reading`).
+    A run's owner is told them with the files' names (`harness.beforehand.lines_on_folder`).
     """
     return tuple(getattr(benchmark.sources.get(tier.name), "cautions", ()))
 

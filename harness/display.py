@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -164,10 +165,11 @@ class QuietDisplay:
 
 
 def make_display(console: Console, *, quiet: bool = False) -> Display:
-    """The display that suits where stderr goes."""
+    """The display that suits where stderr goes; in a notebook rich draws a live one with ipywidgets, or not at all."""
     if quiet:
         return QuietDisplay(console)
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    live = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+    return LiveDisplay(console) if live else PlainDisplay(console)
 
 
 def training(tally: Tally) -> str:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 # a password or token in a URL, and a token of the Hugging Face hub
 _SECRET = re.compile(r"(?<=://)[^\s/@]+(?=@)|\bhf_[A-Za-z0-9]{16,}")
@@ -47,6 +48,18 @@ class MachineError(UsageError):
 
 class LibraryError(MachineError):
     """A library that steps need cannot be imported."""
+
+
+class CellsFailedError(BenchError):
+    """Cells of a run failed, and it was not to go on without them.
+
+    Attributes:
+        results: what is finished, a `reports.run_results.Results`.
+    """
+
+    def __init__(self, message: str, results: Any = None) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class OutOfMemoryError(BenchError):

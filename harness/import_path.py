@@ -1,5 +1,7 @@
 """Where modules may come from: never from the current folder unless it was named, and this program's own from its home.
 
+Importing this module imports this program's packages, whose names are common ones, from beside each other.
+
 Python puts the current folder, or '', before everything else for `python -m` and `python -c`, and so for each process
 that multiprocessing starts. What lies beside a user's photographs would be run then.
 """
@@ -10,13 +12,15 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 HOME: Final = Path(__file__).parent.parent  # the folder that this program's packages lie in
 METHODS: Final = "methods"  # whose source is part of their results' keys: see Method.source_hash
 VERSIONED: Final = ("harness", "benchmarks", "reports")  # whose steps have versions
 PACKAGES: Final = (*VERSIONED, METHODS)
+FRONT_DOOR: Final = "stamina_bench"  # the module beside them: the console script, and their public names
 SAFE: Final = "PYTHONSAFEPATH"  # Python 3.11 and later: nothing is put before the path
 
 
@@ -65,13 +69,64 @@ def leave_current_folder() -> None:
 
 @contextmanager
 def starting_processes() -> Iterator[None]:
-    """Python processes that start in it do not have the current folder on their import path by default."""
+    """Python processes that start in it do not have the current folder on their import path by default.
+
+    Nor do those of multiprocessing run the main module again, as they would: workers need nothing of it, and a script
+    that calls `run` without `if __name__ == "__main__"` would call it in each of them.
+    """
     before = os.environ.get(SAFE)
     os.environ[SAFE] = "1"
+    main = vars(sys.modules["__main__"])  # it would be found by these two
+    hidden: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
     try:
         yield
     finally:
+        main.update(hidden)
         if before is None:
             os.environ.pop(SAFE, None)
         else:
             os.environ[SAFE] = before
+
+
+def import_from_home(name: str) -> None:
+    """Import one of this program's packages from its home, wherever else the import path has one of that name.
+
+    Raises:
+        ImportError: another one of that name is imported already, or this one is not there, or not whole.
+    """
+    folder = HOME / name
+    module = sys.modules.get(name)
+    if module is not None:
+        place = _place_of(module)
+        if place is None or place.resolve() != folder.resolve():
+            raise ImportError(
+                f"{place or 'a module without a file'} is imported as '{name}', which is the name of a package of "
+                f"stamina-bench ({folder}), too; give it another name, or uninstall its distribution."
+            )
+        return
+    spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        from harness.collisions import spoilt
+
+        raise ImportError(spoilt(name, error)) from error
+
+
+def _place_of(module: Any) -> Path | None:
+    """The folder of a package, the file of a module."""
+    file = getattr(module, "__file__", None)
+    if file is not None:
+        return Path(file).parent if Path(file).name == "__init__.py" else Path(file)
+    folders = list(getattr(module, "__path__", ()))
+    return Path(folders[0]) if folders else None
+
+
+for _name in PACKAGES:
+    import_from_home(_name)

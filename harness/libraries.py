@@ -55,8 +55,10 @@ def library_failure(error: BaseException, plugin: str = "") -> LibraryError | No
         plugin: name of the module of a plugin that was being loaded: what that does wrong itself is no library's fault.
     """
     own = plugin.partition(".")[0]
+    from harness.collisions import missing_part
+
     for inner in reversed(list(_chain(error))):
-        told = _told(inner, own)
+        told = missing_part(inner) or _told(inner, own)
         if told is not None:
             failure = LibraryError(told)
             failure.__cause__ = error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import linecache
 import sys
 import warnings
 from dataclasses import dataclass, field
@@ -15,10 +14,11 @@ from weakref import WeakKeyDictionary
 
 from harness.distributions import distribution_of, is_standard, normal, ours
 from harness.errors import UncountedSourceWarning, UsageError
-from harness.import_path import HOME, METHODS, PACKAGES
+from harness.import_path import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.imports import Imports, Place, find_module, imports, with_parents
 from harness.replaced_hooks import replaced_notes
 from harness.source_notes import entropy_notes, option_notes
+from harness.typed_in import TypedIn, lines_of
 
 
 @dataclass(frozen=True)
@@ -135,25 +135,31 @@ class _Reading:
     def code_without_text(self, ancestor: type[Any]) -> list[FunctionType]:
         hooks = [value for name, value in vars(ancestor).items() if hasattr(self.base, name) and name[0] != "_"]
         functions = [value for value in hooks if isinstance(value, FunctionType)]
-        return [f for f in functions if f.__code__.co_filename.startswith("<") and not _lines(f)]
+        return [f for f in functions if f.__code__.co_filename.startswith("<") and not lines_of(f)]
 
     def add_typed_in(self, index: int, ancestor: type[Any]) -> None:
-        """A class of a notebook or a prompt: as much of its text as Python remembers."""
+        """A class of a notebook or a prompt: as much as Python remembers of its text, and of what it refers to."""
         self.whole_text = False
-        functions = [value for value in vars(ancestor).values() if isinstance(value, FunctionType)]
-        texts = sorted({_lines(function) for function in functions})
-        if not texts or "" in texts:
+        found = TypedIn.of(ancestor)
+        texts = sorted(found.texts)
+        if not texts or found.lost:
             raise UsageError(
                 f"The class {ancestor.__qualname__} of '{ancestor.__module__}' has no file, as it was typed in or made "
                 "by exec: an edit of it would go unnoticed; put it into a file."
             )
-        self.notes.append(
-            f"{ancestor.__qualname__} was typed in: only the text of the class itself counts, no other cell's."
-        )
+        for name in sorted(found.unknown):
+            self.notes.append(
+                f"{ancestor.__qualname__} was typed in and refers to {name}, whose value cannot be counted: a change "
+                "of that would go unnoticed."
+            )
         for number, text in enumerate(texts):
             self.outside[f"class {index}: text {number}"] = text.encode()
             for name in imports(text.encode(), "").names:
                 self.follow(name)
+        for name, value in found.values.items():
+            self.outside[f"class {index}: value of {name}"] = value.encode()
+        for name in sorted(found.modules):
+            self.follow(name)
 
     def follow(self, name: str) -> None:
         """Count a module that is imported, or may be, with the packages above it, and what they import in turn."""
@@ -182,8 +188,13 @@ class _Reading:
         return found is not None
 
     def add_own(self, place: Place) -> None:
-        """What another's method takes of this program's methods: their shared parts, or one of their files."""
+        """What another's method takes of this program's methods: their shared parts, or one of their files.
+
+        Through the front door it may take the parts, by whatever expression, and so they count.
+        """
         top, _, inside = place.name.partition(".")
+        if top == FRONT_DOOR:
+            self.follow(f"{METHODS}.parts")
         if top != METHODS or not inside:
             return
         file = Path(place.file or "")
@@ -271,6 +282,8 @@ def own_files(module: ModuleType) -> set[Path]:
 
 def _is_ours(place: Place) -> bool:
     top = place.name.partition(".")[0]
+    if top == FRONT_DOOR:
+        return Path(place.file or "") == HOME / f"{FRONT_DOOR}.py"
     return top in PACKAGES and Path(place.file or "").is_relative_to(HOME / top)
 
 
@@ -302,7 +315,3 @@ def _names_of(module: ModuleType) -> set[str]:
         if isinstance(home, str) and home in sys.modules and not home.startswith(f"{module.__name__}."):
             names.add(home)
     return names
-
-
-def _lines(function: FunctionType) -> str:
-    return "".join(linecache.getlines(function.__code__.co_filename))

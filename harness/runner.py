@@ -20,6 +20,7 @@ DIED_EARLY = (
     "its worker process died again and again while it was starting, out of memory perhaps; run again, with fewer "
     "--jobs, and see `stamina-bench doctor`"
 )
+NOT_FINISHED = "not finished"  # of a cell that another one's failure kept from being made
 RETRIES = 2  # of a step whose worker died, or that ran out of memory
 
 
@@ -242,7 +243,7 @@ def conclude(outcome: Outcome, plan: Plan, store: Store, pending: Iterable[Step]
             outcome.done.append(cell)
             continue
         errors = [outcome.broken[key] for key in cell.steps if key in outcome.broken]
-        outcome.errors[cell.score] = errors[0] if errors else "not finished"
+        outcome.errors[cell.score] = errors[0] if errors else NOT_FINISHED
         if traces := [outcome.traces[key] for key in cell.steps if key in outcome.traces]:
             outcome.traces[cell.score] = traces[0]
         outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]

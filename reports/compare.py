@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from harness.csv_cells import harmless
 from harness.metrics.paired import Form
@@ -29,6 +30,9 @@ from reports.sheets import to_markdown as sheets_to_markdown
 from reports.sheets import to_text as sheets_to_text
 from reports.summary import FLOORS, join, ranges
 from reports.wording import bounds, mean_and_spread, signed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Change", "Comparison", "Entry", "compare", "compare_entries", "from_cells", "from_reference"]
 
@@ -123,6 +127,25 @@ class Comparison:
             "unmatched": list(self.unmatched), "changes": [record for record, _ in self._records()],
         }  # fmt: skip
         return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The differences, one figure of one method a row, with the columns of `compare --format csv`."""
+        import pandas as pd
+
+        return pd.DataFrame([record for record, _ in self._records()], columns=list(_FIELDS))
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        count = sum(len(changes) for _, changes in self.changes)
+        return f"<Comparison of {join(self.names, ' and ')}: {count} differences; print it, or see .frame>"
+
+    def _repr_html_(self) -> str:
+        from reports.notebook import sheets_html
+
+        return sheets_html(self.sheets())
 
     def _records(self) -> Iterable[tuple[dict[str, object], Change]]:
         for _, changes in self.changes:

@@ -54,15 +54,11 @@ def stack_csv(tables: Iterable[Table]) -> str:
 
 def to_text(table: Table) -> str:
     """A compact table for terminals of 100 columns; long labels end in an ellipsis. Ends with a newline."""
-    columns = [column for column in table.columns if column.compact]
-    rows = [["seeds", *(f"{column.short} {column.arrow}" for column in columns)]]
-    marks = [_marks(table, column) for column in columns]
-    for line in table.lines:
-        cells = [_cell(line, column, mark) for column, mark in zip(columns, marks, strict=True)]
-        rows.append([str(len(line.seeds)), *cells])
+    whole = text_rows(table)
+    rows = [row[1:] for row in whole]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     room = max(MIN_LABEL, WIDTH - sum(widths) - len(GAP) * len(widths))
-    labels = [_shorten(label, room) for label in ("method", *(line.label for line in table.lines))]
+    labels = [_shorten(row[0], room) for row in whole]
     widest = max(map(len, labels))
     lines = [
         GAP.join([label.ljust(widest), *(text.rjust(width) for text, width in zip(row, widths, strict=True))])
@@ -71,6 +67,17 @@ def to_text(table: Table) -> str:
     lines.insert(1, GAP.join("-" * width for width in (widest, *widths)))
     notes = [presentation(table.setting).units, *table.notes(compact=True)]
     return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
+
+
+def text_rows(table: Table) -> list[list[str]]:
+    """The compact columns' cells, the head first: method, seeds and figures, the best marked with '*' and '+'."""
+    columns = [column for column in table.columns if column.compact]
+    rows = [["method", "seeds", *(f"{column.short} {column.arrow}" for column in columns)]]
+    marks = [_marks(table, column) for column in columns]
+    for line in table.lines:
+        cells = [_cell(line, column, mark) for column, mark in zip(columns, marks, strict=True)]
+        rows.append([line.label, str(len(line.seeds)), *cells])
+    return rows
 
 
 def _marks(table: Table, column: Column) -> dict[str, str]:

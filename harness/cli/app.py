@@ -101,45 +101,6 @@ def root(
     check_current_folder()
 
 
-def integers(text: str, option: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in str(text).split(","))
-    except ValueError:
-        raise UsageError(f"{option} '{text}' is not a list of integers such as 0,1,2.") from None
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    seeds = integers(text, "--seeds")
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise UsageError(f"--seeds '{text}' must be distinct, non-negative integers.")
-    return seeds
-
-
-def known_tier(tier: str) -> str:
-    from harness import registry
-
-    return registry.tiers().get(tier).name
-
-
-def known_dtype(dtype: str | None) -> Any:
-    from harness.spec import DTYPES
-
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"Unknown --dtype '{dtype}'; use {', '.join(DTYPES[:-1])} or {DTYPES[-1]}.")
-    return dtype
-
-
-def known_setting(setting: str | None) -> Any:
-    if setting is None:
-        return None
-    from harness import registry
-
-    names = registry.setting_names()
-    if setting not in names:
-        raise UsageError(f"Unknown --setting '{setting}'; use {' or '.join(names)}.")
-    return setting
-
-
 def print_tables(cells: Any) -> None:
     from reports.tables import build_tables, to_text
 

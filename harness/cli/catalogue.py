@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, app, known_setting, note, out
+from harness.cli.app import EPILOG, app, note, out
+from harness.option_values import known_setting
 
 Setting = Annotated[
     str | None,
@@ -21,7 +21,9 @@ Setting = Annotated[
 @app.command("list", epilog=EPILOG)
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List benchmarks, methods and tiers, and where each comes from."""
-    found = list(_listed())
+    from harness.catalogue import listed
+
+    found = list(listed())
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
@@ -31,26 +33,6 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     for row in found:
         table.add_row(*map(Text, (row["kind"], row["name"], ", ".join(row["settings"]), row["summary"], row["origin"])))
     out.print(table)
-
-
-def _listed() -> Iterator[dict[str, Any]]:
-    """Every plugin: {kind, name, settings, summary, origin}; a method of both settings once."""
-    from harness import registry
-
-    def row(kind: str, name: str, settings: Sequence[str], plugins: registry.Registry[Any]) -> dict[str, Any]:
-        summary, origin = plugins.get(name).summary, plugins.origin(name)
-        return {"kind": kind, "name": name, "settings": list(settings), "summary": summary, "origin": origin}
-
-    benchmarks, tiers = registry.benchmarks(), registry.tiers()
-    for name in benchmarks.names():
-        yield row("benchmark", name, [benchmarks.get(name).setting], benchmarks)
-    for name in sorted({name for setting in registry.setting_names() for name in registry.methods(setting).names()}):
-        settings = registry.settings_of(name)
-        yield row("method", name, settings, registry.methods(settings[0]))
-    for name in tiers.names():
-        tier = tiers.get(name)
-        served = [name for name in registry.setting_names() if registry.setting(name).models(tier, None)]
-        yield row("tier", name, served, tiers)
 
 
 @app.command("show", epilog=EPILOG)

@@ -11,9 +11,10 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Offline, app, known_setting, note, out
+from harness.cli.app import EPILOG, Offline, app, note, out
 from harness.cli.photos import MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
+from harness.option_values import known_setting
 
 CONSENT = (
     "These are photographs of people: personalising a model on someone's face without their consent does harm. Use "

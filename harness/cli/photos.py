@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.beforehand import lines_beforehand, lines_on_folder, options_of
 from harness.cli.app import err, note, out
 from harness.errors import UsageError, presentable, shortened
 
@@ -45,59 +45,16 @@ def watch(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
             bar.update(task, advance=1, visible=time.monotonic() - started > PATIENCE)
 
 
-def reading_of(benchmark: Benchmark, tier: str) -> Reading | ClassReading | None:
-    """What was read of the folder that a benchmark is; None for any other."""
-    return getattr(benchmark.sources.get(tier), "reading", None)
-
-
-def require_whole(benchmark: Benchmark, tier: str) -> None:
-    """What `--strict` does.
-
-    Raises:
-        UsageError: the benchmark is no folder, or a photograph or a folder in it is not used, or odd.
-    """
-    reading = reading_of(benchmark, tier)
-    if reading is None:
-        raise UsageError("--strict is for a folder of your own images; leave it out.")
-    reading.require_whole()
-
-
 def tell_beforehand(prepared: Prepared, *, quiet: bool = False) -> None:
     """What a run's owner must know before the work: what is used of a folder, and cautions."""
-    from harness.cautions import image_cautions
-
-    tell_reading(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
-    said = image_cautions(prepared.benchmark, prepared.plan.context.tier)
-    for caution in prepared.cautions:
-        if caution not in said:
-            note(caution)
+    for line in lines_beforehand(prepared, quiet=quiet):
+        note(line)
 
 
 def tell_reading(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> None:
-    """Say what of a folder is used and what is not, in a few lines on stderr.
-
-    Args:
-        name: what the user called the benchmark. quiet: only what is not used, or odd.
-    """
-    from harness.photo_skips import check_command
-
-    reading = reading_of(benchmark, tier)
-    if reading is None:
-        if os.path.isdir(name):
-            note(f"'{name}' is the benchmark of that name here; the folder beside it is ./{name}.")
-        return
-    if not quiet:
-        note(f"{shortened(reading.folder)}: {reading.summary}")
-    lines = reading.lines()
-    for line in lines:
+    """Say what of a folder is used and what is not, in a few lines on stderr; see `lines_on_folder`."""
+    for line in lines_on_folder(name, benchmark, tier, quiet=quiet):
         note(line)
-    if lines:
-        note(f"All of it: {check_command(reading.folder, *options_of(reading.setting))}")
-
-
-def options_of(setting: SettingName | None) -> tuple[str, ...]:
-    """What `data check` is told besides the folder."""
-    return ("--setting", "classification") if setting == "classification" else ()
 
 
 def print_reading(reading: Reading | ClassReading) -> None:

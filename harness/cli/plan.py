@@ -11,8 +11,9 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, known_dtype, known_tier, out, parse_seeds
+from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
 from harness.errors import UsageError
+from harness.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.forecast import Forecast

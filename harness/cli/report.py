@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -56,6 +55,7 @@ def report_command(
     from harness.recorded import read_cells, read_unfinished
     from reports.apart import own_name, told_apart_with
     from reports.reference import is_reference
+    from reports.run_results import nothing_finished, sentence_on
     from reports.write import write_report
 
     forms = parse_formats(form)
@@ -78,11 +78,7 @@ def report_command(
         both = zip(unfinished, plain, strict=True)
         unfinished = [c for c, before in both if benchmark in (c.benchmark, before.benchmark)]
     for cell in unfinished:
-        why = f" ({cell.reason})" if cell.reason else ""
-        note(
-            f"Not finished: {cell.benchmark}, {cell.label} seed {cell.seed}: "
-            f"{cell.trained} of {cell.tasks} tasks trained{why}."
-        )
+        note(sentence_on(cell))
     if not cells:
         raise nothing_finished(runs)
     if forms == ("reference",):
@@ -99,12 +95,6 @@ def report_command(
         page = f"; the page to explore: {folder / 'index.html'}" if "html" in kinds else ""
         err.print(f"{len(written)} files in {folder}{page}", markup=False, soft_wrap=True)
     raise typer.Exit(int(left_out.code))
-
-
-def nothing_finished(runs: Path) -> UsageError:
-    """The error for a results folder without a finished cell."""
-    command = shlex.join(["stamina-bench", "resume", str(runs)])
-    return UsageError(f"No cell in {runs} is finished; go on with `{command}`.")
 
 
 def parse_formats(text: str) -> tuple[str, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
 
+from harness.beforehand import reading_of, unequal_training
 from harness.cli.app import (
     EPILOG,
     Backbone,
@@ -27,17 +28,13 @@ from harness.cli.app import (
     app,
     debugging,
     err,
-    known_dtype,
-    known_setting,
-    known_tier,
     note,
     out,
-    parse_seeds,
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import MinSide, print_reading, reading_of, require_whole, tell_beforehand, watch
-from harness.errors import ExitCode, UsageError
+from harness.cli.photos import MinSide, print_reading, tell_beforehand, watch
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.executors.slurm import SlurmOptions
@@ -133,39 +130,22 @@ def run_command(
 ) -> None:
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
-    from harness.assignments import default_methods, method_specs, protocol_changes
     from harness.cli.cluster import device_there, slurm_options
-    from harness.spec import RunSpec, parse_tasks
+    from harness.request import make_request
 
-    listed = list(changes or [])
-    precision = known_dtype(dtype)
     options = slurm_options(executor, slurm, wait=wait)
     if options is not None:
         device = device_there(device, options)
-    if limit is not None and tasks is not None:
-        raise UsageError("Give --limit or --tasks, not both.")
-    seed_values = parse_seeds(seeds)
-    kind = known_setting(setting)
-    found = api.find_benchmark(benchmark, known_tier(tier), kind, split_into, class_order, watch, min_side)
-    if strict:
-        require_whole(found, tier)
-    total = len(found.tasks(tier))
-    chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
-    if tasks is not None:
-        chosen = parse_tasks(tasks, total)
-    spec = RunSpec(
-        benchmark=benchmark, methods=method_specs(methods or default_methods(found), listed, found.setting),
-        tier=tier, seeds=seed_values, backbone=backbone,
-        extractor=extractor, device=device, dtype=precision, compile=compile, tasks=chosen, order=order,
-        full_matrix=full_matrix,
-        setting=kind, split_into=split_into, class_order=class_order, min_side=min_side,
-        **protocol_changes(listed),
-        output=output, jobs=jobs, keep_going=keep_going, offline=offline,
+    asked = make_request(
+        benchmark, methods=methods, options=changes or (), seeds=seeds, tier=tier, limit=limit, tasks=tasks,
+        setting=setting, split_into=split_into, class_order=class_order, min_side=min_side, dtype=dtype, device=device,
+        output=output, backbone=backbone, extractor=extractor, strict=strict, watch=watch, compile=compile,
+        order=order, full_matrix=full_matrix, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
-    prepared = api.prepare(spec, found, elsewhere=options is not None)
+    prepared = api.prepare(asked.spec, asked.benchmark, elsewhere=options is not None)
     tell_beforehand(prepared, quiet=quiet)
     if dry_run:
-        if (reading := reading_of(found, tier)) is not None:
+        if (reading := reading_of(asked.benchmark, tier)) is not None:
             print_reading(reading)
         _print_plan(prepared, options)
         return
@@ -179,26 +159,24 @@ def carry_out(
 
     With `options` Slurm makes it: nothing is printed then unless to `wait` for it.
     """
-    from harness.attribution import keep_attribution
-    from harness.recorded import read_cells, record
+    from harness import running
+    from harness.display import make_display
 
-    run_file, output = record(prepared.spec, prepared.plan), prepared.spec.output
-    if uneven := unequal_training(prepared.plan):
-        note(uneven)
-    keep_attribution(output, prepared.plan.cells)
-    code = ExitCode.DONE
+    display = make_display(err, quiet=quiet)
     if prepared.progress.pending and options is not None:
         from harness.cli.cluster import submit_pending
+        from harness.recorded import read_cells
 
+        run_file = running.begin(prepared, display)
         code = submit_pending(prepared, run_file, options, wait=wait, quiet=quiet)
         if not wait:
             return code
-    elif prepared.progress.pending:
-        code = make_pending(prepared, run_file, quiet)
+        cells = read_cells(prepared.spec.output, run_file)
     else:
-        count = len(prepared.plan.steps)
-        err.print(f"Nothing to do: all {count} steps are in {prepared.store.root}.", markup=False, soft_wrap=True)
-    cells = read_cells(output, run_file)
+        with interruptible():
+            done = running.carry_out(prepared, display, quiet=quiet)
+        show_traces(done.outcome)
+        code, run_file, cells = code_of(done.outcome), done.run_file, done.cells
     if as_json:
         from reports.frame import tidy, to_json
 
@@ -206,70 +184,58 @@ def carry_out(
     elif cells:
         print_tables(cells)
     if not quiet and cells:
-        command = shlex.join(["stamina-bench", "report", str(output)])
+        command = shlex.join(["stamina-bench", "report", str(prepared.spec.output)])
         note(f"Configuration and cells: {run_file}. Tables, figures and grids: {command}")
     return code
 
 
-def unequal_training(plan: Any) -> str:
-    """What to know of methods that train by another tier's defaults beside others; empty if there are none."""
-    from harness.budgets import Trained, unequal_budgets
-
-    cells = {cell.label: cell for cell in plan.cells}
-    lines = {label: Trained(c.method, c.options.model_dump(), c.inherited) for label, c in cells.items()}
-    first = next(iter(cells.values()))
-    return unequal_budgets(lines, first.tier, plan.setting.budget)
-
-
 def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
-    """Run what the store lacks of a prepared and recorded run; why cells failed is kept beside its file."""
-    from harness import api
+    """Run what the store lacks of a prepared and recorded run, and say which cells failed."""
+    from harness import running
     from harness.display import make_display
-    from harness.executors.local import LocalExecutor
-    from harness.recorded import record_failures
-    from harness.runner import run
-    from harness.taken import beforehand, keep, sentence
 
-    spec = prepared.spec
-    executor = LocalExecutor(prepared.plan.context, prepared.store.root, api.slots_of(prepared))
-    prepared.store.sweep()
-    display = make_display(err, quiet=quiet)
-    prepared.store.damaged = display.note
-    cost, started = beforehand(prepared), time.monotonic()
+    with interruptible():
+        outcome = running.make_pending(prepared, run_file, make_display(err, quiet=quiet), quiet=quiet)
+    show_traces(outcome)
+    for line in running.lines_on_failures(outcome):
+        note(line)
+    return code_of(outcome)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends the command with its exit code."""
     try:
-        outcome = run(
-            prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=spec.keep_going,
-            seconds=cost.steps if cost is not None else None,
-        )  # fmt: skip
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
-    finally:
-        taken = keep(prepared, cost, time.monotonic() - started, run_file) if cost is not None else None
-    if taken is not None and not quiet and (said := sentence(taken)):
-        note(said)
-    with suppress(OSError):  # on a full disk: what it says is said below, too
-        record_failures(run_file, outcome.errors, outcome.traces)
+
+
+def show_traces(outcome: Any) -> None:
+    """With `--debug`: the traceback of each error of a step."""
     if debugging():
         for trace in dict.fromkeys(outcome.traces.values()):
             err.print(trace, markup=False, soft_wrap=True)
-    for label, message in outcome.failed.items():
-        note(f"{label} did not finish: {message}")
+
+
+def code_of(outcome: Any) -> ExitCode:
+    """The exit code of a run."""
     return ExitCode.CELLS_FAILED if outcome.failed else ExitCode.DONE
 
 
 def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
     from harness.estimate import estimate
+    from harness.run_plan import RunPlan
     from harness.slots import Slot
 
-    plan, progress = prepared.plan, prepared.progress
+    plan = prepared.plan
     if uneven := unequal_training(plan):
         note(uneven)
     table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
     for column in ("step", "cached", "pending"):
         table.add_column(column, justify="left" if column == "step" else "right")
-    for kind in dict.fromkeys(step.kind for step in plan.steps.values()):
-        counts = [sum(step.kind == kind for step in part) for part in (progress.cached, progress.pending)]
-        table.add_row(kind, *map(str, counts))
+    for row in RunPlan(prepared).counts():
+        table.add_row(*map(str, row))
     out.print(table)
     context = plan.context
     cost = estimate(prepared, slots=[Slot("job", context.device_type)] if options else None)

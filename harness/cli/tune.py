@@ -10,23 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from harness.cli.app import (
-    EPILOG,
-    Backbone,
-    Device,
-    Jobs,
-    Offline,
-    Output,
-    Seeds,
-    app,
-    err,
-    known_tier,
-    note,
-    out,
-    parse_seeds,
-)
+from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, Seeds, app, err, note, out
 from harness.cli.photos import tell_reading, watch
 from harness.errors import ExitCode
+from harness.option_values import known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.settings.base import Setting

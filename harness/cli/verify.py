@@ -12,10 +12,11 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, known_tier, note, out, parse_seeds
+from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, note, out
 from harness.cli.report import check_writable, write_text
 from harness.cli.run import make_pending
 from harness.errors import ExitCode, UsageError, presentable
+from harness.option_values import known_tier, parse_seeds
 
 BASELINE = Path("reference/verify-mini.json")
 HEAD = ("method", "figure", "baseline", "now", "difference", "tolerance", "verdict")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from harness.import_path import starting_processes
 from harness.results import CellResult
 from reports.apart import told_apart
 from reports.figures.accuracy import accuracy_figure
@@ -72,10 +73,28 @@ def drawing(
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take, initargs=(cells,))
     try:
-        drawn = [pool.submit(_draw_taken, job, folder, kinds) for job in jobs]
+        with starting_processes():
+            drawn = [pool.submit(_draw_taken, job, folder, kinds) for job in jobs]
         yield lambda: [path for future in drawn for path in future.result()]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def draw_figures(cells: Sequence[CellResult]) -> dict[str, Figure]:
+    """Every figure that the cells have the rows for, drawn in this process.
+
+    Args:
+        cells: finished cells of any benchmarks, tiers and backbones.
+
+    Returns:
+        Name of its file, without suffix, as of `save_figures` -> figure.
+
+    Raises:
+        StoreError: a record of training is damaged.
+    """
+    cells = told_apart(cells)
+    drawn = {job.stem: _figure(cells, job) for job in _jobs(cells)}
+    return {stem: figure for stem, figure in drawn.items() if figure is not None}
 
 
 @dataclass(frozen=True)
@@ -101,12 +120,15 @@ def _jobs(cells: Sequence[CellResult]) -> list[_Job]:
 
 
 def _draw(cells: Sequence[CellResult], job: _Job, folder: Path, kinds: Sequence[Kind]) -> list[Path]:
+    figure = _figure(cells, job)
+    return save(figure, folder / job.stem, kinds) if figure is not None else []
+
+
+def _figure(cells: Sequence[CellResult], job: _Job) -> Figure | None:
     group = groups(cells)[job.group]
     if job.name == LOSSES:
-        figure = losses_figure(min(by_label(group)[job.label], key=lambda cell: cell.seed))
-    else:
-        figure = FIGURES[job.name](group)
-    return save(figure, folder / job.stem, kinds) if figure is not None else []
+        return losses_figure(min(by_label(group)[job.label], key=lambda cell: cell.seed))
+    return FIGURES[job.name](group)
 
 
 _taken: Sequence[CellResult] = ()  # a worker's cells: sent once, not with every figure

@@ -101,6 +101,65 @@ def test_a_plugin_of_the_current_folder_wants_it_named(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+# --------------------------------------------------------------------------------------------------- names that collide
+
+
+def test_packages_come_from_home_whatever_is_imported_of_them_first(tmp_path: Path) -> None:
+    folder = hostile(tmp_path / "d", "reports", "methods", "benchmarks", package=True)
+    code = (
+        "import harness; from harness.registry import benchmarks as b; print(b().get('mixed50').name, harness.compare)"
+    )
+    done = python(folder, "-c", code, PYTHONPATH=str(HOME))
+    assert done.stdout.startswith("mixed50 <function compare at "), done.stderr
+
+
+@pytest.mark.parametrize("name", ["reports", "harness"])
+@pytest.mark.parametrize("kind", ["module", "package", "plain folder"])
+def test_another_ones_package_that_was_imported_already_is_told_by_its_place(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    place = tmp_path / name if kind != "module" else tmp_path / f"{name}.py"
+    if kind == "module":
+        place.write_text("")
+    else:
+        place.mkdir()
+        (place / "__init__.py").write_text("") if kind == "package" else None
+    done = python(tmp_path, "-c", f"import sys; sys.path.insert(0, ''); import {name}, stamina_bench")
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"ImportError: {place}"), said
+    assert f"is imported as '{name}', which is the name of a package of stamina-bench ({HOME / name}), too" in said
+
+
+@pytest.mark.parametrize("spoilt", ["", "from none import such\n"], ids=["missing", "another one's"])
+def test_a_distribution_that_lies_over_a_package_of_ours_is_named(tmp_path: Path, spoilt: str) -> None:
+    for name in ("stamina_bench.py", *(f"harness/{part}.py" for part in (
+        "__init__", "import_path", "collisions", "errors", "distributions",
+    ))):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((HOME / name).read_text())
+    (tmp_path / "benchmarks").mkdir()
+    if spoilt:
+        (tmp_path / "benchmarks" / "__init__.py").write_text(spoilt)
+    command = ["-c", "import sys; sys.path.insert(0, ''); import stamina_bench"]
+    said = python(tmp_path, *command).stderr.splitlines()[-1]
+    assert said.startswith(f"ImportError: stamina-bench is not wholly installed: {tmp_path / 'benchmarks'} cannot be")
+    other = tmp_path / "fast_things-1.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: fast-things\nVersion: 1.0\n")
+    (other / "RECORD").write_text("benchmarks/__init__.py,,\n")
+    said = python(tmp_path, *command).stderr.splitlines()[-1]
+    assert "fast-things 1.0 has installed a package of the name 'benchmarks', too, into" in said
+    assert said.endswith("uninstall fast-things 1.0, and install stamina-bench again.")
+
+
+def test_a_missing_part_of_ours_is_one_sentence() -> None:
+    from harness.libraries import library_failure
+
+    told = library_failure(ModuleNotFoundError("No module named 'benchmarks.mini'", name="benchmarks.mini"))
+    assert str(told).startswith(f"stamina-bench is not wholly installed: {HOME / 'benchmarks' / 'mini'} cannot be")
+    assert library_failure(ModuleNotFoundError("No module named 'my'", name="my")) is None
+
+
 # ---------------------------------------------------------------------------------------------------------- workers
 
 PROBE = """
@@ -165,6 +224,16 @@ def test_workers_run_nothing_of_the_current_folder(tmp_path: Path, device: str, 
     assert not {"", ".", str(folder)} & set(theirs)
     assert files[:4] == [str(in_project(name)) for name in ("harness", "methods", "benchmarks", "reports")]
     assert not [file for file in files if file.startswith(str(folder))]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"], ids=["forked", "spawned"])
+def test_workers_do_not_run_an_unguarded_script_again(tmp_path: Path, device: str) -> None:
+    (tmp_path / "probe.py").write_text(PROBE)
+    unguarded = PROBE.replace('if __name__ == "__main__":', "if True:")
+    (tmp_path / "script.py").write_text(unguarded + "\n    open('ran', 'a').write('once')\n")
+    done = python(tmp_path, "script.py", device, "library")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ran").read_text() == "once"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"], ids=["forked", "spawned"])

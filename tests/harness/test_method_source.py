@@ -544,24 +544,83 @@ def test_a_class_without_a_file_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_a_class_of_a_notebook_counts_by_what_python_remembers_of_it() -> None:
+NOTEBOOK = (
+    plugin("import beside as near", "return helper(self, near)")
+    + """
+def helper(method, near, rate=FACTOR):
+    return Other.scale(rate) + TABLE["a"] + near.B
+
+
+class Options(MethodOptions):
+    start: float = 1.0
+"""
+)
+OTHERS = """
+FACTOR = 2
+
+TABLE = {"a": (1, 2.5)}
+
+
+class Other:
+    @staticmethod
+    def scale(rate):
+        return rate * SHIFT
+
+
+SHIFT, UNUSED = 3, 4
+"""
+
+
+def typed_in(*cells: str) -> tuple[str, tuple[str, ...]]:
+    """What a notebook's class `Mine` counts as, and what is said of it, the cells having been run in this order."""
     import linecache
 
-    seen = set()
-    for version in ("", "# edited\n"):
-        module = ModuleType("notebook")
-        sys.modules["notebook"] = module
-        text, name = plugin() + version, f"<cell {version!r}>"
-        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-        try:
+    module = ModuleType("notebook")
+    sys.modules["notebook"] = module
+    names = [f"<cell {number}>" for number in range(len(cells))]
+    try:
+        for name, text in zip(names, cells, strict=True):
+            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
             exec(compile(text, name, "exec"), vars(module))
-            seen.add(module.Mine.source_hash())
-            assert module.Mine.source_notes() == (
-                "Mine was typed in: only the text of the class itself counts, no other cell's.",
-            )
-        finally:
-            del sys.modules["notebook"], linecache.cache[name]
-    assert len(seen) == 2
+        return module.Mine.source_hash(), module.Mine.source_notes()
+    finally:
+        del sys.modules["notebook"]
+        for name in names:
+            linecache.cache.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        ("FACTOR = 2", "FACTOR = 5", True), ("2.5", "2.6", True), ("rate * SHIFT", "rate + SHIFT", True),
+        ("SHIFT, UNUSED = 3, 4", "SHIFT, UNUSED = 3, 4  # the cell of Other", True), ("B = 1", "B = 2", True),
+        ("quite = 1", "quite = 2", False),
+    ],
+)  # fmt: skip
+def test_a_class_of_a_notebook_counts_by_its_cells_and_by_what_they_refer_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, differs: bool
+) -> None:
+    monkeypatch.syspath_prepend(write(tmp_path, {"beside.py": "B = 1\n"}))
+    cells = [*OTHERS.split("\n\n", 1), NOTEBOOK, "quite = 1"]
+    first = typed_in(*cells)
+    assert first[1] == ()
+    assert typed_in(*cells) == first
+    edited = [cell.replace(old, new) for cell in cells]
+    if old == "B = 1":
+        write(tmp_path, {"beside.py": "B = 2\n"})
+        sys.modules.pop("beside")
+        importlib.invalidate_caches()
+    try:
+        assert (typed_in(*edited) != first) == differs
+    finally:
+        sys.modules.pop("beside", None)
+
+
+def test_what_a_notebooks_class_refers_to_and_no_text_tells_is_said() -> None:
+    _, notes = typed_in("data = object()", plugin(body="print(data)"))
+    assert notes == (
+        "Mine was typed in and refers to data, whose value cannot be counted: a change of that would go unnoticed.",
+    )
 
 
 def test_files_that_are_no_python_count_by_their_bytes(tmp_path: Path) -> None:
