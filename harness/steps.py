@@ -32,6 +32,7 @@ from harness.identity import extractor_label
 from harness.images import load_images, save_images
 from harness.learnt import TOKEN, WEIGHTS
 from harness.lesson import Lesson
+from harness.limits import beside_memory_limit
 from harness.method import Method
 from harness.metrics.mmd import COEF, DEGREE
 from harness.metrics.scores import (
@@ -54,9 +55,9 @@ from harness.surroundings import left_alone
 from harness.training import distances, residual_norm, train_task
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
-OUT_OF_MEMORY = (
-    "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
-    "else uses it, and run the same command again"
+ENOUGH_MEMORY = (
+    "use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what else uses it, and run the "
+    "same command again"
 )
 
 
@@ -352,7 +353,9 @@ def execute(step: Step, setting: Setting, root: Path, device: str) -> float:
                     facts.update(_runner(step, setting)(step, setting, store, device, folder))
             except Exception as error:
                 if out_of_memory(error):
-                    raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
+                    on_card = isinstance(error, torch.OutOfMemoryError)  # which limits of the process do not touch
+                    remedy = ENOUGH_MEMORY if on_card else beside_memory_limit(ENOUGH_MEMORY)
+                    raise OutOfMemoryError(f"out of memory on {device}; {remedy}") from error
                 raise explained(error, _plugin_of(step, setting)) from error
             facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
     Checkpoint(store.checkpoint(step.key)).clear()
