@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from harness import registry
 from harness.backbones.known import label, resolved
-from harness.cautions import cautions
+from harness.cautions import cautions, image_cautions
 from harness.errors import UsageError, reason, shortened, unknown
 from harness.fingerprint import MEMO, Fingerprints, model_folder
 from harness.method import Method
@@ -203,7 +203,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         backbone_name=label(backbone), backbone_hash=fingerprints.folder(folder),
         extractor=tier.extractor, extractor_hash=_extractor_hash(tier.extractor, fingerprints, offline=spec.offline),
         device_type=kind, dtype=spec.dtype or ("float32" if kind == "cpu" else tier.dtype), offline=spec.offline,
-        compiled=spec.compile, cautions=said,
+        compiled=spec.compile, cautions=(*said, *image_cautions(benchmark, tier)),
     )  # fmt: skip
     plan = Plan(setting)
     wanted: list[tuple[str, type[Method[Any]], MethodOptions, tuple[str, ...]]] = []
