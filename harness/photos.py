@@ -139,7 +139,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         if not one.images and not one.photographs and not one.refused:
             skipped.append(empty(one.path))
             continue
-        if len(one.images) + one.refused < MIN_IMAGES:
+        if one.listed and len(one.images) + one.refused < MIN_IMAGES:
             refused.add(too_few(one, MIN_IMAGES, "concept"))
         category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
