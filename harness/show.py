@@ -21,6 +21,7 @@ from rich.text import Text
 from harness import registry
 from harness.class_parameters import count_class_parameters, find_vit
 from harness.errors import UsageError
+from harness.figure_text import number
 from harness.method import Method
 from harness.migrations import refuse_newer
 from harness.prompts import prompt_for
@@ -254,7 +255,7 @@ def _defaults(card: MethodCard) -> str:
     if t is None:
         return "as the method's class has them; no record of a tuning"
     whose = "" if t.method == card.name else f" for {t.method}"
-    best = f"A_mmd {t.a_mmd:.1f}" if t.a_mmd is not None else f"A_N {t.a_n:.1f} %" if t.a_n is not None else ""
+    best = f"A_mmd {number(t.a_mmd)}" if t.a_mmd is not None else f"A_N {number(t.a_n)} %" if t.a_n is not None else ""
     figure = f" ({best} after {t.tasks} tasks)" if best else ""
     finals = f" and {t.finals} finals" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from harness.figure_text import number
 from reports.columns import COLUMNS, UP, Column
 from reports.comparison import agreement, over_seeds
 from reports.layouts import NOT_RUN, seeds_note
 from reports.measured import Measured, Protocols
 from reports.published import Published, published_for
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import LEGEND, MISSING, SPREAD_OF, join, merge_protocols, number
+from reports.summary import LEGEND, MISSING, SPREAD_OF, join, merge_protocols
 from reports.wording import mean_and_spread, signed
 
 WITHOUT = "without a published figure"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.errors import BenchError
+from harness.figure_text import DIGITS
 from harness.results import Metric
 from harness.spec import SettingName
 
@@ -28,7 +29,7 @@ class Column:
     title: str
     short: str
     latex: tuple[str, str]  # two lines of heading
-    digits: int = 2
+    digits: int = DIGITS
     interval: bool = False
     compact: bool = True
     higher: bool = False

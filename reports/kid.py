@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.figure_text import number
 from harness.results import Metric
 from reports.columns import DOWN
 from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
 from reports.layouts import BELOW, BOUND, FULL, NOT_RUN, Layout, extras, layouts_of, seeds_note
 from reports.measured import Measured
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import MISSING, NO_SPREAD, number
+from reports.summary import MISSING, NO_SPREAD
 from reports.wording import bounds, mean_and_spread, signed
 
 SCORES: tuple[Metric, ...] = ("kid", "f_kid")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.figure_text import number
 from reports.columns import DOWN
 from reports.comparison import over_seeds
 from reports.measured import Measured
 from reports.published import published_time
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import MISSING, NO_SPREAD, SPREAD, number
+from reports.summary import MISSING, NO_SPREAD, SPREAD
 from reports.wording import mean_and_spread
 
 AGAINST = "ti++"

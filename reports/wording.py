@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.figure_text import number
 from reports.comparison import Interval
-from reports.summary import MISSING, NO_SPREAD, number
+from reports.summary import MISSING, NO_SPREAD
 
 
 def mean_and_spread(interval: Interval | None, missing: str = MISSING, digits: int = 2) -> str:

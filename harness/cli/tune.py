@@ -126,6 +126,7 @@ def _print_space(record: Any) -> None:
 
 
 def _print_trials(record: Any) -> None:
+    from harness.figure_text import number
     from harness.tuning import as_text
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
@@ -136,7 +137,7 @@ def _print_trials(record: Any) -> None:
     for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
         for trial in trials:
             shown = (trial.a_n,) if classes else (trial.a_mmd, trial.f_mmd)
-            figures = ["failed" if v is None else f"{v:.1f}" for v in shown]
+            figures = ["failed" if v is None else number(v) for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
     out.print(table)
