@@ -32,7 +32,7 @@ def lowest(session: nox.Session) -> None:
     """
     session.install("uv")
     python = str(Path(session.virtualenv.location) / "bin" / "python")
-    session.run("uv", "pip", "install", "--python", python, "--resolution", "lowest-direct", "-e", ".[test]")
+    session.run_install("uv", "pip", "install", "--python", python, "--resolution", "lowest-direct", "-e", ".[test]")
     _try(session)
 
 

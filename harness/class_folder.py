@@ -308,7 +308,7 @@ def _given(
 def _drawn(place: Path, listing: Listing, examined: Examine, refused: Refusals) -> tuple[FileClass, ...]:
     """Classes with a fifth of the images for testing, at least one; copies of an image stay on one side."""
     for name, one in listing.items():
-        if len(one.images) + one.refused < 2:
+        if one.listed and len(one.images) + one.refused < 2:
             text = f"{shortened(place / name)} has only one image; add more, for training and for testing."
             refused.add(UsageError(text))
     files = examined([listing])

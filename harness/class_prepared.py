@@ -182,12 +182,14 @@ class PreparedClasses:
 
 
 def prepare_classes(
-    source: PreparedClasses, root: Path, lists: Path | None = None, watch: Watch = unwatched
-) -> ClassManifest:
+    source: PreparedClasses, root: Path, lists: Path | None = None, watch: Watch = unwatched,
+    notes: list[str] | None = None,
+) -> ClassManifest:  # fmt: skip
     """The manifest of a benchmark: every image of a copy of its data set hashed and decoded once.
 
     Args:
-        root: the data set's folder. lists: folder of its lists, if they are not where `source.of` looks.
+        root: the data set's folder. lists: folder of its lists, if they are not where `source.of` looks. notes: takes
+            what is odd about images, in sentences.
 
     Raises:
         UsageError: the folder is no whole copy, has fewer classes than the benchmark has tasks, or an image cannot be
@@ -205,6 +207,8 @@ def prepare_classes(
         path: examine(place / confined(path))
         for path in watch(paths, f"reading images of {source.of.title}", len(paths))
     }
+    if notes is not None:
+        notes += [text for file in files.values() for text in file.notes]
 
     def listed(some: Sequence[ClassFile]) -> tuple[ListedFile, ...]:
         return tuple(

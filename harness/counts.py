@@ -66,7 +66,7 @@ def shipped(plan: Blueprint) -> Counts | None:
 
 
 def is_nominal(plan: Blueprint) -> bool:
-    """Whether `harness.nominal.NOMINAL` was measured on a backbone of this architecture."""
+    """Whether nominal seconds of steps (`StepKind.seconds`) were measured on a backbone of this architecture."""
     return bool(plan.digest == _shipped()["nominal"])
 
 
@@ -146,7 +146,7 @@ def _extractor_config(source: str) -> Mapping[str, Any]:
 def write_shipped(folders: Sequence[str]) -> None:
     """Count anew what ships: the backbones that have a name, and those in folders.
 
-    `harness.nominal.NOMINAL` was measured on the first of the folders.
+    Nominal seconds of steps were measured on the first of the folders.
     """
     from harness.flops import count, count_extractor
 

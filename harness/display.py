@@ -22,6 +22,7 @@ from rich.text import Text
 
 from harness.board import Board, Tally
 from harness.errors import presentable
+from harness.figure_text import DIGITS, number
 from harness.plan import Plan, Step
 from harness.settings.base import Setting
 from harness.store import Store
@@ -179,11 +180,10 @@ def training(tally: Tally) -> str:
 
 
 def scores(tally: Tally, setting: Setting) -> str:
-    """'A_mmd 403.4, F_mmd 9.2 (x10^3)', or 'A_N 71.3, forgetting 5.2 (%)'."""
+    """'A_mmd 403.41, F_mmd 9.20 (x10^3)', or 'A_N 71.30, forgetting 5.20 (%)'."""
     parts = zip(setting.headline_names, (tally.accuracy, tally.forgetting), strict=True)
-    return (
-        ", ".join(f"{name} {value:.1f}" for name, value in parts if value is not None) + f" ({setting.headline_unit})"
-    )
+    known = ", ".join(f"{name} {number(value)}" for name, value in parts if value is not None)
+    return f"{known} ({setting.headline_unit})"
 
 
 def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: int = 80) -> Table:
@@ -217,11 +217,12 @@ def cells_table(tallies: Sequence[Tally], room: int, names: Sequence[str], width
     if len(shown) > room:
         shown = sorted(shown, key=lambda t: (not t.started or t.accuracy is not None, not t.started))[: room - 1]
     for tally in shown:
-        figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.accuracy, 1), (tally.forgetting, 1)]
+        figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.accuracy, DIGITS)]
+        figures.append((tally.forgetting, DIGITS))
         table.add_row(
             Text(f"{tally.label} seed {tally.seed}"), f"{tally.trained}/{tally.tasks}",
             f"{tally.drawn}/{tally.pictures}",
-            *("" if value is None else f"{value:.{digits}f}" for value, digits in figures),
+            *("" if value is None else number(value, digits) for value, digits in figures),
         )  # fmt: skip
     if len(shown) < len(tallies):
         table.add_row(Text(f"... and {len(tallies) - len(shown)} more", style="dim"))

@@ -20,6 +20,7 @@ from typing import Any
 from harness.category_words import checked_category, words_of_name
 from harness.errors import UsageError, nearest, reason, shortened
 from harness.photo_sets import Draw, Watch, natural, photo, photo_file, unwatched
+from harness.photo_skips import counted, few
 from harness.photos import MIN_IMAGES
 from harness.prepared import Concept, DataFile, Manifest, Origin, Photo, Table
 from harness.seeds import derive_seed
@@ -50,12 +51,14 @@ def prepare_table(
     images_per_concept: int | None = None,
     offline: bool = True,
     watch: Watch = unwatched,
+    notes: list[str] | None = None,
 ) -> Manifest:
     """The manifest of a benchmark of the user's own.
 
     Args:
         source: a folder, or a hub id. concepts: how many to draw (all, in natural order). draw: its seed and
-            min_images count. images_per_concept: how many to draw of each (all).
+            min_images count. images_per_concept: how many to draw of each (all). notes: takes what is odd about images
+            that are used, and which concepts are left out, in sentences.
 
     Raises:
         UsageError: `datasets` is not installed, the source cannot be read, or it has too little.
@@ -67,10 +70,16 @@ def prepare_table(
         table = _load(kind, folder, source, split, scratch if kind == "imagefolder" else None)
         groups = _groups(table, source, columns)
         chosen = _choose(groups, source, draw, concepts, images_per_concept)
+        if notes is not None and concepts is None and len(chosen) < len(groups):
+            kept = {concept for concept, _ in chosen}
+            left = [concept for concept in groups if concept not in kept]
+            notes.append(f"{counted(len(left), 'concept')} with too few images left out: {few(left)}.")
         rows = [row for _, some in chosen for row in some]
         words = _categories(table, chosen, columns, source)
         images = _encoded(table, columns.image, source)
-        photos = {row: _photo(images, row, columns.image, folder, source) for row in watch(rows, "reading images")}
+        photos = {
+            row: _photo(images, row, columns.image, folder, source, notes) for row in watch(rows, "reading images")
+        }
     files = _parquet_of(folder, split, source) if kind == "parquet" else ()
     how = f"{concepts} drawn by seed {draw.seed}" if concepts else "all"
     origin = Origin(
@@ -329,17 +338,17 @@ def _encoded(table: Any, column: str, source: str) -> Any:
             raise UsageError(f"Column '{column}' of --hf {source} holds no images; name another one.") from error
 
 
-def _photo(images: Any, row: int, column: str, folder: Path, source: str) -> Photo:
+def _photo(images: Any, row: int, column: str, folder: Path, source: str, notes: list[str] | None) -> Photo:
     """A row's image as a manifest's entry: a file of the folder's, or the row."""
     where, value = f"Row {row} of --hf {source}", images[row][column]
     if not value or not (value.get("bytes") or value.get("path")):
         raise UsageError(f"{where} holds no image; remove it.")
     if value.get("bytes"):
-        return photo(bytes(value["bytes"]), where, row=row)
+        return photo(bytes(value["bytes"]), where, row=row, notes=notes)
     path = Path(value["path"])
     if not path.is_absolute() or not Path(os.path.normpath(path)).is_relative_to(folder):
         raise UsageError(f"{where} names {path}, which is not in its folder; correct it.")
-    return photo_file(folder, Path(os.path.normpath(path)).relative_to(folder).as_posix())
+    return photo_file(folder, Path(os.path.normpath(path)).relative_to(folder).as_posix(), notes)
 
 
 def _licence(folder: Path) -> str:

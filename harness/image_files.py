@@ -20,6 +20,15 @@ from PIL import Image, features
 from harness.errors import UsageError, reason
 from harness.git_lfs import POINTER_REMEDY, is_pointer
 
+# What may hold images, and how to get at them.
+HOLDERS = {
+    "ZIP archive": "unpack it to use images in it",
+    "tar archive": "unpack it to use images in it",
+    "archive": "unpack it to use images in it",
+    "compressed file": "unpack it to use images in it",
+    "Parquet file": "`stamina-bench data prepare NAME --hf DIR` reads a data set of these",
+}
+
 HEAD = 1024  # bytes that tell what a file is
 
 # Pillow knows these but cannot decode them by itself: stubs for other libraries, and EPS, which runs Ghostscript.
@@ -255,11 +264,16 @@ _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", 
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO\x08\0", b"IIRS\x08\0", b"MMOR\0\0", b"\0MRM")
 _VIDEO_STARTS = (b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"0&\xb2u", b"OggS")
 _QUICKTIME = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_TAR = (257, b"ustar")  # where tar's mark stands
 _DOCUMENTS = {
     b"%PDF-": "PDF document",
     b"%!PS": "PostScript file",
     b"PK\x03\x04": "ZIP archive",
+    b"PAR1": "Parquet file",
     b"\x1f\x8b": "compressed file",
+    b"BZh": "compressed file",
+    b"\xfd7zXZ\0": "compressed file",
+    b"\x28\xb5\x2f\xfd": "compressed file",
     b"7z\xbc\xaf\x27\x1c": "archive",
     b"Rar!": "archive",
     b"SQLite format 3\0": "database",
@@ -312,6 +326,9 @@ def _is_video(head: bytes) -> bool:
 
 def _document(head: bytes) -> Content:
     """What is neither image nor video."""
+    at, mark = _TAR
+    if head[at:].startswith(mark):
+        return Content("document", "tar archive")
     for start, what in _DOCUMENTS.items():
         if head.startswith(start):
             return Content("document", what)

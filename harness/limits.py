@@ -50,6 +50,12 @@ def memory_limit() -> str:
     return f"raise the limit of {size / 1e9:.1f} GB on the memory of a process, `ulimit -v unlimited`"
 
 
+def beside_memory_limit(remedy: str) -> str:
+    """A remedy for too little memory, after the limit on it that the process has, if it has one."""
+    limit = memory_limit()
+    return f"{limit}; or {remedy}" if limit else remedy
+
+
 def about_memory(text: str) -> bool:
     """Whether an error's text is that of the system's refusal to give memory."""
     return any(part in text for part in ("failed to map segment", "Cannot allocate memory", "cannot allocate memory"))

@@ -51,6 +51,11 @@ class PhotoTasks:
         """Whether the images are photographs, which not every tier's model knows."""
         return True
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the images, in whole sentences."""
+        return self.reading.cautions
+
     def tasks(self) -> Sequence[Task]:
         """All tasks, numbered from 1."""
         return [

@@ -25,6 +25,7 @@ from harness.image_files import HEAD, NOT_PHOTOS, Content, content_of, use_plugi
 from harness.jpeg_markers import is_whole, unusual_kind
 from harness.photo_notes import first_note, flat_note, frames_note, shape_note
 from harness.png_chunks import readable
+from harness.tiff_kinds import unread_kind
 
 T = TypeVar("T")
 
@@ -390,8 +391,19 @@ def _damaged(name: object, content: Content, stream: BinaryIO) -> UsageError:
     if content.what == "JPEG image" and (kind := unusual_kind(stream)):
         return UsageError(f"{name} cannot be read as an image: it is {with_article(kind)} JPEG, which Pillow does not "
                           "read; save it as an ordinary one.")  # fmt: skip
+    if content.what == "TIFF image" and (unread := _unread_tiff(stream)):
+        return UsageError(f"{name} cannot be read as an image: it is {unread[0]}, which this Pillow does not read; "
+                          f"{unread[1]}.")  # fmt: skip
     return UsageError(f"{name} cannot be read as an image: the {content.what.removesuffix(' image')} is truncated or "
                       "damaged; replace or remove it.")  # fmt: skip
+
+
+def _unread_tiff(stream: BinaryIO) -> tuple[str, str] | None:
+    try:
+        with _opened(stream) as image:
+            return unread_kind(image)
+    except Exception:  # damaged already where its tags are
+        return None
 
 
 def unreadable(path: Path, error: OSError) -> UsageError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError, shortened
-from harness.image_files import is_named_as_image, is_placeholder, look, with_article
+from harness.image_files import HOLDERS, is_named_as_image, is_placeholder, look, with_article
 from harness.photo_decoding import kind_of, unreadable
 from harness.photo_skips import Refusals, Skipped, counted, few
 
@@ -26,6 +26,7 @@ _SYSTEM = re.compile(
     r"@eadir|#recycle|#snapshot|\$recycle\.bin|recycler|lost\+found|system volume information|__macosx|__pycache__|"
     r"\.(trash(es|-.*)?|spotlight-v100|fseventsd|temporaryitems|documentrevisions-v100|ipynb_checkpoints|thumbnails)"
 )
+NO_IMAGE = "no image but "
 BACK = "a link back to a folder that it lies in"
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"})
 
@@ -36,7 +37,7 @@ class SubFolder:
 
     name: the folder's, in composed letters (NFC). images: in natural order. skipped: what in it is not used.
     category_files: its category.txt, in any case; more than one where the file system tells cases apart. refused: how
-    many of its entries stand in an image's place or cannot be read.
+    many of its entries stand in an image's place or cannot be read. listed: whether its own entries could be.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class SubFolder:
     skipped: tuple[Skipped, ...]
     category_files: tuple[Path, ...]
     refused: int = 0
+    listed: bool = True
 
     @property
     def photographs(self) -> list[Skipped]:
@@ -105,11 +107,7 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
                 found = look(entry)
                 why = f"an image beside the sub-folders, one of which each {each} needs; move it into one to use it"
                 photograph = found.role != "other"
-                skipped.append(
-                    Skipped(entry, "beside", why, 1)
-                    if photograph
-                    else Skipped(entry, "other", f"no image but {with_article(found.what)}")
-                )
+                skipped.append(Skipped(entry, "beside", why, 1) if photograph else _no_image(entry, found.what))
     _require_distinct([one.path for one in folders], refused)
     return Contents(folder, tuple(folders), tuple(skipped), tuple(tables))
 
@@ -162,6 +160,9 @@ def require_sub_folders(found: Contents, each: str, refused: Refusals) -> None:
     if not any(one.photographs for one in found.folders):
         if found.beside:
             raise UsageError(f"{folder} holds images but no sub-folder of them; move them into one per {each}.")
+        if held := [one for one in found.all_skipped if one.kind == "other" and ";" in one.reason]:
+            first = f"{shortened(held[0].path)} is {held[0].reason.removeprefix(NO_IMAGE)}"
+            raise UsageError(f"{folder} has no sub-folder with images, but {first}.")
         raise UsageError(f"{folder} has no sub-folder with images; put each {each}'s images into a sub-folder of it.")
 
 
@@ -190,10 +191,11 @@ def _sub_folder(path: Path, refused: Refusals) -> SubFolder:
     images: list[Path] = []
     skipped: list[Skipped] = []
     category_files: list[Path] = []
-    before, listed = len(refused.found), []
+    before = len(refused.found)
+    listed: list[Path] | None = None
     with refused.each():
         listed = entries(path)
-    for entry in listed:
+    for entry in listed or ():
         with refused.each():
             if (clutter := _clutter(entry)) is not None:
                 skipped.append(clutter)
@@ -209,9 +211,16 @@ def _sub_folder(path: Path, refused: Refusals) -> SubFolder:
             elif found.what == "folder":
                 skipped.append(_nested(entry))
             else:
-                skipped.append(Skipped(entry, "other", f"no image but {with_article(found.what)}"))
+                skipped.append(_no_image(entry, found.what))
     bad = len(refused.found) - before
-    return SubFolder(path, composed(path.name), tuple(images), tuple(skipped), tuple(category_files), bad)
+    return SubFolder(
+        path, composed(path.name), tuple(images), tuple(skipped), tuple(category_files), bad, listed is not None
+    )
+
+
+def _no_image(entry: Path, what: str) -> Skipped:
+    remedy = f"; {HOLDERS[what]}" if what in HOLDERS else ""
+    return Skipped(entry, "other", f"{NO_IMAGE}{with_article(what)}{remedy}")
 
 
 def _clutter(entry: Path) -> Skipped | None:

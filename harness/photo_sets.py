@@ -147,11 +147,13 @@ def prepare(
     draw: Draw,
     lists: Mapping[str, Path],
     watch: Watch = unwatched,
+    notes: list[str] | None = None,
 ) -> Manifest:
     """The manifest of a benchmark: concepts of each part in turn, every image decoded and hashed once.
 
     Args:
         roots: data set's key -> folder. lists: data set's key -> file with the concepts' ids, instead of a draw.
+        notes: takes what is odd about images that are used, in sentences.
 
     Raises:
         UsageError: a folder is no whole copy, has too few concepts, or an image cannot be used.
@@ -175,7 +177,7 @@ def prepare(
             f"by seed {draw.seed}", seed=draw.seed, min_images=draw.min_images,
             images_per_concept=draw.images_per_concept,
         )  # fmt: skip
-        sequences.append(_checked(part.photo_set, found, chosen, draw, watch))
+        sequences.append(_checked(part.photo_set, found, chosen, draw, watch, notes))
     return Manifest(name=name, origins=origins, tasks=tuple(_in_turn(sequences)))
 
 
@@ -234,8 +236,11 @@ def natural(text: str) -> list[tuple[str, int]]:
     return [(word, int(digits) if digits else -1) for word, digits in re.findall(r"(\D*)(\d*)", text)]
 
 
-def photo(data: bytes, where: object, path: str = "", row: int | None = None, mtime_ns: int = 0) -> Photo:
-    """A manifest's entry of an encoded image, decoded once to see that it is whole.
+def photo(
+    data: bytes, where: object, path: str = "", row: int | None = None, mtime_ns: int = 0,
+    notes: list[str] | None = None,
+) -> Photo:  # fmt: skip
+    """A manifest's entry of an encoded image, decoded once to see that it is whole; `notes` takes what is odd.
 
     Raises:
         UsageError: it is no image that can be used.
@@ -243,13 +248,15 @@ def photo(data: bytes, where: object, path: str = "", row: int | None = None, mt
     from harness.photo_decoding import examine_image
 
     found = examine_image(io.BytesIO(data), where)
+    if notes is not None:
+        notes += found.notes
     return Photo(
         path=path, row=row, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), mtime_ns=mtime_ns,
         width=found.width, height=found.height, decoding=found.decoding,
     )  # fmt: skip
 
 
-def photo_file(root: Path, path: str) -> Photo:
+def photo_file(root: Path, path: str, notes: list[str] | None = None) -> Photo:
     """The same of a file under `root`.
 
     Raises:
@@ -262,10 +269,12 @@ def photo_file(root: Path, path: str) -> Photo:
         mtime_ns, data = place.stat().st_mtime_ns, place.read_bytes()
     except OSError as error:
         raise UsageError(f"{place} cannot be read ({error.strerror}); check its permissions.") from error
-    return photo(data, place, path, mtime_ns=mtime_ns)
+    return photo(data, place, path, mtime_ns=mtime_ns, notes=notes)
 
 
-def _checked(photo_set: PhotoSet, found: Survey, chosen: Sequence[Listed], draw: Draw, watch: Watch) -> list[Concept]:
+def _checked(
+    photo_set: PhotoSet, found: Survey, chosen: Sequence[Listed], draw: Draw, watch: Watch, notes: list[str] | None
+) -> list[Concept]:
     """The concepts with their chosen images, each decoded once."""
     picked: list[tuple[Listed, list[str]]] = []
     for concept in chosen:
@@ -278,7 +287,7 @@ def _checked(photo_set: PhotoSet, found: Survey, chosen: Sequence[Listed], draw:
         raise UsageError(f"{absent[0]} is missing{more}; {found.missing}")
     credits = found.credits(images)
     photos = {
-        image: photo_file(found.root, found.locate(image)).model_copy(update={"credit": credits.get(image)})
+        image: photo_file(found.root, found.locate(image), notes).model_copy(update={"credit": credits.get(image)})
         for image in watch(images, f"reading images of {photo_set.title}", len(images))
     }
     names = Counter(concept.name for concept, _ in picked)

@@ -163,4 +163,7 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
         case "unused":
             return f"{names}/ with {images} ({reason})"
         case _:
+            # an archive may hold what was meant to be used
+            remedies = list(dict.fromkeys(part for one in some if (part := one.reason.partition("; ")[2])))
+            names += "".join(f"; {remedy}" for remedy in remedies)
             return f"{counted(number, 'file that is no image', 'files that are no images')} ({names})"

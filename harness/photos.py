@@ -58,7 +58,8 @@ class Reading:
     """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
 
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
-    in several concepts. looks_like: files of a concept, each with another that looks the same.
+    in several concepts. looks_like: files of a concept, each with another that looks the same. cautions: what a reader
+    of the figures must know, in whole sentences without names.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -70,6 +71,7 @@ class Reading:
     remarks: tuple[str, ...] = ()
     same: tuple[tuple[str, ...], ...] = ()
     looks_like: tuple[tuple[str, ...], ...] = ()
+    cautions: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -137,7 +139,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         if not one.images and not one.photographs and not one.refused:
             skipped.append(empty(one.path))
             continue
-        if len(one.images) + one.refused < MIN_IMAGES:
+        if one.listed and len(one.images) + one.refused < MIN_IMAGES:
             refused.add(too_few(one, MIN_IMAGES, "concept"))
         category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
@@ -204,7 +206,7 @@ def checked(
     same = tuple(group for one in twice for group in one.groups)
     return replace(
         reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
-        looks_like=tuple(looks_like),
+        looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from harness import registry
 from harness.errors import UsageError
+from harness.figure_text import number
 from harness.method import Method
 from harness.migrations import refuse_newer
 from harness.spec import Frozen, SettingName
@@ -251,7 +252,7 @@ def _defaults(card: MethodCard) -> str:
     if figure_of is not None:
         of = registry.setting(card.setting)
         name = dict(zip(of.headline, of.headline_names, strict=True)).get(figure_of[0], figure_of[0])
-        best = f"{name} {figure_of[1]:.1f}" + " %" * (of.headline_unit == "%")
+        best = f"{name} {number(figure_of[1])}" + " %" * (of.headline_unit == "%")
     figure = f" ({best} after {t.tasks} tasks)" if best else ""
     finals = f" and {t.finals} finals" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())

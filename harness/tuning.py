@@ -14,7 +14,7 @@ import math
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from harness import api, registry
 from harness.display import Display
 from harness.errors import BenchError, UsageError
 from harness.method import Method
+from harness.migrations import refuse_newer
 from harness.plan import Cell, Step
 from harness.runner import Executor, Outcome, run
 from harness.search import PatternSearch, Point
@@ -38,7 +39,7 @@ from harness.store import Store, write_atomically
 SHORT = 6  # tasks on which a search tries its budget,
 FINALISTS = 3  # run so many of these on all tasks,
 FINALS = 6  # and try so many on all tasks in the end
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 did not say what the images are
 CHANGED = "A method's source, a model or an image changed while tuning; run the same command again."
 
 
@@ -76,7 +77,8 @@ class TuningRecord(Frozen):
     `fixed` holds the options outside the space that differ from the class's plain defaults, `sampling` what was changed
     of the tier's protocol. `trials` ran the first `short_tasks` of the benchmark's `tasks` and are in the order tried;
     `finals`, if there are more, ran all of them: the best trials, and what the search tried from there. `chosen` is the
-    best one's setting, None where all failed.
+    best one's setting, None where all failed. `content` tells the benchmark's images and category words, as in run
+    files; '' before they are looked at, and in records of version 1.
     `at_edge` names the options of which the best value is the first or last number of its range.
     """
 
@@ -85,6 +87,7 @@ class TuningRecord(Frozen):
     method: str
     tier: str
     benchmark: str
+    content: str = ""
     backbone: str
     seeds: tuple[int, ...]
     criterion: str = ""
@@ -100,6 +103,13 @@ class TuningRecord(Frozen):
     chosen: Mapping[str, Any] | None = None
     at_edge: tuple[str, ...] = ()
     complete: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _migrated(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and content.get("version") == 1:
+            return {**content, "version": SCHEMA_VERSION, "content": ""}
+        return content
 
     def json_text(self) -> str:
         """The record as its file holds it: no dates, no absolute paths, so that the same tuning gives the same file."""
@@ -147,7 +157,7 @@ class _Search:
     def setting(self, point: Point) -> dict[str, Any]:
         return {option: values[i] for (option, values), i in zip(self.space.items(), point, strict=True)}
 
-    def record(self, spec: RunSpec, backbone: str) -> TuningRecord:
+    def record(self, spec: RunSpec, backbone: str, content: str = "") -> TuningRecord:
         best = self.best
         size = math.prod(self.grid.sizes)
         benchmark = _benchmark_name(spec)
@@ -156,7 +166,8 @@ class _Search:
             note=f"Options of {self.name} at the tier {spec.tier}, chosen on {benchmark}: the best of at most "
             f"{self.grid.budget} of {size} settings. Made by: {_command(spec, self)}",
             tasks=self.tasks, short_tasks=self.short_tasks,
-            method=self.name, tier=spec.tier, benchmark=benchmark, backbone=backbone, seeds=spec.seeds,
+            method=self.name, tier=spec.tier, benchmark=benchmark, content=content, backbone=backbone,
+            seeds=spec.seeds,
             space={option: list(values) for option, values in self.space.items()}, space_size=size,
             budget=self.grid.budget, fixed=self.fixed, 
             sampling=spec.protocols().get(self.of.protocol_name, {}), trials=tuple(self.trials.values()),
@@ -291,15 +302,37 @@ def record_paths(spec: RunSpec, record: Path | None = None) -> dict[str, Path]:
     return paths
 
 
-def _check_own(path: Path, method: str, benchmark: str) -> None:
+def _kept(path: Path) -> Mapping[str, Any]:
+    """What a record's file says; nothing if there is none, or none that is worth keeping."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        found = (str(kept["method"]), str(kept["benchmark"]))
-    except (OSError, ValueError, KeyError, TypeError):  # none, or none that is worth keeping
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) and {"method", "benchmark"} <= kept.keys() else {}
+
+
+def _check_own(path: Path, method: str, benchmark: str) -> None:
+    if not (kept := _kept(path)):
         return
+    refuse_newer(path, kept.get("version"), SCHEMA_VERSION)
+    found = (str(kept["method"]), str(kept["benchmark"]))
     if found != (method, benchmark):
         raise UsageError(
             f"{path} holds the record of a tuning of {found[0]} on {found[1]}; choose another place with --record."
+        )
+
+
+def _check_images(path: Path, content: str) -> None:
+    """A folder of photographs may hold others than when its name was tuned on.
+
+    Raises:
+        UsageError: the record is of other images or category words.
+    """
+    kept = _kept(path)
+    if kept.get("content") and kept["content"] != content:
+        raise UsageError(
+            f"{path} holds the record of a tuning on other images, or other category words, of {kept['benchmark']}; "
+            "choose another place with --record, or remove it."
         )
 
 
@@ -356,16 +389,17 @@ def tune(
         The records, in the order of the spec's methods. A trial that fails counts as the worst, and is recorded.
 
     Raises:
-        UsageError: a method has no search space, the benchmark is not for tuning, or a place cannot be written.
+        UsageError: a method has no search space, the benchmark is not for tuning, a place cannot be written, or holds
+            the record of a tuning on other images.
         BenchError: what no setting is to blame for, such as a full disk; the same call again goes on.
     """
     searches = _searches(spec, budget)
     paths = record_paths(spec, record)
-    rounds = _Rounds(spec, display, executor)
+    rounds = _Rounds(spec, display, executor, paths.values())
     kept: dict[str, TuningRecord] = {}
 
     def keep(search: _Search) -> None:
-        kept[search.name] = search.record(spec, rounds.backbone)
+        kept[search.name] = search.record(spec, rounds.backbone, rounds.content)
         if rounds.worked or kept[search.name].complete:  # trials found in the store rewrite nothing
             write_atomically(paths[search.name], kept[search.name].json_text())
 
@@ -394,10 +428,11 @@ class _Rounds:
     """Runs settings, one plan a round; the executor, made when first needed, serves all rounds."""
 
     def __init__(
-        self, spec: RunSpec, display: Callable[[], Display], executor: Callable[[api.Prepared], Executor]
-    ) -> None:
-        self.spec, self.display, self.executor = spec, display, executor
-        self.backbone, self.worked = "", False
+        self, spec: RunSpec, display: Callable[[], Display], executor: Callable[[api.Prepared], Executor],
+        records: Iterable[Path],
+    ) -> None:  # fmt: skip
+        self.spec, self.display, self.executor, self.records = spec, display, executor, tuple(records)
+        self.backbone, self.content, self.worked = "", "", False
         self._seen: dict[str, str] = {}
         self._shared: _Shared | None = None
 
@@ -407,6 +442,12 @@ class _Rounds:
         first = tuple(range(1, tasks + 1))
         prepared = api.prepare(self.spec.model_copy(update={"methods": specs, "tasks": first, "keep_going": True}))
         self._same(prepared.plan.cells)
+        if not self.content:
+            plan = prepared.plan  # where trials differ, a cell's content is of all classes in any case
+            per_trial = plan.setting.presentation.per_trial
+            self.content = plan.cells[0].content if per_trial else plan.whole_content(prepared.benchmark, ())
+            for path in self.records:
+                _check_images(path, self.content)
         self.backbone, self.worked = prepared.plan.context.backbone_name, bool(prepared.progress.pending)
         outcome = Outcome()
         if self.worked:

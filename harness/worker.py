@@ -20,15 +20,16 @@ from harness import registry
 from harness.backbones.memory import forget_peak, out_of_memory, peak
 from harness.checkpoint import Checkpoint
 from harness.errors import OutOfMemoryError, UsageError
+from harness.limits import beside_memory_limit
 from harness.plan import RunContext, Step
 from harness.plugin_errors import explained
 from harness.store import Store
 from harness.surroundings import left_alone
 
 LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "timm")  # whose versions a manifest names
-OUT_OF_MEMORY = (
-    "out of memory on {device}; use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what "
-    "else uses it, and run the same command again"
+ENOUGH_MEMORY = (
+    "use a smaller --set batch_size, fewer --jobs, --dtype bfloat16 on a GPU, or end what else uses it, and run the "
+    "same command again"
 )
 
 
@@ -78,7 +79,9 @@ def execute(step: Step, context: RunContext, root: Path, device: str) -> float:
                     facts.update(make(step, context, store, device, folder))
             except Exception as error:
                 if out_of_memory(error):
-                    raise OutOfMemoryError(OUT_OF_MEMORY.format(device=device)) from error
+                    on_card = isinstance(error, torch.OutOfMemoryError)  # which limits of the process do not touch
+                    remedy = ENOUGH_MEMORY if on_card else beside_memory_limit(ENOUGH_MEMORY)
+                    raise OutOfMemoryError(f"out of memory on {device}; {remedy}") from error
                 raise explained(error, _plugin_of(step, context)) from error
             facts |= {"seconds": round(time.perf_counter() - started, 3), "peak_memory_bytes": peak(device)}
     Checkpoint(store.checkpoint(step.key)).clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.figure_text import number
 from harness.settings.presentation import MISSING
 from reports.columns import UP, Column, accuracies
 from reports.comparison import agreement, over_seeds
@@ -9,7 +10,7 @@ from reports.layouts import NOT_RUN, seeds_note
 from reports.measured import Measured, Protocols
 from reports.published import Published, published_for
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import join, merge_protocols, number
+from reports.summary import join, merge_protocols
 from reports.wording import mean_and_spread, signed
 
 WITHOUT = "without a published figure"

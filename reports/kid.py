@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.figure_text import number
 from harness.results import Metric
 from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.columns import DOWN
@@ -11,7 +12,6 @@ from reports.comparison import Interval, over_seeds, paired, paired_over_tasks
 from reports.layouts import BELOW, BOUND, FULL, NOT_RUN, Layout, extras, layouts_of, seeds_note
 from reports.measured import Measured
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import number
 from reports.wording import bounds, mean_and_spread, signed
 
 SCORES: tuple[Metric, ...] = ("kid", "f_kid")

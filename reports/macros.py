@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from harness.figure_text import number
 from reports.columns import Column, every, presentation
 from reports.published import Published, published_for
-from reports.summary import FLOORS, Figure, Table, join, number, ranges
+from reports.summary import FLOORS, Figure, Table, join, ranges
 
 _FLOOR = {metric: Column(metric, "1e-3", name, "", ("", "")) for metric, name in FLOORS.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import UsageError
+from harness.figure_text import number
 from harness.results import Metric, Row
 from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.accuracies import accuracy_sheets
@@ -18,7 +19,7 @@ from reports.published import Published, published_benchmarks, published_table
 from reports.sheets import Grid, Sheet, ranked
 from reports.sheets import to_latex as sheets_to_latex
 from reports.sheets import to_markdown as sheets_to_markdown
-from reports.summary import join, merge_protocols, number
+from reports.summary import join, merge_protocols
 from reports.times import time_sheets
 from reports.wording import bounds, mean_and_spread, signed, yes_no
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness import registry
 from harness.budgets import Trained, unequal_budgets
+from harness.figure_text import number
 from harness.results import FIXED_ORDER, CellResult, Metric, Row
 from harness.settings.presentation import NO_SPREAD
 from harness.settings.shared_columns import SPREAD
@@ -201,12 +202,6 @@ def build_tables(cells: Sequence[CellResult]) -> list[Table]:
 def registered_name(cell: CellResult) -> str:
     """The registered benchmark that a cell is of, in its own order; empty where it only has that name."""
     return own_name(cell) if cell.registered and not cell.base else ""
-
-
-def number(value: float, digits: int) -> str:
-    """A fixed number of decimals, without the minus sign of a value that rounds to zero."""
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text
 
 
 def join(items: Iterable[object], separator: str = "/") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.figure_text import number
 from harness.settings.presentation import MISSING, NO_SPREAD
 from harness.settings.shared_columns import SPREAD
 from reports.columns import DOWN
@@ -11,7 +12,6 @@ from reports.comparison import over_seeds
 from reports.measured import Measured
 from reports.published import published_time
 from reports.sheets import Grid, Sheet, ranked
-from reports.summary import number
 from reports.wording import mean_and_spread
 
 AGAINST = "ti++"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.figure_text import number
 from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.comparison import Interval
-from reports.summary import number
 
 
 def mean_and_spread(interval: Interval | None, missing: str = MISSING, digits: int = 2) -> str:

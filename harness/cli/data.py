@@ -85,6 +85,7 @@ def prepare_command(
     from harness.prepared import PreparedTasks, checked_name, write_manifest
 
     checked_name(name)
+    notes: list[str] = []
     registered = registry.benchmarks().get(name) if name in registry.benchmarks().names() else None
     given_roots = (("celeba-hq", celeba_hq), ("gldv2", gldv2), ("imagenet-r", imagenet_r))
     roots = {key: root for key, root in given_roots if root is not None}
@@ -113,7 +114,7 @@ def prepare_command(
             name, hf, Columns(concept_column, image_column, category, category_column),
             photo_sets.Draw(seed=seed, min_images=min_images or 2, images_per_concept=2),
             split=split, revision=revision, concepts=concepts, images_per_concept=images_per_concept, offline=offline,
-            watch=watch,
+            watch=watch, notes=notes,
         )  # fmt: skip
     else:
         tasks = _preparable().get(name)
@@ -133,9 +134,9 @@ def prepare_command(
             for part in tasks.parts
             if (path := lists.get(part.photo_set.list_option)) is not None
         }
-        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, watch)
+        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, watch, notes)
     path = write_manifest(manifest, folder)
-    _tell(manifest, path, folder, as_json)
+    _tell(manifest, path, folder, notes, as_json)
 
 
 @data.command("list", epilog=EPILOG)
@@ -286,6 +287,7 @@ def _prepare_classes(
 ) -> None:
     """`prepare` for a classification benchmark; `others` are options given that it does not take."""
     from harness.class_prepared import prepare_classes, write_class_manifest
+    from harness.photo_skips import first_ones
     from harness.prepared import VARIABLE, data_folder
 
     source = _preparable_classes()[name]
@@ -297,16 +299,19 @@ def _prepare_classes(
     extra = [*(key for key in roots if key != source.of.key), *others]
     if extra:
         raise UsageError(f"'{name}' takes no --{extra[0]}; leave it out.")
-    manifest = prepare_classes(source, roots[source.of.key], split_lists, watch)
+    notes: list[str] = []
+    manifest = prepare_classes(source, roots[source.of.key], split_lists, watch, notes)
     path = write_class_manifest(manifest, folder)
     note(f"{manifest.title}: {manifest.note or manifest.split}. Terms: {manifest.terms}.")
+    for line in first_ones(notes):
+        note(line)
     if data_folder(folder).resolve() != data_folder().resolve():
         note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")
     train, test = (sum(len(getattr(one, split)) for one in manifest.classes) for split in ("train", "test"))
     if as_json:
         result = {
             "name": name, "manifest": str(path), "images": manifest.images, "train": train, "test": test,
-            "classes": [one.name for one in manifest.classes], "note": manifest.note,
+            "classes": [one.name for one in manifest.classes], "note": manifest.note, "notes": notes,
         }  # fmt: skip
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
@@ -358,9 +363,10 @@ def _check_sources(name: str, tasks: Any, roots: dict[str, Path], lists: dict[st
         raise UsageError(f"'{name}' takes no --{extra[0]}; leave it out.")
 
 
-def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None:
+def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_json: bool) -> None:
     """What was prepared, under which terms, and what to do with it."""
     from harness.category_words import FROM_NAME, Category, told, words_of_name
+    from harness.photo_skips import first_ones
     from harness.prepared import VARIABLE, data_folder
 
     small = sum(min(photo.width, photo.height) < 512 for task in manifest.tasks for photo in task.images)
@@ -368,6 +374,8 @@ def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None
         note(f"{origin.title}: {origin.drawn}. Terms: {origin.terms}.")
     if any(origin.people for origin in manifest.origins.values()):
         note(CONSENT)
+    for line in first_ones(notes):
+        note(line)
     if small:
         note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
     words = [(task.name, Category(task.category, FROM_NAME, words_of_name(task.name)[1])) for task in manifest.tasks]
@@ -378,7 +386,7 @@ def _tell(manifest: Any, path: Path, folder: Path | None, as_json: bool) -> None
         note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")
     if as_json:
         ids = [{"id": task.id, "name": task.name, "images": len(task.images)} for task in manifest.tasks]
-        result = {"name": manifest.name, "manifest": str(path), "images": manifest.images, "tasks": ids}
+        result = {"name": manifest.name, "manifest": str(path), "images": manifest.images, "tasks": ids, "notes": notes}
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         text = f"{manifest.name}: {len(manifest.tasks)} concepts, {manifest.images} images; manifest: {path}"

@@ -115,6 +115,7 @@ def _print_space(record: Any, of: Setting) -> None:
 
 
 def _print_trials(record: Any, of: Setting) -> None:
+    from harness.figure_text import number
     from harness.tuning import as_text
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
@@ -126,7 +127,7 @@ def _print_trials(record: Any, of: Setting) -> None:
     for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
         for trial in trials:
             shown = [trial.figures.get(name) for name in metrics]
-            figures = ["failed" if v is None else f"{v:.1f}" for v in shown]
+            figures = ["failed" if v is None else number(v) for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
     out.print(table)

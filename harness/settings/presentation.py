@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.figure_text import DIGITS
+
 MISSING = "n/a"
 NO_SPREAD = "—"
 DOWN, UP = "↓", "↑"
@@ -31,7 +33,7 @@ class Column:
     title: str
     short: str
     latex: tuple[str, str]
-    digits: int = 2
+    digits: int = DIGITS
     interval: bool = False
     compact: bool = True
     higher: bool = False

@@ -456,6 +456,7 @@ def test_an_image_folder_is_a_benchmark_at_any_tier(
     code, said = say("data", "prepare", "pets", "--hf", folder)
     assert code == 0, said
     assert "pets: 2 concepts, 7 images" in said
+    assert "1 concept with too few images left out: vase." in said
     assert not (tmp_path / "cache").exists() or not [*(tmp_path / "cache").rglob("*.arrow")]
     manifest = read_manifest("pets")
     assert manifest is not None
@@ -524,6 +525,12 @@ def test_draws_and_words_of_the_users(folder: Path, say: Say) -> None:
     assert manifest.tasks[0].category == "toy"
     assert "1 drawn by seed 0; 2 images of each" in manifest.origins["hf"].drawn
     assert as_json(*arguments, "--min-images", 4)["images"] == 4
+    odd = folder / "max" / "0.jpg"
+    Image.open(odd).convert("CMYK").save(odd)
+    assert as_json(*arguments)["notes"] == [
+        "1 concept with too few images left out: vase.",
+        f"{odd} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter.",
+    ]
     (folder / "max").rename(folder / "10_sks cat")
     code, said = say("data", "prepare", "pets", "--hf", folder)
     assert code == 0

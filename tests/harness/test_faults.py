@@ -380,14 +380,24 @@ def test_a_smaller_batch_is_said_and_kept(prepared: api.Prepared, monkeypatch: p
     assert Store(prepared.store.root).open(drawn.key).manifest["facts"]["sampled_at_a_time"] == 1
 
 
-def test_out_of_memory_in_a_training_says_what_to_do(prepared: api.Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [
+        (None, ""),
+        (4_096_000_000, "raise the limit of 4.1 GB on the memory of a process, `ulimit -v unlimited`; or "),
+    ],
+)
+def test_out_of_memory_in_a_training_says_what_to_do(
+    prepared: api.Prepared, monkeypatch: pytest.MonkeyPatch, limit: int | None, remedy: str
+) -> None:
     def none(*arguments: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: can't allocate memory: 64 bytes")
 
     monkeypatch.setattr("harness.steps.train_task", none)
+    monkeypatch.setattr("harness.limits._limit", {"AS": limit}.get)
     outcome, _, _ = carry_out(prepared, lambda step, attempt: None)
     (message,) = outcome.failed.values()
-    assert message.startswith("out of memory on cpu; use a smaller --set batch_size")
+    assert message.startswith(f"out of memory on cpu; {remedy}use a smaller --set batch_size")
 
 
 def test_torch_says_so_in_these_words() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import os
 import sys
 from collections.abc import Iterator
@@ -165,16 +167,23 @@ def test_formats_without_a_signature_go_by_their_names(tmp_path: Path) -> None:
     assert look(placed(tmp_path, "b.ppm", encoded("PPM"))).role == "image"
 
 
+UNPACK = "unpack it to use images in it"
+
+
 @pytest.mark.parametrize(
     ("data", "noun"),
     [
-        (b"7z\xbc\xaf\x27\x1c" + bytes(30), "an archive"),
-        (b"Rar!" + bytes(30), "an archive"),
-        (b"PK\x03\x04" + bytes(30), "a ZIP archive"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(30), f"an archive; {UNPACK}"),
+        (b"Rar!" + bytes(30), f"an archive; {UNPACK}"),
+        (b"PK\x03\x04" + bytes(30), f"a ZIP archive; {UNPACK}"),
+        (b"0.png".ljust(257, b"\0") + b"ustar\x0000", f"a tar archive; {UNPACK}"),
+        (lzma.compress(b"a"), f"a compressed file; {UNPACK}"),
+        (bz2.compress(b"a"), f"a compressed file; {UNPACK}"),
         (b"<svg/>", "an SVG drawing"),
         (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
         (b"", "an empty file"),
-        (b"PAR1\x15\x04\x15\xff", "a file of an unknown kind"),
+        (b"PAR1\x15\x04", "a Parquet file; `stamina-bench data prepare NAME --hf DIR` reads a data set of these"),
+        (b"PAR2\x15\x04\x15\xff", "a file of an unknown kind"),
         (b"a cup", "a text file"),
     ],
 )

@@ -17,8 +17,10 @@ from own_photos import concept, lines, noise, picture
 from PIL import Image
 from tests_support import raises_sentence
 
+from harness.api import prepare
 from harness.photo_benchmark import PhotoImages
 from harness.photos import checked, read_photos
+from harness.spec import MethodSpec, RunSpec
 
 T = TypeVar("T")
 
@@ -94,6 +96,20 @@ def test_a_picture_in_two_concepts_is_said(tmp_path: Path) -> None:
     ]
     assert [len(one.images) for one in checked(read_photos(tmp_path)).concepts] == [4, 2]
     raises_sentence(checked(read_photos(tmp_path)).require_whole, "more than one concept", "--strict")
+
+
+def test_figures_of_a_picture_in_two_concepts_say_so(tmp_path: Path, tiny_models: Path) -> None:
+    own, caution = tmp_path / "own", "1 picture is in more than one concept, and right in one at most."
+    shutil.copy(concept(own, "dog") / "a.png", concept(own, "cat") / "c.png")
+    spec = RunSpec(
+        benchmark=str(own), methods=(MethodSpec(name="ti++"),), output=tmp_path / "runs",
+        backbone=str(tiny_models / "sd"), extractor=str(tiny_models / "clip"),
+    )  # fmt: skip
+    prepared = prepare(spec)
+    assert prepared.cautions == (caution,)
+    assert prepare(spec.model_copy(update={"order": 1})).cautions == (caution,)
+    _, said = bench("run", own, "--methods", "ti++", "--dry-run", "-o", tmp_path / "runs")
+    assert said.count("1 picture is in more than one concept") == 1  # with names, and not once more without
 
 
 @settings(max_examples=40)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 from tests_support import raises_sentence
 
@@ -23,6 +26,7 @@ from harness.photo_decoding import (
     decoding_of,
     load_image,
 )
+from harness.tiff_kinds import READS_YCBCR
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 160, 0), (0, 0, 255), (255, 220, 0)
 
@@ -61,6 +65,10 @@ def test_result_is_a_fresh_rgb_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels, np.asarray(quarters()))
 
 
+READS = Version(PIL.__version__) >= READS_YCBCR  # a TIFF of plain YCbCr, and not of JPEG's only
+YCBCR = "a.tif" if READS else "a.jpg"
+
+
 @pytest.mark.parametrize(
     ("image", "name", "expected"),
     [
@@ -87,7 +95,7 @@ def test_result_is_a_fresh_rgb_array(tmp_path: Path) -> None:
         (Image.new("F", (9, 9), 300.0), "a.tif", (255, 255, 255)),
         (Image.new("F", (9, 9), float("nan")), "a.tif", (0, 0, 0)),
         (Image.new("F", (9, 9), float("inf")), "a.tif", (255, 255, 255)),
-        (Image.new("YCbCr", (9, 9), (90, 128, 128)), "a.tif", (90, 90, 90)),
+        (Image.new("YCbCr", (9, 9), (90, 128, 128)), YCBCR, (90, 90, 90)),
         (Image.new("LAB", (9, 9), (255, 128, 128)), "a.tif", (255, 255, 255)),
         (Image.new("LAB", (9, 9), (138, 209, 198)), "a.tif", RED),
     ],
@@ -101,7 +109,7 @@ def test_every_mode(tmp_path: Path, image: Image.Image, name: str, expected: tup
 def test_mode_survives_the_test_files(tmp_path: Path) -> None:
     """The case above tests what it claims: Pillow opens these files in the mode they were saved in."""
     big = Image.fromarray(np.full((3, 3), 7, ">u2"))
-    modes = ("1", "L", "LA", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr", "LAB")
+    modes = ("1", "L", "LA", "RGBA", "CMYK", "I;16", "I", "F", *(("YCbCr",) if READS else ()), "LAB")
     for image in (*(Image.new(mode, (3, 3)) for mode in modes), big):
         with Image.open(saved(tmp_path, image, "a.tif")) as opened:
             assert opened.mode == image.mode
@@ -309,13 +317,33 @@ def test_any_image_becomes_a_square_of_rgb(
     if mode == "LAB":
         image = Image.frombytes("LAB", (width, height), noise.tobytes())
     image = image or (source.convert("L").convert(mode) if mode in ("I", "F", "LA") else source.convert(mode))
-    path = saved(tmp_path_factory.mktemp("any"), image, "a.png" if mode == "P" else "a.tif")
+    name = "a.png" if mode == "P" else YCBCR if mode == "YCbCr" else "a.tif"
+    path = saved(tmp_path_factory.mktemp("any"), image, name)
     pixels = load_image(path, size)
     assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
 
 
 # Refusals
+
+
+@pytest.mark.parametrize("subsampled", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_sound_tiff_that_pillow_does_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subsampled: bool, known: bool
+) -> None:
+    """Pillow before 13 takes it for truncated, and any the subsampled one."""
+    path = saved(tmp_path, Image.new("YCbCr", (8, 8), (90, 128, 128)), "a.tif")
+    place = path.read_bytes().index(struct.pack("<HHLHH", 530, 3, 2, 1, 1))
+    data = bytearray(path.read_bytes())
+    data[place + 8 : place + 12] = struct.pack("<HH", *((2, 2) if subsampled else (1, 1)))
+    path.write_bytes(data[:-1])  # so that no Pillow reads it
+    monkeypatch.setattr("harness.tiff_kinds.PIL.__version__", "13.0.0" if known else "12.3.0")
+    kind = "TIFF with subsampled colours" if known else "YCbCr TIFF"
+    why = f"it is an uncompressed {kind}, which this Pillow does not read; "
+    why += "save it as RGB" if subsampled else "`pip install 'pillow>=13'`, or save it as RGB"
+    why = why if subsampled or not known else "the TIFF is truncated or damaged; replace or remove it"
+    raises_sentence(lambda: load_image(path, 8), path, f"cannot be read as an image: {why}.")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.tif", "a.bmp"])

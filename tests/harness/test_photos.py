@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from own_photos import HEIC, JPEG_XL, LFS_POINTER, concept, lines, noise, picture
 from tests_support import raises_sentence
 
+from harness import photo_folders
 from harness.api import find_benchmark
 from harness.category_words import words_of_name
 from harness.photo_benchmark import photo_benchmark
-from harness.photo_decoding import content_hash, load_image
+from harness.photo_decoding import content_hash, load_image, unreadable
 from harness.photos import Concept, checked, read_photos
 
 
@@ -97,6 +98,31 @@ def test_no_concepts(tmp_path: Path) -> None:
     raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "no sub-folder with images")
     picture(tmp_path / "a.png")
     raises_sentence(lambda: read_concepts(tmp_path), tmp_path, "holds images but no sub-folder")
+
+
+def test_archives_in_place_of_images_are_named(tmp_path: Path) -> None:
+    archive = concept(tmp_path, "dog", ()) / "images.zip"
+    archive.write_bytes(b"PK\x03\x04" + bytes(30))
+    raises_sentence(lambda: read_concepts(tmp_path), tmp_path, f"but {archive} is a ZIP archive; unpack it to use")
+    picture(tmp_path / "dog" / "a.png")
+    picture(tmp_path / "dog" / "b.png", noise("b"))
+    assert lines(tmp_path) == [
+        "HERE/dog: not used: 1 file that is no image (images.zip; unpack it to use images in it)."
+    ]
+
+
+def test_a_folder_that_cannot_be_read_is_refused_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut, read = concept(tmp_path, "shut"), photo_folders.entries
+    concept(tmp_path, "dog")
+
+    def entries(folder: Path) -> list[Path]:
+        if folder == shut:
+            raise unreadable(folder, PermissionError(13, "Permission denied"))
+        return read(folder)
+
+    monkeypatch.setattr(photo_folders, "entries", entries)
+    message = raises_sentence(lambda: read_concepts(tmp_path), shut, "cannot be read (Permission denied)")
+    assert "more" not in message
 
 
 def test_a_folder_without_images_beside_good_ones_is_said_or_refused(tmp_path: Path) -> None:

@@ -187,6 +187,24 @@ def test_the_record_holds_what_was_tried_and_chosen(spec: RunSpec, tmp_path: Pat
     assert all(options["steps"] == 7 for options in scored if "lambda_forget" in options)
 
 
+def test_a_record_says_of_which_images_it_is_and_takes_no_others_place(spec: RunSpec, tmp_path: Path) -> None:
+    (stamina, _), _ = go(spec, budget=1)
+    assert stamina.content == api.prepare(spec).plan.cells[0].content
+    path = tmp_path / "runs" / "tuning" / "mini" / "stamina.json"
+    kept = json.loads(path.read_text())
+    before = {key: value for key, value in kept.items() if key != "content"} | {"version": 1}
+    assert TuningRecord.model_validate(before) == stamina.model_copy(update={"content": ""})
+    path.write_text(json.dumps(before))
+    assert go(spec, budget=1)[0][0] == stamina
+    path.write_text(json.dumps(kept | {"content": "0" * 64}))
+    with pytest.raises(UsageError, match=r"stamina\.json holds the record of a tuning on other images, or other categ"):
+        go(spec, budget=2)
+    assert json.loads(path.read_text())["content"] == "0" * 64
+    path.write_text(json.dumps(kept | {"version": 3}))
+    with pytest.raises(UsageError, match="newer version"):
+        go(spec, budget=2)
+
+
 def test_a_trial_that_fails_is_the_worst_and_recorded(spec: RunSpec) -> None:
     failed = [t for t in go(spec)[0][0].trials if t.setting["learning_rate"] == 0.001]
     assert [(t.figures["a_mmd"], t.figures["f_mmd"], t.error) for t in failed] == [

@@ -1,0 +1,27 @@
+"""TIFFs that are sound and that Pillow does not read, told from those that are damaged."""
+
+from __future__ import annotations
+
+import PIL
+from packaging.version import Version
+from PIL import Image
+
+_COMPRESSION, _PHOTOMETRIC, _SUBSAMPLING = 259, 262, 530  # TIFF tags
+_NONE, _YCBCR = 1, 6
+
+READS_YCBCR = Version("13")  # Pillow before it takes uncompressed YCbCr, subsampled or not, for a truncated file
+
+
+def unread_kind(image: Image.Image) -> tuple[str, str] | None:
+    """What an opened image is that this Pillow cannot load, and the remedy; None if it can.
+
+    What is stored by JPEG or LZW goes through libtiff, which reads all of it.
+    """
+    tags = getattr(image, "tag_v2", {})
+    if image.format != "TIFF" or tags.get(_PHOTOMETRIC) != _YCBCR or tags.get(_COMPRESSION, _NONE) != _NONE:
+        return None
+    whole = tuple(tags.get(_SUBSAMPLING, (2, 2))) == (1, 1)
+    if Version(PIL.__version__) < READS_YCBCR:
+        newer = f"`pip install 'pillow>={READS_YCBCR}'`, or " if whole else ""
+        return "an uncompressed YCbCr TIFF", f"{newer}save it as RGB"
+    return None if whole else ("an uncompressed TIFF with subsampled colours", "save it as RGB")
