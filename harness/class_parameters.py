@@ -71,8 +71,8 @@ def count_class_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     for name in method_names(names, "classification"):
         plugin = registry.methods("classification").get(name)
         method = plugin(plugin.options_for("classification").for_tier("paper"))
-        method.place = (1, TASKS)
-        module = method.begin(model, torch.Generator().manual_seed(0))
+        method.task_index, method.num_tasks = 1, TASKS
+        module = method.begin_task(model, torch.Generator().manual_seed(0))
         add(name, count_trained(model, module))
         discard(model.projections.values())
         assert not attached(model.projections.values())

@@ -75,7 +75,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
     model = _ready_model(context, device, earlier)
     method = method_of(r, step.work["method"], "classification", earlier)
-    method.place = tuple(r["place"])
+    method.task_index, method.num_tasks = tuple(r["place"])
     pixels = _pixels(tasks, context, device, len(model.head_bias))  # new classes are counted after those seen
     _check_images(tasks, r["concepts"])
     lesson = ClassLesson(model, pixels, sum(r["classes"]))
@@ -100,7 +100,7 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     state, tasks = store.open(step.parents[0]), step.work["tasks"]
     model = _ready_model(context, device, state)
     method = method_of(state.manifest["recipe"], step.work["method"], "classification", state)
-    method.place = tuple(state.manifest["recipe"]["place"])
+    method.task_index, method.num_tasks = tuple(state.manifest["recipe"]["place"])
     model.prompt = hooks.recall(method, model)
     if model.prompt is not None:
         model.prompt.to(model.device).eval()

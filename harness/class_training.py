@@ -74,8 +74,8 @@ def _train_classes(
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
     written_notes()  # of a task that failed
     lent = Lent(method, (generator, initial))
-    module = hooks.begin(method, model, initial).to(model.device)
-    lent.check("begin")
+    module = hooks.begin_task(method, model, initial).to(model.device)
+    lent.check("begin_task")
     adapters = model.adapters()
     check_apart(method, module, adapters, None)
     for adapter in adapters:
@@ -149,8 +149,8 @@ def _train_classes(
     model.fold()
     weight, bias = head.whole()
     model.load_head(weight, bias)
-    memory = hooks.remember(method, lesson, generator)
-    lent.check("remember")
+    memory = hooks.end_task(method, lesson, generator)
+    lent.check("end_task")
     model.prompt = None
     seconds = time.perf_counter() - started
     distance = {name: float(model.change(name).norm()) for name in model.projections}

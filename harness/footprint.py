@@ -42,7 +42,7 @@ class Footprint(Frozen):
     from, prompts that the text encoder reads, images that the VAE encodes, in a training step. flop: of the method's
     own matrix products in a step. standing: parameters and what the method keeps. held: what it keeps during the
     U-Net's pass. step: at most, while it computes its penalties and their gradients. prior: class images of a task.
-    remembered: images that `remember` shows the U-Net, with gradients; with them go prompts and FLOP of its own.
+    remembered: images that `end_task` shows the U-Net, with gradients; with them go prompts and FLOP of its own.
     memory, memory_growth: bytes on disk of what the next task gets, after the first task, and more with each further
     one. unknown: what could not be counted, in words.
     """
@@ -180,7 +180,7 @@ def _look(plugin: type[Method[Any]], options: MethodOptions, counts: Counts) -> 
     if memory:  # from the second task on there is something to hold on to
         task = ask("its penalties", lambda: _whole_task(plugin, options, counts, memory)) or task
     disk = (_bytes(memory, sizes), 0)
-    if plugin.learner is not None:
+    if plugin.base_method is not None:
         disk = ask("its merge", lambda: _merged(plugin, options, counts, few.shapes, sizes)) or disk
     return Footprint(
         **task, **own, prior=plugin(options).prior_images(), remembered=found.get("rows", 0),
@@ -222,7 +222,7 @@ def _task(method: Method[Any], model: StandIn) -> dict[str, Any]:
     """Attach, and one step without the U-Net."""
     tracker = Tracker([projection.weight for projection in model.projections.values()])
     with _OnMeta(), tracker:
-        token = method.begin(model, torch.Generator())
+        token = method.begin_task(model, torch.Generator())
         adapters = attached(model.projections.values())
         standing, tracker.peak, tracker.flop = tracker.live, tracker.live, 0.0
         for adapter in adapters:
@@ -243,11 +243,12 @@ def _bare(method: Method[Any], counts: Counts) -> dict[str, Any]:
     """The same of a method whose hooks need numbers: its parameters alone."""
     model = StandIn(counts)
     try:
-        token = method.begin(model, torch.Generator().manual_seed(0))
+        token = method.begin_task(model, torch.Generator().manual_seed(0))
     except Exception as error:
         first = first_line(error)
         raise UsageError(
-            f"What {type(method).__name__} trains cannot be counted ({first}); its begin must do with an Adaptable."
+            f"What {type(method).__name__} trains cannot be counted ({first}); its begin_task() must do with an "
+            "Adaptable."
         ) from error
     trained, adapted = count_trained(model, token), bool(attached(model.projections.values()))
     weights = FLOAT * counts.entries if adapted else 0
@@ -274,14 +275,14 @@ def _batch(method: Method[Any], model: StandIn) -> dict[str, int]:
 
 
 def _remembered(plugin: type[Method[Any]], options: MethodOptions, model: StandIn) -> dict[str, Any]:
-    if plugin.remember is Method.remember:
+    if plugin.end_task is Method.end_task:
         return {}
     model.rows = model.prompts = 0
     method = plugin(options)
     lesson = _lesson(method, model)
     tracker = Tracker()
     with tracker:
-        memory = method.remember(lesson, torch.Generator().manual_seed(0))
+        memory = method.end_task(lesson, torch.Generator().manual_seed(0))
     flop = tracker.flop * model.counts.entries / sum(rows * columns for rows, columns in model.shapes.values())
     # on the CPU, where the next task finds it; no page of it is touched
     kept = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in memory.items()}

@@ -29,7 +29,8 @@ def backward(method: str, loss: Tensor) -> None:
         if "backward through the graph a second time" in told:
             raise PluginError(
                 f"A hook of {method} uses a tensor of an earlier step, whose graph is gone (a sum over steps, perhaps, "
-                "or what begin() computed from a parameter); detach() what is kept, or compute it anew at each step."
+                "or what begin_task() computed from a parameter); detach() what is kept, or compute it anew at each "
+                "step."
             ) from error
         raise
 
@@ -73,7 +74,7 @@ def check_reach(
         if id(leaf) not in known:
             raise PluginError(
                 f"{_name(leaf, method, places, owner)} gets a gradient, but no optimizer trains it; make it a "
-                f"parameter of an adapter, or of the module that {method}.begin() returns."
+                f"parameter of an adapter, or of the module that {method}.begin_task() returns."
             )
     for name, term in penalties.items():
         if not any(id(leaf) in known for leaf in leaves(term)) and term.item() != 0:

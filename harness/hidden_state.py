@@ -40,7 +40,7 @@ def no_hidden_state(method: Method[Any]) -> Iterator[None]:
         if place not in before or before[place] != value:
             raise PluginError(
                 f"A task of {type(method).__name__} changes {place}, which the next task does not find when it is "
-                "learnt by another process; return what it needs from remember(), and find it in self.memory (what is "
+                "learnt by another process; return what it needs from end_task(), and find it in self.memory (what is "
                 "the same for every task may be kept by functools.cache)."
             )
 

@@ -37,29 +37,29 @@ MEASURES = frozenset(
 )  # fmt: skip
 
 
-def begin(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn.Module:
-    """What `Method.begin` returns: a module.
+def begin_task(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    """What `Method.begin_task` returns: a module.
 
     Raises:
         PluginError: it returned something else, or drew from a global generator.
     """
-    with _observed(method, "begin"):
-        module: object = method.begin(model, generator)
+    with _observed(method, "begin_task"):
+        module: object = method.begin_task(model, generator)
     if not isinstance(module, nn.Module):
         kind = "an nn.Module" + (f" whose forward() gives the token, {_token(model.token_dim)}" * bool(model.token_dim))
-        raise _wrong(method, "begin", kind, module)
+        raise _wrong(method, "begin_task", kind, module)
     return module
 
 
 def token(method: AnyMethod, module: nn.Module, dim: int) -> Tensor:
-    """The token's embedding, (dim,), of the module that `begin` returned.
+    """The token's embedding, (dim,), of the module that `begin_task` returned.
 
     Raises:
         PluginError: it gave something else.
     """
     given: object = module()
     if not isinstance(given, Tensor) or given.shape != (dim,) or not given.is_floating_point():
-        made = f"The module that {_hook(method, 'begin')} returned, a {type(module).__name__},"
+        made = f"The module that {_hook(method, 'begin_task')} returned, a {type(module).__name__},"
         raise PluginError(f"{made} must give the token's embedding, {_token(dim)}; it gave {described(given)}.")
     return given
 
@@ -136,15 +136,15 @@ def measures(method: AnyMethod) -> dict[str, float]:
     return found
 
 
-def remember(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
-    """What `Method.remember` returns: name -> tensor, as copies on the CPU.
+def end_task(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+    """What `Method.end_task` returns: name -> tensor, as copies on the CPU.
 
     Raises:
         PluginError: something else.
     """
-    with _observed(method, "remember"):
-        given: object = method.remember(lesson, generator)
-    return _tensors(method, "remember", "a dict of names to tensors (an empty one for nothing)", given)
+    with _observed(method, "end_task"):
+        given: object = method.end_task(lesson, generator)
+    return _tensors(method, "end_task", "a dict of names to tensors (an empty one for nothing)", given)
 
 
 def merge(

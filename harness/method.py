@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.spec import ClassOptions, Options, SettingName
+from harness.spec import Options, SettingName
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,25 @@ if TYPE_CHECKING:
 O = TypeVar("O", bound=Options)  # noqa: E741  (O for options)
 
 
+@dataclass(frozen=True)
+class Profile:
+    """What a method offers in a setting beside the one that its class attributes speak of.
+
+    Attributes:
+        options: Its options there, a class derived from the setting's base options.
+        trains: What a task trains there. loss: on what loss; both as the class attributes of `Method`.
+        search_space: Option -> values that `stamina-bench tune` may choose from there, in order.
+
+    Example:
+        >>> profiles = {"classification": Profile(MyClassOptions, trains="A and B of every projection")}
+    """
+
+    options: type[Options]
+    trains: str = ""
+    loss: str = ""
+    search_space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
 class Method(ABC, Generic[O]):
     """A method that learns one task after another. One instance lives for one task.
 
@@ -32,62 +52,56 @@ class Method(ABC, Generic[O]):
     all weights; what is said of tokens, latents and prompts in words is of the customization setting alone.
 
     Class attributes:
-        options_class: its options. class_options: those in the classification setting, where it has both.
+        options_class: its options. profiles: setting -> what it offers there beside its own, where it fits several.
         summary: one line. citation: the paper.
         trains, loss: what a task trains, and on what loss, with equation numbers; for `stamina-bench show`.
-            class_trains, class_loss: the same in the classification setting, where it has both.
         independent: every task is learnt from the pre-trained weights alone, so that X_{i,j} = X_{j,j} for all i, and
             F_mmd is 0 by construction. Such tasks may be trained in any order, or at once.
-        learner: the registered name of an independent method that learns each concept for this one, which only has to
-            `merge` what it learnt. Trainings with the same options are then shared by both.
+        base_method: the registered name of an independent method that learns each concept for this one, which only
+            has to `merge` what it learnt. Trainings with the same options are then shared by both.
         joint: classification: all tasks' images are learnt at once, after the last task has come: an upper bound.
-        search_space: option -> values that `stamina-bench tune` may choose from, in order. class_search_space: those in
-            the classification setting, where it has both.
+        search_space: option -> values that `stamina-bench tune` may choose from, in order.
         data_files: files that it reads, by their paths from its own file's folder: an edit of one makes results new.
 
     Attributes:
-        memory: what `remember` or `merge` left after the task before; empty at the first.
-        place: (i, N): this is task i of N, counted from 1.
+        memory: what `end_task` or `merge` left after the task before; empty at the first.
+        task_index: i, the number of this task, counted from 1. num_tasks: N, how many there are.
     """
 
     options_class: ClassVar[type[Any]]
-    class_options: ClassVar[type[ClassOptions] | None] = None
+    profiles: ClassVar[Mapping[SettingName, Profile]] = {}
     summary: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     trains: ClassVar[str] = ""
     loss: ClassVar[str] = ""
-    class_trains: ClassVar[str] = ""
-    class_loss: ClassVar[str] = ""
     independent: ClassVar[bool] = False
-    learner: ClassVar[str | None] = None
+    base_method: ClassVar[str | None] = None
     joint: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     data_files: ClassVar[Sequence[str]] = ()
 
     def __init__(self, options: O) -> None:
         self.options = options
         self.memory: Mapping[str, Tensor] = {}
-        self.place: tuple[int, int] = (1, 1)
+        self.task_index, self.num_tasks = 1, 1
 
     @classmethod
     def options_for(cls, setting: SettingName) -> type[Any]:
         """The class of its options in a setting."""
-        return cls.class_options if setting == "classification" and cls.class_options else cls.options_class
+        return cls.profiles[setting].options if setting in cls.profiles else cls.options_class
 
     @classmethod
     def said_for(cls, setting: SettingName, what: str) -> str:
         """What the class states for a setting of `trains` or `loss`."""
-        own = setting == "classification" and cls.class_options is not None
-        return str(getattr(cls, f"class_{what}" if own else what))
+        return str(getattr(cls.profiles.get(setting, cls), what))
 
     @classmethod
     def space_for(cls, setting: SettingName) -> Mapping[str, Sequence[Any]]:
         """What `stamina-bench tune` may choose from in a setting."""
-        return cls.class_search_space if setting == "classification" and cls.class_options else cls.search_space
+        return cls.profiles.get(setting, cls).search_space
 
     @abstractmethod
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         """Attach what this task trains, and return the custom token, or what else is trained beside the adapters.
 
         Args:
@@ -100,7 +114,7 @@ class Method(ABC, Generic[O]):
         """
 
     def recall(self, model: Classifier) -> Prompt | None:
-        """Classification: the prompt to test with, made of `memory` as `remember` left it; None for none."""
+        """Classification: the prompt to test with, made of `memory` as `end_task` left it; None for none."""
         return None
 
     def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
@@ -120,7 +134,7 @@ class Method(ABC, Generic[O]):
         """Figures of the finished task worth keeping, such as 'mask_density'. Called after training, before folding."""
         return {}
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """What the next task gets as `memory`, on the CPU. Called when the task is folded into `lesson.model`.
 
         `lesson` is a `Lesson`, or a `ClassLesson` in the classification setting.
@@ -132,11 +146,11 @@ class Method(ABC, Generic[O]):
     def merge(
         self, model: TextToImage, alone: Mapping[str, Tensor], token: str, category: str
     ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
-        """Only with a `learner`: the weights that serve all concepts so far, and the next `memory`.
+        """Only with a `base_method`: the weights that serve all concepts so far, and the next `memory`.
 
         Args:
             model: at its pre-trained weights, with the new concept's token set.
-            alone: name -> (D1, D2), what the learner made of the projections for the new concept alone.
+            alone: name -> (D1, D2), what the base method made of the projections for the new concept alone.
             token, category: V* and X of the new concept.
         """
         raise NotImplementedError

@@ -19,9 +19,14 @@ from harness.spec import Options
 
 # hook -> what it is called with, by position
 HOOKS: Mapping[str, tuple[str, ...]] = {
-    "begin": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
-    "penalties": (), "measures": (), "remember": ("lesson", "generator"),
+    "begin_task": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
+    "penalties": (), "measures": (), "end_task": ("lesson", "generator"),
     "merge": ("model", "alone", "token", "category"),
+}  # fmt: skip
+# what plugins of earlier versions call otherwise
+RENAMED: Mapping[str, str] = {
+    "begin": "begin_task", "remember": "end_task", "learner": "base_method", "class_options": "profiles",
+    "class_search_space": "profiles",
 }  # fmt: skip
 FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
 
@@ -37,8 +42,11 @@ def flaw(plugin: object, setting: Setting) -> str:
 
 @cache
 def _flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+    for old, new in RENAMED.items():
+        if any(old in vars(kind) for kind in plugin.__mro__ if issubclass(kind, Method)):
+            return f"it has {old}, which is called {new} now"
     if isabstract(plugin):
-        return "it does not define begin()"
+        return "it does not define begin_task()"
     own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
     return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
 
@@ -56,7 +64,7 @@ def made(plugin: type[Method[Any]], options: Options) -> Method[Any]:
         raise UsageError(f"{init} must take the options and nothing else: def __init__(self, options).") from None
     before = options.model_dump()
     method = plugin(options)
-    if not all(hasattr(method, name) for name in ("options", "memory", "place")):
+    if not all(hasattr(method, name) for name in ("options", "memory", "task_index")):
         raise UsageError(f"{init} leaves out the base class's; begin it with super().__init__(options).")
     if method.options.model_dump() != before:
         raise UsageError(
@@ -72,15 +80,15 @@ def learner_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[Any]]
     Raises:
         UsageError: there is no such method, or it does not learn each concept alone.
     """
-    if not plugin.learner:
+    if not plugin.base_method:
         return None
-    named = f"{plugin.__name__} names '{plugin.learner}' as its learner"
+    named = f"{plugin.__name__} names '{plugin.base_method}' as its learner"
     try:
-        learner = registry.methods(setting.name).get(plugin.learner)
+        learner = registry.methods(setting.name).get(plugin.base_method)
     except UsageError as error:
         raise UsageError(f"{named}, which cannot be used: {error}") from None
-    if learner.learner is not None or not learner.independent:
-        why = "itself names a learner" if learner.learner is not None else "is not independent"
+    if learner.base_method is not None or not learner.independent:
+        why = "itself names a learner" if learner.base_method is not None else "is not independent"
         raise UsageError(
             f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
             "name a method with independent = True, such as 'ub'."
@@ -126,10 +134,10 @@ def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
 
 def _kind_flaw(plugin: type[Method[Any]]) -> str:
     """Hooks that its own facts keep from ever being called."""
-    if plugin.learner is None and plugin.merge is not Method.merge:
+    if plugin.base_method is None and plugin.merge is not Method.merge:
         return "it defines merge(), which nothing calls, as it names no learner"
-    if plugin.independent and plugin.remember is not Method.remember:
-        return "it is independent, so that no task gets what its remember() returns"
+    if plugin.independent and plugin.end_task is not Method.end_task:
+        return "it is independent, so that no task gets what its end_task() returns"
     return ""
 
 

@@ -84,7 +84,7 @@ class _Reading:
         for ancestor in methods:
             self.find_loaded(ancestor.__module__)
         for index, ancestor in enumerate(methods):
-            self.begin(index, ancestor)
+            self.begin_task(index, ancestor)
         for other in self.cls.__mro__:
             if not issubclass(other, self.base):
                 self.follow(other.__module__)
@@ -112,7 +112,7 @@ class _Reading:
         for other in _names_of(sys.modules[name]):
             self.find_loaded(other)
 
-    def begin(self, index: int, ancestor: type[Any]) -> None:
+    def begin_task(self, index: int, ancestor: type[Any]) -> None:
         """One of the classes that make the method: its file counts whatever it belongs to."""
         name = ancestor.__module__
         module, place = sys.modules.get(name), find_module(name)

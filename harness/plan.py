@@ -100,7 +100,7 @@ class CellRequest:
 
     Attributes:
         tasks: Those to run, of `total` that the benchmark has.
-        learner: What `method.learner` names.
+        learner: What `method.base_method` names.
         full_matrix: Whether every task is looked at after every later one.
         given: The options that the user set.
     """

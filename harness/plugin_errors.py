@@ -62,16 +62,17 @@ def explained(error: Exception, module: str) -> Exception:
 
 
 def _not_begun(error: Exception) -> str:
-    """What to say of an attribute that a base's `begin` sets, where a plugin's own replaces that and never calls it."""
+    """What to say of an attribute that a base's `begin_task` sets, where a plugin's own never calls that."""
     if not isinstance(error, AttributeError) or not isinstance(error.obj, Method):
         return ""
-    found = replaces(type(error.obj), Method, "begin")
+    found = replaces(type(error.obj), Method, "begin_task")
     if found is None or error.name is None or error.name not in used_names(found[1].begin.__code__):
         return ""
     own, other = found
     return (
-        f"{other.__name__}.begin() sets self.{error.name}, which its other hooks need, and {own.__name__}.begin() "
-        "replaces that and never calls it; begin with super().begin(model, generator), or define those hooks, too."
+        f"{other.__name__}.begin_task() sets self.{error.name}, which its other hooks need, and "
+        f"{own.__name__}.begin_task() "
+        "replaces that and never calls it; begin with super().begin_task(model, generator), or define those hooks, too."
     )
 
 

@@ -11,11 +11,11 @@ from harness.import_path import PACKAGES
 def replaced_notes(method: type[Any], base: type[Any]) -> Iterator[str]:
     """A sentence for each hook of another's method that a plugin's class replaces and never calls.
 
-    Not where it has a `begin` of its own, too: that is another method, which takes of the other what it likes.
+    Not where it has a `begin_task` of its own, too: that is another method, which takes of the other what it likes.
     """
-    if replaces(method, base, "begin"):
+    if replaces(method, base, "begin_task"):
         return
-    for hook, what in (("penalties", "terms"), ("measures", "figures"), ("remember", "tensors")):
+    for hook, what in (("penalties", "terms"), ("measures", "figures"), ("end_task", "tensors")):
         if found := replaces(method, base, hook):
             own, other = (f"{kind.__name__}.{hook}()" for kind in found)
             yield f"{own} replaces {other} and never calls it, so that the {what} of that are left out; see super()."

@@ -74,7 +74,7 @@ class MethodCard(Frozen):
     end_of_task: str
     independent: bool
     joint: bool
-    learner: str | None
+    base_method: str | None
     memory: bool
     options: tuple[OptionCard, ...]
     tuned: TunedCard | None
@@ -104,7 +104,7 @@ def method_card(name: str, tier: str, setting: SettingName | None = None) -> Met
         trains=_said(plugin, setting, "trains"), loss=_loss(plugin, setting),
         prompt=registry.setting(setting).prompt(options),
         end_of_task=_end_of_task(plugin, setting), independent=plugin.independent, joint=plugin.joint,
-        learner=plugin.learner, memory=_has_memory(plugin),
+        base_method=plugin.base_method, memory=_has_memory(plugin),
         options=tuple(
             _option(key, value, of.model_fields[key]) for key, value in options.model_dump(mode="json").items()
         ),
@@ -125,13 +125,13 @@ def _loss(plugin: type[Method[Any]], setting: SettingName) -> str | None:
 
 
 def _has_memory(plugin: type[Method[Any]]) -> bool:
-    return plugin.remember is not Method.remember or plugin.learner is not None
+    return plugin.end_task is not Method.end_task or plugin.base_method is not None
 
 
 def _end_of_task(plugin: type[Method[Any]], setting: SettingName) -> str:
     text = registry.setting(setting).end_of_task
-    if plugin.learner is not None:
-        text = f"what {plugin.learner} learnt of the concept alone is merged with all earlier concepts into one W_t"
+    if plugin.base_method is not None:
+        text = f"what {plugin.base_method} learnt of the concept alone is merged with all earlier concepts into one W_t"
     return text + ("; a memory of the task is kept for the next" if _has_memory(plugin) else "")
 
 
@@ -209,7 +209,7 @@ def as_table(card: MethodCard) -> RenderableType:
     elif card.independent:
         tasks = "each learnt alone from the pre-trained weights, so F_mmd is 0"
     else:
-        tasks = "each learnt alone, then merged" if card.learner else "one after another, each from W_{t-1}"
+        tasks = "each learnt alone, then merged" if card.base_method else "one after another, each from W_{t-1}"
     others = [setting for setting in card.settings if setting != card.setting]
     more = "".join(f" ({setting}: --setting {setting})" for setting in others)
     rows = {

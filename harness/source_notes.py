@@ -23,7 +23,7 @@ SEEDING: Final = frozenset({*UNSEEDED, "Random", "manual_seed", "manual_seed_all
 CHANGING: Final = ("time.", "datetime.", "os.getpid", "os.urandom", "secrets.", "uuid.", "id", "hash")
 # with any of these, options may be read by names that no text has
 WHOLESALE: Final = frozenset({"model_dump", "model_dump_json", "model_fields", "__dict__", "vars", "dict"})
-SPACES: Final = frozenset({"search_space", "class_search_space", "tier_defaults"})
+SPACES: Final = frozenset({"search_space", "profiles", "tier_defaults"})
 
 
 def entropy_notes(file: Path, content: bytes) -> Iterator[str]:
@@ -83,7 +83,8 @@ def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterabl
     Args:
         files: the plugin's own. shared: files of this program that it is written in, too; they read by attribute.
     """
-    kinds = (getattr(method, "options_class", None), getattr(method, "class_options", None))
+    profiles: Mapping[str, Any] = getattr(method, "profiles", {})
+    kinds = (getattr(method, "options_class", None), *(profile.options for profile in profiles.values()))
     options = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)]
     ancestors = list(dict.fromkeys(each for kind in options for each in kind.__mro__ if issubclass(each, Options)))
     ours = {name for each in ancestors if each.__module__.partition(".")[0] in PACKAGES for name in each.model_fields}

@@ -76,7 +76,7 @@ def unread(method: Method[Any]) -> list[str]:
     if not isinstance(memory, Memory) or memory.read or not memory:
         return []
     names = list(memory.keys())
-    return [f"nothing read what remember() left ({len(names)} tensors, '{names[0]}' first)"]
+    return [f"nothing read what end_task() left ({len(names)} tensors, '{names[0]}' first)"]
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -69,8 +69,8 @@ def _train_task(
     before = model.weights()
     written_notes()  # of a task that failed
     lent = Lent(method, (generator, initial), lesson)
-    module = hooks.begin(method, model, initial).to(model.device)
-    lent.check("begin")
+    module = hooks.begin_task(method, model, initial).to(model.device)
+    lent.check("begin_task")
     adapters = model.adapters()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
     check_apart(method, module, adapters, frozen)
@@ -142,8 +142,8 @@ def _train_task(
         embedding = module().detach().clone()
     model.fold()
     model.set_token(lesson.token, embedding)
-    memory = hooks.remember(method, lesson, generator)
-    lent.check("remember")
+    memory = hooks.end_task(method, lesson, generator)
+    lent.check("end_task")
     lent.check_content()
     seconds = time.perf_counter() - started
     distance = distances(model)

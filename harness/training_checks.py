@@ -29,7 +29,7 @@ class TrainingChecks:
 
         Args:
             stacks: what computes the residuals of `adapters`, which go by their projections' names.
-            module: what `begin` returned. model: what must not be trained.
+            module: what `begin_task` returned. model: what must not be trained.
             of: whose training it is, as ' of <v1>'. rates: the options that may be too large. token: whether `module`
                 gives one.
         """
@@ -40,7 +40,7 @@ class TrainingChecks:
         own = [p for stack in stacks if isinstance(stack, Stack) for each in stack.adapters for p in each.parameters()]
         self.reachable = [*self.trained, *own]
         self.at_once = device.type == "cpu"  # elsewhere, to look is to wait for the device
-        begun = f"the module that {self.name}.begin() returned"
+        begun = f"the module that {self.name}.begin_task() returned"
         self._places: dict[str, nn.Module] = {f"the adapter of {name}": each for name, each in adapters.items()}
         self._places[begun] = module
         self._model = model
@@ -126,7 +126,7 @@ class TrainingChecks:
         whole = [p for p in self.trained if p.requires_grad]
         parts = {
             "of its adapters": ([p for p in whole if id(p) in self._adapters], "does compute() use them?"),
-            "of its token" if self._token else f"of what {self.name}.begin() returned": (
+            "of its token" if self._token else f"of what {self.name}.begin_task() returned": (
                 [p for p in whole if id(p) in self._begun],
                 "is the token in the prompt?" if self._token else "does anything compute with it?",
             ),
@@ -182,7 +182,7 @@ class TrainingChecks:
 
 
 def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapter], model: nn.Module | None) -> None:
-    """Make sure that the module which `begin` returned has parameters of its own.
+    """Make sure that the module which `begin_task` returned has parameters of its own.
 
     Args:
         model: whose parameters it must not hold either, as nothing of a task but its projections is kept; None for any.
@@ -198,7 +198,8 @@ def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapt
             whose = theirs[id(parameter)]
             remedy = "leave it out" if "adapter" in whose else "only projections are kept of a task: adapt them"
             raise PluginError(
-                f"The module that {type(method).__name__}.begin() returned holds {whose} parameter ({name}); {remedy}."
+                f"The module that {type(method).__name__}.begin_task() returned holds {whose} parameter ({name}); "
+                f"{remedy}."
             )
 
 

@@ -206,7 +206,7 @@ def origin_of(prepared: Prepared) -> Origin:
     sources, methods = {"metrics": setting.metrics_hash}, registry.methods(setting.name)
     for method in prepared.spec.methods:
         plugin = methods.get(method.name)
-        learner = [methods.get(plugin.learner)] if plugin.learner else []
+        learner = [methods.get(plugin.base_method)] if plugin.base_method else []
         sources[method.name] = key_of({"sources": [found.source_hash() for found in (plugin, *learner)]})
     return Origin(
         sources=sources, versions={"python": python_version(), **{name: version(name) for name in LIBRARIES}},

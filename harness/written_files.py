@@ -37,7 +37,7 @@ def written_notes() -> list[str]:
     _WRITTEN.clear()
     return [
         f"{who} writes {path}, which another process or machine may not find, nor a run that takes this task from its "
-        "store; return what the next task needs from remember()"
+        "store; return what the next task needs from end_task()"
         for who, path in reversed(firsts.items())
     ]
 

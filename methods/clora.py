@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from harness.method import Profile
 from harness.spec import ClassOptions
 from methods import parts
 from methods.lora import LoRA, LoRAOptions, RankOptions
@@ -47,24 +48,25 @@ class CLoRA(LoRA):
 
     options: CLoRAOptions | CLoRAClassOptions
     options_class = CLoRAOptions
-    class_options = CLoRAClassOptions
     summary = "sequential LoRA with a penalty on changing what earlier tasks changed"
     citation = "Smith et al., Continual Diffusion (C-LoRA), arXiv 2304.06027"
     loss = "L_SD (eq. 1) + lambda_forget L_forget (eq. 3)"
-    class_trains = "A and B of every query, key and value projection; the head's rows of the new classes"
-    class_loss = "cross-entropy over the new classes + lambda_forget L_forget (eq. 3)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "lambda_forget": (0.3, 1.0, 3.0, 10.0),
         "learning_rate": (0.005, 0.01, 0.02),
         "token_learning_rate": (0.003, 0.01, 0.03),
     }
-    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "learning_rate": (1e-3, 3e-3, 1e-2),
-        "lambda_forget": (1e3, 1e5),
+    profiles: ClassVar[Mapping[str, Profile]] = {
+        "classification": Profile(
+            CLoRAClassOptions,
+            trains="A and B of every query, key and value projection; the head's rows of the new classes",
+            loss="cross-entropy over the new classes + lambda_forget L_forget (eq. 3)",
+            search_space={"learning_rate": (1e-3, 3e-3, 1e-2), "lambda_forget": (1e3, 1e5)},
+        )
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        token = super().begin(model, generator)
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+        token = super().begin_task(model, generator)
         self.changes = parts.entries(model.change(name) for name in self.adapters)
         return token
 

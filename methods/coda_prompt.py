@@ -46,8 +46,8 @@ class CodaPrompt(Method[CodaPromptOptions]):
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
     }
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
-        o, (_, tasks) = self.options, self.place
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        o, tasks = self.options, self.num_tasks
         if o.pool < tasks:
             raise UsageError(f"coda-p: pool={o.pool} has no component for each of {tasks} tasks; set a larger pool.")
         depth = min(o.depth, model.depth)
@@ -59,7 +59,7 @@ class CodaPrompt(Method[CodaPromptOptions]):
             return {}
         return {"orthogonal": self.options.lambda_orthogonal * self.prompts.coherence()}
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return self.prompts.learnt()
 
     def recall(self, model: Classifier) -> Prompt:

@@ -55,7 +55,7 @@ class CustomDiffusion(Method[CustomDiffusionOptions]):
         "token_learning_rate": (0.001, 0.002, 0.003, 0.005, 0.01, 0.02),
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach
 
         o = self.options

@@ -41,8 +41,8 @@ class CustomDiffusionEWC(CustomDiffusion):
         "token_learning_rate": (0.003, 0.01),
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        token = super().begin(model, generator)
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+        token = super().begin_task(model, generator)
         self.changes = {name: model.change(name) for name in self.adapters}
         return token
 
@@ -51,7 +51,7 @@ class CustomDiffusionEWC(CustomDiffusion):
         loss = parts.ewc_loss(self.memory, self.changes, residuals)
         return {} if loss is None else {"ewc": self.options.lambda_ewc * loss}
 
-    def remember(self, lesson: Lesson, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Lesson, generator: torch.Generator) -> Mapping[str, Tensor]:
         o = self.options
         fisher = parts.diagonal_fisher(lesson, o.fisher_samples, o.batch_size, generator)
         return parts.accumulate(fisher, {name: lesson.model.change(name) for name in fisher}, self.memory)

@@ -42,7 +42,7 @@ class CustomDiffusionMerge(CustomDiffusion):
         "L_SD (eq. 1) for each concept alone; then min ||(W - W_init) C_reg^T|| subject to W C^T = V^T "
         "(Kumari et al., eq. 4)"
     )
-    learner = "ub"
+    base_method = "ub"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "learning_rate": (0.001, 0.002, 0.004),
         "token_learning_rate": (0.003, 0.005, 0.01),

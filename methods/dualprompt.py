@@ -46,7 +46,7 @@ class DualPrompt(Method[DualPromptOptions]):
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
     }
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         o = self.options
         if o.general_blocks >= model.depth:
             raise UsageError(
@@ -63,11 +63,11 @@ class DualPrompt(Method[DualPromptOptions]):
     def penalties(self) -> Mapping[str, Tensor]:
         return {"key": self.options.lambda_key * self.prompts.distance}
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return self.prompts.learnt()
 
     def recall(self, model: Classifier) -> Prompt:
         import torch
 
-        self.begin(model, torch.Generator())
+        self.begin_task(model, torch.Generator())
         return self.prompts

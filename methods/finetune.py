@@ -40,7 +40,7 @@ class FineTuning(Method[FineTuningOptions]):
         "learning_rate": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
     }
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         module: nn.Module = model.unfrozen()
         return module
 
@@ -95,7 +95,7 @@ class JointQKV(Method[JointQKVOptions]):
     joint = True
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = FineTuning.search_space
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         from torch import nn
 
         from harness.backbones.adaptable import attach

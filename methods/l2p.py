@@ -47,7 +47,7 @@ class L2P(Method[L2POptions]):
         "learning_rate": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
     }
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         o = self.options
         self.pool = parts.PromptPool(min(o.depth, model.depth), o.pool, o.length, model.dim, o.top, generator)
         if self.memory:
@@ -57,13 +57,13 @@ class L2P(Method[L2POptions]):
     def penalties(self) -> Mapping[str, Tensor]:
         return {"key": self.options.lambda_key * self.pool.distance}
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return self.pool.state_dict()
 
     def recall(self, model: Classifier) -> Prompt:
         import torch
 
-        self.begin(model, torch.Generator())
+        self.begin_task(model, torch.Generator())
         return self.pool
 
 

@@ -50,7 +50,7 @@ class LoRA(Method[RankOptions]):
         "category_word": (False, True),
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach
 
         o = self.options

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.method import Method
+from harness.method import Method, Profile
 from harness.spec import ClassOptions, MethodOptions, Options
 from methods import parts
 
@@ -67,7 +67,6 @@ class Stamina(Method[MaskOptions]):
     """Masked low-rank residuals, stacked and folded; MLP tokens; L_forget and L_sparse."""
 
     options_class = StaminaOptions
-    class_options = StaminaClassOptions
     summary = "low-rank residuals under hard MLP masks, MLP tokens, forgetting and sparsity penalties"
     citation = "Smith et al., Continual Diffusion with STAMINA, arXiv 2311.18763"
     trains = (
@@ -75,23 +74,23 @@ class Stamina(Method[MaskOptions]):
         "the MLP of the custom token"
     )
     loss = "L_SD (eq. 1) + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3), in all eq. 8"
-    class_trains = (
-        "A, B (eq. 2) and the mask's MLP (eqs. 4-6) of every query, key and value projection; "
-        "the head's rows of the new classes"
-    )
-    class_loss = "cross-entropy over the new classes + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "lambda_forget": (30.0, 100.0, 300.0),
         "learning_rate": (0.003, 0.006, 0.012),
         "token_learning_rate": (0.003, 0.01),
         "lambda_sparse": (0.03, 0.1),
     }
-    class_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "learning_rate": (1e-3, 3e-3, 1e-2),
-        "lambda_forget": (1e3, 1e5),
+    profiles: ClassVar[Mapping[str, Profile]] = {
+        "classification": Profile(
+            StaminaClassOptions,
+            trains="A, B (eq. 2) and the mask's MLP (eqs. 4-6) of every query, key and value projection; the head's "
+            "rows of the new classes",
+            loss="cross-entropy over the new classes + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3)",
+            search_space={"learning_rate": (1e-3, 3e-3, 1e-2), "lambda_forget": (1e3, 1e5)},
+        )
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adaptable import attach
 
         o = self.options

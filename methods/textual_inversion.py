@@ -49,7 +49,7 @@ class TextualInversion(Method[TextualInversionOptions]):
         "category_word": (False, True),
     }
 
-    def begin(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         return parts.new_token(model, self.options.token, self.options.token_init, self.options.rank, generator)
 
 

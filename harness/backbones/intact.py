@@ -66,5 +66,5 @@ def left_intact(intact: Intact, method: str) -> Iterator[None]:
     if changed := intact.difference():
         raise PluginError(
             f"{method} leaves {changed} behind in the model: of a task only what the adapters of its projections learnt"
-            " is kept, and the next step would build on the rest; adapt projections, and undo all else in remember()."
+            " is kept, and the next step would build on the rest; adapt projections, and undo all else in end_task()."
         )

@@ -113,9 +113,12 @@ TABLE = (
     Row("a module that is missing", "run mixed50 -m own_none:X", "own_none:X", "PYTHONPATH=FOLDER"),
     Row("a class that is missing", "show methods.lora:X", "no attribute 'X'", "fix it"),
     Row("not a class", "run mixed50 -m json:dumps", "'json:dumps'", "no class, but a function"),
-    Row("a method without options", "show harness.method:Method", "'harness.method:Method'", "does not define begin()"),
     Row(
-        "a method without begin", "run mixed50 -m own_half:Half", "'own_half:Half'", "does not define begin()",
+        "a method without options", "show harness.method:Method", "'harness.method:Method'",
+        "does not define begin_task()",
+    ),
+    Row(
+        "a method without begin", "run mixed50 -m own_half:Half", "'own_half:Half'", "does not define begin_task()",
         change=put(
             "own_half.py", "from methods.lora import LoRA\nfrom harness.method import Method\n"
             "class Half(Method):\n    options_class = LoRA.options_class\n",

@@ -36,7 +36,7 @@ class Sliding(Method[ClassOptions]):
     options_class = ClassOptions
     slope = 1.0
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         self.number = nn.Parameter(torch.zeros(1, dtype=torch.float64))
         self.path: list[float] = []
         module = nn.Module()
@@ -63,7 +63,7 @@ class Rooted(Sliding):
 
 
 def test_what_is_not_trained_or_has_no_finite_gradient_is_said() -> None:
-    with pytest.raises(PluginError, match=r"^Sliding trains nothing of what Sliding.begin\(\) returned: no"):
+    with pytest.raises(PluginError, match=r"^Sliding trains nothing of what Sliding.begin_task\(\) returned: no"):
         slide(0.0, epochs=1)
     lesson = ClassLesson(tiny_classifier(), pixels(RandomImages()), 2)
     with pytest.raises(PluginError, match=r"^The gradient of the penalty 'root' of Rooted is not finite at"):
@@ -386,8 +386,8 @@ def test_parameters_trained_of_a_vit_b_by_hand(name: str) -> None:
     assert model.parameters == VIT_B
     plugin = registry.methods("classification").get(name)
     method = plugin(plugin.options_for("classification")())
-    method.place = (1, 20)
-    assert count_trained(model, method.begin(model, torch.Generator())) == COUNTS[name]
+    method.task_index, method.num_tasks = 1, 20
+    assert count_trained(model, method.begin_task(model, torch.Generator())) == COUNTS[name]
 
 
 @pytest.mark.parametrize("name", ["stamina", "coda-p", "ft"])

@@ -99,8 +99,8 @@ def test_before_its_first_step_every_method_is_the_frozen_backbone(name: str) ->
     model = course.model
     frozen = model.features(IMAGES)
     method = course.plugin(course.options)
-    method.place = (1, 2)
-    module = method.begin(model, generator())
+    method.task_index, method.num_tasks = 1, 2
+    module = method.begin_task(model, generator())
     for adapter in model.adapters():
         adapter.train()
         adapter.refresh()
@@ -163,7 +163,7 @@ def test_adapters_are_on_q_k_and_v_of_every_block_and_nowhere_else() -> None:
     for name in ("stamina", "clora", "joint-qkv"):
         course = ClassCourse(name)
         assert list(course.model.projections) == wanted
-        course.plugin(course.options).begin(course.model, generator())
+        course.plugin(course.options).begin_task(course.model, generator())
         assert len(course.model.adapters()) == len(wanted)
         carrying = [k for k, m in course.model.vit.named_modules() if getattr(m, "adapter", ())]
         assert carrying == wanted

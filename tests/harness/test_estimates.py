@@ -257,13 +257,13 @@ class Thoughtful(Method[MethodOptions]):
 
     options_class = MethodOptions
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         return parts.new_token(model, "free", "random", 4, generator)
 
     def penalties(self) -> dict[str, torch.Tensor]:
         raise ValueError("the loss is not finite\nand more")
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
         return {"seen": torch.zeros(int(lesson.latents.mean.sum()))}
 
 
@@ -277,7 +277,7 @@ def test_a_plugin_that_needs_numbers_is_counted_as_far_as_it_goes(sd14: Counts) 
 class Broken(Thoughtful):
     """Cannot begin at all."""
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         return model.nothing_of_the_kind()  # type: ignore[no-any-return]
 
 

@@ -43,7 +43,7 @@ class MyMethod(sb.Method[MyOptions]):
     options_class = MyOptions
     summary = "LoRA, naively"
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         sb.attach(model, lambda name, projection: sb.parts.LowRank(projection, self.options.rank, generator))
         return sb.parts.new_token(model, "free", "category", self.options.rank, generator)
 """

@@ -30,7 +30,7 @@ class Mine(Method[MethodOptions]):
     options_class = MethodOptions
     summary = "of the current folder"
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         raise NotImplementedError
 """
 

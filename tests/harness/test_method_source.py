@@ -39,7 +39,7 @@ class Mine(Method[MethodOptions]):
     options_class = MethodOptions
     {attributes}
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         {body}
         raise NotImplementedError
 '''
@@ -473,7 +473,7 @@ class Mine(Method[Mine_]):
     options_class = Mine_
     search_space = {{"pull": (1.0, 2.0)}}
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         {body}
 """
 

@@ -53,7 +53,7 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int, order: int, full_m
     made, benchmark = Plan(SETTING), BENCHMARK.shuffled(order)
     for name, seed in cells:
         plugin = registry.methods().get(name)
-        learner = registry.methods().get(plugin.learner) if plugin.learner else None
+        learner = registry.methods().get(plugin.base_method) if plugin.base_method else None
         options, first = plugin.options_class.for_tier("paper"), benchmark.tasks("mini")[:tasks]
         made.add_cell(CellRequest(benchmark, first, 3, name, plugin, options, seed, learner, full_matrix))
     return made

@@ -76,19 +76,22 @@ def derived(**members: Any) -> type[Plain]:
 
 
 FLAWS = {
-    "no class": (Plain.begin, "it is no class, but a function"),
+    "no class": (Plain.begin_task, "it is no class, but a function"),
     "no method": (RawOptions, "it is a class that is not derived from harness.method.Method"),
-    "no begin": (type("NoBegin", (Method,), {"options_class": RankOptions}), "it does not define begin()"),
-    "no options": (type("NoOptions", (Method,), {"begin": Plain.begin}), "it has no options_class"),
+    "no begin": (type("NoBegin", (Method,), {"options_class": RankOptions}), "it does not define begin_task()"),
+    "no options": (type("NoOptions", (Method,), {"begin_task": Plain.begin_task}), "it has no options_class"),
     "a dict of options": (derived(options_class=dict), "its options_class is dict, which is not derived from harness."),
     "other options": (derived(options_class=RawOptions), "its options_class is RawOptions, which is not derived from"),
-    "begin without generator": (
-        derived(begin=lambda self, model: None),
-        "its begin(self, model) cannot be called with (self, model, generator)",
+    "begin_task without generator": (
+        derived(begin_task=lambda self, model: None),
+        "its begin_task(self, model) cannot be called with (self, model, generator)",
     ),
-    "remember without anything": (
-        derived(remember=lambda self: {}),
-        "its remember(self) cannot be called with (self, lesson, generator)",
+    "a hook by its former name": (
+        derived(remember=lambda self, lesson, generator: {}), "it has remember, which is called end_task now",
+    ),
+    "end_task without anything": (
+        derived(end_task=lambda self: {}),
+        "its end_task(self) cannot be called with (self, lesson, generator)",
     ),
     "a property": (
         derived(penalties=property(lambda self: {})),
@@ -104,8 +107,8 @@ FLAWS = {
         "it defines merge(), which nothing calls, as it names no learner",
     ),
     "independent and with a memory": (
-        derived(independent=True, remember=lambda self, lesson, generator: {}),
-        "it is independent, so that no task gets what its remember() returns",
+        derived(independent=True, end_task=lambda self, lesson, generator: {}),
+        "it is independent, so that no task gets what its end_task() returns",
     ),
     "a default out of range": (
         derived(
@@ -187,9 +190,9 @@ def test_an_init_that_makes_no_method_is_refused(init: Callable[..., None], sent
 )
 def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
     with pytest.raises(UsageError) as said:
-        learner_of(derived(learner=learner), registry.setting("customization"))
+        learner_of(derived(base_method=learner), registry.setting("customization"))
     assert str(said.value).startswith(f"Derived names '{learner}' as its learner, {why}")
-    assert learner_of(derived(learner="ub"), registry.setting("customization")) is registry.methods().get("ub")
+    assert learner_of(derived(base_method="ub"), registry.setting("customization")) is registry.methods().get("ub")
     assert learner_of(Plain, registry.setting("customization")) is None
 
 
@@ -219,7 +222,7 @@ def test_a_merge_leaves_something_of_what_was_learnt(
 
 
 class NeverBegun(CLoRA):
-    def begin(self, model: Any, generator: torch.Generator) -> torch.nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> torch.nn.Module:
         self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, 2, generator))
         return parts.new_token(model, "free", "category", 2, generator)
 
@@ -238,8 +241,9 @@ def test_hooks_that_a_base_needs_are_called(course: Make) -> None:
     with pytest.raises(AttributeError) as raised:
         course(NeverBegun).teach()  # type: ignore[arg-type]
     assert str(explained(raised.value, __name__)).startswith(
-        "CLoRA.begin() sets self.changes, which its other hooks need, and NeverBegun.begin() replaces that and never "
-        "calls it; begin with super().begin(model, generator)"
+        "CLoRA.begin_task() sets self.changes, which its other hooks need, and NeverBegun.begin_task() replaces that "
+        "and never "
+        "calls it; begin with super().begin_task(model, generator)"
     )
     assert list(replaced_notes(PenaltyReplaced, Method)) == [
         "PenaltyReplaced.penalties() replaces CLoRA.penalties() and never calls it, so that the terms of that are left "
@@ -251,7 +255,7 @@ def test_hooks_that_a_base_needs_are_called(course: Make) -> None:
 
 def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
     helped = derived(
-        penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin
+        penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin_task
     )
     apart = derived(measure=lambda self: 1.0, penalties=lambda self: [self.measure() for _ in range(2)])
     assert [flaw_of(each, "customization") for each in (helped, apart, Everything)] == ["", "", ""]
@@ -278,9 +282,9 @@ def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None
         return {}
 
     (tmp_path / "given.txt").write_text("x")
-    assert course(derived(remember=kept)).teach().done.notes == [
-        f"Derived.remember() writes {tmp_path / 'a.txt'}, which another process or machine may not find, nor a run "
-        "that takes this task from its store; return what the next task needs from remember()"
+    assert course(derived(end_task=kept)).teach().done.notes == [
+        f"Derived.end_task() writes {tmp_path / 'a.txt'}, which another process or machine may not find, nor a run "
+        "that takes this task from its store; return what the next task needs from end_task()"
     ]
     (tmp_path / "after.txt").write_text("x")
     assert written_notes() == []
@@ -438,7 +442,7 @@ def test_what_all_methods_share_is_left_alone(spoil: Callable[[], object], what:
 
 
 def test_a_projection_may_be_left_out_and_a_parameter_be_shared(course: Make) -> None:
-    def begin(self: Plain, model: Any, generator: torch.Generator) -> torch.nn.Module:
+    def begin_task(self: Plain, model: Any, generator: torch.Generator) -> torch.nn.Module:
         shared = torch.nn.Parameter(torch.rand(2, 128, generator=generator))
 
         def make(name: str, projection: torch.nn.Linear) -> parts.LowRank | None:
@@ -451,7 +455,7 @@ def test_a_projection_may_be_left_out_and_a_parameter_be_shared(course: Make) ->
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # torch's, of a parameter that an optimizer has twice
-        taught = course(derived(begin=begin)).teach()
+        taught = course(derived(begin_task=begin_task)).teach()
     moved = {name for name, weight in taught.folded.items() if not torch.equal(weight, taught.before[name])}
     assert moved == {name for name in taught.folded if name.endswith("to_k")}
     rows = sum(len(taught.folded[name]) for name in moved)
@@ -464,7 +468,7 @@ def test_a_memory_knows_whether_it_was_read() -> None:
     method.memory = Memory({"a": torch.zeros(1)})
     assert "b" not in method.memory
     assert method.memory.get("b") is None
-    assert unread(method) == ["nothing read what remember() left (1 tensors, 'a' first)"]
+    assert unread(method) == ["nothing read what end_task() left (1 tensors, 'a' first)"]
     for read in (lambda m: m["a"], lambda m: m.get("a"), lambda m: list(m), lambda m: m.items(), lambda m: {**m}):
         method.memory = Memory({"a": torch.zeros(1)})
         read(method.memory)

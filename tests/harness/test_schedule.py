@@ -41,7 +41,7 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int) -> Plan:
     made = Plan(SETTING)
     for name, seed in cells:
         plugin = registry.methods().get(name)
-        learner = registry.methods().get(plugin.learner) if plugin.learner else None
+        learner = registry.methods().get(plugin.base_method) if plugin.base_method else None
         options, first = plugin.options_class.for_tier("paper"), BENCHMARK.tasks("mini")[:tasks]
         made.add_cell(CellRequest(BENCHMARK, first, 3, name, plugin, options, seed, learner))
     return made

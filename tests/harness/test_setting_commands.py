@@ -36,7 +36,7 @@ from harness.spec import MethodSpec, RunSpec
 
 ONLY = sorted(set(registry.methods("classification").names()) - set(registry.methods().names()))
 PLUGIN = """
-from harness.method import Method
+from harness.method import Method, Profile
 from harness.spec import ClassOptions, MethodOptions
 
 class Options(ClassOptions):
@@ -48,14 +48,13 @@ class Either(ClassOptions):
 class Classifies(Method[Options]):
     options_class = Options
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         raise NotImplementedError
 
 class Both(Classifies):
     options_class = MethodOptions
-    class_options = Either
-    trains, class_trains = "a token", "a prompt"
-    loss, class_loss = "L_SD", "cross-entropy + 1"
+    trains, loss = "a token", "L_SD"
+    profiles = {"classification": Profile(Either, trains="a prompt", loss="cross-entropy + 1")}
 """
 DIM, POOL = SHAPE["embed_dim"], 30  # of `l2p` at the paper tier: 30 prompts of 20 tokens
 
@@ -184,7 +183,7 @@ def test_a_method_of_both_settings_shows_customization_unless_asked(plugin: str)
     assert {"steps", "token_learning_rate"} <= {o.name for o in usual.options}
     assert {"epochs", "mask_past"} <= {o.name for o in other.options}
     assert "steps" not in {o.name for o in other.options}
-    assert other.search_space == registry.methods("classification").get("clora").class_search_space
+    assert other.search_space == registry.methods("classification").get("clora").space_for("classification")
     assert set(other.search_space) <= {o.name for o in other.options}
     assert "token_learning_rate" in usual.search_space
     for name in ("clora", "stamina"):

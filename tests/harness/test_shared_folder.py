@@ -86,7 +86,7 @@ class NfsClient:
             if self.absent.get(known, -math.inf) > time.monotonic():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
-    def remember(self, path: str) -> None:
+    def end_task(self, path: str) -> None:
         """The uppermost part of the path that is not there."""
         missing = path
         while not os.path.isdir(parent := os.path.dirname(missing)):
@@ -102,7 +102,7 @@ class NfsClient:
                 return real(path, *arguments, **options)
             except FileNotFoundError:
                 with self.elsewhere():
-                    self.remember(text)
+                    self.end_task(text)
                 raise
 
         return look

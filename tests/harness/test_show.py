@@ -43,7 +43,7 @@ class Options(MethodOptions):
 class Stranger(Method[Options]):
     options_class = Options
 
-    def begin(self, model, generator):
+    def begin_task(self, model, generator):
         raise NotImplementedError
 
 class Penalised(Stranger):
@@ -128,7 +128,7 @@ def test_what_happens_at_the_end_of_a_task() -> None:
     assert "folded" in stamina.end_of_task
     assert not stamina.memory
     assert "merged" in merge.end_of_task
-    assert merge.learner == "ub"
+    assert merge.base_method == "ub"
     assert merge.memory
     assert "memory" in ewc.end_of_task
     assert ewc.memory

@@ -182,9 +182,9 @@ def test_three_tasks_add_up() -> None:
 
 
 def started(method_class: Any, changes: dict[str, Any], model: Toy) -> tuple[Any, dict[str, Adapter], nn.Module]:
-    """A method after `begin`, with every adapter shaken."""
+    """A method after `begin_task`, with every adapter shaken."""
     method = method_class(method_class.options_class.for_tier("paper", changes))
-    token = method.begin(model, generator(5))
+    token = method.begin_task(model, generator(5))
     adapters = dict(zip(model.projections, attached(model.projections.values()), strict=False))
     shake(adapters)
     return method, adapters, token
@@ -295,7 +295,7 @@ def test_begin_draws_from_its_generator_alone(method_class: Any) -> None:
         torch.manual_seed(place)
         model, state = Toy(), torch.get_rng_state()
         method = method_class(method_class.options_class.for_tier("paper", {"rank": 2}))
-        token = method.begin(model, generator(seed))
+        token = method.begin_task(model, generator(seed))
         for adapter in attached(model.projections.values()):
             adapter.refresh()
         assert torch.equal(torch.get_rng_state(), state)

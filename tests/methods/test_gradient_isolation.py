@@ -89,7 +89,7 @@ def test_two_tasks_change_what_they_may_and_nothing_else(course: Course) -> None
 def test_a_later_task_builds_on_the_weights_before_it(course: Course) -> None:
     """W_t = W_{t-1} + residual, exactly; W_{t-1} itself where the residual is 0, as under a mask."""
     first, second = course.teach(), course.teach()
-    independent = course.plugin.independent or course.plugin.learner is not None
+    independent = course.plugin.independent or course.plugin.base_method is not None
     start: Any = course.model.initial if independent else first.weights
     assert same(second.before, start)
     masked = 0

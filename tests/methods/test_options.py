@@ -45,7 +45,7 @@ def trained(method_class: Any, changes: dict[str, Any]) -> int:
     """How many parameters a method trains on the toy."""
     model = Toy()
     method = method_class(method_class.options_class.for_tier("paper", changes))
-    token = method.begin(model, torch.Generator().manual_seed(0))
+    token = method.begin_task(model, torch.Generator().manual_seed(0))
     return count_trained(model, token)
 
 
@@ -219,6 +219,6 @@ def test_clora_is_stamina_without_mask_and_token_mlp() -> None:
 )
 def test_which_penalties_each_ablation_has(changes: dict[str, Any], terms: set[str]) -> None:
     method = Stamina(StaminaOptions.for_tier("paper", changes))
-    method.begin(Toy(), torch.Generator().manual_seed(0))
+    method.begin_task(Toy(), torch.Generator().manual_seed(0))
     assert set(method.penalties()) == terms
     assert set(method.measures()) == (set() if changes == {"mask": "none"} else {"mask_density"})

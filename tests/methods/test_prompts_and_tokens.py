@@ -77,7 +77,7 @@ def test_steps_rank_and_temperature(name: str) -> None:
 @pytest.mark.parametrize("tier", ["mini", "paper"])
 @pytest.mark.parametrize("name", NAMES)
 def test_kind_of_token(name: str, tier: str) -> None:
-    token = made(name, tier).begin(Toy(), torch.Generator().manual_seed(0))
+    token = made(name, tier).begin_task(Toy(), torch.Generator().manual_seed(0))
     assert type(token) is (MlpToken if name in MLP_TOKENS else FreeToken)
     embedding = token()
     assert embedding.shape == (DIM,)
@@ -89,7 +89,7 @@ def test_kind_of_token(name: str, tier: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MLP_TOKENS))
 def test_rank_is_the_hidden_width_of_the_tokens_mlp(name: str) -> None:
-    token = made(name, rank=3).begin(Toy(), torch.Generator().manual_seed(0))
+    token = made(name, rank=3).begin_task(Toy(), torch.Generator().manual_seed(0))
     shapes = {key: tuple(p.shape) for key, p in token.named_parameters()}
     assert shapes == {"weight1": (3, DIM), "bias1": (3,), "weight2": (DIM, 3), "bias2": (DIM,)}
 

@@ -77,9 +77,9 @@ def test_a_training_step_against_timm(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     plugin = registry.methods("classification").get(name)
     method = plugin(plugin.options_for("classification").for_tier("mini"))
-    method.place = (1, 20)
+    method.task_index, method.num_tasks = 1, 20
     head = Head(model, 2, True, generator)
-    module = method.begin(model, generator)
+    module = method.begin_task(model, generator)
     module.train(isinstance(module, Prompt))
     model.prompt = module if isinstance(module, Prompt) else None
     parts = [*model.adapters(), module, head]

@@ -191,7 +191,7 @@ def test_first_task_has_no_penalty_and_the_second_has_the_first_ones(lesson: Les
     assert ewc_loss({}, {}, {}) is None
     options = EWCOptions(lambda_ewc=7.0, fisher_samples=3, batch_size=2)
     first = CustomDiffusionEWC(options)
-    first.begin(model, generator())
+    first.begin_task(model, generator())
     assert first.penalties() == {}
     random = generator(3)
     for adapter in attached(model.projections.values()):
@@ -200,12 +200,12 @@ def test_first_task_has_no_penalty_and_the_second_has_the_first_ones(lesson: Les
                 parameter.normal_(0, 0.1, generator=random)
     model.fold()
     learnt = model.weights()
-    memory = first.remember(lesson, generator(4))
+    memory = first.end_task(lesson, generator(4))
     fisher = diagonal_fisher(lesson, 3, 2, generator(4))
 
     second = CustomDiffusionEWC(options)
     second.memory = memory
-    second.begin(model, generator())
+    second.begin_task(model, generator())
     assert second.penalties()["ewc"].item() == pytest.approx(0.0, abs=1e-9)  # nothing has moved
     for adapter in attached(model.projections.values()):
         with torch.no_grad():

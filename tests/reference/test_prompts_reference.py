@@ -263,23 +263,23 @@ def test_more_rows_than_dimensions_are_unit_vectors_all_the_same() -> None:
 @pytest.mark.parametrize(("pool", "tasks", "each"), [(100, 20, 5), (100, 10, 10), (7, 3, 2)])
 def test_codas_pool_is_shared_out_among_all_tasks(pool: int, tasks: int, each: int) -> None:
     method = CodaPrompt(CodaPrompt.options_class(pool=pool))
-    method.place = (1, tasks)
-    assert method.begin(tiny_classifier(), generator()).K.shape == (5, each, DIM)
+    method.task_index, method.num_tasks = 1, tasks
+    assert method.begin_task(tiny_classifier(), generator()).K.shape == (5, each, DIM)
 
 
 def test_a_pool_too_small_for_the_tasks_is_said() -> None:
     method = CodaPrompt(CodaPrompt.options_class(pool=4))
-    method.place = (1, 5)
+    method.task_index, method.num_tasks = 1, 5
     wanted = "coda-p: pool=4 has no component for each of 5 tasks; set a larger pool."
     with pytest.raises(UsageError) as error:
-        method.begin(tiny_classifier(), generator())
+        method.begin_task(tiny_classifier(), generator())
     assert str(error.value) == wanted
 
 
 def test_dualprompt_needs_a_block_for_the_tasks_prompts() -> None:
     method = DualPrompt(DualPrompt.options_class(general_blocks=6))
     with pytest.raises(UsageError, match=r"general_blocks=6 leaves none of the ViT's 6 blocks"):
-        method.begin(tiny_classifier(), generator())
+        method.begin_task(tiny_classifier(), generator())
 
 
 # ---------------------------------------------------------------------------------------------------- what stays put
@@ -307,8 +307,8 @@ def test_only_the_tasks_own_part_has_gradients(name: str) -> None:
     course = ClassCourse(name)
     course.teach()
     method = course.plugin(course.options)
-    method.memory, method.place = course.memory, (2, 2)
-    module = method.begin(course.model, generator()).train()
+    method.memory, method.task_index, method.num_tasks = course.memory, 2, 2
+    module = method.begin_task(course.model, generator()).train()
     course.model.prompt = module  # type: ignore[assignment]
     course.model.features(IMAGES).square().sum().backward()
     penalties = method.penalties()

@@ -28,7 +28,7 @@ class Plain(Method[RankOptions]):
 
     options_class = RankOptions
 
-    def begin(self, model: Any, generator: torch.Generator) -> nn.Module:
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         make = lambda name, projection: parts.LowRank(projection, self.options.rank, generator)  # noqa: E731
         self.adapters: dict[str, Any] = attach(model, make)
         return parts.new_token(model, "free", "category", self.options.rank, generator)
@@ -46,7 +46,7 @@ class Orthogonal(Plain):
         terms = [torch.einsum("rd,de,re->", a.B, self.memory[n], a.B) for n, a in self.adapters.items()]
         return {"ortho": self.options.weight * torch.stack(terms).sum()}
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return {n: a.B.T @ a.B + self.memory.get(n, torch.zeros(())) for n, a in self.adapters.items()}
 
 
@@ -97,8 +97,10 @@ def broken(sentence: str, **members: Any) -> type[Plain]:
 
 
 def begins(sentence: str, spoil: Any) -> type[Plain]:
-    """One whose `begin` gives what `spoil` makes of the token."""
-    return broken(sentence, begin=lambda self, model, generator: spoil(self, Plain.begin(self, model, generator)))
+    """One whose `begin_task` gives what `spoil` makes of the token."""
+    return broken(
+        sentence, begin_task=lambda self, model, generator: spoil(self, Plain.begin_task(self, model, generator))
+    )
 
 
 def ends(sentence: str, hook: str, value: Any) -> type[Plain]:
@@ -194,26 +196,29 @@ def late(method: Any) -> Mapping[str, Tensor]:
 TOKEN = "must give an nn.Module whose forward() gives the token, a (128,) floating-point tensor; it gave"
 SCALAR = "Broken.penalties() must give a scalar tensor, already weighted, for 'bad'; it gave"
 MISTAKES: Mapping[str, type[Plain]] = {
-    "begin gives None": begins(f"Broken.begin() {TOKEN} None.", lambda m, t: None),
-    "begin gives a dict": begins(f"Broken.begin() {TOKEN} a dict.", lambda m, t: {"token": t}),
-    "begin gives a tensor": begins(f"Broken.begin() {TOKEN} a tensor of shape (128,) and float32.", lambda m, t: t()),
+    "begin gives None": begins(f"Broken.begin_task() {TOKEN} None.", lambda m, t: None),
+    "begin gives a dict": begins(f"Broken.begin_task() {TOKEN} a dict.", lambda m, t: {"token": t}),
+    "begin gives a tensor": begins(
+        f"Broken.begin_task() {TOKEN} a tensor of shape (128,) and float32.", lambda m, t: t()
+    ),
     "token too small": begins(
-        "The module that Broken.begin() returned, a Three, must give the token's embedding, a (128,) floating-point "
+        "The module that Broken.begin_task() returned, a Three, must give the token's embedding, a (128,) "
+        "floating-point "
         "tensor; it gave a tensor of shape (3,) and float32.",
         lambda m, t: Three(),
     ),
     "token of no module's": begins(
-        "The module that Broken.begin() returned holds an adapter's parameter (more.0.A); leave it out.", holding
+        "The module that Broken.begin_task() returned holds an adapter's parameter (more.0.A); leave it out.", holding
     ),
-    "draws in begin": begins("Broken.begin() draws from torch's global generator, so that its results", drawn),
+    "draws in begin": begins("Broken.begin_task() draws from torch's global generator, so that its results", drawn),
     "draws by NumPy": ends(
         "Broken.penalties() draws from NumPy's global generator",
         "penalties",
         lambda m: {"bad": m.size() * np.random.rand()},  # noqa: NPY002
     ),
     "draws by Python": ends(
-        "Broken.remember() draws from Python's global generator",
-        "remember",
+        "Broken.end_task() draws from Python's global generator",
+        "end_task",
         lambda m: {"a": torch.tensor(random.random())},
     ),
     "a penalty of nan": ends(
@@ -255,35 +260,35 @@ MISTAKES: Mapping[str, type[Plain]] = {
     ),
     "a parameter of nobody's": broken(
         "The parameter Broken.gates[0] gets a gradient, but no optimizer trains it; make it a parameter of an adapter,",
-        begin=lambda self, model, generator: extra(self, Plain.begin(self, model, generator)),
+        begin_task=lambda self, model, generator: extra(self, Plain.begin_task(self, model, generator)),
         penalties=lambda self: {"gate": (self.gates[0] * self.size()).sum()},
     ),
     "a parameter exchanged": ends("Broken exchanged the parameter B of the adapter of ", "penalties", exchanged),
     "state of the class": broken(
         "A task of Broken changes the class attribute Broken.seen, which the next task does not find",
         seen=[],
-        remember=lambda self, lesson, generator: self.seen.append(1) or {},
+        end_task=lambda self, lesson, generator: self.seen.append(1) or {},
     ),
     "a number of the class": broken(
         "A task of Broken changes the class attribute Broken.count, which the next task does not find",
         count=0,
-        remember=lambda self, lesson, generator: setattr(type(self), "count", self.count + 1) or {},
+        end_task=lambda self, lesson, generator: setattr(type(self), "count", self.count + 1) or {},
     ),
     "a new attribute of the class": broken(
         "A task of Broken changes the class attribute Broken.last, which the next task does not find",
-        remember=lambda self, lesson, generator: setattr(type(self), "last", lesson.token) or {},
+        end_task=lambda self, lesson, generator: setattr(type(self), "last", lesson.token) or {},
     ),
     "a tensor where there was none": broken(
         "A task of Broken changes the class attribute Broken.past, which the next task does not find",
         past=None,
-        remember=lambda self, lesson, generator: setattr(type(self), "past", self.size().detach()) or {},
+        end_task=lambda self, lesson, generator: setattr(type(self), "past", self.size().detach()) or {},
     ),
     "a variable of the module": broken(
         "A task of Broken changes tasks_so_far, a variable of faulty_methods, which the next task does not find",
-        remember=lambda self, lesson, generator: globals().update(tasks_so_far=globals()["tasks_so_far"] + 1) or {},
+        end_task=lambda self, lesson, generator: globals().update(tasks_so_far=globals()["tasks_so_far"] + 1) or {},
     ),
-    "memory as lists": ends("Broken.remember() must give a tensor for 'a'; it gave a list.", "remember", {"a": [1]}),
-    "no memory": ends("Broken.remember() must give a dict of names to tensors (an empty", "remember", lambda m: None),
+    "memory as lists": ends("Broken.end_task() must give a tensor for 'a'; it gave a list.", "end_task", {"a": [1]}),
+    "no memory": ends("Broken.end_task() must give a dict of names to tensors (an empty", "end_task", lambda m: None),
     "measures as a tensor": ends(
         "Broken.measures() must give a finite number for 'mine'; it gave a tensor of shape (2,) and float32.",
         "measures",
@@ -298,7 +303,7 @@ MISTAKES: Mapping[str, type[Plain]] = {
     ),
     "adapters that ignore their parameters": broken(
         "Broken trains nothing of its adapters: no parameter had a gradient in any step; does compute() use them?",
-        begin=lambda self, model, generator: attached(self, model, Ignoring, generator),
+        begin_task=lambda self, model, generator: attached(self, model, Ignoring, generator),
     ),
     "a prompt without the token": ends(
         "Broken trains nothing of its token: no parameter had a gradient in any step; is the token in the prompt?",
@@ -307,19 +312,20 @@ MISTAKES: Mapping[str, type[Plain]] = {
     ),
     "noise in eval mode": broken(
         "The adapters of Broken (Noisy) give another residual each time in eval mode; draw noise only while",
-        begin=lambda self, model, generator: attached(self, model, Noisy, generator),
+        begin_task=lambda self, model, generator: attached(self, model, Noisy, generator),
     ),
     "wrongly stackable": broken(
         "OverAll says that it is stackable, but computes otherwise for several adapters at once than for one; let",
-        begin=lambda self, model, generator: attached(self, model, OverAll, generator),
+        begin_task=lambda self, model, generator: attached(self, model, OverAll, generator),
     ),
-    "a seed in begin": broken(
-        "Broken.begin() seeds the generator that it is given anew, so that draws no longer depend on the run's seed;",
-        begin=lambda self, model, generator: Plain.begin(self, model, generator.manual_seed(1)),
+    "a seed in begin_task": broken(
+        "Broken.begin_task() seeds the generator that it is given anew, so that draws no longer depend on the run's "
+        "seed;",
+        begin_task=lambda self, model, generator: Plain.begin_task(self, model, generator.manual_seed(1)),
     ),
     "a seed from the clock": broken(
-        "Broken.remember() seeds the generator that it is given anew",
-        remember=lambda self, lesson, generator: {"a": torch.tensor(generator.seed() % 2)},
+        "Broken.end_task() seeds the generator that it is given anew",
+        end_task=lambda self, lesson, generator: {"a": torch.tensor(generator.seed() % 2)},
     ),
     "a seed in penalties": broken(
         "Broken.penalties() seeds the generator that it is given anew",
@@ -336,13 +342,13 @@ MISTAKES: Mapping[str, type[Plain]] = {
     ),
     "images turned in place": broken(
         "A hook of Broken changes lesson.images in place",
-        remember=lambda self, lesson, generator: lesson.images.fill(0) or {},
+        end_task=lambda self, lesson, generator: lesson.images.fill(0) or {},
     ),
     "other options": broken(
         "A task of Broken changes self.options, though its results are keyed and reported with those that it was given",
-        begin=lambda self, model, generator: (
+        begin_task=lambda self, model, generator: (
             setattr(self, "options", self.options.model_copy(update={"weight": 2.0}))
-            or Plain.begin(self, model, generator)
+            or Plain.begin_task(self, model, generator)
         ),
     ),
     "an option set by force": ends(
@@ -386,6 +392,6 @@ class Everything(Plain):
     def measures(self) -> Mapping[str, float]:
         return {"one": 1, "half": np.float32(0.5), "third": torch.tensor(1 / 3), "yes": True}  # type: ignore[dict-item]
 
-    def remember(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         whole = torch.rand(4, 4, generator=generator)
         return {"turned": whole.T, "shared": whole, "part": whole[0], "whole": torch.arange(3)}

@@ -127,7 +127,7 @@ class ClassCourse:
         """The next task."""
         self.method = self.plugin(self.options)
         self.method.memory = self.memory
-        self.method.place = (self.taught + 1, self.tasks)
+        self.method.task_index, self.method.num_tasks = self.taught + 1, self.tasks
         done = train_classes(self.method, lesson or self.lesson(), self.seed, f"task {self.taught}", checkpoint)
         self.memory = done.memory
         self.taught += 1
@@ -136,7 +136,7 @@ class ClassCourse:
     def recall(self) -> Classifier:
         """The model as it is tested: with the prompt that the method makes of its memory."""
         method = self.plugin(self.options)
-        method.memory, method.place = self.memory, (self.taught, self.tasks)
+        method.memory, method.task_index, method.num_tasks = self.memory, self.taught, self.tasks
         self.model.prompt = method.recall(self.model)
         if self.model.prompt is not None:
             self.model.prompt.eval()

@@ -75,8 +75,8 @@ class Course:
         model = self.model
         method = self.plugin(self.options)
         learner = method
-        if self.plugin.learner is not None:
-            other: type[Method[Any]] = registry.methods().get(self.plugin.learner)
+        if self.plugin.base_method is not None:
+            other: type[Method[Any]] = registry.methods().get(self.plugin.base_method)
             values = self.options.model_dump()
             learner = other(other.options_class(**{k: values[k] for k in other.options_class.model_fields}))
         method.memory = self.memory

@@ -70,7 +70,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         {k: v for k, v in options.model_dump().items() if k in learner.options_class.model_fields}
     )
     taught = {
-        "method": method.learner or name, "source": learner.source_hash(),
+        "method": method.base_method or name, "source": learner.source_hash(),
         "options": learner_options.model_dump(mode="json"),
     }  # fmt: skip
     priors = prior_images(made(learner, learner_options))
@@ -90,7 +90,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         trains.append(add("train", recipe, parents, work, label, (0, task.index, order)))
 
     states = trains  # what holds W_i
-    if method.learner is not None:
+    if method.base_method is not None:
         states = []
         merged = {"method": name, "source": method.source_hash(), "options": options.model_dump(mode="json")}
         for task, learnt in zip(tasks, trains, strict=True):
