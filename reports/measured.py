@@ -18,7 +18,7 @@ Protocols = Mapping[tuple[str, str, str], Mapping[str, Sequence[Mapping[str, str
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured at one tier with one backbone; only full figures, in the units of `reports.columns.UNITS`.
+    """What was measured at one tier with one backbone; only full figures, in the units of `reports.columns.units`.
 
     `registered`: the benchmarks by the names they have here -> those under which they are registered, '' for others.
     """

@@ -87,7 +87,8 @@ FLAWS = {
         "its begin_task(self, model) cannot be called with (self, model, generator)",
     ),
     "a hook by its former name": (
-        derived(remember=lambda self, lesson, generator: {}), "it has remember, which is called end_task now",
+        derived(remember=lambda self, lesson, generator: {}),
+        "it has remember, which is called end_task now",
     ),
     "end_task without anything": (
         derived(end_task=lambda self: {}),

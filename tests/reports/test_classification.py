@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from harness import registry
 from harness.cli import app
 from harness.errors import UsageError
 from harness.results import CellResult
-from reports.columns import COLUMNS, FIGURES, UNITS, printed
+from reports.columns import presentation, printed, units
 from reports.compare import compare
 from reports.figures import accuracy_figure, losses_figure, matrix_figure, plasticity_figure, stability_figure
 from reports.frame import tidy
@@ -63,8 +64,8 @@ def cells(make_classes: Make) -> list[CellResult]:
 
 
 def test_a_metric_has_one_unit_and_a_n_of_images_keeps_its_own() -> None:
-    for columns in FIGURES.values():
-        assert all(UNITS[column.metric] == column.unit for column in columns)
+    for name in registry.setting_names():
+        assert all(units()[column.metric] == column.unit for column in presentation(name).every)
     assert printed(50.0, "%", "a_n") == 50.0
     assert printed(2.5, "1e-3", "a_n") == 2.5  # of customization, which has it of single tasks only
     assert printed(0.5, "1", "kid") == 500.0
@@ -391,7 +392,7 @@ def test_latex_compiles(make_classes: Make, tmp_path: Path) -> None:
 
 
 def test_every_setting_prints_what_is_trained_and_how_long_it_takes() -> None:
-    for columns in COLUMNS.values():
+    for columns in (presentation(name).columns for name in registry.setting_names()):
         assert {"n_param", "train_seconds"} <= {column.metric for column in columns}
 
 
