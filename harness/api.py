@@ -158,6 +158,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
 
     Raises:
         BenchError: unknown names, unusable options, folders or models.
+
+    Example:
+        >>> prepared = sb.prepare(sb.RunSpec(benchmark="mixed50", methods=[{"name": "stamina"}], tasks=[1]))
     """
     for option in ("backbone", "extractor"):
         if getattr(spec, option) == "":

@@ -66,7 +66,7 @@ def _not_begun(error: Exception) -> str:
     if not isinstance(error, AttributeError) or not isinstance(error.obj, Method):
         return ""
     found = replaces(type(error.obj), Method, "begin_task")
-    if found is None or error.name is None or error.name not in used_names(found[1].begin.__code__):
+    if found is None or error.name is None or error.name not in used_names(found[1].begin_task.__code__):
         return ""
     own, other = found
     return (

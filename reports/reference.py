@@ -22,6 +22,7 @@ from harness.migrations import refuse_newer
 from harness.results import METRICS, CellResult, Row
 from harness.spec import Frozen, SettingName
 from reports.apart import own_name, told_apart
+from reports.columns import column
 from reports.files import slug, write_atomically
 from reports.lines import is_partial
 from reports.measured import Protocols
@@ -295,6 +296,9 @@ def _filled(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields that are not empty. Short and long lines leave None behind, which is no field's value."""
     if None in fields or None in fields.values() or set(fields) != set(FIELDS):
         raise ValueError("a line does not have the columns " + ", ".join(FIELDS))
+    metric = fields["metric"]
+    if metric not in _ORDER and column(metric) is None:
+        raise ValueError(f"there is no metric {metric!r} in any setting that is installed")
     return {name: text for name, text in fields.items() if text != ""}
 
 

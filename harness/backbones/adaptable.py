@@ -151,13 +151,23 @@ def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:
 
 
 def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -> dict[str, Adapter]:
-    """Put a new adapter on every projection; returns name -> adapter.
+    """Put a new adapter on every projection.
 
     A projection for which `make` gives None is left out, and stays as it is. One of class `nn.Linear` becomes a
     `Projection`, in place and for good.
 
+    Args:
+        model: What has the projections.
+        make: Makes the adapter of one projection, from its name and the projection.
+
+    Returns:
+        The adapters, by the names of their projections.
+
     Raises:
         RuntimeError: there are adapters already, or a projection is of another class.
+
+    Example:
+        >>> attach(model, lambda name, projection: parts.LowRank(projection, 4, generator))
     """
     if attached(model.projections.values()):
         raise RuntimeError("the projections have adapters already; fold them before attaching new ones")

@@ -259,11 +259,11 @@ def test_helpers_that_are_named_like_hooks_and_used_are_no_mistake() -> None:
         penalty=lambda self: {}, penalties=lambda self: self.penalty(), losses=(1, 2), _batches=Plain.begin_task
     )
     apart = derived(measure=lambda self: 1.0, penalties=lambda self: [self.measure() for _ in range(2)])
-    assert [flaw_of(each, "customization") for each in (helped, apart, Everything)] == ["", "", ""]
-    for setting in registry.setting_names():
-        assert {
-            flaw_of(registry.methods(setting).get(name), setting) for name in registry.methods(setting).names()
-        } == {""}
+    of = registry.setting("customization")
+    assert [flaw_of(each, of) for each in (helped, apart, Everything)] == ["", "", ""]
+    for setting in map(registry.setting, registry.setting_names()):
+        methods = registry.methods(setting.name)
+        assert {flaw_of(methods.get(name), setting) for name in methods.names()} == {""}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
