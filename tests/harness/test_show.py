@@ -221,7 +221,8 @@ def test_the_command_prints_the_card_and_then_the_parameters() -> None:
     assert lines[-1] == (
         "N_param on sd-1.4: 0.19 % (1,635,984 of 859,520,964 parameters), with the paper tier's options"
     )
-    assert err.getvalue().strip() in ("", "Counting parameters on sd-1.4; --no-params leaves it out.")
+    first = err.getvalue().partition("\n")[0]  # an older torch warns below it where there is no GPU
+    assert first in ("", "Counting parameters on sd-1.4; --no-params leaves it out.")
 
 
 def test_json_parses_and_counts(tiny_models: Path) -> None:
