@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         run,
     )
     from harness.executors.job import Work
-    from harness.front_door import plan
+    from harness.front.front_door import plan
     from methods import parts
 
 __all__ = [
@@ -73,7 +73,9 @@ _HOME = Path(__file__).parent
 
 
 def _import_engine() -> None:
-    """Import `harness` from beside this file; that imports the other packages from there (`harness.import_path`)."""
+    """Import `harness` from beside this file; that imports the other packages from there
+    (`harness.sources.import_path`).
+    """
     file = _HOME / "harness" / "__init__.py"
     loaded = sys.modules.get("harness")
     if loaded is not None:
@@ -92,7 +94,7 @@ def _import_engine() -> None:
 
 
 _import_engine()
-from harness.import_path import leave_current_folder  # noqa: E402  (of the package that was just found)
+from harness.sources.import_path import leave_current_folder  # noqa: E402  (of the package that was just found)
 
 
 def __getattr__(name: str) -> Any:
@@ -101,7 +103,7 @@ def __getattr__(name: str) -> Any:
     if name == "parts":
         found: Any = import_module("methods.parts")
     elif name == "plan":
-        found = import_module("harness.front_door").plan
+        found = import_module("harness.front.front_door").plan
     else:
         found = getattr(import_module("harness"), name)
     globals()[name] = found

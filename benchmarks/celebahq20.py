@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.mini.concepts import MiniConcepts
 from benchmarks.paper_data.celeba_hq import CELEBA_HQ
-from harness.prepared import Part, PreparedTasks
+from harness.data.manifest import Part, PreparedTasks
 from harness.spec import Benchmark
 
 BENCHMARK = Benchmark(

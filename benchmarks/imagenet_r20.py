@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.mini.object_tasks import BENCHMARK as OBJECTS
 from benchmarks.mini.object_tasks import ObjectClasses
 from benchmarks.paper_data.imagenet_r import IMAGENET_R
-from harness.class_prepared import PreparedClasses
+from harness.data.class_manifest import PreparedClasses
 from harness.spec import Benchmark
 
 BENCHMARK = Benchmark(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.mini.concepts import MiniConcepts
 from benchmarks.paper_data.celeba_hq import CELEBA_HQ
 from benchmarks.paper_data.gldv2 import GLDV2
-from harness.prepared import Part, PreparedTasks
+from harness.data.manifest import Part, PreparedTasks
 from harness.spec import Benchmark
 
 BENCHMARK = Benchmark(

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.api import Prepared, prepare
-    from harness.backbones.adaptable import Adapter, attach
-    from harness.catalogue import list_benchmarks, list_methods
+    from harness.backbones.adapters import Adapter, attach
     from harness.errors import (
         BenchError,
         CellsFailedError,
@@ -23,11 +22,12 @@ if TYPE_CHECKING:
         UnwritableError,
         UsageError,
     )
-    from harness.front_door import run
+    from harness.front.catalogue import list_benchmarks, list_methods
+    from harness.front.front_door import run
+    from harness.front.run_plan import RunPlan
     from harness.method import Method
-    from harness.run_plan import RunPlan
     from harness.spec import Benchmark, ClassOptions, MethodOptions, MethodSpec, RunSpec, Task
-    from reports.compare import Comparison
+    from reports.compare.runs import Comparison
     from reports.run_results import Results, compare, load_results
 
 __all__ = [
@@ -38,15 +38,15 @@ __all__ = [
 ]  # fmt: skip
 
 HOME = {
-    "Adapter": "harness.backbones.adaptable", "attach": "harness.backbones.adaptable",
+    "Adapter": "harness.backbones.adapters", "attach": "harness.backbones.adapters",
     "Method": "harness.method",
     "Benchmark": "harness.spec", "ClassOptions": "harness.spec", "MethodOptions": "harness.spec",
     "MethodSpec": "harness.spec", "RunSpec": "harness.spec", "Task": "harness.spec",
-    "run": "harness.front_door", "RunPlan": "harness.run_plan",
+    "run": "harness.front.front_door", "RunPlan": "harness.front.run_plan",
     "prepare": "harness.api", "Prepared": "harness.api",
-    "list_benchmarks": "harness.catalogue", "list_methods": "harness.catalogue",
+    "list_benchmarks": "harness.front.catalogue", "list_methods": "harness.front.catalogue",
     "Results": "reports.run_results", "compare": "reports.run_results", "load_results": "reports.run_results",
-    "Comparison": "reports.compare",
+    "Comparison": "reports.compare.runs",
     **dict.fromkeys(
         ("BenchError", "CellsFailedError", "LibraryError", "MachineError", "OutOfMemoryError", "PluginError",
          "StoreError", "UncountedSourceWarning", "UnwritableError", "UsageError"), "harness.errors",
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> "Any":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    import harness.import_path  # noqa: F401  (this program's packages from beside each other)
+    import harness.sources.import_path  # noqa: F401  (this program's packages from beside each other)
 
     found = getattr(import_module(HOME[name]), name)
     globals()[name] = found

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import registry
-from harness.backbones.known import label, resolved
-from harness.cautions import cautions, image_cautions
+from harness.backbones.hashes import MEMO, Fingerprints
+from harness.backbones.hub import label, resolved
+from harness.engine.cautions import cautions, image_cautions
+from harness.engine.devices import Slot, make_slots
+from harness.engine.plan import CellRequest, Plan
+from harness.engine.runner import Progress, check
 from harness.errors import UsageError, unknown
-from harness.fingerprint import MEMO, Fingerprints
 from harness.method import Method
-from harness.method_checks import learner_of
-from harness.method_source import warn_of_uncounted
-from harness.plan import CellRequest, Plan
-from harness.runner import Progress, check
+from harness.plugins.method_checks import learner_of
 from harness.settings.base import Given, Setting
-from harness.slots import Slot, make_slots
+from harness.sources.method_source import warn_of_uncounted
 from harness.spec import Benchmark, MethodSpec, RunSpec, SettingName, Tier
-from harness.store import Store
+from harness.store.store import Store
 
 if TYPE_CHECKING:
-    from harness.photo_sets import Watch
+    from harness.data.selection import Watch
 
 # one of these exists where the kernel offers an NVIDIA GPU (the last one under WSL)
 GPU_FILES = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
@@ -60,7 +60,7 @@ def find_benchmark(
     Raises:
         UsageError: none of them, or not of that setting.
     """
-    from harness.photo_sets import unwatched
+    from harness.data.selection import unwatched
 
     found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side)
     if setting is not None and found.setting != setting:
@@ -85,7 +85,7 @@ def _find(
             raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
     if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)
-    from harness.prepared import prepared_benchmark, prepared_names
+    from harness.data.manifest import prepared_benchmark, prepared_names
 
     prepared = prepared_benchmark(name, tier)
     if prepared is not None and (not folder or setting in (None, prepared.setting)):

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import api, registry
-from harness.backbones.known import KNOWN, is_folder
+from harness.backbones.hashes import model_folder
+from harness.backbones.hub import KNOWN, is_folder
 from harness.backbones.pipeline_files import check_pipeline
-from harness.class_files import FileImages
+from harness.data.class_files import FileImages
+from harness.data.manifest import PreparedImages, prepared_benchmark, prepared_names
+from harness.engine.devices import default_jobs
 from harness.errors import BenchError, UsageError, first_line, nearest, presentable
-from harness.fingerprint import model_folder
-from harness.libraries import try_imports
-from harness.limits import cannot_start
-from harness.prepared import PreparedImages, prepared_benchmark, prepared_names
+from harness.machine.libraries import try_imports
+from harness.machine.limits import cannot_start
 from harness.settings.base import ModelPart
-from harness.slots import default_jobs
 from harness.spec import Benchmark, RunSpec, SettingName, Task
 
 State = Literal["ready", "note", "missing", "broken"]

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.backbones.adaptable import Adaptable
+    from harness.backbones.adapters import Adaptable
     from harness.backbones.classifier import Classifier, Prompt
     from harness.backbones.text_to_image import TextToImage
-    from harness.lesson import Batch, Lesson
+    from harness.settings.customization.task_data import Batch, Lesson
 
 O = TypeVar("O", bound=Options)  # noqa: E741  (O for options)
 
@@ -167,13 +167,13 @@ class Method(ABC, Generic[O]):
         Raises:
             UsageError: a class has no source that can be read, or one of its `data_files` is missing.
         """
-        from harness.method_source import method_source
+        from harness.sources.method_source import method_source
 
         return method_source(cls, Method).digest
 
     @classmethod
     def source_notes(cls) -> tuple[str, ...]:
         """Sentences on its source, for before a run: what cannot be counted of it (`exec`), and likely mistakes."""
-        from harness.method_source import method_source
+        from harness.sources.method_source import method_source
 
         return method_source(cls, Method).notes

@@ -14,9 +14,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, unknown
-from harness.import_path import PACKAGES
-from harness.libraries import library_failure
-from harness.plugin_errors import not_loaded
+from harness.machine.libraries import library_failure
+from harness.plugins.errors import not_loaded
+from harness.sources.import_path import PACKAGES
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -142,7 +142,7 @@ def methods(setting: SettingName = "customization") -> Registry[type[Method[Any]
 
 @cache
 def _methods(setting_name: SettingName) -> Registry[type[Method[Any]]]:
-    from harness.method_checks import flaw
+    from harness.plugins.method_checks import flaw
 
     of = setting(setting_name)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.identity import MadeBy
 from harness.spec import Frozen, SettingName
+from harness.store.identity import MadeBy
 
 FIXED_ORDER = "for every seed"  # how a protocol's class order ends where the seeds do not draw it
-SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.migrations`
+SCHEMA_VERSION = 1  # of results.json and of reference results; run files have their own, see `harness.store.migrations`
 
 # the metrics of the built-in settings, in the order in which files list them; plugins have more
 METRICS = (
@@ -218,6 +218,6 @@ class CellResult(Frozen):
     made_by: MadeBy = MadeBy()
     registered: bool = True  # whether it is the benchmark that is registered under its name, with published figures
     inherited: tuple[str, ...] = ()  # options that say how much is trained and are another tier's defaults
-    # where `reports.apart` added something to the benchmark's name: the name itself; and why
+    # where `reports.cells.apart` added something to the benchmark's name: the name itself; and why
     called: str = ""
     apart: tuple[str, ...] = ()

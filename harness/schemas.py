@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from harness.baseline import Baseline
-from harness.recorded import RunRecord
+from harness.records.run_file import RunRecord
+from harness.regression.baseline import Baseline
 from harness.results import Figures, Results
-from harness.store import write_atomically
+from harness.store.store import write_atomically
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FILES: Mapping[str, type[BaseModel]] = {

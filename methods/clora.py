@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.backbones.adaptable import Adaptable
+    from harness.backbones.adapters import Adaptable
 
 
 class CLoRAOptions(LoRAOptions):
@@ -71,7 +71,7 @@ class CLoRA(LoRA):
         return token
 
     def penalties(self) -> Mapping[str, Tensor]:
-        from harness.backbones.adaptable import joined
+        from harness.backbones.adapters import joined
 
         residuals = [adapter.residual() for adapter in joined(self.adapters.values())]
         return {"forget": self.options.lambda_forget * parts.forget_loss(self.changes, residuals)}

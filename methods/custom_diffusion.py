@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from harness.backbones.adaptable import Adaptable
-    from harness.lesson import Batch, Lesson
+    from harness.backbones.adapters import Adaptable
+    from harness.settings.customization.task_data import Batch, Lesson
 
 # what the mini tier fixes for the whole family; `stamina-bench tune` chooses the rest
 MINI: Mapping[str, Any] = {"steps": 60, "token_init": "category", "prior_images": 0, "augment": False}
@@ -56,7 +56,7 @@ class CustomDiffusion(Method[CustomDiffusionOptions]):
     }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        from harness.backbones.adaptable import attach
+        from harness.backbones.adapters import attach
 
         o = self.options
         self.adapters = attach(model, lambda name, projection: parts.FullResidual(projection))

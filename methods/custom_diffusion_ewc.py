@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.backbones.adaptable import Adaptable
-    from harness.lesson import Lesson
+    from harness.backbones.adapters import Adaptable
+    from harness.settings.customization.task_data import Lesson
 
 
 class EWCOptions(CustomDiffusionOptions):

@@ -98,7 +98,7 @@ class JointQKV(Method[JointQKVOptions]):
     def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
         from torch import nn
 
-        from harness.backbones.adaptable import attach
+        from harness.backbones.adapters import attach
 
         attach(model, lambda name, projection: parts.FullResidual(projection))
         return nn.Module()

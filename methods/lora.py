@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from harness.backbones.adaptable import Adaptable
+    from harness.backbones.adapters import Adaptable
 
 
 class RankOptions(Options):
@@ -51,7 +51,7 @@ class LoRA(Method[RankOptions]):
     }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        from harness.backbones.adaptable import attach
+        from harness.backbones.adapters import attach
 
         o = self.options
         self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, o.rank, generator))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from harness.backbones.adaptable import Adaptable, Adapter
+    from harness.backbones.adapters import Adaptable, Adapter
 
 
 class MaskOptions(Options):
@@ -91,7 +91,7 @@ class Stamina(Method[MaskOptions]):
     }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        from harness.backbones.adaptable import attach
+        from harness.backbones.adapters import attach
 
         o = self.options
 
@@ -111,7 +111,7 @@ class Stamina(Method[MaskOptions]):
         return parts.task_token(model, o, generator)
 
     def penalties(self) -> Mapping[str, Tensor]:
-        from harness.backbones.adaptable import joined
+        from harness.backbones.adapters import joined
 
         adapters = joined(self.adapters.values())
         forget = parts.forget_loss(self.changes, [adapter.residual() for adapter in adapters])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from harness.backbones.adaptable import Adaptable
+    from harness.backbones.adapters import Adaptable
 
 
 class TextualInversionOptions(MethodOptions):

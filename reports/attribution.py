@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.attribution import FOLDER, as_csv, read_rows
+from harness.records.attribution import FOLDER, as_csv, read_rows
 from harness.results import CellResult
-from reports.apart import own_base
+from reports.cells.apart import own_base
 
 
 def attribution_files(cells: Sequence[CellResult]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import secrets
 import unicodedata
 from pathlib import Path
 
-from harness.identity import SHOWN, short
+from harness.store.identity import SHOWN, short
 
 MAX_PART = 80  # characters of one word in a file name: three of them stay below the 255 bytes of common file systems
 

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from harness.csv_cells import harmless
+from harness.formats.csv_cells import harmless
 from harness.results import SCHEMA_VERSION, CellResult, Row, TidyRow
-from reports.apart import told_apart
+from reports.cells.apart import told_apart
 
 COLUMNS = tuple(TidyRow.model_fields)
 TYPES = {
@@ -34,7 +34,7 @@ def tidy(cells: Sequence[CellResult], details: bool = False) -> pd.DataFrame:
 
     Returns:
         A frame with the columns `COLUMNS`. `method` holds the label of the cell's line, so that two settings of one
-        method stay apart; benchmarks and backbones of one name do, too (`reports.apart`). `task` is a nullable
+        method stay apart; benchmarks and backbones of one name do, too (`reports.cells.apart`). `task` is a nullable
         integer, missing for a figure of the whole cell; `low` and `high` are NaN where there is no interval. Values
         keep their row's unit.
     """

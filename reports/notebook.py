@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from harness.errors import presentable
-from reports.columns import presentation
-from reports.plain import text_rows
-from reports.sheets import Sheet
-from reports.summary import Table
+from reports.tables.columns import presentation
+from reports.tables.sheets import Sheet
+from reports.tables.summary import Table
+from reports.tables.text import text_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, first_line
-from harness.migrations import refuse_newer
 from harness.results import METRICS, CellResult, Row
 from harness.spec import Frozen, SettingName
-from reports.apart import own_name, told_apart
-from reports.columns import column
+from harness.store.migrations import refuse_newer
+from reports.cells.apart import own_name, told_apart
+from reports.cells.lines import is_partial
 from reports.files import slug, write_atomically
-from reports.lines import is_partial
-from reports.measured import Protocols
-from reports.published import published_benchmarks
-from reports.summary import join
+from reports.tables.columns import column
+from reports.tables.measured import Protocols
+from reports.tables.published import published_benchmarks
+from reports.tables.summary import join
 
 PROTOCOL = "protocol.json"
 REFERENCE_VERSION = 2  # of protocol.json

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import recorded
 from harness.errors import UsageError, unknown
+from harness.records import run_file as recorded
 from harness.results import CellResult, Unfinished
-from reports.apart import told_apart_in_both, told_apart_with
-from reports.compare import Comparison, compare_entries
-from reports.entries import Entry, from_cells, from_reference
+from reports.cells.apart import told_apart_in_both, told_apart_with
+from reports.compare.runs import Comparison, compare_entries
 from reports.frame import tidy
 from reports.reference import is_reference
+from reports.statistics.entries import Entry, from_cells, from_reference
 from reports.tables import build_tables, to_text
 
 if TYPE_CHECKING:

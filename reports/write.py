@@ -8,21 +8,21 @@ from typing import cast
 
 from harness.errors import UsageError
 from harness.results import CellResult, Unfinished
-from reports import paper, sheets
-from reports.apart import told_apart_with
 from reports.attribution import attribution_files
+from reports.cells.apart import told_apart_with
 from reports.figures.save import drawing
 from reports.figures.style import Kind
 from reports.files import write_atomically
 from reports.frame import tidy, to_csv, to_results
-from reports.macros import to_macros
-from reports.measured import full_rows, registered_names
-from reports.orders import order_sheets
 from reports.page import write_page
-from reports.paired import paired_sheets, pairwise_csv, read_pairs
-from reports.paired_orders import class_order_sheets, pairwise_rows
+from reports.paper import tables as paper
 from reports.pictures import save_pictures
-from reports.tables import build_tables, stack_csv, to_latex_document, to_markdown
+from reports.statistics.orders import order_sheets
+from reports.statistics.paired_images import paired_sheets, pairwise_csv, read_pairs
+from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
+from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
+from reports.tables.macros import to_macros
+from reports.tables.measured import full_rows, registered_names
 
 KINDS = ("latex", "md", "csv", "json", "html", "png", "pdf")
 

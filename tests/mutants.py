@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "tests/reference/test_{}_reference.py"
 LOSSES, MASKS, TOKENS = REFERENCE.format("losses"), REFERENCE.format("masks"), REFERENCE.format("tokens")
 EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.format("mmd")
-STACK, LAYERS = "tests/harness/test_stack.py", "tests/harness/test_unet_layers.py"
-MISTAKES = "tests/harness/test_plugin_mistakes.py"
+STACK, LAYERS = "tests/harness/backbones/test_batched_adapters.py", "tests/harness/backbones/test_unet_layers.py"
+MISTAKES = "tests/harness/plugins/test_plugin_mistakes.py"
 VERIFY = "stamina-bench verify"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
@@ -47,17 +47,18 @@ MUTANTS = (
     Mutant("methods/parts/tokens.py", "relu(self.weight1.sum(dim=1) + self.bias1)",
            "(self.weight1.sum(dim=1) + self.bias1)", TOKENS),
     # what is computed together, or in an order of its own
-    Mutant("harness/backbones/stack.py", "(self.joint, place)", "(self.joint, 0)", STACK),
-    Mutant("harness/backbones/stack.py", "all(map(_says_stackable, map(type, one.modules()))) and", "", STACK),
-    Mutant("harness/backbones/stack.py", 'defined - {"__init__"}', "not defined", STACK),
-    Mutant("harness/backbones/stack.py", "uses[id(tensor)] == 1", "uses[id(tensor)]", STACK),
-    Mutant("harness/backbones/stack.py", "[self.place] += self.own.grad", "[self.place] += 0", MISTAKES),
-    Mutant("harness/backbones/stack.py", "part.copy_(self.own.data)", "pass", MISTAKES),
-    Mutant("harness/gradients.py", "if id(leaf) not in known:", "if False:", MISTAKES),
-    Mutant("harness/gradients.py", "and term.item() != 0", "and False", MISTAKES),
+    Mutant("harness/backbones/batched_adapters.py", "(self.joint, place)", "(self.joint, 0)", STACK),
+    Mutant("harness/backbones/batched_adapters.py", "all(map(_says_stackable, map(type, one.modules()))) and",
+           "", STACK),
+    Mutant("harness/backbones/batched_adapters.py", 'defined - {"__init__"}', "not defined", STACK),
+    Mutant("harness/backbones/batched_adapters.py", "uses[id(tensor)] == 1", "uses[id(tensor)]", STACK),
+    Mutant("harness/backbones/batched_adapters.py", "[self.place] += self.own.grad", "[self.place] += 0", MISTAKES),
+    Mutant("harness/backbones/batched_adapters.py", "part.copy_(self.own.data)", "pass", MISTAKES),
+    Mutant("harness/plugins/gradients.py", "if id(leaf) not in known:", "if False:", MISTAKES),
+    Mutant("harness/plugins/gradients.py", "and term.item() != 0", "and False", MISTAKES),
     Mutant("methods/parts/masks.py", "unbind(len(outer))", "flip(len(outer)).unbind(len(outer))", STACK),
-    Mutant("harness/backbones/frozen.py", "weight.flip(2, 3)", "weight", LAYERS),
-    Mutant("harness/backbones/frozen.py", "self._packed[0] != state", "False", LAYERS),
+    Mutant("harness/backbones/packed_convolutions.py", "weight.flip(2, 3)", "weight", LAYERS),
+    Mutant("harness/backbones/packed_convolutions.py", "self._packed[0] != state", "False", LAYERS),
     Mutant("harness/backbones/attention.py", "rows = key.shape[0]", "rows = count", LAYERS),
     # EWC
     Mutant("methods/parts/fisher.py", "each.square().sum(dim=0)", "each.sum(dim=0).square()", EWC),
@@ -73,7 +74,8 @@ MUTANTS = (
     Mutant("methods/parts/prior.py", "[weight / count]", "[1 / count]", PRIOR),
     Mutant("methods/parts/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
     Mutant("methods/parts/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
-    Mutant("harness/lesson.py", "/ counted.sum(dim=(1, 2, 3))", "/ counted[0].numel()", PRIOR),
+    Mutant("harness/settings/customization/task_data.py", "/ counted.sum(dim=(1, 2, 3))",
+           "/ counted[0].numel()", PRIOR),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
     # and would `stamina-bench verify` notice?

@@ -12,8 +12,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from harness.class_files import class_tasks
-from harness.class_tasks import ClassTask, Split, class_order, split_into
+from harness.data.class_files import class_tasks
+from harness.data.class_tasks import ClassTask, Split, class_order, split_into
 
 if TYPE_CHECKING:
     import numpy as np

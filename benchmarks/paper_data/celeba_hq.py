@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.manifest import Credit
+from harness.data.selection import Listed, Survey, Watch, natural
 from harness.errors import UsageError
-from harness.photo_sets import Listed, Survey, Watch, natural
-from harness.prepared import Credit
 
 IMAGES, MAPPING, IDENTITIES = "CelebA-HQ-img", "CelebA-HQ-to-CelebA-mapping.txt", "identity_CelebA.txt"
 HEADER = ["idx", "orig_idx", "orig_file"]

@@ -20,9 +20,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from benchmarks.paper_data.tables import rows
+from harness.data.manifest import Credit
+from harness.data.selection import Listed, Survey, Watch, natural
 from harness.errors import UsageError
-from harness.photo_sets import Listed, Survey, Watch, natural
-from harness.prepared import Credit
 
 CLEAN, TRAIN = "train_clean.csv", "train.csv"
 CREDITS = "train_attribution.csv"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.class_prepared import Found, FoundClass
+from harness.data.class_manifest import Found, FoundClass
 from harness.errors import UsageError
 
 TRAIN, TEST = "imagenet-r_train.yaml", "imagenet-r_test.yaml"
@@ -181,7 +181,7 @@ def _entries(path: Path) -> list[tuple[str, int]]:
     """A list's paths and labels."""
     import yaml
 
-    from harness.recorded import YAML_LOADER  # a safe one: no objects are made
+    from harness.records.run_file import YAML_LOADER  # a safe one: no objects are made
 
     malformed = UsageError(f"{path} is not YAML with as many `targets` as `data`; get it again, from {SPLITS}.")
     try:

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.data.selection import Watch
 from harness.errors import UsageError
-from harness.photo_sets import Watch
 
 FIELD_LIMIT = 1 << 24  # characters: one line of train_clean.csv lists every image of a landmark
 

@@ -8,7 +8,7 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from harness.backbones.adaptable import Projection
+from harness.backbones.adapters import Projection
 
 
 class LeanAttention(Attention):  # type: ignore[misc]  # diffusers is untyped

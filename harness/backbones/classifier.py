@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from harness.backbones.adaptable import Adapter, Projection, attached, fold
+from harness.backbones.adapters import Adapter, Projection, attached, fold
 from harness.backbones.classifier_files import WEIGHTS, read_config
 from harness.errors import UsageError, first_line
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.backbones.checks import refuse_pointers
 from harness.errors import UsageError
-from harness.weights import refuse_pointers
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.backbones.checks import check_extractor, hub_weights
 from harness.errors import UsageError, first_line
-from harness.weights import check_extractor, hub_weights
 
 
 class Extractor:

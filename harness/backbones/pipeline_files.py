@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.backbones.checks import check_family, check_parts, hub_weights
 from harness.errors import UsageError, reason
-from harness.weights import check_family, check_parts, hub_weights
 
 
 def check_pipeline(folder: Path, source: str) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import cross_attention
-from harness.backbones.blueprint import UNET
+from harness.backbones.adapters import cross_attention
+from harness.backbones.architecture import UNET
 
 
 class Architecture:

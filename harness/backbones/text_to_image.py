@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
-from harness.backbones.blueprint import images_at_once
-from harness.backbones.frozen import freeze
-from harness.backbones.memory import out_of_memory, release
+from harness.backbones.adapters import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
+from harness.backbones.architecture import images_at_once
+from harness.backbones.checks import check_parts
+from harness.backbones.oom import out_of_memory, release
+from harness.backbones.packed_convolutions import freeze
 from harness.backbones.posterior import Posterior
 from harness.errors import UsageError, first_line
 from harness.spec import Sampling
-from harness.weights import check_parts
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline

@@ -96,7 +96,7 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, too.", envvar=DEBUG)] = False,
 ) -> None:
     """Options before the command."""
-    from harness.limits import check_current_folder
+    from harness.machine.limits import check_current_folder
 
     check_current_folder()
 
@@ -167,8 +167,8 @@ def main() -> None:
 
 def _tell(error: BaseException) -> ExitCode:
     """One sentence on an error, unless the user interrupted; gives the exit code."""
-    from harness.libraries import library_failure
-    from harness.limits import of_system
+    from harness.machine.libraries import library_failure
+    from harness.machine.limits import of_system
 
     if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):  # the parser's word for both
         error = error.__cause__

@@ -32,7 +32,7 @@ WHY = {
 @cache.command("info", epilog=EPILOG)
 def info_command(runs: Runs = Path("runs"), as_json: Json = False) -> None:
     """Say what takes how much space, by kind of step and by run, and what no run refers to. Reads manifests only."""
-    from harness.cache import summary
+    from harness.records.inventory import summary
 
     found = summary(runs)
     if as_json:
@@ -81,18 +81,18 @@ def verify_command(
     as_json: Json = False,
 ) -> None:
     """Hash every file of every step again, and name what is damaged, missing or extra. Exit code 1 if anything is."""
-    from harness import damage
-    from harness.cache import UNREADABLE, store_of, survey
-    from harness.slots import default_jobs
+    from harness.engine.devices import default_jobs
+    from harness.records import integrity
+    from harness.records.inventory import UNREADABLE, store_of, survey
 
     found = survey(store_of(runs))
     steps = [found.steps[key] for key in sorted(found.steps)]
     whole, rows = 0, []
-    for verdict in _shown(damage.check_steps(steps, found.steps, default_jobs(["cpu"])), found):
+    for verdict in _shown(integrity.check_steps(steps, found.steps, default_jobs(["cpu"])), found):
         whole += verdict.whole
         if not verdict.problems:
             continue
-        done = damage.repair(verdict, found.root) if repair and not verdict.whole else None
+        done = integrity.repair(verdict, found.root) if repair and not verdict.whole else None
         problems = [{"sort": p.sort, "file": p.file, "text": p.text, "damage": p.damage} for p in verdict.problems]
         kind = "unreadable" if verdict.step.kind == UNREADABLE else verdict.step.kind
         rows.append({"key": verdict.step.key, "kind": kind, "whole": verdict.whole, "problems": problems, "done": done})
@@ -165,7 +165,7 @@ def prune_command(
 
     Delete a run's file in RUNS/runs first to give its steps up. What a step of any run builds on stays.
     """
-    from harness.prune import Policy, carry_out, parse_age, plan_prune
+    from harness.records.prune import Policy, carry_out, parse_age, plan_prune
 
     policy = Policy(parse_age(older_than), damaged, tuning)
     found, decision = plan_prune(runs, policy)

@@ -15,10 +15,10 @@ from harness.cli.app import EPILOG, LeftOut, app, err, note, out
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from harness.estimate import Cost
+    from harness.estimates.estimate import Cost
+    from harness.executors.job_records import Ledger, Queued
     from harness.executors.slurm import SlurmOptions
-    from harness.ledger import Ledger, Queued
-    from harness.standing import RunStanding
+    from harness.executors.status import RunStanding
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 
@@ -56,10 +56,10 @@ def device_there(device: str, options: SlurmOptions) -> str:
 
 def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait: bool, quiet: bool) -> ExitCode:
     """Submit what the store lacks of a prepared and recorded run; with `wait`, stay until its jobs are over."""
-    from harness.estimate import estimate
+    from harness.engine.devices import Slot
+    from harness.estimates.estimate import estimate
     from harness.executors import slurm
-    from harness.recorded import record_failures
-    from harness.slots import Slot
+    from harness.records.run_file import record_failures
 
     kind, pending = prepared.plan.context.device_type, prepared.progress.pending
     scores = {cell.score for cell in prepared.plan.cells} & {step.key for step in pending}
@@ -88,8 +88,8 @@ def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait
 
 def print_jobs(prepared: Any, cost: Cost, options: SlurmOptions) -> None:
     """The jobs that would be submitted, each with what it waits for."""
-    from harness.jobs import divide, title
-    from harness.taken import duration
+    from harness.estimates.history import duration
+    from harness.executors.partition import divide, title
 
     jobs = divide(prepared.plan, prepared.progress.pending, cost.steps, 60.0 * options.minutes)
     table = RichTable(title=f"{len(jobs)} Slurm jobs of at most {options.minutes} min", title_justify="left")
@@ -104,9 +104,9 @@ def print_jobs(prepared: Any, cost: Cost, options: SlurmOptions) -> None:
 
 
 def _follow(prepared: Any, run_file: Path, ledger: Ledger, *, quiet: bool) -> ExitCode:
-    from harness.display import make_display
+    from harness.engine.display import make_display
     from harness.executors.watch import watch
-    from harness.recorded import record_failures
+    from harness.records.run_file import record_failures
 
     display = make_display(err, quiet=quiet)
     prepared.store.damaged = display.note
@@ -126,8 +126,8 @@ def status_command(
     runs: Runs = Path("runs"), as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show how far each run of a results folder is, who works on it, and its jobs on a cluster; writes nothing."""
-    from harness.recorded import each_run
-    from harness.standing import standing
+    from harness.executors.status import standing
+    from harness.records.run_file import each_run
 
     left_out = LeftOut()
     asked = {path: (ledger, queued) for path, ledger, queued in _asked(runs, left_out, from_afar=True)}
@@ -146,7 +146,7 @@ def cancel_command(
 ) -> None:
     """End the Slurm jobs of the runs of a results folder; what they finished is kept."""
     from harness.executors import slurm
-    from harness.recorded import described_cells, each_run
+    from harness.records.run_file import described_cells, each_run
 
     left_out = LeftOut()
     asked = {path: queued for path, _, queued in _asked(runs, left_out)}
@@ -166,7 +166,7 @@ def _asked(
 ) -> list[tuple[Path, Ledger, dict[str, Queued]]]:
     """Each run's file, its jobs, and those that Slurm has in its queue; with `from_afar` there need be no Slurm."""
     from harness.executors import slurm
-    from harness.standing import ledgers
+    from harness.executors.status import ledgers
 
     found = list(ledgers(runs, left_out))
     if not found:

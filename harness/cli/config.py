@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from harness.config_file import read_options
 from harness.errors import UsageError, nearest
+from harness.front.config_file import read_options
 
 
 def read_config(context: typer.Context, value: Path | None) -> Path | None:

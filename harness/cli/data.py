@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.cli.app import EPILOG, Offline, app, note, out
 from harness.cli.photos import MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
-from harness.option_values import known_setting
+from harness.front.option_values import known_setting
 
 CONSENT = (
     "These are photographs of people: personalising a model on someone's face without their consent does harm. Use "
@@ -81,8 +81,9 @@ def prepare_command(
 
     The data set is only read, and nothing of it is copied. Sources, terms and formats: docs/data.md.
     """
-    from harness import photo_sets, registry
-    from harness.prepared import PreparedTasks, checked_name, write_manifest
+    from harness import registry
+    from harness.data import selection
+    from harness.data.manifest import PreparedTasks, checked_name, write_manifest
 
     checked_name(name)
     notes: list[str] = []
@@ -108,11 +109,11 @@ def prepare_command(
             )
         if category is not None and category_column is not None:
             raise UsageError("Give --category or --category-column, not both.")
-        from harness.hub_tables import Columns, prepare_table
+        from harness.data.hf_datasets import Columns, prepare_table
 
         manifest = prepare_table(
             name, hf, Columns(concept_column, image_column, category, category_column),
-            photo_sets.Draw(seed=seed, min_images=min_images or 2, images_per_concept=2),
+            selection.Draw(seed=seed, min_images=min_images or 2, images_per_concept=2),
             split=split, revision=revision, concepts=concepts, images_per_concept=images_per_concept, offline=offline,
             watch=watch, notes=notes,
         )  # fmt: skip
@@ -123,10 +124,10 @@ def prepare_command(
         assert isinstance(tasks, PreparedTasks)
         lists = {"people": people, "landmarks": landmarks}
         _check_sources(name, tasks, roots, lists)
-        least = photo_sets.MIN_IMAGES if min_images is None else min_images
-        draw = photo_sets.Draw(
+        least = selection.MIN_IMAGES if min_images is None else min_images
+        draw = selection.Draw(
             seed=seed, min_images=least,
-            images_per_concept=min(least, photo_sets.IMAGES_PER_CONCEPT) if images_per_concept is None
+            images_per_concept=min(least, selection.IMAGES_PER_CONCEPT) if images_per_concept is None
             else images_per_concept,
         )  # fmt: skip
         given = {
@@ -134,7 +135,7 @@ def prepare_command(
             for part in tasks.parts
             if (path := lists.get(part.photo_set.list_option)) is not None
         }
-        manifest = photo_sets.prepare(name, tasks.parts, roots, draw, given, watch, notes)
+        manifest = selection.prepare(name, tasks.parts, roots, draw, given, watch, notes)
     path = write_manifest(manifest, folder)
     _tell(manifest, path, folder, notes, as_json)
 
@@ -142,7 +143,7 @@ def prepare_command(
 @data.command("list", epilog=EPILOG)
 def list_command(folder: Folder = None, as_json: Json = False) -> None:
     """List what is prepared and what could be: where its data set is to be had, and under which terms."""
-    from harness.prepared import data_folder, manifest_path, prepared_names, read_manifest
+    from harness.data.manifest import data_folder, manifest_path, prepared_names, read_manifest
 
     place, waiting = data_folder(folder), _preparable()
     rows: list[dict[str, Any]] = []
@@ -206,8 +207,8 @@ def check_command(
     Of a folder of your own images: list what `run` would use of it, the category words, and all that it would not.
     """
     from harness.api import is_own_folder
-    from harness.class_prepared import ClassManifest, read_class_manifest
-    from harness.prepared import PreparedImages, prepared_names, read_manifest, tasks_of
+    from harness.data.class_manifest import ClassManifest, read_class_manifest
+    from harness.data.manifest import PreparedImages, prepared_names, read_manifest, tasks_of
 
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
@@ -259,7 +260,7 @@ def presentable_lines(lines: Iterable[str]) -> str:
 def _preparable() -> dict[str, Any]:
     """The registered benchmarks that are prepared from data sets: name -> their PreparedTasks."""
     from harness import registry
-    from harness.prepared import PreparedTasks
+    from harness.data.manifest import PreparedTasks
 
     found: dict[str, Any] = {}
     for name in registry.benchmarks().names():
@@ -272,7 +273,7 @@ def _preparable() -> dict[str, Any]:
 def _preparable_classes() -> dict[str, Any]:
     """The registered classification benchmarks that are prepared from a data set: name -> their PreparedClasses."""
     from harness import registry
-    from harness.class_prepared import PreparedClasses
+    from harness.data.class_manifest import PreparedClasses
 
     return {
         name: source
@@ -286,9 +287,9 @@ def _prepare_classes(
     name: str, roots: dict[str, Path], split_lists: Path | None, others: list[str], folder: Path | None, as_json: bool
 ) -> None:
     """`prepare` for a classification benchmark; `others` are options given that it does not take."""
-    from harness.class_prepared import prepare_classes, write_class_manifest
-    from harness.photo_skips import first_ones
-    from harness.prepared import VARIABLE, data_folder
+    from harness.data.class_manifest import prepare_classes, write_class_manifest
+    from harness.data.manifest import VARIABLE, data_folder
+    from harness.data.skipped_files import first_ones
 
     source = _preparable_classes()[name]
     if source.of.key not in roots:
@@ -321,7 +322,7 @@ def _prepare_classes(
 
 def _class_row(name: str, source: Any, folder: Path | None) -> dict[str, Any]:
     """A classification benchmark's row of `list`."""
-    from harness.class_prepared import manifest_path, read_class_manifest
+    from harness.data.class_manifest import manifest_path, read_class_manifest
 
     row: dict[str, Any] = {"name": name, "state": "missing", "concepts": 0, "images": 0, "origins": []}
     try:
@@ -365,9 +366,9 @@ def _check_sources(name: str, tasks: Any, roots: dict[str, Path], lists: dict[st
 
 def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_json: bool) -> None:
     """What was prepared, under which terms, and what to do with it."""
-    from harness.category_words import FROM_NAME, Category, told, words_of_name
-    from harness.photo_skips import first_ones
-    from harness.prepared import VARIABLE, data_folder
+    from harness.data.category_words import FROM_NAME, Category, told, words_of_name
+    from harness.data.manifest import VARIABLE, data_folder
+    from harness.data.skipped_files import first_ones
 
     small = sum(min(photo.width, photo.height) < 512 for task in manifest.tasks for photo in task.images)
     for origin in manifest.origins.values():

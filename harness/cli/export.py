@@ -64,9 +64,9 @@ def export_command(
     device: Device = "cpu",
 ) -> None:
     """Write what a method learnt as files that diffusers loads without anything of this project."""
-    from harness.learnt import load
-    from harness.model_card import model_card
-    from harness.new_folder import check_new, new_folder
+    from harness.export.model_card import model_card
+    from harness.export.trained_model import load
+    from harness.store.atomic import check_new, new_folder
 
     if rank is not None and form is Form.PIPELINE:
         raise UsageError("--rank is for --as lora; a pipeline has its weights whole.")
@@ -76,13 +76,13 @@ def export_command(
     embeddings = {token: model.token(token) for token in state.names()}
     prompt = state.prompt(state.tasks[-1])
     if form is Form.PIPELINE:
-        from harness.backbones.export import export_pipeline
+        from harness.export.diffusers_folder import export_pipeline
 
         card = model_card(state, _filled(PIPELINE, folder=folder.name, prompt=prompt), {})
         export_pipeline(model, embeddings, folder, {"README.md": card})
         note(f"{folder}: a diffusers pipeline with {len(embeddings)} custom tokens.")
         return
-    from harness.backbones.lora import write_lora, write_tokens
+    from harness.export.lora_file import write_lora, write_tokens
 
     with new_folder(folder) as part:
         done = write_lora(model, rank, part)
@@ -123,9 +123,9 @@ def generate_command(
     device: Device = "auto",
 ) -> None:
     """Draw with what a method learnt: any prompts, several concepts in one, after any task."""
-    from harness.images import save_images
-    from harness.learnt import check_tokens, image_seeds, load
-    from harness.new_folder import check_new, new_folder
+    from harness.export.trained_model import check_tokens, image_seeds, load
+    from harness.store.atomic import check_new, new_folder
+    from harness.store.image_sets import save_images
 
     numbers = image_seeds(seeds)
     check_new(folder)
@@ -157,8 +157,8 @@ def _filled(template: str, **values: Any) -> str:
 
 def _base(state: Any) -> dict[str, str]:
     """Where plain diffusers has the run's backbone from: a hub id and its commit, or a folder's name."""
-    from harness.backbones.known import hub_place, is_folder
-    from harness.recorded import read_spec
+    from harness.backbones.hub import hub_place, is_folder
+    from harness.records.run_file import read_spec
 
     source = read_spec(state.cell.run_file).backbone or state.cell.backbone
     repository, revision = (None if is_folder(source) else hub_place(source)) or (state.cell.backbone, None)
@@ -166,9 +166,9 @@ def _base(state: Any) -> dict[str, str]:
 
 
 def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None) -> Any:
-    from harness.learnt import choose_cell, learnt
-    from harness.recorded import read_cells
-    from reports.apart import told_apart
+    from harness.export.trained_model import choose_cell, learnt
+    from harness.records.run_file import read_cells
+    from reports.cells.apart import told_apart
 
     cells = read_cells(runs, left_out=LeftOut())
     chosen = choose_cell(told_apart(cells), benchmark, method, seed)  # by the names that a report has

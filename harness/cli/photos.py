@@ -12,14 +12,14 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.beforehand import lines_beforehand, lines_on_folder, options_of
 from harness.cli.app import err, note, out
 from harness.errors import UsageError, presentable, shortened
+from harness.front.beforehand import lines_beforehand, lines_on_folder, options_of
 
 if TYPE_CHECKING:
     from harness.api import Prepared
-    from harness.class_folder import ClassReading
-    from harness.photos import Reading
+    from harness.data.class_folder import ClassReading
+    from harness.data.concept_folder import Reading
     from harness.spec import Benchmark, SettingName
 
 T = TypeVar("T")
@@ -78,9 +78,9 @@ def check_folder(
     Raises:
         UsageError: the folder could not be run.
     """
-    from harness.class_folder import read_classes
-    from harness.photo_skips import Refusals, check_command
-    from harness.photos import checked, read_photos
+    from harness.data.class_folder import read_classes
+    from harness.data.concept_folder import checked, read_photos
+    from harness.data.skipped_files import Refusals, check_command
 
     refused = Refusals(check_command(folder, *options_of(setting)), keep=True)
     reading: Reading | ClassReading | None = None
@@ -104,7 +104,7 @@ def check_folder(
 
 def _said(reading: Reading | ClassReading | None, refused: Sequence[UsageError]) -> list[str]:
     """What is not used, what is refused, and what is odd, in lines below the table, which is printed."""
-    from harness.photo_skips import NAMED
+    from harness.data.skipped_files import NAMED
 
     refusals = [f"refused: {error}" for error in refused]
     if reading is None:

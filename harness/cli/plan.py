@@ -13,10 +13,10 @@ from rich.text import Text
 
 from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
 from harness.errors import UsageError
-from harness.option_values import known_dtype, known_tier, parse_seeds
+from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
-    from harness.forecast import Forecast
+    from harness.settings.customization.forecast import Forecast
 
 
 @app.command("plan", epilog=EPILOG)
@@ -65,11 +65,11 @@ def plan_command(
 ) -> None:
     """Estimate GPU hours, disk and memory of a run; needs no weights, no images, no GPU, and writes nothing."""
     from harness import api, registry
-    from harness.assignments import method_specs, protocol_changes
-    from harness.estimate import device_named, devices_named
-    from harness.forecast import tasks_of
+    from harness.estimates.estimate import device_named, devices_named
+    from harness.estimates.history import attempts
+    from harness.overrides import method_specs, protocol_changes
+    from harness.settings.customization.forecast import tasks_of
     from harness.spec import RunSpec
-    from harness.taken import attempts
 
     precision = known_dtype(dtype)
     if measured is not None and not (measured / "store").is_dir():
@@ -140,7 +140,7 @@ def _print(made: Forecast) -> None:
 
 
 def _print_scaling(made: Forecast) -> None:
-    from harness.taken import duration
+    from harness.estimates.history import duration
 
     table = RichTable(title="Simulated schedule", title_justify="left")
     for column in ("devices", "wall time", "speed-up", "idle %"):

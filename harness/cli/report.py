@@ -52,8 +52,8 @@ def report_command(
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
 ) -> None:
     """Make tables, figures, grids and a page of everything finished in a results folder. Reads the store only."""
-    from harness.recorded import read_cells, read_unfinished
-    from reports.apart import own_name, told_apart_with
+    from harness.records.run_file import read_cells, read_unfinished
+    from reports.cells.apart import own_name, told_apart_with
     from reports.reference import is_reference
     from reports.run_results import nothing_finished, sentence_on
     from reports.write import write_report
@@ -115,8 +115,8 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 def _text(form: str, cells: Sequence[Any], target: Path | None) -> str:
     from reports.frame import tidy, to_json
-    from reports.measured import full_rows, registered_names
     from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
+    from reports.tables.measured import full_rows, registered_names
 
     tables = build_tables(cells)
     if form == "paper":
@@ -154,7 +154,7 @@ def _write_reference(cells: Any, target: Path | None) -> None:
 
 
 def _paper(rows: Any, protocols: Any, target: Path | None, registered: Any = None) -> str:
-    from reports.paper import paper_sheets, to_latex, to_markdown
+    from reports.paper.tables import paper_sheets, to_latex, to_markdown
 
     render = to_latex if target is not None and target.suffix == ".tex" else to_markdown
     return render(paper_sheets(rows, protocols, registered))
@@ -198,7 +198,7 @@ def write_text(text: str, target: Path | None, *, exact: bool = True) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    from harness.store import write_atomically
+    from harness.store.store import write_atomically
 
     text = text if text.endswith("\n") else text + "\n"
     if target is None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
-from harness.beforehand import reading_of, unequal_training
 from harness.cli.app import (
     EPILOG,
     Backbone,
@@ -35,6 +34,7 @@ from harness.cli.app import (
 from harness.cli.config import read_config
 from harness.cli.photos import MinSide, print_reading, tell_beforehand, watch
 from harness.errors import ExitCode
+from harness.front.beforehand import reading_of, unequal_training
 
 if TYPE_CHECKING:
     from harness.executors.slurm import SlurmOptions
@@ -131,7 +131,7 @@ def run_command(
     """Run methods on a benchmark, one concept after another; the same command again resumes, or does nothing."""
     from harness import api
     from harness.cli.cluster import device_there, slurm_options
-    from harness.request import make_request
+    from harness.front.request import make_request
 
     options = slurm_options(executor, slurm, wait=wait)
     if options is not None:
@@ -159,13 +159,13 @@ def carry_out(
 
     With `options` Slurm makes it: nothing is printed then unless to `wait` for it.
     """
-    from harness import running
-    from harness.display import make_display
+    from harness.engine.display import make_display
+    from harness.front import running
 
     display = make_display(err, quiet=quiet)
     if prepared.progress.pending and options is not None:
         from harness.cli.cluster import submit_pending
-        from harness.recorded import read_cells
+        from harness.records.run_file import read_cells
 
         run_file = running.begin(prepared, display)
         code = submit_pending(prepared, run_file, options, wait=wait, quiet=quiet)
@@ -191,8 +191,8 @@ def carry_out(
 
 def make_pending(prepared: Any, run_file: Path, quiet: bool) -> ExitCode:
     """Run what the store lacks of a prepared and recorded run, and say which cells failed."""
-    from harness import running
-    from harness.display import make_display
+    from harness.engine.display import make_display
+    from harness.front import running
 
     with interruptible():
         outcome = running.make_pending(prepared, run_file, make_display(err, quiet=quiet), quiet=quiet)
@@ -224,9 +224,9 @@ def code_of(outcome: Any) -> ExitCode:
 
 
 def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
-    from harness.estimate import estimate
-    from harness.run_plan import RunPlan
-    from harness.slots import Slot
+    from harness.engine.devices import Slot
+    from harness.estimates.estimate import estimate
+    from harness.front.run_plan import RunPlan
 
     plan = prepared.plan
     if uneven := unequal_training(plan):

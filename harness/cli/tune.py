@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, Seeds, app, err, note, out
 from harness.cli.photos import tell_reading, watch
 from harness.errors import ExitCode
-from harness.option_values import known_tier, parse_seeds
+from harness.front.option_values import known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.settings.base import Setting
@@ -53,17 +53,18 @@ def tune_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON instead of the tables.")] = False,
 ) -> None:
     """Choose methods' options on a tuning sequence, with the same budget for each; the same command again resumes."""
-    from harness import registry, tuning
+    from harness import registry
     from harness.api import find_benchmark
-    from harness.assignments import method_specs, protocol_changes
-    from harness.cautions import cautions
-    from harness.display import make_display
+    from harness.engine.cautions import cautions
+    from harness.engine.display import make_display
+    from harness.overrides import method_specs, protocol_changes
     from harness.spec import RunSpec
+    from harness.tuning import tune
 
     listed = list(changes or [])
     found = find_benchmark(benchmark, known_tier(tier), watch=watch)
     setting = found.setting
-    methods = ",".join(tuning.searchable(setting)) if methods == "all" else methods
+    methods = ",".join(tune.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
         backbone=backbone, device=device, **protocol_changes(listed),
@@ -72,7 +73,7 @@ def tune_command(
     )  # fmt: skip
     of = registry.setting(setting)
     size, trials = of.space_size, of.trial_budget if budget is None else budget
-    records = tuning.outline(spec, trials)
+    records = tune.outline(spec, trials)
     tell_reading(benchmark, found, tier, quiet=quiet)
     for caution in cautions(spec, registry.tiers().get(tier), found):
         note(caution)
@@ -81,7 +82,7 @@ def tune_command(
             note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {size}.")
     if not dry_run:
         try:
-            records = tuning.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
+            records = tune.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
         except KeyboardInterrupt:
             raise typer.Exit(int(ExitCode.INTERRUPTED)) from None
     if as_json:
@@ -97,13 +98,13 @@ def tune_command(
         if r.chosen is None:
             note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
     if not quiet:
-        for path in tuning.record_paths(spec, record).values():
+        for path in tune.record_paths(spec, record).values():
             note(f"Record: {path}")
     raise typer.Exit(int(ExitCode.DONE if all(r.chosen for r in records) else ExitCode.CELLS_FAILED))
 
 
 def _print_space(record: Any, of: Setting) -> None:
-    from harness.tuning import as_text
+    from harness.tuning.tune import as_text
 
     title = f"{record.method}: {min(record.budget, record.space_size)} of {record.space_size} settings"
     table = RichTable("option", "values", title=title, title_justify="left")
@@ -115,8 +116,8 @@ def _print_space(record: Any, of: Setting) -> None:
 
 
 def _print_trials(record: Any, of: Setting) -> None:
-    from harness.figure_text import number
-    from harness.tuning import as_text
+    from harness.formats.figure_text import number
+    from harness.tuning.tune import as_text
 
     title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")

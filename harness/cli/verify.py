@@ -16,7 +16,7 @@ from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, note, ou
 from harness.cli.report import check_writable, write_text
 from harness.cli.run import make_pending
 from harness.errors import ExitCode, UsageError, presentable
-from harness.option_values import known_tier, parse_seeds
+from harness.front.option_values import known_tier, parse_seeds
 
 BASELINE = Path("reference/verify-mini.json")
 HEAD = ("method", "figure", "baseline", "now", "difference", "tolerance", "verdict")
@@ -67,7 +67,7 @@ def verify_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
     """Run a small subset and compare it with a baseline: exit code 3 if a figure is worse beyond its tolerance."""
-    from harness.baseline import read_baseline
+    from harness.regression.baseline import read_baseline
 
     given = {
         "--benchmark": benchmark, "--methods": methods, "--limit": limit, "--seeds": seeds, "--tier": tier,
@@ -100,20 +100,20 @@ def _check(
     against: Path, baseline: Any, prepared: Any, *, quiet: bool, as_json: bool, self_test: bool, strict: bool,
     junit: Path | None,
 ) -> None:  # fmt: skip
-    from harness import verify
-    from harness.baseline import figures_of, protocol_of
+    from harness.regression import check
+    from harness.regression.baseline import figures_of, protocol_of
 
-    if other := verify.differences(baseline.conditions, verify.conditions_of(prepared)):
+    if other := check.differences(baseline.conditions, check.conditions_of(prepared)):
         raise _refusal(against, other)
     code, cells = _measure(prepared, quiet)
-    if cells and (other := verify.protocol_differences(baseline.protocol, protocol_of(cells))):
+    if cells and (other := check.protocol_differences(baseline.protocol, protocol_of(cells))):
         raise _refusal(against, other)
-    found = verify.verify(baseline, figures_of(cells, prepared.plan.setting), verify.finished_cells(cells))
+    found = check.verify(baseline, figures_of(cells, prepared.plan.setting), check.finished_cells(cells))
     code = found.exit_code(strict=strict) if code == ExitCode.DONE else code
     _print(found, f"{_describe(baseline.subset)} against {against}", code, as_json)
     if junit is not None:
         write_text(_junit(found, baseline, str(against), strict), junit)
-    for text in verify.origin_changes(baseline.origin, verify.origin_of(prepared)):
+    for text in check.origin_changes(baseline.origin, check.origin_of(prepared)):
         note(f"Changed since the baseline: {text}")
     for name in found.new:
         note(f"Not in the baseline: {name}")
@@ -129,14 +129,14 @@ def _check(
 def _update(
     against: Path, old: Any, subset: Any, prepared: Any, *, quiet: bool, as_json: bool, self_test: bool
 ) -> None:
-    from harness import verify
-    from harness.baseline import make_baseline
+    from harness.regression import check
+    from harness.regression.baseline import make_baseline
 
     code, cells = _measure(prepared, quiet)
     if code != ExitCode.DONE:
         note(f"{against} is left as it was, as cells did not finish.")
         raise typer.Exit(int(code))
-    conditions, origin = verify.conditions_of(prepared), verify.origin_of(prepared)
+    conditions, origin = check.conditions_of(prepared), check.origin_of(prepared)
     made = make_baseline(subset, conditions, origin, cells, prepared.plan.setting)
     made.write(against)
     title = f"{against}, {_describe(subset)}, against the one before"
@@ -144,12 +144,12 @@ def _update(
         # nothing that could have moved: its own figures are shown
         old, title = made, f"{against}, {_describe(subset)}"
     for text in [
-        *verify.differences(old.conditions, made.conditions),
-        *verify.protocol_differences(old.protocol, made.protocol),
-        *verify.origin_changes(old.origin, made.origin),
+        *check.differences(old.conditions, made.conditions),
+        *check.protocol_differences(old.protocol, made.protocol),
+        *check.origin_changes(old.origin, made.origin),
     ]:
         note(f"Not as in the baseline before: {text}")
-    _print(verify.moved(old, made), title, ExitCode.DONE, as_json)
+    _print(check.moved(old, made), title, ExitCode.DONE, as_json)
     if len(subset.seeds) == 2:
         note("Two seeds say little of the spread: tolerances are 32 times it; with three seeds 5.7 times.")
     if self_test:
@@ -159,7 +159,7 @@ def _update(
 
 
 def _test(baseline: Any) -> None:
-    from harness.verify import self_test
+    from harness.regression.check import self_test
 
     note(f"Self-test: each of {self_test(baseline)} figures was noticed when perturbed by 1.01 times its tolerance.")
 
@@ -171,8 +171,8 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
         UsageError: unknown names or options, or one seed.
     """
     from harness import api, registry
-    from harness.assignments import method_specs, protocol_changes
-    from harness.baseline import ONE_SEED, Subset
+    from harness.overrides import method_specs, protocol_changes
+    from harness.regression.baseline import ONE_SEED, Subset
 
     values = (old or Subset()).model_dump()
     for option in ("benchmark", "limit"):
@@ -230,7 +230,7 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
 
 def _measure(prepared: Any, quiet: bool) -> tuple[ExitCode, list[Any]]:
     """Run what the store does not have; the finished cells."""
-    from harness.recorded import read_cells, record
+    from harness.records.run_file import read_cells, record
 
     run_file = record(prepared.spec, prepared.plan)
     code = make_pending(prepared, run_file, quiet) if prepared.progress.pending else ExitCode.DONE
@@ -285,7 +285,7 @@ def _print(found: Any, title: str, code: ExitCode, as_json: bool) -> None:
             table.add_row(*(Text(presentable(cell)) for cell in row), style=STYLES.get(row[-1], ""))
         out.print(table)
     else:
-        from reports.sheets import Grid, Sheet, to_text
+        from reports.tables.sheets import Grid, Sheet, to_text
 
         typer.echo(to_text([Sheet(title, "", (Grid(HEAD, tuple(_rows(found))),), ())]))
     typer.echo(found.summary())

@@ -1,0 +1,1 @@
+"""Where steps run: worker processes of this machine, or jobs of a Slurm cluster."""

@@ -9,9 +9,9 @@ import os
 from concurrent.futures import Future
 from pathlib import Path
 
-from harness.libraries import as_failure
-from harness.plan import RunContext, Step
-from harness.slots import Slot
+from harness.engine.devices import Slot
+from harness.engine.plan import RunContext, Step
+from harness.machine.libraries import as_failure
 
 OFFLINE = "HF_HUB_OFFLINE"  # a step sets it
 
@@ -31,7 +31,7 @@ class InProcessExecutor:
         try:
             import torch
 
-            from harness.worker import execute
+            from harness.engine.worker import execute
         except Exception as error:  # a library may raise anything while it is imported
             raise as_failure(error) from error
         future: Future[float] = Future()

@@ -58,12 +58,12 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
     from rich.console import Console
 
     from harness import api
-    from harness.display import PlainDisplay
+    from harness.engine.display import PlainDisplay
+    from harness.engine.runner import Progress, run
     from harness.errors import BenchError, MachineError
+    from harness.executors.job_records import keep_failure
     from harness.executors.local import LocalExecutor
-    from harness.ledger import keep_failure
-    from harness.recorded import read_spec
-    from harness.runner import Progress, run
+    from harness.records.run_file import read_spec
 
     wanted = set(keys)
     spec = read_spec(run_file).model_copy(update={"output": run_file.parent.parent})

@@ -15,13 +15,13 @@ from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 from harness import registry
+from harness.engine.devices import Slot, threads_per_worker
+from harness.engine.plan import RunContext, Step
 from harness.errors import LibraryError, MachineError
 from harness.executors import warm
-from harness.import_path import starting_processes
-from harness.libraries import try_imports
-from harness.limits import cannot_start
-from harness.plan import RunContext, Step
-from harness.slots import Slot, threads_per_worker
+from harness.machine.libraries import try_imports
+from harness.machine.limits import cannot_start
+from harness.sources.import_path import starting_processes
 
 # what ends the run is its parent's business; under Slurm every process of a job gets all of these
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
@@ -65,7 +65,7 @@ def _start_worker(threads: int, ready: Semaphore) -> None:
     with warm.importing():
         import torch
 
-        import harness.worker  # noqa: F401
+        import harness.engine.worker  # noqa: F401
 
         torch.set_num_threads(threads)
     ready.release()
@@ -73,7 +73,7 @@ def _start_worker(threads: int, ready: Semaphore) -> None:
 
 def _work(step: Step, context: RunContext, root: str, device: str) -> float:
     warm.check()
-    from harness.worker import execute
+    from harness.engine.worker import execute
 
     return execute(step, context, Path(root), device)
 

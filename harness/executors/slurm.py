@@ -20,8 +20,8 @@ from typing import Any, Final
 from harness.api import Prepared
 from harness.errors import BenchError, UsageError, first_line
 from harness.executors.job import Work
-from harness.jobs import divide, title
-from harness.ledger import Ledger, Queued, SubmittedJob, logs, write_ledger
+from harness.executors.job_records import Ledger, Queued, SubmittedJob, logs, write_ledger
+from harness.executors.partition import divide, title
 
 TIMEOUTS: Final = 50  # a job that runs into its limit is queued again so often
 OURS: Final = {

@@ -14,7 +14,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from harness.errors import LibraryError
-from harness.libraries import as_failure
+from harness.machine.libraries import as_failure
 
 _failed: list[LibraryError] = []
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.api import Prepared
-from harness.display import Display
+from harness.engine.display import Display
+from harness.engine.runner import Outcome, conclude
+from harness.executors.job_records import Ledger, Queued, failure, logs
 from harness.executors.slurm import queue
-from harness.ledger import Ledger, Queued, failure, logs
-from harness.runner import Outcome, conclude
 
 EVERY_S = 5.0
 PATIENCE = 12  # times that, for what a network file system shows late

@@ -22,9 +22,9 @@ from harness.errors import UsageError, unknown
 from harness.settings.presentation import Column, Presentation
 
 if TYPE_CHECKING:
-    from harness.fingerprint import Fingerprints
-    from harness.photo_sets import Watch
-    from harness.plan import Cell, CellRequest, Plan, RunContext, Step
+    from harness.backbones.hashes import Fingerprints
+    from harness.data.selection import Watch
+    from harness.engine.plan import Cell, CellRequest, Plan, RunContext, Step
     from harness.spec import Benchmark, Frozen, Options, RunSpec, Task, Tier
 
 METRICS = Path(__file__).parent.parent / "metrics"
@@ -170,7 +170,7 @@ class Setting(ABC):
     headline_names: ClassVar[tuple[str, str]]
     headline_unit: ClassVar[str]
     step_kinds: ClassVar[Mapping[str, StepKind]]
-    preload: ClassVar[str] = "harness.steps"
+    preload: ClassVar[str] = "harness.settings.customization.steps"
     scoring_modules: ClassVar[tuple[Path, ...]]
     criterion: ClassVar[str]
     trial_metrics: ClassVar[tuple[str, ...]]
@@ -338,7 +338,7 @@ class Setting(ABC):
         raise UsageError(f"Steps of the setting {self.name} cannot be counted; leave the estimate out.")
 
     def forecast(self, benchmark: str, tier: str) -> Any:
-        """What makes `stamina-bench plan`, a function; see `harness.forecast.forecast`.
+        """What makes `stamina-bench plan`, a function; see `harness.settings.customization.forecast.forecast`.
 
         Raises:
             UsageError: this setting has none.

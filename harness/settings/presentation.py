@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.figure_text import DIGITS
+from harness.formats.figure_text import DIGITS
 
 MISSING = "n/a"
 NO_SPREAD = "—"

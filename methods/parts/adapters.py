@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter
+from harness.backbones.adapters import Adapter
 from methods.parts.masks import Mask
 from methods.parts.products import product
 

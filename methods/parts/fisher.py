@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.lesson import Lesson
+from harness.settings.customization.task_data import Lesson
 
 
 def diagonal_fisher(lesson: Lesson, count: int, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:

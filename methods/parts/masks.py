@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from harness.draws import uniform
+from harness.backbones.random import uniform
 from methods.parts.products import affine
 
 MaskInput = Literal["identity", "ones"]

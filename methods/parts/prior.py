@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from harness.lesson import Batch, Lesson
 from harness.prompts import class_prompt
+from harness.settings.customization.task_data import Batch, Lesson
 
 
 def with_prior(own: Batch, lesson: Lesson, weight: float, generator: torch.Generator) -> Batch:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from harness.backbones.adaptable import Adaptable
+from harness.backbones.adapters import Adaptable
 
 
 class FreeToken(nn.Module):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.results import CellResult
-from reports.columns import presentation
+from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import (
     PER_THOUSAND,
@@ -25,7 +25,7 @@ from reports.figures.style import (
     soften,
     task_ticks,
 )
-from reports.lines import by_label
+from reports.tables.columns import presentation
 
 
 def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:

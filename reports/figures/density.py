@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.results import CellResult
-from reports.columns import convert
+from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels
 from reports.figures.style import cut, heading, task_ticks
-from reports.lines import by_label
+from reports.tables.columns import convert
 
 FULL = 0.999  # from here on a change counts as dense
 ATTENTION = re.compile(

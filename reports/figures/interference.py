@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from harness.results import CellResult, Metric
+from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import canvas, heading, legend
-from reports.lines import by_label
 
 PANELS: tuple[tuple[Metric, str], ...] = (
     ("interference", "interference: share of the squared change\nwhere earlier tasks changed (lower is better)"),

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.results import CellResult
-from reports.columns import convert, presentation
+from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels, shared_scale
 from reports.figures.style import PER_THOUSAND, PERCENT, heading, task_ticks
-from reports.lines import by_label
+from reports.tables.columns import convert, presentation
 
 
 def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from harness.results import CellResult, Metric
-from reports.columns import presentation
+from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import WIDTH, canvas, heading, legend, soften
-from reports.lines import by_label
+from reports.tables.columns import presentation
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from harness.import_path import starting_processes
 from harness.results import CellResult
-from reports.apart import told_apart
+from harness.sources.import_path import starting_processes
+from reports.cells.apart import told_apart
+from reports.cells.lines import by_label, groups, suffix
 from reports.figures.accuracy import accuracy_figure
 from reports.figures.density import density_figure
 from reports.figures.interference import interference_figure
@@ -24,7 +25,6 @@ from reports.figures.plasticity import plasticity_figure
 from reports.figures.stability import stability_figure
 from reports.figures.style import Kind, save
 from reports.files import Names
-from reports.lines import by_label, groups, suffix
 
 FIGURES: Mapping[str, Callable[[Sequence[CellResult]], Figure | None]] = {
     "plasticity": plasticity_figure,

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from harness.results import CellResult, Metric
-from reports.columns import convert, presentation
 from reports.figures.style import Lines, filled, frame, look, task_ticks
+from reports.tables.columns import convert, presentation
 
 MANY = 6  # methods: with more of them their bands are paler
 

@@ -11,11 +11,11 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from harness.results import CellResult, Metric
-from reports.columns import convert, presentation
+from reports.cells.lines import by_label
 from reports.figures.labels import Point, place_labels
 from reports.figures.series import curve
 from reports.figures.style import PER_THOUSAND, PERCENT, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
-from reports.lines import by_label
+from reports.tables.columns import convert, presentation
 
 LOWER = "in points of % (lower is better)"
 OUTLIER = 6  # times the usual: points need more room than lines

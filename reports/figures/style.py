@@ -25,16 +25,16 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from harness.results import CellResult
+from reports.cells.lines import is_partial
 from reports.files import write_atomically
-from reports.lines import is_partial
-from reports.summary import ranges
+from reports.tables.summary import ranges
 
 Style = Literal["-", "--", ":", "-."]
 Kind = Literal["png", "pdf"]
 Margins = tuple[float, float, float, float]
 """Inches left, right, below and above."""
 Lines = Mapping[str, Sequence[CellResult]]
-"""Label -> one cell a seed, as of `reports.summary.by_label`."""
+"""Label -> one cell a seed, as of `reports.tables.summary.by_label`."""
 
 # Okabe and Ito's colours, told apart with any colour vision; without yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

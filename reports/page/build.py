@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from harness.results import CellResult, Unfinished
-from reports.apart import told_apart_with
+from reports.cells.apart import told_apart_with
 from reports.files import write_atomically
 from reports.page.data import page_data
 from reports.page.figures import figure_groups

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.results import CellResult, Metric, Row
-from reports.columns import convert, presentation, table_columns
 from reports.page.meanings import UNITS
 from reports.page.pictures import Pictures, last_task, steps
 from reports.page.public import public_path
 from reports.page.views import View, title
-from reports.summary import Figure, Line
+from reports.tables.columns import convert, presentation, table_columns
+from reports.tables.summary import Figure, Line
 
 OF_TASKS: tuple[Metric, ...] = ("a_mmd", "f_mmd", "learned_mmd")
 
@@ -136,7 +136,7 @@ def _tasks(cell: CellResult, pictures: Pictures) -> dict[int, list[Any]]:
 
 
 def _whole(cell: CellResult, metric: Metric) -> Row | None:
-    """As in `reports.summary`: the cell's own row, the last one should there be several."""
+    """As in `reports.tables.summary`: the cell's own row, the last one should there be several."""
     rows = [row for row in cell.rows if row.metric == metric and row.task is None and not row.detail]
     return rows[-1] if rows else None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.results import Unfinished
 from reports.page.views import View
-from reports.summary import join
+from reports.tables.summary import join
 
 
 def overview(views: Sequence[View], unfinished: Sequence[Unfinished]) -> list[tuple[str, str]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from harness import registry
 from harness.results import CellResult
-from reports.apart import told_apart
-from reports.columns import Column, presentation
-from reports.lines import by_label, groups
-from reports.published import Published
-from reports.summary import Line, Table, build_tables
+from reports.cells.apart import told_apart
+from reports.cells.lines import by_label, groups
+from reports.tables.columns import Column, presentation
+from reports.tables.published import Published
+from reports.tables.summary import Line, Table, build_tables
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class View:
 
 
 def build_views(cells: Sequence[CellResult]) -> list[View]:
-    """One for each table of `reports.summary.build_tables`, in the same order."""
+    """One for each table of `reports.tables.summary.build_tables`, in the same order."""
     cells = told_apart(cells)
     tables = build_tables(cells)
     return [

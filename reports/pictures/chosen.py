@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.results import CellResult
-from reports.lines import by_label
+from reports.cells.lines import by_label
 
 
 def one_seed(cells: Sequence[CellResult]) -> tuple[dict[str, CellResult], str]:

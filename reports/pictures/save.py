@@ -9,9 +9,9 @@ from PIL import Image
 
 from harness import registry
 from harness.results import CellResult
-from reports.apart import told_apart
+from reports.cells.apart import told_apart
+from reports.cells.lines import groups, suffix
 from reports.files import Names, write_atomically
-from reports.lines import groups, suffix
 from reports.pictures.comparison import comparison_grid
 from reports.pictures.composition import composition_grid
 from reports.pictures.method import method_grid, spaced

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from harness.errors import StoreError
 from harness.results import CellResult
-from reports.lines import is_partial
-from reports.summary import ranges
+from reports.cells.lines import is_partial
+from reports.tables.summary import ranges
 
 TILE = 192  # px: larger images are scaled down to it
 LEGIBLE = 96  # px: images up to this size are doubled

@@ -22,17 +22,17 @@ from benchmarks.mini.object_tasks import ObjectClasses, ObjectImages
 from benchmarks.objects_tuning5 import BENCHMARK as TUNING
 from benchmarks.paper_data.imagenet_r import TEST, TRAIN
 from harness import doctor
-from harness.class_files import FileImages
-from harness.class_prepared import (
+from harness.data.class_files import FileImages
+from harness.data.class_manifest import (
     PreparedClasses,
     manifest_path,
     prepare_classes,
     read_class_manifest,
     write_class_manifest,
 )
-from harness.class_tasks import ClassImages, ClassList, ClassTask, class_order
+from harness.data.class_tasks import ClassImages, ClassList, ClassTask, class_order
+from harness.data.manifest import VARIABLE
 from harness.errors import UsageError
-from harness.prepared import VARIABLE
 
 PAPER = BENCHMARK.sources["paper"]
 assert isinstance(PAPER, PreparedClasses)

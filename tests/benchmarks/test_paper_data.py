@@ -14,9 +14,9 @@ from photo_trees import image_id, make_celeba_hq, make_gldv2, picture
 from benchmarks.paper_data.celeba_hq import CELEBA_HQ, MAPPING
 from benchmarks.paper_data.gldv2 import GLDV2
 from harness import registry
+from harness.data.manifest import Manifest, Part, PreparedTasks, write_manifest
+from harness.data.selection import Draw, prepare
 from harness.errors import UsageError
-from harness.photo_sets import Draw, prepare
-from harness.prepared import Manifest, Part, PreparedTasks, write_manifest
 
 PEOPLE = {101: 16, 102: 17, 2880: 15, 104: 15, 105: 16, 300: 14, 301: 2}
 FALLS = {11: 16, 12: 15, 13: 15, 14: 17, 20: 14}

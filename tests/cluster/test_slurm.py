@@ -16,7 +16,7 @@ import pytest
 from in_process import bench
 from one_node_slurm import ask
 
-from harness import jobs
+from harness.executors import partition
 
 BENCH = (sys.executable, "-c", "from harness.cli import main; main()")
 METHODS = ("stamina", "clora", "ti++")
@@ -80,7 +80,7 @@ def test_cancelled_timed_out_and_equal_to_the_local_run(
     slurm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAMINA_BENCH_CHECKPOINT_SECONDS", "1")
-    monkeypatch.setattr(jobs, "PACK_S", 1.0)  # so that images go into arrays
+    monkeypatch.setattr(partition, "PACK_S", 1.0)  # so that images go into arrays
     there = tmp_path / "slurm"
     code, said = bench(*WORK, *AMPLE, "-o", there)
     assert code == 0, said

@@ -12,7 +12,7 @@ from in_process import bench, call
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from harness.recorded import read_cells
+from harness.records.run_file import read_cells
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 METHODS = "ft,l2p,coda-p,clora,stamina"

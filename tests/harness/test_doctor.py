@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from harness import api, doctor, registry
+from harness.backbones.checks import PARTS, SETTINGS
 from harness.cli import app
 from harness.doctor import Finding
 from harness.errors import UsageError
 from harness.spec import Benchmark, SettingName, Task, Tier
-from harness.weights import PARTS, SETTINGS
 
 
 def pipeline(folder: Path) -> Path:

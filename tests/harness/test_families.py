@@ -24,16 +24,16 @@ from tests_support import InlineExecutor
 from tiny_models import FAMILIES, make_tiny_families
 
 from harness import api, registry
-from harness.backbones.known import KNOWN
+from harness.backbones.hub import KNOWN
 from harness.backbones.text_to_image import TextToImage
-from harness.display import QuietDisplay
-from harness.images import load_images
+from harness.engine.display import QuietDisplay
+from harness.engine.runner import run
 from harness.prompts import prompt_for
-from harness.recorded import read_cells, record
+from harness.records.run_file import read_cells, record
 from harness.results import CellResult
-from harness.runner import run
 from harness.seeds import derive_seed
 from harness.spec import MethodSpec, RunSpec
+from harness.store.image_sets import load_images
 
 METHODS = tuple(registry.methods().names())
 CHANGED_IN_ALL_WAYS = ("stamina", "clora", "cd", "cd-merge", "ub", "ti++")  # masked, low-rank, full, merged, alone, not

@@ -19,17 +19,17 @@ from safetensors import SafetensorError
 from tests_support import InlineExecutor
 
 from harness import api
-from harness.backbones.memory import out_of_memory
+from harness.backbones.hashes import Fingerprints
+from harness.backbones.oom import out_of_memory
 from harness.backbones.text_to_image import TextToImage
-from harness.checkpoint import Checkpoint
-from harness.display import QuietDisplay
+from harness.engine.devices import Slot
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import RunContext, Step
+from harness.engine.runner import DIED, DIED_EARLY, RETRIES, Outcome, check, run
 from harness.errors import LibraryError, StoreError, UnwritableError
-from harness.fingerprint import Fingerprints
-from harness.plan import RunContext, Step
-from harness.runner import DIED, DIED_EARLY, RETRIES, Outcome, check, run
-from harness.slots import Slot
 from harness.spec import MethodSpec, RunSpec, Sampling
-from harness.store import MANIFEST, Store, key_of
+from harness.store.checkpoint import Checkpoint
+from harness.store.store import MANIFEST, Store, key_of
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 SAMPLING = Sampling(images=5, steps=2, guidance_scale=2.0, eta=0.0, batch_size=4)
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_training(
         raise FULL
 
     checkpoint = Checkpoint(tmp_path / "a.safetensors")
-    monkeypatch.setattr("harness.checkpoint.write_atomically", full)
+    monkeypatch.setattr("harness.store.checkpoint.write_atomically", full)
     checkpoint.write({"a": torch.ones(2)}, {"step": 1})
     assert checkpoint.trouble == "no space left on device"
     monkeypatch.undo()
@@ -149,7 +149,7 @@ def test_damage_in_a_folder_that_cannot_be_written_is_said_and_left(
     def refuse(*arguments: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("harness.store.os.replace", refuse)
+    monkeypatch.setattr("harness.store.store.os.replace", refuse)
     said: list[str] = []
     assert Store(tmp_path, said.append).get("ab" * 32) is None
     assert "damaged file data.txt" in said[0]
@@ -157,7 +157,7 @@ def test_damage_in_a_folder_that_cannot_be_written_is_said_and_left(
 
 
 def test_a_limit_on_the_size_of_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.limits._limit", lambda name: {"FSIZE": 4096}.get(name))
+    monkeypatch.setattr("harness.machine.limits._limit", lambda name: {"FSIZE": 4096}.get(name))
     with (
         pytest.raises(
             UnwritableError, match=r"may write 4096 bytes into one\); raise that limit, `ulimit -f unlimited`"
@@ -245,14 +245,14 @@ def test_a_clock_that_jumps_changes_nothing(prepared: api.Prepared) -> None:
 
 def test_who_makes_a_step_holds_its_lock_until_it_dies(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from harness.store import Store\n"
+        "import sys, time; from pathlib import Path; from harness.store.store import Store\n"
         "with Store(Path(sys.argv[1])).lock('ef' * 32):\n    print('held', flush=True); time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     waiting = (
-        "import sys; from pathlib import Path; from harness.store import Store\n"
+        "import sys; from pathlib import Path; from harness.store.store import Store\n"
         "with Store(Path(sys.argv[1])).lock(sys.argv[2] * 32):\n    print('got it', flush=True)\n"
     )
     other = subprocess.run([sys.executable, "-c", waiting, str(tmp_path), "ab"], capture_output=True, text=True)
@@ -393,8 +393,8 @@ def test_out_of_memory_in_a_training_says_what_to_do(
     def none(*arguments: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] . DefaultCPUAllocator: can't allocate memory: 64 bytes")
 
-    monkeypatch.setattr("harness.steps.train_task", none)
-    monkeypatch.setattr("harness.limits._limit", {"AS": limit}.get)
+    monkeypatch.setattr("harness.settings.customization.steps.train_task", none)
+    monkeypatch.setattr("harness.machine.limits._limit", {"AS": limit}.get)
     outcome, _, _ = carry_out(prepared, lambda step, attempt: None)
     (message,) = outcome.failed.values()
     assert message.startswith(f"out of memory on cpu; {remedy}use a smaller --set batch_size")

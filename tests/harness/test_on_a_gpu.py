@@ -19,14 +19,14 @@ from tiny_models import make_tiny_families
 from harness import api
 from harness.backbones.classifier import Classifier
 from harness.backbones.text_to_image import TextToImage
-from harness.checkpoint import Checkpoint
-from harness.display import QuietDisplay
-from harness.lesson import Lesson
-from harness.recorded import read_cells, record
-from harness.runner import run
+from harness.engine.display import QuietDisplay
+from harness.engine.runner import run
+from harness.records.run_file import read_cells, record
+from harness.settings.customization.task_data import Lesson
+from harness.settings.customization.training import train_task
 from harness.spec import MethodSpec, RunSpec, Sampling
-from harness.store import MANIFEST
-from harness.training import train_task
+from harness.store.checkpoint import Checkpoint
+from harness.store.store import MANIFEST
 from methods.stamina import Stamina
 
 pytestmark = [

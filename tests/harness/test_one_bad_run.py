@@ -11,10 +11,10 @@ import pytest
 from in_process import bench
 
 from harness.errors import LibraryError, UsageError
-from harness.migrations import VERSION
-from harness.recorded import described_cells, finished, read_cells
+from harness.records.run_file import described_cells, finished, read_cells
 from harness.spec import RunSpec
-from harness.store import MANIFEST, Store
+from harness.store.migrations import VERSION
+from harness.store.store import MANIFEST, Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "results" / f"v{VERSION}"
 
@@ -162,7 +162,7 @@ def test_an_end_of_input_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> 
     def ends(*arguments: object, **options: object) -> None:
         raise EOFError
 
-    monkeypatch.setattr("harness.recorded.run_files", ends)
+    monkeypatch.setattr("harness.records.run_file.run_files", ends)
     code, said = bench("resume", "nowhere")
     assert code == 1
     assert "unexpected EOFError (--debug shows where)." in said

@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch import nn
 
-from harness.backbones import adaptable as adaptables
+from harness.backbones import adapters as adaptables
 from harness.backbones import text_to_image
-from harness.backbones.adaptable import adaptable
-from harness.backbones.memory import forget_peak, peak
+from harness.backbones.adapters import adaptable
+from harness.backbones.oom import forget_peak, peak
 from harness.backbones.posterior import Posterior
+from harness.backbones.random import seeded_by, uniform
 from harness.backbones.text_to_image import TextToImage
-from harness.checkpoint import Checkpoint
-from harness.draws import seeded_by, uniform
-from harness.lesson import Lesson
+from harness.settings.customization.task_data import Lesson
+from harness.settings.customization.training import TrainedTask, train_task
 from harness.spec import Sampling
-from harness.training import TrainedTask, train_task
+from harness.store.checkpoint import Checkpoint
 from methods.clora import CLoRA
 from methods.custom_diffusion import CustomDiffusion
 from methods.custom_diffusion_ewc import CustomDiffusionEWC
@@ -158,7 +158,7 @@ def test_every_batch_is_drawn_from_the_posterior(tiny_models: Path, vae: Any) ->
 def test_a_large_image_is_encoded_and_decoded_in_parts(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(tiny_models)
     whole, seen = model.posterior(IMAGES), []
-    monkeypatch.setattr("harness.backbones.blueprint.PIXELS_AT_ONCE", 3 * 16**2)
+    monkeypatch.setattr("harness.backbones.architecture.PIXELS_AT_ONCE", 3 * 16**2)
     model.vae.register_forward_pre_hook(lambda *given: None)
     encode, decode = model.vae.encode, model.vae.decode
     monkeypatch.setattr(model.vae, "encode", lambda x: seen.append(len(x)) or encode(x))

@@ -14,14 +14,14 @@ from tests_support import InlineExecutor
 
 from benchmarks.mini.concepts import MiniConcepts
 from harness import api, registry
-from harness.display import QuietDisplay
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import Plan
+from harness.engine.runner import Outcome, check, run
 from harness.metrics.mmd import mmd
-from harness.plan import Plan
-from harness.recorded import read_cells, read_unfinished, record, record_failures
+from harness.records.run_file import read_cells, read_unfinished, record, record_failures
 from harness.results import CellResult
-from harness.runner import Outcome, check, run
 from harness.spec import MethodSpec, RunSpec, Tier
-from harness.store import Store
+from harness.store.store import Store
 
 Runner = Callable[..., tuple[api.Prepared, Outcome, InlineExecutor]]
 SMALL = {"steps": 3, "batch_size": 2}

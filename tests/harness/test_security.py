@@ -16,8 +16,8 @@ from PIL import Image
 
 from harness import registry
 from harness.errors import UsageError
-from harness.recorded import YAML_LOADER, read_cells
-from harness.store import MANIFEST, hash_file
+from harness.records.run_file import YAML_LOADER, read_cells
+from harness.store.store import MANIFEST, hash_file
 from reports.tables import build_tables, to_text
 from reports.write import write_report
 

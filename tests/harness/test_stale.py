@@ -23,11 +23,11 @@ from safetensors.numpy import load_file, save_file
 from tests_support import InlineExecutor
 
 from harness import api, registry
-from harness import plan as planning
-from harness.display import QuietDisplay
-from harness.plan import Step
-from harness.runner import run
-from harness.slots import Slot
+from harness.engine import plan as planning
+from harness.engine.devices import Slot
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import Step
+from harness.engine.runner import run
 from harness.spec import MethodSpec, RunSpec
 
 NAMES = ("cat", "mug")

@@ -21,10 +21,10 @@ from safetensors.numpy import load_file
 from tests_support import InlineExecutor
 
 from harness import api
-from harness.display import QuietDisplay
-from harness.recorded import read_cells, record
+from harness.engine.display import QuietDisplay
+from harness.engine.runner import run
+from harness.records.run_file import read_cells, record
 from harness.results import CellResult
-from harness.runner import run
 from harness.spec import MethodSpec, RunSpec
 from reports.write import write_report
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import Adapter, attach, attached, count_trained, fold
+from harness.backbones.adapters import Adapter, attach, attached, count_trained, fold
 from methods.clora import CLoRA
 from methods.custom_diffusion import UpperBound
 from methods.parts import FreeMask, FullResidual, LowRank, MaskedLowRank, MlpMask

@@ -16,10 +16,10 @@ from tiny_tasks import CONCEPTS, Course, same, tiny_model
 from torch import nn
 
 from harness import registry
-from harness.backbones.adaptable import attach
-from harness.backbones.export import export_pipeline
+from harness.backbones.adapters import attach
 from harness.backbones.text_to_image import TextToImage, to_uint8
 from harness.errors import UsageError
+from harness.export.diffusers_folder import export_pipeline
 from harness.spec import Sampling
 from methods.parts import LowRank
 

@@ -9,7 +9,7 @@ import pytest
 from harness import registry
 from harness.backbones.sd14 import Architecture, sd14
 from harness.errors import UsageError
-from harness.parameters import count_parameters
+from harness.settings.customization.parameters import count_parameters
 
 UNET = 859_520_964
 TEXT, RANK = 768, 16

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from harness import registry
-from harness.backbones.adaptable import count_trained
+from harness.backbones.adapters import count_trained
 from harness.errors import UsageError
 from harness.spec import MethodOptions
 from methods.clora import CLoRA, CLoRAOptions

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from harness import registry
 from harness.backbones.posterior import Posterior
 from harness.backbones.text_to_image import TextToImage
-from harness.lesson import Lesson
 from harness.method import Method
+from harness.settings.customization.task_data import Lesson
 from methods.parts import FreeToken, MlpToken, new_token
 
 ABLATIONS = {

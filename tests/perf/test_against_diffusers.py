@@ -33,9 +33,9 @@ from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
-from harness.lesson import Batch, Lesson
+from harness.settings.customization.task_data import Batch, Lesson
+from harness.settings.customization.training import train_task
 from harness.spec import Sampling
-from harness.training import train_task
 
 METHODS = {"textual_inversion": ("ti", "ti++"), "custom_diffusion": ("cd", "clora", "stamina")}
 PLAIN_DATA: Mapping[str, Any] = {"prior_images": 0, "augment": False}  # as the scripts without their options for these

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.mini.tier import MINI
 from harness import registry
 from harness.backbones.classifier import Classifier, Prompt, load_vit
-from harness.class_lesson import Head
+from harness.settings.classification.task_data import Head
 
 BATCH, TURNS, REPEATS = 16, 7, 4
 

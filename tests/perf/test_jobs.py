@@ -13,11 +13,11 @@ from rich.console import Console
 from tests_support import InlineExecutor
 
 from harness import api
-from harness.display import QuietDisplay
+from harness.engine.devices import Slot, make_slots
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import Step
+from harness.engine.runner import Executor, Progress, run
 from harness.executors.local import LocalExecutor
-from harness.plan import Step
-from harness.runner import Executor, Progress, run
-from harness.slots import Slot, make_slots
 from harness.spec import MethodSpec, RunSpec
 
 TURNS = 3

@@ -24,11 +24,12 @@ from rich.console import Console
 from tests_support import InlineExecutor
 
 from benchmarks.mini.tier import MINI
-from harness import api, steps
-from harness.display import QuietDisplay
-from harness.plan import Step
-from harness.runner import run
-from harness.slots import Slot
+from harness import api
+from harness.engine.devices import Slot
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import Step
+from harness.engine.runner import run
+from harness.settings.customization import steps
 from harness.spec import MethodSpec, RunSpec
 
 TASKS = int(os.environ.get("STAMINA_BENCH_PERF_TASKS", "3"))

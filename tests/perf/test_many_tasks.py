@@ -21,12 +21,12 @@ from tests_support import InlineExecutor
 
 from benchmarks.mini.concepts import ProceduralImages
 from harness import api
-from harness.display import QuietDisplay
-from harness.images import save_images
-from harness.plan import Step
-from harness.runner import Progress, run
+from harness.engine.display import QuietDisplay
+from harness.engine.plan import Step
+from harness.engine.runner import Progress, run
+from harness.settings.customization.steps import run_train
 from harness.spec import MethodSpec, RunSpec
-from harness.steps import run_train
+from harness.store.image_sets import save_images
 
 TASKS = int(os.environ.get("STAMINA_BENCH_PERF_CHAIN", "200"))
 STEPS, TURNS = 5, 11

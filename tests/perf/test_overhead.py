@@ -15,9 +15,9 @@ from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
-from harness.lesson import Lesson
+from harness.settings.customization.task_data import Lesson
+from harness.settings.customization.training import train_task
 from harness.spec import Sampling
-from harness.training import train_task
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from harness.backbones.adaptable import attached
+from harness.backbones.adapters import attached
 from harness.backbones.text_to_image import TextToImage
-from harness.lesson import Lesson
+from harness.settings.customization.task_data import Lesson
 from methods.custom_diffusion_ewc import CustomDiffusionEWC, EWCOptions
 from methods.parts import accumulate, diagonal_fisher, ewc_loss
 

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from harness import api, registry
 from harness.backbones.text_to_image import TextToImage
-from harness.display import QuietDisplay
-from harness.images import load_images
-from harness.lesson import Batch, Lesson
-from harness.runner import run
+from harness.engine.display import QuietDisplay
+from harness.engine.runner import run
+from harness.settings.customization.task_data import Batch, Lesson
 from harness.spec import MethodSpec, RunSpec, Tier
+from harness.store.image_sets import load_images
 from methods.custom_diffusion import CustomDiffusion, CustomDiffusionOptions
 from methods.parts import augmentation, with_prior
 from methods.parts.augmentation import FAR, NEAR, augmented, rescale

@@ -20,21 +20,21 @@ from harness import registry
 from harness.cli import app
 from harness.errors import UsageError
 from harness.results import CellResult
-from reports.columns import presentation, printed, units
-from reports.compare import compare
+from reports.compare.runs import compare
 from reports.figures import accuracy_figure, losses_figure, matrix_figure, plasticity_figure, stability_figure
 from reports.frame import tidy
-from reports.macros import to_macros
-from reports.measured import full_rows, measured
 from reports.page import write_page
-from reports.paired_orders import class_order_sheets
-from reports.paper import paper_sheets, to_latex, to_markdown
-from reports.published import published_for
+from reports.paper.tables import paper_sheets, to_latex, to_markdown
 from reports.reference import PROTOCOL, read_protocol, read_reference, write_reference
-from reports.sheets import Grid, ranked
+from reports.statistics.paired_orders import class_order_sheets
 from reports.tables import build_tables, stack_csv, to_latex_document, to_text
 from reports.tables import to_latex as table_to_latex
 from reports.tables import to_markdown as table_to_markdown
+from reports.tables.columns import presentation, printed, units
+from reports.tables.macros import to_macros
+from reports.tables.measured import full_rows, measured
+from reports.tables.published import published_for
+from reports.tables.sheets import Grid, ranked
 from reports.write import write_report
 
 Make = Callable[..., CellResult]

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from harness.backbones.adaptable import attach
-from harness.lesson import Batch
+from harness.backbones.adapters import attach
 from harness.method import Method
+from harness.settings.customization.task_data import Batch
 from harness.spec import MethodOptions
 from methods import parts
 

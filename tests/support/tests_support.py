@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.engine.devices import Slot
+from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
-from harness.plan import RunContext, Step
-from harness.slots import Slot
 
 
 class InlineExecutor:
@@ -23,7 +23,7 @@ class InlineExecutor:
         self.ran: list[str] = []
 
     def submit(self, step: Step, slot: Slot) -> Future[float]:
-        from harness.worker import execute
+        from harness.engine.worker import execute
 
         future: Future[float] = Future()
         try:

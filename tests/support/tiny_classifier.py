@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from harness import registry
 from harness.backbones.classifier import Classifier
-from harness.checkpoint import Checkpoint
-from harness.class_lesson import ClassLesson
-from harness.class_tasks import Split
-from harness.class_training import TrainedClasses, train_classes
+from harness.data.class_tasks import Split
 from harness.method import Method
-from harness.pixels import Pixels
+from harness.settings.classification.task_data import ClassLesson
+from harness.settings.classification.training import TrainedClasses, train_classes
+from harness.settings.classification.transforms import Pixels
 from harness.spec import Recognition
+from harness.store.checkpoint import Checkpoint
 
 CPU = torch.device("cpu")
 METHODS = tuple(registry.methods("classification").names())

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from harness import registry
-from harness.backbones.adaptable import Adapter
+from harness.backbones.adapters import Adapter
 from harness.backbones.text_to_image import TextToImage
-from harness.lesson import Lesson
 from harness.method import Method
-from harness.training import TrainedTask, train_task
+from harness.settings.customization.task_data import Lesson
+from harness.settings.customization.training import TrainedTask, train_task
 
 CONCEPTS = (("<v1>", "person"), ("<v2>", "waterfall"))
 # short and violent: what must not move is to be pushed hard

@@ -320,7 +320,7 @@ def main(arguments: list[str]) -> int:
     import open_clip  # noqa: F401
 
     import harness.cli
-    import harness.worker  # noqa: F401
+    import harness.engine.worker  # noqa: F401
 
     home = Path(tempfile.mkdtemp(prefix="torture-"))
     subject = Subject(home)

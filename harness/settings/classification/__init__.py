@@ -12,12 +12,12 @@ from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts
 from harness.spec import ClassOptions, Recognition
 
 if TYPE_CHECKING:
-    from harness.photo_sets import Watch
-    from harness.plan import Cell, CellRequest, Plan, RunContext
+    from harness.data.selection import Watch
+    from harness.engine.plan import Cell, CellRequest, Plan, RunContext
     from harness.settings.presentation import Presentation
     from harness.spec import Benchmark, RunSpec, Task, Tier
 
-STEPS = "harness.class_steps"
+STEPS = "harness.settings.classification.steps"
 TRIALS = 10  # class orders whose tasks are known; the steps of others stay
 
 
@@ -51,7 +51,7 @@ class Classification(Setting):
         "evaluate": StepKind(f"{STEPS}:run_evaluate", 1, 1.2, 0.05, _tested, scoring=True, named=False),
         "score": StepKind(f"{STEPS}:run_score", 3, 0.5, 0.1, scoring=True, anywhere=True),
     }
-    preload = "harness.executors.warm_classes"
+    preload = "harness.settings.classification.preload"
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("accuracy", "scores", "interference"))
     criterion = "a_n of the cell (A_N in %, higher is better), mean over the seeds"
     trial_metrics = ("a_n",)
@@ -86,7 +86,7 @@ class Classification(Setting):
 
     def tasks(self, benchmark: Benchmark, tier: Tier, spec: RunSpec, seed: int) -> Sequence[Task]:
         """All classes in the order of trial `seed`, or in the run's own."""
-        from harness.class_tasks import ClassList
+        from harness.data.class_tasks import ClassList
 
         source = benchmark.sources[tier.name]
         assert isinstance(source, ClassList)
@@ -128,13 +128,13 @@ class Classification(Setting):
         min_side: int | None,
     ) -> Benchmark:  # fmt: skip
         """One sub-folder of images for each class, or a train/ and a test/ folder of such."""
-        from harness.class_folder import folder_benchmark
+        from harness.data.class_folder import folder_benchmark
 
         return folder_benchmark(folder, tier, split_into, class_order, watch, min_side)
 
     def known_tasks(self, benchmark: Benchmark, tier: str) -> Iterable[Task]:
         """Those of the first trials: which classes a task has hangs on the trial."""
-        from harness.class_tasks import ClassList
+        from harness.data.class_tasks import ClassList
 
         source = benchmark.sources[tier]
         if not isinstance(source, ClassList):
@@ -152,20 +152,20 @@ class Classification(Setting):
         return False
 
     def counts(self, plan: Plan) -> StepCounts:
-        """See `harness.class_costs`."""
-        from harness.class_costs import ClassCosts
+        """See `harness.settings.classification.costs`."""
+        from harness.settings.classification.costs import ClassCosts
 
         return ClassCosts(plan.context)
 
     def check_counting(self, backbone: str) -> None:
         """See `Setting.check_counting`."""
-        from harness.class_parameters import find_vit
+        from harness.settings.classification.parameters import find_vit
 
         find_vit(backbone)
 
     def count_parameters(self, backbone: str, names: str) -> list[dict[str, Any]]:
-        """See `harness.class_parameters`."""
-        from harness.class_parameters import count_class_parameters
+        """See `harness.settings.classification.parameters`."""
+        from harness.settings.classification.parameters import count_class_parameters
 
         return count_class_parameters(backbone, names)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.backbones.checks import check_weights
 from harness.backbones.classifier_files import image_size, read_config
-from harness.backbones.known import SHORT, is_folder
+from harness.backbones.hub import SHORT, is_folder
 from harness.settings.classification.prepare import classifier_folder
-from harness.weights import check_weights
 
 
 def classifier_in_words(source: str) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.class_tasks import ClassList, ClassTask
-from harness.plan import Cell, CellRequest, Plan
+from harness.data.class_tasks import ClassList, ClassTask
+from harness.engine.plan import Cell, CellRequest, Plan
 from harness.spec import Recognition
 
 

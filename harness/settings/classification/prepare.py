@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import registry
-from harness.backbones.known import is_folder
+from harness.backbones.hashes import hub_snapshot
+from harness.backbones.hub import is_folder
+from harness.engine.plan import RunContext
 from harness.errors import UsageError
-from harness.fingerprint import hub_snapshot
-from harness.plan import RunContext
 from harness.settings.base import Given
 from harness.spec import Recognition
 

@@ -11,12 +11,12 @@ from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts
 from harness.spec import MethodOptions, Sampling
 
 if TYPE_CHECKING:
-    from harness.photo_sets import Watch
-    from harness.plan import Cell, CellRequest, Plan, RunContext
+    from harness.data.selection import Watch
+    from harness.engine.plan import Cell, CellRequest, Plan, RunContext
     from harness.settings.presentation import Presentation
     from harness.spec import Benchmark, RunSpec, Task, Tier
 
-STEPS = "harness.steps"
+STEPS = "harness.settings.customization.steps"
 
 
 def _trained(recipe: Mapping[str, Any]) -> float:
@@ -54,7 +54,7 @@ class Customization(Setting):
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
         "score": StepKind(f"{STEPS}:run_score", 3, 0.5, 0.1, scoring=True, anywhere=True),
     }
-    preload = "harness.executors.warm_images"
+    preload = "harness.settings.customization.preload"
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("mmd", "scores", "interference"))
     criterion = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
     trial_metrics = ("a_mmd", "f_mmd")
@@ -88,8 +88,8 @@ class Customization(Setting):
 
     def find_backbone(self, source: str, *, offline: bool) -> Path:
         """A whole Stable Diffusion pipeline; only headers of its weights are read."""
+        from harness.backbones.hashes import model_folder
         from harness.backbones.pipeline_files import check_pipeline
-        from harness.fingerprint import model_folder
 
         folder = model_folder(source, offline=offline)
         check_pipeline(folder, source)
@@ -133,7 +133,7 @@ class Customization(Setting):
         min_side: int | None,
     ) -> Benchmark:  # fmt: skip
         """One sub-folder of photographs for each concept."""
-        from harness.photo_benchmark import photo_benchmark
+        from harness.data.folder_benchmark import photo_benchmark
 
         if split_into is not None:
             raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
@@ -149,8 +149,8 @@ class Customization(Setting):
 
     def is_nominal(self, context: RunContext) -> bool:
         """Whether the run is on a CPU, with a backbone of the embedded one's architecture."""
-        from harness.backbones.blueprint import blueprint
-        from harness.counts import is_nominal
+        from harness.backbones.architecture import blueprint
+        from harness.backbones.counts import is_nominal
 
         return context.device_type == "cpu" and is_nominal(
             blueprint(context.backbone_name, folder=Path(context.backbone))
@@ -161,14 +161,14 @@ class Customization(Setting):
         return context.device_type == "cpu"
 
     def counts(self, plan: Plan) -> StepCounts:
-        """See `harness.costs`."""
-        from harness.costs import PlanCosts
+        """See `harness.settings.customization.costs`."""
+        from harness.settings.customization.costs import PlanCosts
 
         return PlanCosts(plan)
 
     def forecast(self, benchmark: str, tier: str) -> Callable[..., Any]:
-        """See `harness.forecast`."""
-        from harness.forecast import forecast
+        """See `harness.settings.customization.forecast`."""
+        from harness.settings.customization.forecast import forecast
 
         return forecast
 
@@ -184,19 +184,19 @@ class Customization(Setting):
 
     def check_counting(self, backbone: str) -> None:
         """See `Setting.check_counting`."""
-        from harness.weights import check_unet
+        from harness.backbones.checks import check_unet
 
         check_unet(backbone)
 
     def count_parameters(self, backbone: str, names: str) -> list[dict[str, Any]]:
-        """See `harness.parameters`."""
-        from harness.parameters import count_parameters
+        """See `harness.settings.customization.parameters`."""
+        from harness.settings.customization.parameters import count_parameters
 
         return count_parameters(backbone, names)
 
     def models(self, tier: Tier, backbone: str | None) -> Sequence[ModelPart]:
         """A pipeline, and the metrics' feature extractor."""
-        from harness.backbones.known import is_folder
+        from harness.backbones.hub import is_folder
         from harness.settings.customization.models import extractor_in_words, pipeline_in_words
 
         # a tier with a folder of its own ships it: a backbone from elsewhere stands in for what would be downloaded

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.backbones.known import SHORT, is_folder, label, resolved
+from harness.backbones.checks import check_extractor, check_weights
+from harness.backbones.hashes import model_folder
+from harness.backbones.hub import SHORT, is_folder, label, resolved
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
-from harness.fingerprint import model_folder
-from harness.weights import check_extractor, check_weights
 
 
 def pipeline_in_words(source: str) -> str:

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.identity import content_of
-from harness.method_checks import made, prior_images
-from harness.plan import Cell, CellRequest, Composed, Plan
+from harness.engine.plan import Cell, CellRequest, Composed, Plan
+from harness.plugins.method_checks import made, prior_images
 from harness.prompts import composed_prompt
 from harness.spec import Sampling
-from harness.store import key_of
+from harness.store.identity import content_of
+from harness.store.store import key_of
 
 COMPOSED = 8  # images of each prompt with two concepts: they are looked at, not measured
 

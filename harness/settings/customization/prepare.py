@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import registry
+from harness.backbones.checks import check_extractor
+from harness.backbones.hashes import Fingerprints
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
+from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
-from harness.fingerprint import Fingerprints
-from harness.plan import RunContext
 from harness.prompts import prompt_for
 from harness.settings.base import Given
 from harness.spec import Task
-from harness.store import key_of
-from harness.weights import check_extractor
+from harness.store.store import key_of
 
 # what CLIP's tokenizer takes for a word: contractions, letters, single digits, other signs
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"

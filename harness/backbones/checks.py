@@ -1,0 +1,309 @@
+"""Model folders, looked at before anything of them is loaded: the classes expected, and weights in safetensors alone.
+
+Reading a pickle may run code, and so may a class that a folder brings along: a folder that needs either is refused,
+whatever the libraries that load it would do. Only headers are read, and no torch is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness.backbones.hub import KNOWN, NAMES, hub_place
+from harness.errors import UsageError
+from harness.formats.git_lfs import POINTER_REMEDY, is_pointer_file
+
+INDEX = "model_index.json"
+PARTS = ("text_encoder", "unet", "vae")  # of a pipeline, with weights
+# The names under which diffusers and transformers look for weights where no variant is asked for; whole, or shards.
+WEIGHTS = ("model.safetensors", "*model-?????-of-?????.safetensors", "diffusion_pytorch_model.safetensors")
+# All that is loaded of a pipeline, so all that is fetched, and all that its hash depends on: no variants such as fp16
+# and non_ema, no checkpoint in a single file beside the parts, no safety checker.
+LOADED = (
+    INDEX, "scheduler/scheduler_config.json", "tokenizer/*.json", "tokenizer/*.txt",
+    *(f"{part}/{name}" for part in PARTS for name in ("config.json", *WEIGHTS, "*model.safetensors.index.json")),
+)  # fmt: skip
+
+PIPELINE = "StableDiffusionPipeline"
+PREDICTIONS = ("epsilon", "v_prediction")
+
+# What a pipeline's parts may be, as 'library.class'; those not named here are not loaded or, as image_encoder, absent.
+CLASSES = {
+    "scheduler": r"diffusers\.\w+Scheduler",
+    "text_encoder": r"transformers\.CLIPTextModel",
+    "tokenizer": r"transformers\.CLIPTokenizer(Fast)?",
+    "unet": r"diffusers\.UNet2DConditionModel",
+    "vae": r"diffusers\.Autoencoder(KL|Tiny)",
+}
+OTHERS = r"None\.None|(diffusers|transformers|stable_diffusion)\.\w+"
+
+# What says how each part is made.
+SETTINGS = ("scheduler/scheduler_config.json", "text_encoder/config.json", "unet/config.json", "vae/config.json")
+
+# What open_clip loads, if it is there, before any pickle.
+FIRST = {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"}
+PICKLES = {".bin", ".pth"}
+
+
+def is_loaded(name: str) -> bool:
+    """Whether a pipeline's file, by its name relative to the folder, is ever loaded."""
+    return name.count("/") < 2 and any(fnmatchcase(name, pattern) for pattern in LOADED)
+
+
+def single_file(source: str) -> str:
+    """What to do with a checkpoint in a single file."""
+    return (
+        f"Backbone '{source}' is a checkpoint in a single file; write it as a folder with diffusers "
+        f"({PIPELINE}.from_single_file(FILE).save_pretrained(FOLDER)) and give the folder."
+    )
+
+
+def check_family(folder: Path, source: str) -> None:
+    """Make sure that a folder is a text-to-image Stable Diffusion of the 1.x or 2.x kind, by its index.
+
+    Raises:
+        UsageError: it is of another kind, or has no index that can be read.
+    """
+    if not (folder / INDEX).exists():
+        if any(folder.glob("*.safetensors")) or any(folder.glob("*.ckpt")):
+            raise UsageError(single_file(source))
+        raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {INDEX}; give a whole one.")
+    found = _index(folder, source).get("_class_name", PIPELINE)
+    if found == PIPELINE:
+        return
+    if str(found).startswith("StableDiffusionXL"):
+        raise UsageError(
+            f"Backbone '{source}' is a Stable Diffusion XL ({found}), whose two text encoders need two embeddings "
+            f"for a concept where methods learn one; use {NAMES}, or another {PIPELINE}."
+        )
+    raise UsageError(f"Backbone '{source}' is of the class {found}; use {NAMES}, or another {PIPELINE}.")
+
+
+def refuse_pointers(paths: Iterable[Path], folder: Path, source: str) -> None:
+    """Make sure that files of `folder` are themselves, and not what a clone without git-lfs has in their place.
+
+    Raises:
+        UsageError: names the first that is not.
+    """
+    pointer = next((path for path in paths if is_pointer_file(path)), None)
+    if pointer is not None:
+        name = pointer.relative_to(folder).as_posix()
+        raise UsageError(f"'{source}': {name} is a Git LFS pointer in place of the file; {POINTER_REMEDY}.")
+
+
+def _index(folder: Path, source: str) -> dict[str, Any]:
+    refuse_pointers([folder / INDEX], folder, source)
+    try:
+        index: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index.keys()
+    except (OSError, ValueError, AttributeError):
+        raise UsageError(f"Backbone '{source}': {INDEX} cannot be read; give another folder.") from None
+    return index
+
+
+def check_classes(folder: Path, source: str) -> None:
+    """Make sure that a pipeline's parts are of the classes that Stable Diffusion has, and that it brings no code along.
+
+    Raises:
+        UsageError: they are not, or it does.
+    """
+    code = next(folder.rglob("*.py"), None)
+    if code is not None:
+        name = code.relative_to(folder).as_posix()
+        raise UsageError(f"Backbone '{source}' brings code along ({name}), which is never run; give another folder.")
+    check_family(folder, source)
+    index = _index(folder, source)
+    parts = {name: ".".join(map(str, value)) for name, value in index.items() if isinstance(value, list)}
+    for name, found in parts.items():
+        if not re.fullmatch(CLASSES.get(name, OTHERS), found):
+            raise UsageError(
+                f"Backbone '{source}': model_index.json gives {name} as '{found}', which no Stable Diffusion has; "
+                "give another folder."
+            )
+
+
+def check_settings(folder: Path, source: str) -> None:
+    """Make sure that the settings of a pipeline's parts, and its tokenizer's vocabulary, can be read.
+
+    Raises:
+        UsageError: a file is missing or damaged.
+    """
+    tokenizer = folder / "tokenizer"
+    vocabulary = "vocab" if (tokenizer / "vocab.json").exists() else "tokenizer"
+    for name in (*SETTINGS, f"tokenizer/{vocabulary}.json"):
+        _settings(folder, name, source)
+    if not (tokenizer / "tokenizer.json").exists() and not (tokenizer / "merges.txt").exists():
+        raise UsageError(f"Backbone '{source}': tokenizer/merges.txt is missing; give another folder.")
+
+
+def _settings(folder: Path, name: str, source: str) -> dict[str, Any]:
+    try:
+        settings: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+        settings.keys()
+    except (OSError, ValueError, AttributeError):
+        raise UsageError(f"Backbone '{source}': {name} is missing or damaged; give another folder.") from None
+    return settings
+
+
+def check_task(folder: Path, source: str) -> None:
+    """Make sure that a U-Net denoises an image's latents and nothing else, and predicts what L_SD is written for.
+
+    Inpainting, depth, upscaling and image-conditioned checkpoints have further input channels.
+
+    Raises:
+        UsageError: it is one of those.
+    """
+    unet, vae = (_settings(folder, f"{part}/config.json", source) for part in ("unet", "vae"))
+    scheduler = _settings(folder, SETTINGS[0], source)
+    channels, latent = (settings.get(key, 4) for settings, key in ((unet, "in_channels"), (vae, "latent_channels")))
+    if channels != latent:
+        raise UsageError(
+            f"Backbone '{source}': its U-Net takes {channels} channels where an image has {latent}, as those for "
+            f"inpainting, depth or upscaling do; use {NAMES}, or another text-to-image {PIPELINE}."
+        )
+    found = scheduler.get("prediction_type", PREDICTIONS[0])
+    if found not in PREDICTIONS:
+        raise UsageError(
+            f"Backbone '{source}': its U-Net predicts '{found}', and training knows {' and '.join(PREDICTIONS)} only; "
+            f"use {NAMES}, or another folder."
+        )
+
+
+def check_parts(folder: Path, source: str) -> None:
+    """Make sure that a pipeline can be loaded, without running code of its own or reading a pickle.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    check_classes(folder, source)
+    refuse_pointers((p for p in sorted(folder.glob("*/*")) if is_loaded(f"{p.parent.name}/{p.name}")), folder, source)
+    check_settings(folder, source)
+    check_task(folder, source)
+    for part in PARTS:
+        check_part(folder / part, source)
+
+
+def check_part(folder: Path, source: str) -> None:
+    """Make sure that a pipeline's part has the weights that are loaded; variants beside them do not count.
+
+    Raises:
+        UsageError: as `check_weights`, or it has nothing but variants.
+    """
+    files = [path for path in folder.glob("*.safetensors") if any(fnmatchcase(path.name, name) for name in WEIGHTS)]
+    variant = next((path.name for path in sorted(folder.glob("*.safetensors"))), "")
+    if variant and not files:
+        raise UsageError(
+            f"'{source}' has only a variant of its weights in {folder.name} ({variant}), and the full ones are needed; "
+            f"add {folder.name}/{_whole_name(folder.name)} or give another folder."
+        )
+    check_weights(folder, source, files)
+
+
+def _whole_name(part: str) -> str:
+    return WEIGHTS[0] if part == "text_encoder" else WEIGHTS[-1]
+
+
+def check_weights(folder: Path, source: str, files: Sequence[Path] | None = None) -> None:
+    """Make sure that a folder has weights, and that they are safetensors and whole as far as their headers tell.
+
+    Args:
+        files: those of the weights that count; all if None.
+
+    Raises:
+        UsageError: it has none, or a file is cut short or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob("*.safetensors")) if files is None else files
+    if not files:
+        raise UsageError(
+            f"'{source}' has no weights (*.safetensors) in {folder.name}; pickles (.bin, .ckpt, .pt) are never read, "
+            "so convert them or give another folder."
+        )
+    refuse_pointers(files, folder.parent, source)
+    for path in files:
+        try:
+            with safe_open(str(path), framework="np"):
+                pass
+        except (OSError, SafetensorError):
+            raise UsageError(
+                f"'{source}': {folder.name}/{path.name} is damaged or no weights; give another folder."
+            ) from None
+    for path in folder.glob("*.safetensors.index.json"):
+        if re.search(r'"[^"]*\.(bin|ckpt|pth?|pkl)"', path.read_text(encoding="utf-8", errors="replace")):
+            raise UsageError(f"'{source}': {folder.name}/{path.name} names a pickle; give another folder.")
+
+
+def check_unet(source: str) -> Path | None:
+    """Make sure that there is a U-Net whose parameters can be counted: a known backbone's, or that of a pipeline.
+
+    Returns: the pipeline's folder; None of a known backbone, whose architecture is counted without weights.
+
+    Raises:
+        UsageError: there is none, or its weights are not whole as far as their headers tell.
+    """
+    if source in KNOWN:
+        return None
+    from harness.backbones.hashes import model_folder
+
+    try:
+        folder = model_folder(source, offline=True)
+    except UsageError as error:
+        if hub_place(source) is None and not Path(source).is_file():
+            raise UsageError(
+                f"Unknown --backbone '{source}'; use {NAMES}, or a diffusers pipeline's folder."
+            ) from error
+        raise
+    unet = folder / "unet"
+    if not unet.is_dir():
+        raise UsageError(f"--backbone '{source}' holds no U-Net; use {NAMES}, or a diffusers pipeline's folder.")
+    check_part(unet, source)
+    return folder
+
+
+def check_extractor(folder: Path, source: str) -> int:
+    """Make sure that open_clip finds safetensors in a folder, and no pickle that it would rather load.
+
+    Returns: how many features it gives.
+
+    Raises:
+        UsageError: it does not.
+    """
+    refuse_pointers([folder / "open_clip_config.json"], folder, source)
+    try:
+        config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+        width = int(config["model_cfg"]["embed_dim"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"Extractor '{source}': open_clip_config.json does not say its size; give an open_clip folder."
+        ) from None
+    check_weights(folder, source)
+    names = {path.name for path in folder.iterdir()}
+    if not names & FIRST and any(Path(name).suffix in PICKLES for name in names):
+        raise UsageError(
+            f"'{source}' holds pickles (.bin, .pth) beside its weights, which are never read; remove them, or call the "
+            "weights open_clip_model.safetensors."
+        )
+    return width
+
+
+def hub_weights(source: str) -> tuple[str, str]:
+    """Hub repository and file of an open_clip 'architecture/pretrained', in safetensors; empty texts if there is none.
+
+    It is the file that open_clip itself looks for before the pickle, and takes if it is there.
+    """
+    from open_clip import get_pretrained_cfg
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    architecture, _, pretrained = source.partition("/")
+    repository, _, file = str((get_pretrained_cfg(architecture, pretrained) or {}).get("hf_hub") or "").rpartition("/")
+    if not repository:
+        return "", ""
+    if file in ("", HF_WEIGHTS_NAME):
+        return repository, HF_SAFE_WEIGHTS_NAME
+    name = Path(file)
+    return (repository, f"{name.stem}.safetensors") if name.suffix in (".bin", ".pth", ".safetensors") else ("", "")

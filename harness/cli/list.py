@@ -1,0 +1,106 @@
+"""`stamina-bench list`, `show` and `params`: what there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.cli.app import EPILOG, app, note, out
+from harness.front.option_values import known_setting
+
+Setting = Annotated[
+    str | None,
+    typer.Option(help="customization or classification; default the first that the method is for.", show_default=False),
+]
+
+
+@app.command("list", epilog=EPILOG)
+def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List benchmarks, methods and tiers, and where each comes from."""
+    from harness.front.catalogue import listed
+
+    found = list(listed())
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    table = RichTable()
+    for column in ("kind", "name", "settings", "summary", "origin"):
+        table.add_column(column, overflow="fold")
+    for row in found:
+        table.add_row(*map(Text, (row["kind"], row["name"], ", ".join(row["settings"]), row["summary"], row["origin"])))
+    out.print(table)
+
+
+@app.command("show", epilog=EPILOG)
+def show_command(
+    method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
+    tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
+    setting: Setting = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to count parameters: sd-1.4 (the default), sd-2.1 (true architectures), a pipeline; of a "
+            "classifier a timm ViT's name or folder, by default the paper tier's.",
+            show_default=False,
+        ),
+    ] = None,
+    params: Annotated[
+        bool, typer.Option("--params/--no-params", help="Count the parameters that a task trains; needs torch.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a method: what it trains, its loss, its options and where their defaults come from, and N_param."""
+    from harness import registry
+    from harness.method_card import as_table, counted, method_card
+
+    card = method_card(method, tier, known_setting(setting))
+    of = registry.setting(card.setting)
+    backbone = backbone or of.counting_backbone()
+    if params:
+        of.check_counting(backbone)
+    if not as_json:
+        out.print(as_table(card))
+    figures = counted(method, backbone, note, card.setting) if params else None
+    if as_json:
+        typer.echo(json.dumps({**card.model_dump(mode="json"), "parameters": figures}, indent=1, ensure_ascii=False))
+    elif figures is not None:
+        share, trained = figures.pop("n_param"), figures.pop("trained")
+        total = next(value for name, value in figures.items() if name != "backbone")
+        text = f"{share:.2f} % ({trained:,} of {total:,} parameters), with the paper tier's options"
+        out.print(f"N_param on {backbone}: {text}", markup=False, soft_wrap=True)
+
+
+@app.command("params", epilog=EPILOG)
+def params_command(
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="sd-1.4 (the default), sd-2.1 (true architectures, without weights), or a pipeline; of classification "
+            "a timm ViT's name or folder, by default the paper tier's.",
+            show_default=False,
+        ),
+    ] = None,
+    setting: Annotated[str, typer.Option(help="customization or classification.")] = "customization",
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print N_param: the share of the U-Net, or of the ViT, that each method trains in one task."""
+    from harness import registry
+
+    of = registry.setting(known_setting(setting))
+    backbone = backbone or of.counting_backbone()
+    rows, whole = of.count_parameters(backbone, methods), of.presentation.whole
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    title = Text(f"Parameters trained per task, in % of the {whole} of {backbone}")
+    table = RichTable(title=title, title_justify="left")
+    for column in ("method", "parameters", "N_param (%)"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in rows:
+        table.add_row(row["method"], f"{row['parameters']:,}", f"{row['n_param']:.2f}")
+    out.print(table)

@@ -1,0 +1,241 @@
+"""A folder of the user's own photographs as concepts: one sub-folder per concept, read and never written.
+
+    photos/
+      duck_toy/       01.jpg 02.jpg ...                  category "duck toy", from the folder's name
+      max/            a.png b.png ... category.txt       category "dog", the first line of category.txt
+      categories.csv  optional lines `folder,category`, for folders without a category.txt
+
+A `Reading` says what is used and what is not. What cannot be used is a `UsageError` of one sentence that names the path
+and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
+from harness.data.duplicates import across, alike, how_same, look_alike, original_first, same_pictures
+from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
+from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
+from harness.data.selection import Watch, unwatched
+from harness.data.skipped_files import (
+    NAMED,
+    Refusals,
+    Skipped,
+    by_folder,
+    check_command,
+    counted,
+    empty,
+    few,
+    first_ones,
+    refuse,
+    sentences,
+)
+from harness.spec import SettingName
+
+MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One concept of the user's: the sub-folder's name, its category word(s), and its images in natural order.
+
+    origin: where the category is from: a file's name, or `FROM_NAME`. plain: whether it is that text read plainly.
+    """
+
+    name: str
+    category: str
+    images: tuple[Path, ...]
+    origin: str = FROM_NAME
+    plain: bool = True
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
+
+    notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
+    in several concepts. looks_like: files of a concept, each with another that looks the same. cautions: what a reader
+    of the figures must know, in whole sentences without names.
+    """
+
+    setting: ClassVar[SettingName] = "customization"
+
+    folder: Path
+    concepts: tuple[Concept, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    same: tuple[tuple[str, ...], ...] = ()
+    looks_like: tuple[tuple[str, ...], ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many images are used."""
+        return sum(len(concept.images) for concept in self.concepts)
+
+    @property
+    def summary(self) -> str:
+        """One sentence on what is used."""
+        names = few([concept.name for concept in self.concepts], most=8)
+        return f"{counted(len(self.concepts), 'concept')}, {self.images} images: {names}."
+
+    @property
+    def told(self) -> list[str]:
+        """What is odd but used: category words that are not plainly the folders' names, and the notes."""
+        words = told((one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts)
+        return [*words, *self.notes, *self.remarks]
+
+    def lines(self) -> list[str]:
+        """What must be said before the work, a sentence each: what is not used, and what is odd, in a few lines."""
+        return first_ones([*sentences(self.folder, self.skipped), *self.told])
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """Of each concept what is used, and how many files and folders in it are not, clutter apart."""
+        left = by_folder(self.skipped)
+        return [
+            {
+                "concept": one.name, "category": one.category, "from": one.origin, "images": len(one.images),
+                "skipped": left[one.images[0].parent],
+            }
+            for one in self.concepts
+        ]  # fmt: skip
+
+    def require_whole(self) -> None:
+        """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
+        refuse(self.skipped, self.notes)
+
+
+def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
+    """The concepts in `folder`, one per sub-folder, in natural order of their names (task2 before task10).
+
+    Names and categories are in composed letters (NFC). Files are images by their content, whatever they are called.
+    Links are followed. No image is decoded here: see `checked`.
+
+    Args: refused: takes what cannot be used, if all of it is wanted: then what else there is is given back.
+
+    Returns: at least one concept, each with at least two images; paths start with `folder` as it was given.
+    Raises `UsageError` if the folder is missing, not a folder, unreadable or without concepts, if a concept has
+    fewer than two images, if something else stands in an image's place, if two folders have one name, or if a category
+    is malformed, cannot be told from a folder's name, or is given to a folder that is not there.
+    """
+    refused = refused or Refusals(check_command(folder))
+    found = contents(folder, "concept", refused)
+    folders: Sequence[SubFolder] = ()
+    with refused.each():
+        require_sub_folders(found, "concept", refused)
+        folders = found.folders
+    listed: Mapping[str, Category] = {}
+    with refused.each():
+        listed = listed_categories(found.tables, [one.name for one in found.folders], refused)
+    concepts: list[Concept] = []
+    skipped = list(found.skipped)
+    for one in folders:
+        skipped += one.skipped
+        if not one.images and not one.photographs and not one.refused:
+            skipped.append(empty(one.path))
+            continue
+        if one.listed and len(one.images) + one.refused < MIN_IMAGES:
+            refused.add(too_few(one, MIN_IMAGES, "concept"))
+        category = Category("", "")  # of a concept whose images are looked at all the same
+        with refused.each():
+            category = category_of(one.path, one.name, one.category_files, listed, folder)
+        if one.images:
+            concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+    refused.settle()
+    skipped, meant = misnamed(skipped, folder)
+    names = [one.name for one in concepts]
+    notes = (*alike_names(names), *meant)
+    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(plurals(names)))
+
+
+def checked(
+    reading: Reading, watch: Watch = unwatched, min_side: int | None = None, refused: Refusals | None = None
+) -> Reading:
+    """The same with every image decoded once, so that a damaged one is found before any training, and without copies.
+
+    Of a picture that a concept has more than once, the file of the shortest name is used.
+
+    Args: min_side: pixels that an image's shorter side needs; None for `MIN_SIDE`. refused: see `read_photos`.
+
+    Raises the first `UsageError` of `examine_photo`, or one for a concept with fewer than two different images.
+    """
+    files = [path for concept in reading.concepts for path in concept.images]
+    least = MIN_SIDE if min_side is None else min_side
+    refused = refused or Refusals(check_command(reading.folder))
+    found: dict[Path, Examined] = {}
+    for path in watch(files, "reading photographs", len(files)):
+        with refused.each():
+            found[path] = examine_photo(path, least)
+        refused.settle()
+    groups = same_pictures({path: one.thumbnail for path, one in found.items()})
+    owner = {path: number for number, concept in enumerate(reading.concepts) for path in concept.images}
+    copies: dict[Path, Skipped] = {}
+    shared: list[list[str]] = []
+    for group in groups:
+        first: dict[int, Path] = {}
+        for path in sorted(group, key=original_first):
+            if (kept := first.setdefault(owner[path], path)) is not path:
+                copies[path] = Skipped(path, "copy", how_same(path, kept), 1)
+        if len(first) > 1:
+            shared.append([f"{reading.concepts[number].name}/{path.name}" for number, path in sorted(first.items())])
+    concepts: list[Concept] = []
+    for concept in reading.concepts:
+        images = tuple(path for path in concept.images if path in found and path not in copies)
+        again = [copies[path] for path in concept.images if path in copies]
+        if again and len(concept.images) - len(again) < MIN_IMAGES:
+            whole = SubFolder(concept.images[0].parent, concept.name, images, (), ())
+            refused.add(too_few(whole, MIN_IMAGES, "concept", again))
+            refused.settle()
+        if images:
+            concepts.append(replace(concept, images=images))
+    twice = across(shared, "in more than one concept, and right in one at most")
+    notes = (*reading.notes, *(one.sentence for one in twice))
+    remarks = [*reading.remarks]
+    remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
+    looks_like: list[tuple[str, ...]] = []
+    for concept in concepts:
+        pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
+        remarks += alike(concept.images[0].parent, pairs)
+        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in pairs]
+    skipped = (*reading.skipped, *copies.values())
+    same = tuple(group for one in twice for group in one.groups)
+    return replace(
+        reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
+        looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
+    )  # fmt: skip
+
+
+def alike_names(names: Sequence[str]) -> list[str]:
+    """A sentence on names that differ in case only; none if there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    found = [few(group) for group in groups.values() if len(group) > 1]
+    return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
+
+
+def plurals(names: Sequence[str]) -> list[str]:
+    """A sentence on names of which one is the other's plural; none if there are none."""
+    known = {name.casefold(): name for name in names}
+    pairs = [
+        f"{name} and {known[many]}"
+        for name in names
+        for many in (f"{name.casefold()}s", f"{name.casefold()}es")
+        if many in known
+    ]
+    more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+    text = f"Folders that may be meant as one: {'; '.join(pairs[:NAMED])}{more}; if they are, merge them."
+    return [text] if pairs else []
+
+
+def benchmark_name(folder: Path) -> str:
+    """What a benchmark of the user's own images is called: as the folder, but never as a registered benchmark."""
+    from harness import registry
+
+    name = composed(folder.resolve().name) or "photographs"
+    return f"{name} (folder)" if name in registry.benchmarks().names() else name

@@ -1,0 +1,365 @@
+"""Photographs by way of Hugging Face `datasets`: a folder of images or of Parquet files, or a hub id the user names.
+
+A hub id is first fetched as plain files into the local hub cache (from the cache alone where offline), at one commit;
+`datasets` then only reads what lies on this machine, by its own readers for these two formats: it runs no code of a
+data set's and asks no server. Of a folder of images the manifest holds paths, and `datasets` is not needed any more; of
+Parquet it holds rows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.data.category_words import checked_category, words_of_name
+from harness.data.concept_folder import MIN_IMAGES
+from harness.data.manifest import Concept, DataFile, Manifest, Origin, Photo, Table
+from harness.data.selection import Draw, Watch, natural, photo, photo_file, unwatched
+from harness.data.skipped_files import counted, few
+from harness.errors import UsageError, nearest, reason, shortened
+from harness.seeds import derive_seed
+
+INSTALL = "Hugging Face datasets is not installed; run `pip install 'stamina-bench[hf]'`."
+PATTERNS = ["*.parquet", "*.csv", "*.jsonl", "*.md", "LICENSE*"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns say what. category: one word for all concepts; category_column: a word for each row."""
+
+    concept: str = "label"
+    image: str = "image"
+    category: str | None = None
+    category_column: str | None = None
+
+
+def prepare_table(
+    name: str,
+    source: str,
+    columns: Columns,
+    draw: Draw,
+    *,
+    split: str = "train",
+    revision: str | None = None,
+    concepts: int | None = None,
+    images_per_concept: int | None = None,
+    offline: bool = True,
+    watch: Watch = unwatched,
+    notes: list[str] | None = None,
+) -> Manifest:
+    """The manifest of a benchmark of the user's own.
+
+    Args:
+        source: a folder, or a hub id. concepts: how many to draw (all, in natural order). draw: its seed and
+            min_images count. images_per_concept: how many to draw of each (all). notes: takes what is odd about images
+            that are used, and which concepts are left out, in sentences.
+
+    Raises:
+        UsageError: `datasets` is not installed, the source cannot be read, or it has too little.
+    """
+    folder, commit = _folder(source, revision, offline=offline)
+    kind = _kind(folder, source)
+    with tempfile.TemporaryDirectory() as scratch:
+        # of an image folder the table holds paths only: nothing of it is worth keeping
+        table = _load(kind, folder, source, split, scratch if kind == "imagefolder" else None)
+        groups = _groups(table, source, columns)
+        chosen = _choose(groups, source, draw, concepts, images_per_concept)
+        if notes is not None and concepts is None and len(chosen) < len(groups):
+            kept = {concept for concept, _ in chosen}
+            left = [concept for concept in groups if concept not in kept]
+            notes.append(f"{counted(len(left), 'concept')} with too few images left out: {few(left)}.")
+        rows = [row for _, some in chosen for row in some]
+        words = _categories(table, chosen, columns, source)
+        images = _encoded(table, columns.image, source)
+        photos = {
+            row: _photo(images, row, columns.image, folder, source, notes) for row in watch(rows, "reading images")
+        }
+    files = _parquet_of(folder, split, source) if kind == "parquet" else ()
+    how = f"{concepts} drawn by seed {draw.seed}" if concepts else "all"
+    origin = Origin(
+        title=source if commit else folder.name, root=str(folder), terms=_licence(folder), obtain=source,
+        drawn=f"concepts of column '{columns.concept}', split '{split}', with {draw.min_images} images or more: {how}; "
+        + (f"{images_per_concept} images of each, by seed {draw.seed}" if images_per_concept else "all their images"),
+        seed=draw.seed, min_images=draw.min_images, images_per_concept=images_per_concept,
+        hub_id=source if commit else "", revision=commit,
+        table=Table(split=split, column=columns.image, files=files) if files else None,
+    )  # fmt: skip
+    tasks = [
+        Concept(
+            id=concept, name=concept, category=words[concept], origin="hf", images=tuple(photos[row] for row in some)
+        )
+        for concept, some in chosen
+    ]
+    return Manifest(name=name, origins={"hf": origin}, tasks=tuple(tasks))
+
+
+def read_row(origin: Origin, table: Table, row: int) -> bytes:
+    """The encoded image of one row.
+
+    Raises:
+        UsageError: the table cannot be read, or has no such row.
+    """
+    loaded = _table(origin.root, table)
+    if row >= len(loaded):
+        raise UsageError(f"{origin.title} has no row {row} any more; restore it, or prepare it again.")
+    data = loaded[row][table.column]["bytes"]
+    if not data:
+        raise UsageError(f"Row {row} of {origin.title} holds no image any more; restore it, or prepare it again.")
+    return bytes(data)
+
+
+@lru_cache(maxsize=2)
+def _table(root: str, table: Table) -> Any:
+    """A split's images, undecoded."""
+    files = {table.split: [str(Path(root) / file.path) for file in table.files]}
+    try:
+        with _offline() as datasets:
+            loaded = datasets.load_dataset("parquet", data_files=files, split=table.split)
+            return loaded.select_columns([table.column]).cast_column(table.column, datasets.Image(decode=False))
+    except UsageError:
+        raise
+    except Exception as error:  # what the library raises is not limited
+        raise UsageError(f"The Parquet files in {root} cannot be read ({reason(error)}); restore them.") from error
+
+
+@contextmanager
+def _offline() -> Iterator[Any]:
+    """The library, kept from asking any server; it counts loads on one otherwise.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise UsageError(INSTALL) from error
+    before = datasets.config.HF_HUB_OFFLINE
+    shown = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.config.HF_HUB_OFFLINE = True
+    datasets.disable_progress_bars()
+    try:
+        yield datasets
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+        if shown:
+            datasets.enable_progress_bars()
+
+
+# Where it is
+
+
+def _folder(source: str, revision: str | None, *, offline: bool) -> tuple[Path, str]:
+    """A data set's folder, and the commit if it came from the hub."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise UsageError(f"--revision {revision} is for a hub id, and {source} is a folder; leave it out.")
+        return path.resolve(), ""
+    if path.exists() or source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise UsageError(f"--hf {source} is no folder; give a folder of images or Parquet files, or a hub id.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(
+            source, repo_type="dataset", revision=revision, local_files_only=offline,
+            allow_patterns=[*PATTERNS, *(f"*{ending}" for ending in _endings())],
+        )  # fmt: skip
+    except Exception as error:  # not in the cache, no such id, no network, not allowed
+        if offline:
+            raise UsageError(
+                f"--hf {source} is neither a folder nor a data set in the local hub cache; check the name, or allow "
+                "its download with --no-offline."
+            ) from error
+        raise UsageError(
+            f"--hf {source} cannot be fetched from the hub ({reason(error)}); check the id, --revision and the network."
+        ) from error
+    return Path(found).resolve(), Path(found).name
+
+
+def _endings() -> list[str]:
+    return [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".JPG", ".JPEG", ".PNG"]
+
+
+def _kind(folder: Path, source: str) -> str:
+    """'parquet' or 'imagefolder', by what the folder holds."""
+    images = set(_endings())
+    found = ""
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(name.endswith(".parquet") for name in names):
+            return "parquet"
+        found = found or ("imagefolder" if any(Path(name).suffix in images for name in names) else "")
+    if not found:
+        raise UsageError(
+            f"--hf {source} holds neither images nor Parquet files; give a folder with one sub-folder of images per "
+            "concept, or a data set in Parquet."
+        )
+    return found
+
+
+def _parquet_of(folder: Path, split: str, source: str) -> tuple[DataFile, ...]:
+    """The files of a split, as `datasets` tells them by their names."""
+    found = _splits("parquet", folder, source)[split]
+    paths = [Path(path) for path in found]
+    return tuple(
+        DataFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size) for path in sorted(paths)
+    )
+
+
+def _splits(kind: str, folder: Path, source: str) -> Mapping[str, Sequence[str]]:
+    """Split -> its files, none of them outside the folder."""
+    try:
+        with _offline() as datasets:
+            builder = datasets.load_dataset_builder(kind, data_dir=str(folder))
+    except UsageError:
+        raise
+    except Exception as error:
+        raise _unreadable(source, error) from error
+    found = {str(split): [str(file) for file in files] for split, files in builder.config.data_files.items()}
+    for path in (path for files in found.values() for path in files):
+        if not Path(path).is_relative_to(folder):
+            raise UsageError(f"--hf {source} names {path}, which is not in its folder; remove that.")
+    return found
+
+
+def _load(kind: str, folder: Path, source: str, split: str, cache: str | None) -> Any:
+    """A split as a table."""
+    splits = _splits(kind, folder, source)
+    if split not in splits:
+        raise UsageError(f"--hf {source} has no split '{split}'; use --split {' or --split '.join(splits)}.")
+    try:
+        with _offline() as datasets:
+            if kind == "parquet":
+                files = {split: sorted(splits[split])}
+                return datasets.load_dataset(kind, data_files=files, split=split)
+            return datasets.load_dataset(kind, data_dir=str(folder), split=split, cache_dir=cache)
+    except UsageError:
+        raise
+    except Exception as error:  # damaged files, tables that do not fit each other
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: str, error: Exception) -> UsageError:
+    return UsageError(f"--hf {source} cannot be read ({reason(error)}); check its files.")
+
+
+# What is in it
+
+
+def _column(table: Any, name: str, source: str, option: str) -> None:
+    if name not in table.column_names:
+        close = nearest(name, table.column_names)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(table.column_names)}."
+        raise UsageError(f"--hf {source} has no column '{name}' for {option}; {hint}")
+
+
+def _values(table: Any, name: str) -> list[str]:
+    """A column as texts; a class label by its name."""
+    feature, values = table.features[name], table[name][:]
+    if hasattr(feature, "int2str"):
+        return ["" if value is None else str(feature.int2str(value)) for value in values]
+    return ["" if value is None else str(value) for value in values]
+
+
+def _groups(table: Any, source: str, columns: Columns) -> dict[str, list[int]]:
+    """Concept -> its rows, in natural order of the concepts."""
+    _column(table, columns.image, source, "--image-column")
+    _column(table, columns.concept, source, "--concept-column")
+    groups: dict[str, list[int]] = {}
+    for row, concept in enumerate(_values(table, columns.concept)):
+        name = concept.strip()
+        if not name or not name.isprintable():
+            raise UsageError(f"Row {row} of --hf {source} names no concept in '{columns.concept}'; correct it.")
+        groups.setdefault(name, []).append(row)
+    return {name: groups[name] for name in sorted(groups, key=natural)}
+
+
+def _choose(
+    groups: Mapping[str, list[int]], source: str, draw: Draw, concepts: int | None, images: int | None
+) -> list[tuple[str, list[int]]]:
+    least = max(MIN_IMAGES, draw.min_images, images or 0)
+    enough = [name for name, rows in groups.items() if len(rows) >= least]
+    if len(enough) < (concepts or 1):
+        raise UsageError(
+            f"--hf {source} has {len(enough)} concepts with at least {least} images, of {len(groups)}, and "
+            f"{concepts or 1} are needed; lower --concepts or --min-images, or name another --concept-column."
+        )
+    if concepts is not None:
+        enough = sorted(enough, key=lambda name: derive_seed("data", "hf", draw.seed, name))[:concepts]
+
+    def some(name: str) -> list[int]:
+        order = sorted(groups[name], key=lambda row: derive_seed("data", "hf", draw.seed, name, row))
+        return sorted(order[:images])
+
+    return [(name, some(name)) for name in enough]
+
+
+def _categories(
+    table: Any, chosen: Sequence[tuple[str, list[int]]], columns: Columns, source: str
+) -> Mapping[str, str]:
+    """Concept -> category word."""
+    if columns.category is not None:
+        word = checked_category(columns.category, "--category")
+        return {name: word for name, _ in chosen}
+    if columns.category_column is None:
+        of_names = {name: words_of_name(name)[0] for name, _ in chosen}
+        if wordless := [name for name, words in of_names.items() if not words]:
+            raise UsageError(
+                f"The concept '{shortened(wordless[0])}' of --hf {source} has no word in its name that says what it "
+                "shows; give one with --category, or a column of them with --category-column."
+            )
+        return of_names
+    _column(table, columns.category_column, source, "--category-column")
+    values = _values(table, columns.category_column)
+    found: dict[str, str] = {}
+    for name, rows in chosen:
+        words = sorted({values[row] for row in rows})
+        if len(words) > 1:
+            raise UsageError(
+                f"--hf {source} gives '{name}' the categories {' and '.join(map(repr, words))}; give it one, or use "
+                "--category."
+            )
+        found[name] = checked_category(words[0], f"Column '{columns.category_column}' of --hf {source}")
+    return found
+
+
+def _encoded(table: Any, column: str, source: str) -> Any:
+    """The images' column alone, as {"bytes", "path"}."""
+    with _offline() as datasets:
+        try:
+            return table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+        except Exception as error:  # of numbers, say
+            raise UsageError(f"Column '{column}' of --hf {source} holds no images; name another one.") from error
+
+
+def _photo(images: Any, row: int, column: str, folder: Path, source: str, notes: list[str] | None) -> Photo:
+    """A row's image as a manifest's entry: a file of the folder's, or the row."""
+    where, value = f"Row {row} of --hf {source}", images[row][column]
+    if not value or not (value.get("bytes") or value.get("path")):
+        raise UsageError(f"{where} holds no image; remove it.")
+    if value.get("bytes"):
+        return photo(bytes(value["bytes"]), where, row=row, notes=notes)
+    path = Path(value["path"])
+    if not path.is_absolute() or not Path(os.path.normpath(path)).is_relative_to(folder):
+        raise UsageError(f"{where} names {path}, which is not in its folder; correct it.")
+    return photo_file(folder, Path(os.path.normpath(path)).relative_to(folder).as_posix(), notes)
+
+
+def _licence(folder: Path) -> str:
+    """What the data set's card says of its licence."""
+    if not (folder / "README.md").is_file():
+        return "not stated"
+    try:
+        from huggingface_hub import DatasetCard
+
+        licence = DatasetCard.load(folder / "README.md").data.to_dict().get("license")
+    except Exception:  # a card that cannot be read
+        licence = None
+    words = licence if isinstance(licence, list) else [licence] if licence else []
+    return ", ".join(str(word) for word in words) or "not stated"

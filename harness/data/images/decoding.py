@@ -1,0 +1,410 @@
+"""One photograph of the user's, from an open file or a path: upright, in sRGB, as a viewer would show it.
+
+What cannot be used is a `UsageError` of one sentence that names the file, the cause and the remedy. Files are only ever
+read. What a file is, its bytes say (`image_files`); its name may be anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from harness.data.images.colour_profiles import Correction, UnusableProfileError, to_srgb
+from harness.data.images.decoding_versions import DECODING
+from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
+from harness.data.images.jpeg_markers import is_whole, unusual_kind
+from harness.data.images.notes import first_note, flat_note, frames_note, shape_note
+from harness.data.images.png_chunks import readable
+from harness.data.images.tiff_kinds import unread_kind
+from harness.errors import UsageError
+
+T = TypeVar("T")
+
+MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
+THUMBNAIL = 8  # pixels along each side
+COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
+
+_DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
+
+# How to turn an image upright, by the value of its EXIF orientation (1, upright, is absent).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found out about a photograph that can be used.
+
+    width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
+    most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
+    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, equal where all pixels are.
+    """
+
+    width: int
+    height: int
+    decoding: int
+    notes: tuple[str, ...]
+    thumbnail: bytes = b""
+
+
+def load_image(path: Path, size: int) -> NDArray[np.uint8]:
+    """The photograph at `path`, upright, its central square resized (Lanczos) to `size` x `size`.
+
+    Upright is what Pillow's `ImageOps.exif_transpose` makes of it, by EXIF or else XMP; a damaged block counts as
+    upright. Colours are brought to sRGB by the image's ICC profile, greys to greys; one that cannot be used counts as
+    none. Of an animation or a multi-page file, the first frame that is not fully transparent is taken. Transparency is
+    laid on white. 16-bit greys are divided by 257. 32-bit integers have the full scale (255, 65535 or 2^31 - 1) that
+    their largest value fits in, floats that of 1 if none is larger and else of 255; what lies outside is clipped.
+
+    Returns: (size, size, 3) uint8 in RGB, 0..255, writable and contiguous.
+    Raises `UsageError` if the file is missing, unreadable, damaged, no image, fully transparent, of a format that needs
+    a plugin, or has more than twice Pillow's `Image.MAX_IMAGE_PIXELS` (179 million) pixels; `ValueError` if `size` is
+    below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    return _of_file(path, lambda stream: decode_image(stream, size, path))
+
+
+def decode_image(stream: BinaryIO, size: int, name: object) -> NDArray[np.uint8]:
+    """The photograph that an open file holds, as `load_image` returns it; errors call it `name`."""
+    square = _central_square(_decoded(stream, name).image)
+    return np.array(square.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def decode_whole(stream: BinaryIO, name: object) -> NDArray[np.uint8]:
+    """The same photograph uncropped at its own size, (h, w, 3) uint8; errors as of `load_image`."""
+    return np.array(_decoded(stream, name).image)
+
+
+def check_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> tuple[str, ...]:
+    """The notes of `examine_image`."""
+    return examine_image(stream, name, min_side).notes
+
+
+def check_photo(path: Path, min_side: int = MIN_SIDE) -> tuple[str, ...]:
+    """The notes of `examine_image` on the photograph at `path`; raises `UsageError` as that and `load_image` do."""
+    return _of_file(path, lambda stream: check_image(stream, path, min_side))
+
+
+def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> Examined:
+    """Decode the photograph that an open file holds once, a large JPEG at an eighth of its size.
+
+    Raises:
+        UsageError: as `load_image`, or its shorter side has fewer than `min_side` pixels.
+    """
+    found = _decoded(stream, name, coarse=True)
+    if min(found.stored) < min_side:
+        pixels = f"{found.stored[0]} x {found.stored[1]} pixels"
+        raise UsageError(
+            f"{name} has {pixels}, and its shorter side needs at least {min_side}; use a larger copy or remove it."
+        )
+    notes = found.notes + shape_note(found.stored, name) + flat_note(found.image, name)
+    thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
+    return Examined(*found.stored, found.decoding, notes, thumbnail)
+
+
+def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
+    """The same of the photograph at `path`; raises `UsageError` as that and `load_image` do."""
+    return _of_file(path, lambda stream: examine_image(stream, path, min_side))
+
+
+def decoding_of(path: Path) -> int:
+    """`Examined.decoding` of the photograph at `path`, mostly by its header alone.
+
+    Raises:
+        UsageError: as `load_image`, as far as the header shows it.
+    """
+    return _of_file(path, lambda stream: decoding_of_image(stream, path))
+
+
+def decoding_of_image(stream: BinaryIO, name: object) -> int:
+    """The same of the photograph that an open file holds."""
+
+    def version(image: ImageFile.ImageFile, profile: bytes | None) -> int:
+        frame = _visible_frame(image, name) if getattr(image, "is_animated", False) else 0
+        return _version(_correction(image, profile, name)[0], frame)
+
+    return _with_opened(stream, name, version)
+
+
+def content_hash(path: Path) -> str:
+    """The SHA-256 of the file's bytes, as 64 hexadecimal digits; `UsageError` if it cannot be read."""
+    _require_file(path)
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def kind_of(path: Path) -> Literal["folder", "file", "missing", "other"]:
+    """What is at `path`, links followed: a broken link is "missing", a pipe or a device "other"."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+
+
+# Opening
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A photograph's pixels, upright, in RGB; the other fields are those of `Examined`."""
+
+    image: Image.Image
+    stored: tuple[int, int]
+    decoding: int
+    notes: tuple[str, ...]
+
+
+def _of_file(path: Path, use: Callable[[BinaryIO], T]) -> T:
+    """What `use` makes of the open file at `path`."""
+    _require_file(path)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    with stream:
+        return use(stream)
+
+
+def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
+    """The photograph that an open file holds: upright, RGB, at its own size (`coarse`: a JPEG smaller)."""
+
+    def decode(image: ImageFile.ImageFile, profile: bytes | None) -> _Decoded:
+        stored = image.size
+        if image.format in ("JPEG", "MPO") and not is_whole(stream):
+            raise OSError("no end of the image")  # what is missing may be zeros, which decoders take for pixels
+        several = frames_note(image, stream, name)
+        if coarse:
+            image.draft(None, (COARSE, COARSE))
+        image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
+        frame = _visible_frame(image, name)
+        correction, notes = _correction(image, profile, name)
+        notes += first_note(frame, name) if frame else several
+        upright = _UPRIGHT.get(_orientation(image))
+        rgb = _to_rgb(image, correction)
+        rgb = rgb if upright is None else rgb.transpose(upright)
+        return _Decoded(rgb, stored, _version(correction, frame), notes)
+
+    return _with_opened(stream, name, decode)
+
+
+def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageFile, bytes | None], T]) -> T:
+    """What `use` makes of the image that an open file holds, whose pixels are not read yet, and of its colour profile.
+
+    Raises:
+        UsageError: it is no image that can be decoded safely, or `use` fails on it.
+    """
+    stream.seek(0)
+    content = content_of(stream.read(HEAD), Path(str(name)).name)
+    if content.kind not in ("image", "unknown", "text"):  # some of the formats that Pillow knows are texts
+        raise UsageError(why_unusable(content, name))
+    use_plugin(content, name)
+    try:
+        stream, profile = readable(stream)
+        with _opened(stream) as image:
+            _refuse_bomb(name, image)
+            if _is_raw(image):
+                raise UsageError(why_unusable(Content("raw", "camera raw image"), name))
+            return use(image, profile or image.info.get("icc_profile"))
+    except (UsageError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name) from error
+    except Exception as error:  # what decoders raise on damaged bytes is not limited to OSError
+        raise _damaged(name, content, stream) from error
+
+
+def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
+    """What `Image.open` gives, but for formats that are no photographs.
+
+    `Image.open` itself warns of images that are smaller than what is refused here, and filters of warnings belong to
+    all threads.
+    """
+    Image.init()
+    stream.seek(0)
+    prefix = stream.read(16)
+    for kind in Image.ID:
+        if kind in NOT_PHOTOS:
+            continue
+        factory, accepts = Image.OPEN[kind]
+        try:
+            fits = accepts is None or accepts(prefix)
+            if fits and not isinstance(fits, str):  # a text says why this Pillow cannot read it
+                stream.seek(0)
+                return factory(stream, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):  # as in Pillow: it is of another format
+            continue
+    raise UnidentifiedImageError("no format fits")
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw image, of which Pillow would show the small preview that comes first."""
+    tags = getattr(image, "tag_v2", {})
+    return image.format == "TIFF" and (_DNG_VERSION in tags or bool(tags.get(_SUBFILE_TYPE, 0) & 1))
+
+
+def _visible_frame(image: Image.Image, name: object) -> int:
+    """The first frame, counted from 0, that is not fully transparent; the image is left there, loaded.
+
+    Raises:
+        UsageError: there is none.
+    """
+    frames = range(getattr(image, "n_frames", 1)) if image.has_transparency_data else range(1)
+    for frame in frames:
+        if frame:
+            image.seek(frame)
+            image.load()
+        if not _is_empty(image):
+            return frame
+    raise UsageError(f"{name} is fully transparent, so there is nothing to see in it; replace or remove it.")
+
+
+def _version(correction: Correction | None, frame: int) -> int:
+    return DECODING if correction is not None or frame else 1
+
+
+def _is_empty(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    alpha = image if "A" in image.getbands() else image.convert("RGBA")
+    return alpha.getchannel("A").getextrema() == (0, 0)
+
+
+def _correction(image: Image.Image, profile: bytes | None, name: object) -> tuple[Correction | None, tuple[str, ...]]:
+    """What brings the image to sRGB, and what is to be said of it."""
+    if not profile:
+        said = (
+            f"{name} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter."
+        )
+        return None, (said,) if image.mode == "CMYK" else ()
+    try:
+        return to_srgb(profile, image.mode), ()
+    except UnusableProfileError as error:
+        return None, (f"{name} has a colour profile that cannot be used ({error}); its colours are taken as sRGB.",)
+
+
+# Pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1..8; 1 where there is none. Damaged EXIF is no reason to refuse sound pixels."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # as with pixels, what the parser raises on damaged bytes is not limited
+        return 1
+
+
+def _to_rgb(image: Image.Image, correct: Correction | None) -> Image.Image:
+    """Any mode of Pillow's as 8-bit RGB, of the same size; maybe the image itself."""
+    if image.mode == "CMYK" and correct is not None:
+        return correct(image)
+    correct = correct or (lambda colours: colours)
+    if image.mode.startswith(("I", "F")):
+        return correct(_grey(image).convert("RGB"))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        colours = correct(rgba.convert("RGB"))
+        colours.putalpha(rgba.getchannel("A"))
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, colours).convert("RGB")
+    return correct(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Greys of 16 or 32 bits ("I;16", "I;16B", "I", "F") as 8 bits; `load_image` states the scales."""
+    pixels = np.asarray(image).astype(np.float32)
+    largest = float(np.max(pixels, where=np.isfinite(pixels), initial=0.0))
+    if image.mode.startswith("I;16"):
+        full = 65535.0
+    elif image.mode == "I":
+        full = next((scale for scale in (255.0, 65535.0) if largest <= scale), 2.0**31 - 1)
+    else:
+        full = 1.0 if largest <= 1 else 255.0
+    scaled = np.nan_to_num(pixels, nan=0.0, posinf=full, neginf=0.0) * (255.0 / full)
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+def _central_square(image: Image.Image) -> Image.Image:
+    """The largest square in the middle; of an odd margin the smaller half is cut on the left or at the top."""
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    box = (left, top, left + side, top + side)  # not `crop`, which warns of many pixels, as `Image.open` does
+    return image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.NEAREST)
+
+
+def _refuse_bomb(name: object, image: Image.Image) -> None:
+    """Refuse what is dangerous to decode, as `Image.open` would."""
+    limit = _most_pixels()
+    if limit is not None and image.width * image.height > limit:
+        raise _too_large(name)
+
+
+def _most_pixels() -> int | None:
+    """Where Pillow refuses an image, not where it warns: a phone's photograph may have 108 million."""
+    return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
+
+
+# Errors
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is missing or no plain file; a pipe would be waited for without end."""
+    kind = kind_of(path)
+    if kind == "missing":
+        raise UsageError(f"{path} does not exist or is a broken link; restore or remove it.")
+    if kind != "file":
+        raise UsageError(f"{path} is not a file; give an image file.")
+
+
+def _too_large(name: object) -> UsageError:
+    limit = f"{(_most_pixels() or 0) / 1e6:.0f} million"
+    return UsageError(f"{name} has more pixels than Pillow decodes safely ({limit}); save a smaller copy in its place.")
+
+
+def _damaged(name: object, content: Content, stream: BinaryIO) -> UsageError:
+    if content.kind != "image":
+        return UsageError(why_unusable(content, name))
+    if content.what == "JPEG image" and (kind := unusual_kind(stream)):
+        return UsageError(f"{name} cannot be read as an image: it is {with_article(kind)} JPEG, which Pillow does not "
+                          "read; save it as an ordinary one.")  # fmt: skip
+    if content.what == "TIFF image" and (unread := _unread_tiff(stream)):
+        return UsageError(f"{name} cannot be read as an image: it is {unread[0]}, which this Pillow does not read; "
+                          f"{unread[1]}.")  # fmt: skip
+    return UsageError(f"{name} cannot be read as an image: the {content.what.removesuffix(' image')} is truncated or "
+                      "damaged; replace or remove it.")  # fmt: skip
+
+
+def _unread_tiff(stream: BinaryIO) -> tuple[str, str] | None:
+    try:
+        with _opened(stream) as image:
+            return unread_kind(image)
+    except Exception:  # damaged already where its tags are
+        return None
+
+
+def unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read ({error.strerror or error}); check its permissions.")

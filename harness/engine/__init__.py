@@ -1,0 +1,1 @@
+"""From a run to its steps, and through them: planning, scheduling, running, and showing progress."""

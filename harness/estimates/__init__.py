@@ -1,0 +1,1 @@
+"""What a run will take: estimates, and the history of past ones."""

@@ -1,0 +1,1 @@
+"""Exporting a trained model: as a diffusers folder or a LoRA file, with its model card."""

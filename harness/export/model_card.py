@@ -1,0 +1,75 @@
+"""The model card of an export: what it is, its concepts, how to load it, and the call for consent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from harness.backbones.hub import KNOWN
+from harness.errors import presentable
+from harness.export.trained_model import Learnt, token_of
+
+CONSENT = (
+    "Personalising a model on a person's face without their consent does harm. If a concept is a person, make sure "
+    "that they agreed to it, and to whatever you publish; know and respect the sources of the photographs."
+)
+CITATION = """```bibtex
+@article{smith2023stamina,
+  title={Continual Diffusion with {STAMINA}: {STack-And-Mask INcremental Adapters}},
+  author={Smith, James Seale and Hsu, Yen-Chang and Kira, Zsolt and Shen, Yilin and Jin, Hongxia},
+  journal={arXiv preprint arXiv:2311.18763},
+  year={2023}
+}
+```"""
+
+
+def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
+    """Markdown with a YAML head, as model hubs read it.
+
+    Args:
+        loading: Python that loads it. notes: what else to say in the table, name -> text.
+    """
+    cell = state.cell
+    head: dict[str, Any] = {
+        "library_name": "diffusers",
+        "pipeline_tag": "text-to-image",
+        "tags": ["stable-diffusion", "continual-customization", cell.method],
+    }
+    known = KNOWN.get(cell.backbone)
+    if known is not None:
+        head |= {"license": known.licence, "base_model": known.repository}
+    licence = f", {known.licence}" if known else ""
+    facts = {
+        "method": cell.label, "after task": f"{state.after} of {cell.tasks_total}", "benchmark": cell.title,
+        "backbone": cell.backbone, "seed": str(cell.seed), **notes,
+    }  # fmt: skip
+    concepts = [
+        f"| `{token_of(task)}` | {plain(task.name)} | {plain(task.category)} | `{code(state.prompt(task))}` |"
+        for task in state.tasks
+    ]
+    lines = [
+        "---", yaml.safe_dump(head, sort_keys=False).strip(), "---", "",
+        f"# {plain(cell.method)}: {len(state.tasks)} concept{'s' * (len(state.tasks) > 1)}", "",
+        "| | |", "|---|---|", *(f"| {name} | {plain(text)} |" for name, text in facts.items()), "",
+        "```python", loading.strip(), "```", "",
+        "| token | concept | category | prompt |", "|---|---|---|---|", *concepts, "",
+        "## Consent", "", CONSENT, "",
+        "## Licence", "",
+        f"The licence of the base model ({plain(cell.backbone)}{licence}) holds for these weights, and the terms of "
+        "the photographs for what was learnt from them.", "",
+        "## Citation", "", CITATION, "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """On one line, with nothing that Markdown or HTML would act on."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&-])", r"\\\1", " ".join(presentable(text).split())).replace(r"\-", "-")
+
+
+def code(text: str) -> str:
+    """For a span of code in a table."""
+    return " ".join(text.split()).replace("`", "'").replace("|", "/")

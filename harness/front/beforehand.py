@@ -1,0 +1,88 @@
+"""What a run's owner must know before the work, in lines: what is used of a folder of images, and cautions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError, shortened
+
+if TYPE_CHECKING:
+    from harness.api import Prepared
+    from harness.data.class_folder import ClassReading
+    from harness.data.concept_folder import Reading
+    from harness.engine.plan import Plan
+    from harness.spec import Benchmark, SettingName
+
+
+def reading_of(benchmark: Benchmark, tier: str) -> Reading | ClassReading | None:
+    """What was read of the folder that a benchmark is; None for any other."""
+    return getattr(benchmark.sources.get(tier), "reading", None)
+
+
+def require_whole(benchmark: Benchmark, tier: str) -> None:
+    """What `--strict` does.
+
+    Raises:
+        UsageError: the benchmark is no folder, or a photograph or a folder in it is not used, or odd.
+    """
+    reading = reading_of(benchmark, tier)
+    if reading is None:
+        raise UsageError("--strict is for a folder of your own images; leave it out.")
+    reading.require_whole()
+
+
+def lines_beforehand(prepared: Prepared, *, quiet: bool = False) -> Iterator[str]:
+    """What is used of a folder, and cautions.
+
+    Args:
+        prepared: the run.
+        quiet: of a folder only what is not used, or odd.
+    """
+    from harness.engine.cautions import image_cautions
+
+    yield from lines_on_folder(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
+    said = image_cautions(prepared.benchmark, prepared.plan.context.tier)
+    yield from (caution for caution in prepared.cautions if caution not in said)
+
+
+def lines_on_folder(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> Iterator[str]:
+    """What of a folder is used and what is not, in a few lines.
+
+    Args:
+        name: what the user called the benchmark.
+        benchmark: what was found of that name.
+        tier: the tier's name.
+        quiet: only what is not used, or odd.
+    """
+    from harness.data.skipped_files import check_command
+
+    reading = reading_of(benchmark, tier)
+    if reading is None:
+        if os.path.isdir(name):
+            yield f"'{name}' is the benchmark of that name here; the folder beside it is ./{name}."
+        return
+    if not quiet:
+        yield f"{shortened(reading.folder)}: {reading.summary}"
+    lines = reading.lines()
+    yield from lines
+    if lines:
+        yield f"All of it: {check_command(reading.folder, *options_of(reading.setting))}"
+
+
+def options_of(setting: SettingName | None) -> tuple[str, ...]:
+    """What `data check` is told besides the folder."""
+    from harness import registry
+
+    return () if setting in (None, registry.setting_names()[0]) else ("--setting", str(setting))
+
+
+def unequal_training(plan: Plan) -> str:
+    """What to know of methods that train by another tier's defaults beside others; empty if there are none."""
+    from harness.engine.budgets import Trained, unequal_budgets
+
+    cells = {cell.label: cell for cell in plan.cells}
+    lines = {label: Trained(c.method, c.options.model_dump(), c.inherited) for label, c in cells.items()}
+    first = next(iter(cells.values()))
+    return unequal_budgets(lines, first.tier, plan.setting.budget)

@@ -1,0 +1,91 @@
+"""Methods as Python names them: by a registered name, by 'module:Class', or by the class itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from harness import registry
+from harness.errors import UsageError
+from harness.overrides import method_names
+from harness.spec import MethodSpec, SettingName
+
+MethodLike: TypeAlias = str | type[Any] | tuple[str | type[Any], Mapping[str, Any]]
+
+INTO_A_FILE = "write it into a file (in a notebook with %%writefile my_method.py), and import it from there"
+
+
+def wanted_methods(methods: MethodLike | Sequence[MethodLike] | None, setting: SettingName) -> list[MethodSpec]:
+    """The methods of a run.
+
+    Args:
+        methods: 'stamina,clora', 'all', or a list of names, classes, and pairs of one of these and its options such as
+            ('clora', {'rank': 4}); None for the setting's default.
+        setting: whose methods they are.
+
+    Raises:
+        UsageError: there is none, one is there twice with the same options, or a class cannot be used as one.
+    """
+    if methods is None or isinstance(methods, str):
+        default = ",".join(registry.setting(setting).default_methods)
+        return [MethodSpec(name=name) for name in method_names(methods or default, setting)]
+    if isinstance(methods, type) or _is_pair(methods):
+        methods = [methods]  # type: ignore[list-item]
+    found: list[MethodSpec] = []
+    for each in methods:
+        entry, changes = each if isinstance(each, tuple) and _is_pair(each) else (each, {})
+        if isinstance(entry, type):
+            names = [reference(entry, setting)]
+        elif isinstance(entry, str):
+            names = method_names(entry, setting)
+        else:
+            raise UsageError(f"{entry!r} cannot be used as a method: give its name, its class, or (name, options).")
+        found += [MethodSpec(name=name, changes=dict(changes)) for name in names]
+    if not found:
+        method_names("", setting)  # says so
+    for index, spec in enumerate(found):
+        if spec in found[:index]:
+            raise UsageError(f"The method '{spec.name}' is there twice with the same options; name it once.")
+    return found
+
+
+def _is_pair(entry: Any) -> bool:
+    return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Mapping)
+
+
+def reference(method: type[Any], setting: SettingName = "customization") -> str:
+    """What a class is called in a run: its registered name, or 'module:Class'.
+
+    Args:
+        method: a class of methods.
+        setting: in whose registry to look for it.
+
+    Raises:
+        UsageError: it cannot be found again under that name, as a class within a function cannot.
+    """
+    name = f"{method.__module__}:{method.__qualname__}"
+    plugins = registry.methods(setting)
+    for registered in plugins.names():
+        if plugins.origin(registered).endswith(f": {name}"):
+            return registered
+    if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
+        where = "was made inside a function or class" if "." in method.__qualname__ else "is no longer what it names"
+        raise UsageError(
+            f"The class {name} cannot be used as a method, as it {where}; define it at the top level of a module."
+        )
+    return name
+
+
+def only_here(names: Iterable[str]) -> list[str]:
+    """Those of some methods that only this process has: their classes are of a notebook, a prompt or the script itself.
+
+    Worker processes, and jobs of a cluster, cannot import them.
+    """
+    modules = {name: name.partition(":")[0] for name in names if ":" in name}
+    return [name for name, module in modules.items() if module == "__main__" or _has_no_origin(module)]
+
+
+def _has_no_origin(module: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and getattr(loaded, "__spec__", None) is None

@@ -1,0 +1,89 @@
+"""What is asked for, on the command line or in Python, turned into a run's spec and the benchmark that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.front.beforehand import require_whole
+from harness.front.method_names import MethodLike, wanted_methods
+from harness.front.option_values import known_dtype, known_setting, known_tier, parse_seeds
+from harness.overrides import Assignment, assigned, assignments, protocol_changes
+from harness.spec import Benchmark, RunSpec, parse_tasks
+
+if TYPE_CHECKING:
+    from harness.data.selection import Watch
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run's spec, and the benchmark that it names."""
+
+    spec: RunSpec
+    benchmark: Benchmark
+
+
+def make_request(
+    benchmark: str | Path, *, methods: MethodLike | Sequence[MethodLike] | None = None,
+    options: Mapping[str, Any] | Iterable[str | Assignment] = (), seeds: str | int | Iterable[int] = 0,
+    tier: str = "mini", limit: int | None = None, tasks: str | int | None = None, setting: str | None = None,
+    split_into: int | None = None, class_order: int | None = None, min_side: int | None = None,
+    dtype: str | None = None, device: str | Sequence[str] = "auto", output: str | Path = "runs",
+    backbone: str | Path | None = None, extractor: str | Path | None = None, strict: bool = False,
+    watch: Watch | None = None, **rest: Any,
+) -> Request:  # fmt: skip
+    """Check what is asked for, in the order in which a user would mend it.
+
+    Args:
+        benchmark: a registered name, or a folder.
+        methods: see `harness.front.method_names.wanted_methods`.
+        options: changed options; see `harness.overrides.assignments`.
+        limit: only the first so many tasks. tasks: the same as '1-N'. One of them at most.
+        strict: refuse a folder of images of which something is not used, or odd.
+        watch: shows how far the reading of a folder's images is.
+        rest: other fields of `RunSpec`.
+
+    Raises:
+        UsageError: a name, option or value cannot be used.
+    """
+    from harness import api
+
+    changes = assignments(options)
+    precision = known_dtype(dtype)
+    if limit is not None and tasks is not None:
+        raise UsageError("Give --limit or --tasks, not both.")
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise UsageError(f"--limit {limit} cannot be used; give a whole number of 1 or more.")
+    seed_values = parse_seeds(seeds)
+    kind = known_setting(setting)
+    named = str(benchmark)
+    found = api.find_benchmark(named, known_tier(tier), kind, split_into, class_order, watch, min_side)
+    if strict:
+        require_whole(found, tier)
+    total = len(found.tasks(tier))
+    chosen = tuple(range(1, min(limit, total) + 1)) if limit else None
+    if tasks is not None:
+        chosen = parse_tasks(str(tasks), total)
+    fields: dict[str, Any] = {
+        "benchmark": named, "tier": tier, "seeds": seed_values, "tasks": chosen, "dtype": precision,
+        "methods": assigned(wanted_methods(methods, found.setting), changes, found.setting),
+        "backbone": _text(backbone), "extractor": _text(extractor),
+        "device": device if isinstance(device, str) else ",".join(device), "output": Path(output),
+        "setting": kind, "split_into": split_into, "class_order": class_order, "min_side": min_side,
+        **protocol_changes(changes), **rest,
+    }  # fmt: skip
+    try:
+        return Request(RunSpec(**fields), found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "-".join(str(first["loc"][0]).split("_")) if first["loc"] else "option"
+        raise UsageError(f"--{name} cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+
+def _text(place: str | Path | None) -> str | None:
+    return None if place is None else str(place)

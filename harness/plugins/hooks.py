@@ -1,0 +1,273 @@
+"""A method's hooks, called with their answers checked.
+
+A plugin may answer with anything. What a hook must not give ends the training with one sentence that names the hook,
+what it must give, and what it gave; that a hook draws from a global generator is noticed as well.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.backbones.classifier import Classifier, Prompt
+from harness.errors import PluginError
+from harness.method import Method
+from harness.plugins.written_files import files_watched
+from harness.settings.customization.task_data import Batch, Lesson
+
+if TYPE_CHECKING:
+    from harness.backbones.adapters import Adaptable
+    from harness.backbones.text_to_image import TextToImage
+
+AnyMethod = Method[Any]
+
+# names in a training's record of losses, and among its measures, that are the harness's
+LOSSES = frozenset({"step", "sd", "ce", "rate"})
+MEASURES = frozenset(
+    {"plasticity_distance", "residual_norm", "trained_parameters", "final_loss", "unet_parameters",
+     "backbone_parameters"}
+)  # fmt: skip
+
+
+def begin_task(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn.Module:
+    """What `Method.begin_task` returns: a module.
+
+    Raises:
+        PluginError: it returned something else, or drew from a global generator.
+    """
+    with _observed(method, "begin_task"):
+        module: object = method.begin_task(model, generator)
+    if not isinstance(module, nn.Module):
+        kind = "an nn.Module" + (f" whose forward() gives the token, {_token(model.token_dim)}" * bool(model.token_dim))
+        raise _wrong(method, "begin_task", kind, module)
+    return module
+
+
+def token(method: AnyMethod, module: nn.Module, dim: int) -> Tensor:
+    """The token's embedding, (dim,), of the module that `begin_task` returned.
+
+    Raises:
+        PluginError: it gave something else.
+    """
+    given: object = module()
+    if not isinstance(given, Tensor) or given.shape != (dim,) or not given.is_floating_point():
+        made = f"The module that {_hook(method, 'begin_task')} returned, a {type(module).__name__},"
+        raise PluginError(f"{made} must give the token's embedding, {_token(dim)}; it gave {described(given)}.")
+    return given
+
+
+def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watched: bool) -> Batch:
+    """What `Method.batch` returns.
+
+    Args:
+        watched: whether to look for global draws, which takes time.
+
+    Raises:
+        PluginError: no `Batch`, or one whose parts do not fit together; or it drew from a global generator.
+    """
+    with _observed(method, "batch") if watched else nullcontext():
+        given: object = method.batch(lesson, generator)
+    if not isinstance(given, Batch):
+        raise _wrong(method, "batch", "a Batch, as lesson.plain() does", given)
+    latents: object = given.latents
+    if not isinstance(latents, Tensor) or latents.dim() != 4 or not latents.is_floating_point():
+        raise _wrong(method, "batch", "latents as a floating-point tensor (examples, channels, height, width)", latents)
+    count = len(latents)
+    if not count:
+        raise PluginError(
+            f"{_hook(method, 'batch')} gives no example, so that there is nothing to train on; choose at least one."
+        )
+    prompts: object = given.prompts
+    if not isinstance(prompts, tuple) or len(prompts) not in (1, count) or not all(isinstance(p, str) for p in prompts):
+        raise _wrong(method, "batch", f"prompts as a tuple of 1 or {count} texts", prompts)
+    if given.share is not None and given.share.shape != (count,):
+        raise _wrong(method, "batch", f"share as a tensor of shape ({count},)", given.share)
+    return given
+
+
+def penalties(method: AnyMethod, *, watched: bool) -> Mapping[str, Tensor]:
+    """What `Method.penalties` returns: name -> scalar tensor.
+
+    Args:
+        watched: whether to look for global draws, which takes time.
+
+    Raises:
+        PluginError: something else, or a name that the record of losses has already; or it drew from a global
+            generator.
+    """
+    with _observed(method, "penalties") if watched else nullcontext():
+        given: object = method.penalties()
+    if not isinstance(given, Mapping):
+        raise _wrong(method, "penalties", "a dict of names to scalar tensors, already weighted", given)
+    for name, term in given.items():
+        if not isinstance(term, Tensor) or term.dim() or not term.is_floating_point():
+            raise _wrong(method, "penalties", f"a scalar tensor, already weighted, for '{name}'", term)
+        if name in LOSSES:
+            raise PluginError(f"{_hook(method, 'penalties')} calls a term '{name}', as the loss itself is; rename it.")
+    return given
+
+
+def measures(method: AnyMethod) -> dict[str, float]:
+    """What `Method.measures` returns: name -> finite number.
+
+    Raises:
+        PluginError: something else, or a name that the harness's own measures have.
+    """
+    with _observed(method, "measures"):
+        given: object = method.measures()
+    if not isinstance(given, Mapping):
+        raise _wrong(method, "measures", "a dict of names to numbers", given)
+    found: dict[str, float] = {}
+    for name, value in given.items():
+        number = value.item() if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 else value
+        if not isinstance(name, str) or not isinstance(number, Real) or not math.isfinite(number):
+            raise _wrong(method, "measures", f"a finite number for '{name}'", value)
+        if name in MEASURES:
+            raise PluginError(f"{_hook(method, 'measures')} gives '{name}', which is measured anyway; rename it.")
+        found[name] = float(number)
+    return found
+
+
+def end_task(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+    """What `Method.end_task` returns: name -> tensor, as copies on the CPU.
+
+    Raises:
+        PluginError: something else.
+    """
+    with _observed(method, "end_task"):
+        given: object = method.end_task(lesson, generator)
+    return _tensors(method, "end_task", "a dict of names to tensors (an empty one for nothing)", given)
+
+
+def merge(
+    method: AnyMethod, model: TextToImage, alone: Mapping[str, Tensor], token: str, category: str
+) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:
+    """What `Method.merge` returns: the weights of all projections, and the next `memory`.
+
+    Raises:
+        PluginError: something else; weights of other names or shapes than the projections', or that are not finite; or
+            none in which anything is left of what was learnt.
+    """
+    with _observed(method, "merge"):
+        given: object = method.merge(model, alone, token, category)
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise _wrong(method, "merge", "two dicts of tensors, the weights and the memory", given)
+    weights = _tensors(method, "merge", "the weights as a dict of names to tensors", given[0], cpu=False)
+    shapes = {name: tuple(projection.weight.shape) for name, projection in model.projections.items()}
+    if {name: tuple(tensor.shape) for name, tensor in weights.items()} != shapes:
+        raise PluginError(f"{_hook(method, 'merge')} must give a weight of its own shape for each of the projections.")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise PluginError(
+                f"{_hook(method, 'merge')} gives a weight for {name} that is not finite (a division by 0?)."
+            )
+    learnt = any(not _same(model.initial[name], tensor) for name, tensor in alone.items())
+    if learnt and all(not tensor.any() or _same(model.initial[name], tensor) for name, tensor in weights.items()):
+        what = "the pre-trained weights of" if any(tensor.any() for tensor in weights.values()) else "zeros for"
+        raise PluginError(
+            f"{_hook(method, 'merge')} gives {what} every projection, so that nothing is left of what was learnt; "
+            "compute them from `alone`, the weights learnt for the new concept, and from self.memory."
+        )
+    return weights, _tensors(method, "merge", "the memory as a dict of names to tensors", given[1])
+
+
+def recall(method: AnyMethod, model: Classifier) -> Prompt | None:
+    """What `Method.recall` returns.
+
+    Raises:
+        PluginError: neither a `Prompt` nor None.
+    """
+    with _observed(method, "recall"):
+        given: object = method.recall(model)
+    if given is not None and not isinstance(given, Prompt):
+        raise _wrong(method, "recall", "a Prompt, or None", given)
+    return given
+
+
+@contextmanager
+def _observed(method: AnyMethod, name: str) -> Iterator[None]:
+    """A hook at work: what it draws from global generators is an error, what it writes is noted."""
+    who = _hook(method, name)
+    with no_global_draws(who), files_watched(who):
+        yield
+
+
+@contextmanager
+def no_global_draws(who: str, *, tensors_only: bool = False) -> Iterator[None]:
+    """Notice that something draws from a global generator: its results would differ from run to run.
+
+    Args:
+        who: what runs within, as the subject of a sentence. tensors_only: not from Python's own, which other threads of
+            the process may use as well.
+
+    Raises:
+        PluginError: it drew.
+    """
+    before = _global_states(tensors_only)
+    yield
+    after = _global_states(tensors_only)
+    for name, state in before.items():
+        if state != after.get(name, state):
+            raise PluginError(
+                f"{who} draws from {name}, so that its results would differ from run to run; draw from the generator "
+                "that the hook is given (layers such as nn.Linear draw their first weights from the global one: make "
+                "them with torch.nn.utils.skip_init and fill them yourself)."
+            )
+
+
+def described(value: object) -> str:
+    """What something is, in words: 'None', 'a dict', 'a tensor of shape (3,) and float32'."""
+    if value is None:
+        return "None"
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{value!r}, a{'n' * isinstance(value, int)} {type(value).__name__}"
+    name = type(value).__name__
+    return f"a{'n' * (name[0].lower() in 'aeiou')} {name}"
+
+
+def _tensors(method: AnyMethod, hook: str, wanted: str, given: object, *, cpu: bool = True) -> dict[str, Tensor]:
+    if not isinstance(given, Mapping):
+        raise _wrong(method, hook, wanted, given)
+    for name, tensor in given.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise _wrong(method, hook, f"a tensor for '{name}'", tensor)
+    # copies, as files refuse tensors that share their memory, and views that keep more alive than they show
+    return {name: t.detach().cpu().contiguous().clone() if cpu else t for name, t in given.items()}
+
+
+def _same(initial: Tensor, weight: Tensor) -> bool:
+    """Whether a weight is the pre-trained one, as the model would hold it."""
+    return torch.equal(initial, weight.to(initial))
+
+
+def _global_states(tensors_only: bool) -> dict[str, object]:
+    kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002  (it is looked at, not drawn from)
+    states: dict[str, object] = {
+        "torch's global generator": torch.get_rng_state().numpy().tobytes(),
+        "NumPy's global generator": (kind, np.asarray(keys).tobytes(), *rest),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        states["the GPU's global generator"] = torch.cuda.get_rng_state().numpy().tobytes()
+    return states if tensors_only else {**states, "Python's global generator": random.getstate()}
+
+
+def _hook(method: AnyMethod, name: str) -> str:
+    return f"{type(method).__name__}.{name}()"
+
+
+def _token(dim: int) -> str:
+    return f"a ({dim},) floating-point tensor"
+
+
+def _wrong(method: AnyMethod, hook: str, wanted: str, given: object) -> PluginError:
+    return PluginError(f"{_hook(method, hook)} must give {wanted}; it gave {described(given)}.")

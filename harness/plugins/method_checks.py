@@ -1,0 +1,190 @@
+"""What can be seen to be wrong with a method's class before it does anything, as the end of a sentence."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import cache
+from inspect import isabstract
+from types import FunctionType
+from typing import Any
+
+from harness import registry
+from harness.errors import UsageError
+from harness.method import Method
+from harness.settings.base import Setting
+from harness.sources.replaced_hooks import used_names
+from harness.spec import Options
+
+# hook -> what it is called with, by position
+HOOKS: Mapping[str, tuple[str, ...]] = {
+    "begin_task": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
+    "penalties": (), "measures": (), "end_task": ("lesson", "generator"),
+    "merge": ("model", "alone", "token", "category"),
+}  # fmt: skip
+# what plugins of earlier versions call otherwise
+RENAMED: Mapping[str, str] = {
+    "begin": "begin_task", "remember": "end_task", "learner": "base_method", "class_options": "profiles",
+    "class_search_space": "profiles",
+}  # fmt: skip
+FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
+
+
+def flaw(plugin: object, setting: Setting) -> str:
+    """Why something is no method of a setting: what it is, lacks, or calls by a wrong name; empty if it is one."""
+    if not isinstance(plugin, type):
+        return f"it is no class, but a {type(plugin).__name__}"
+    if not issubclass(plugin, Method):
+        return "it is a class that is not derived from harness.method.Method"
+    return _flaw(plugin, setting)
+
+
+@cache
+def _flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+    for old, new in RENAMED.items():
+        if any(old in vars(kind) for kind in plugin.__mro__ if issubclass(kind, Method)):
+            return f"it has {old}, which is called {new} now"
+    if isabstract(plugin):
+        return "it does not define begin_task()"
+    own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
+    return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
+
+
+def made(plugin: type[Method[Any]], options: Options) -> Method[Any]:
+    """An instance of a method with these options.
+
+    Raises:
+        UsageError: its `__init__` cannot be called with options alone, leaves out the base class's, or changes them.
+    """
+    init = f"{plugin.__name__}.__init__()"
+    try:
+        inspect.signature(plugin).bind(options)
+    except TypeError:
+        raise UsageError(f"{init} must take the options and nothing else: def __init__(self, options).") from None
+    before = options.model_dump()
+    method = plugin(options)
+    if not all(hasattr(method, name) for name in ("options", "memory", "task_index")):
+        raise UsageError(f"{init} leaves out the base class's; begin it with super().__init__(options).")
+    if method.options.model_dump() != before:
+        raise UsageError(
+            f"{init} changes the options, though results are keyed and reported with those that it was given; give the "
+            "options class other defaults (tier_defaults), or keep what is worked out of them in another attribute."
+        )
+    return method
+
+
+def learner_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[Any]] | None:
+    """The method that learns each concept for one that merges; None for a method that learns itself.
+
+    Raises:
+        UsageError: there is no such method, or it does not learn each concept alone.
+    """
+    if not plugin.base_method:
+        return None
+    named = f"{plugin.__name__} names '{plugin.base_method}' as its learner"
+    try:
+        learner = registry.methods(setting.name).get(plugin.base_method)
+    except UsageError as error:
+        raise UsageError(f"{named}, which cannot be used: {error}") from None
+    if learner.base_method is not None or not learner.independent:
+        why = "itself names a learner" if learner.base_method is not None else "is not independent"
+        raise UsageError(
+            f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
+            "name a method with independent = True, such as 'ub'."
+        )
+    return learner
+
+
+def prior_images(method: Method[Any]) -> int:
+    """What `Method.prior_images` returns: how many.
+
+    Raises:
+        UsageError: something else than a whole number of 0 or more.
+    """
+    count: object = method.prior_images()
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        hook = f"{type(method).__name__}.prior_images()"
+        raise UsageError(f"{hook} must give a whole number of 0 or more; it gave {count!r}.")
+    return count
+
+
+def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+    if not hasattr(plugin, "options_class"):
+        return "it has no options_class"
+    options: object = plugin.options_for(setting.name)
+    base = setting.base_options
+    if not isinstance(options, type) or not issubclass(options, base):
+        what = options.__name__ if isinstance(options, type) else repr(options)
+        return f"its options_class is {what}, which is not derived from harness.spec.{base.__name__}"
+    for tier in ("", *options.tier_defaults):
+        try:
+            options.for_tier("", options.tier_defaults.get(tier))  # as changes, of which a wrong name is told as such
+            options.for_tier(tier, options.for_tier(tier).model_dump())  # defaults are not looked at when taken
+        except UsageError as error:
+            at = f" at tier {tier} (tier_defaults)" * bool(tier)
+            return f"the defaults of its {options.__name__}{at} do not fit: {str(error).rstrip('.?')}"
+    for tier in options.tier_defaults:
+        known = registry.tiers().names()
+        close = difflib.get_close_matches(tier, known, n=1, cutoff=0.6)
+        if tier not in known and close:
+            return f"the tier_defaults of its {options.__name__} are for a tier '{tier}'; is '{close[0]}' meant?"
+    return ""
+
+
+def _kind_flaw(plugin: type[Method[Any]]) -> str:
+    """Hooks that its own facts keep from ever being called."""
+    if plugin.base_method is None and plugin.merge is not Method.merge:
+        return "it defines merge(), which nothing calls, as it names no learner"
+    if plugin.independent and plugin.end_task is not Method.end_task:
+        return "it is independent, so that no task gets what its end_task() returns"
+    return ""
+
+
+def _hooks_flaw(plugin: type[Method[Any]]) -> str:
+    for name, given in HOOKS.items():
+        hook = inspect.getattr_static(plugin, name)
+        if not isinstance(hook, FunctionType):
+            return f"its {name} is a {type(hook).__name__}; write it as a plain method"
+        signature = inspect.signature(hook)
+        try:
+            signature.bind(None, *given)
+        except TypeError:
+            return f"its {name}{signature} cannot be called with (self{''.join(f', {each}' for each in given)})"
+    return ""
+
+
+def _names_flaw(plugin: type[Method[Any]]) -> str:
+    """A name that nothing uses, so like that of a hook or class attribute which is not defined that it is meant so."""
+    below = plugin.__mro__[: plugin.__mro__.index(Method)]
+    own = {name: value for kind in reversed(below) for name, value in vars(kind).items()}
+    missing = [name for name in (*HOOKS, *FACTS) if name not in own]
+    used = {used for value in own.values() if isinstance(value, FunctionType) for used in used_names(value.__code__)}
+    for name, value in own.items():
+        # more alike for what is no function: 'losses' is not 'loss'
+        known, alike = (HOOKS, 0.72) if isinstance(value, FunctionType) else (FACTS, 0.85)
+        if name.startswith("_") or name in used or name in HOOKS or name in FACTS:
+            continue
+        close = difflib.get_close_matches(name, [each for each in missing if each in known], n=1, cutoff=alike)
+        if close:
+            called = "()" * (known is HOOKS)
+            return (
+                f"it defines {name}{called}, which nothing uses; is {close[0]}{called} meant? (else begin it with '_')"
+            )
+    return ""
+
+
+def _space_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+    space: object = plugin.space_for(setting.name)
+    if not isinstance(space, Mapping):
+        return f"its search_space is a {type(space).__name__}; write a dict of options to lists of values"
+    options: type[Options] = plugin.options_for(setting.name)
+    for option, values in space.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            return f"its search_space['{option}'] is a {type(values).__name__}; write a list of values"
+        for value in values:
+            try:
+                options.for_tier("", {option: value})
+            except UsageError as error:
+                return f"its search_space does not fit its options: {str(error).rstrip('.?')}"
+    return ""

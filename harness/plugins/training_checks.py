@@ -1,0 +1,236 @@
+"""What is looked at while a task is trained, so that no training goes wrong in silence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.backbones.adapters import Adapter
+from harness.backbones.batched_adapters import Stack
+from harness.errors import BenchError, PluginError
+from harness.method import Method
+from harness.plugins import hooks
+from harness.plugins.gradients import check_reach, undefined
+
+
+class TrainingChecks:
+    """Losses and gradients of one training: that they are finite, and that what gets a gradient is trained."""
+
+    def __init__(
+        self, method: Method[Any], optimizer: torch.optim.Optimizer, stacks: Sequence[Adapter | Stack],
+        adapters: Mapping[str, Adapter], module: nn.Module, model: nn.Module, device: torch.device, *, of: str,
+        rates: str, token: bool,
+    ) -> None:  # fmt: skip
+        """Begin before the first step.
+
+        Args:
+            stacks: what computes the residuals of `adapters`, which go by their projections' names.
+            module: what `begin_task` returned. model: what must not be trained.
+            of: whose training it is, as ' of <v1>'. rates: the options that may be too large. token: whether `module`
+                gives one.
+        """
+        self.method, self.stacks, self.of, self.rates = method, stacks, of, rates
+        self.name = type(method).__name__
+        self.trained = [p for group in optimizer.param_groups for p in group["params"]]
+        # a stack's adapters hand their gradients on to it
+        own = [p for stack in stacks if isinstance(stack, Stack) for each in stack.adapters for p in each.parameters()]
+        self.reachable = [*self.trained, *own]
+        self.at_once = device.type == "cpu"  # elsewhere, to look is to wait for the device
+        begun = f"the module that {self.name}.begin_task() returned"
+        self._places: dict[str, nn.Module] = {f"the adapter of {name}": each for name, each in adapters.items()}
+        self._places[begun] = module
+        self._model = model
+        self._kept = {place: dict(each.named_parameters()) for place, each in self._places.items()}
+        self._terms: tuple[str, ...] | None = None
+        self._adapters = {id(p) for stack in stacks for p in stack.parameters()}
+        self._begun = {id(p) for p in module.parameters()}
+        self._token = token
+        self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient so far
+        self._steps = 0
+        if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
+            raise PluginError(
+                f"The adapters of {self.name} have no parameter that is trained: each is frozen, or none."
+            )
+        self._unseen: list[tuple[int, dict[str, Tensor]]] = []
+
+    def losses(self, step: int, terms: Mapping[str, Tensor], *, logged: bool) -> None:
+        """Look whether each part of the loss is finite; on a GPU at logged steps, then at those since the last one.
+
+        Raises:
+            BenchError: a part is not. It names the first one, and its step.
+        """
+        self._unseen.append((step, {name: term.detach() for name, term in terms.items()}))
+        if not (logged or self.at_once):
+            return
+        parts = [(at, name, value) for at, found in self._unseen for name, value in found.items()]
+        self._unseen.clear()
+        for (at, name, _), value in zip(parts, torch.stack([part.float() for *_, part in parts]).tolist(), strict=True):
+            if not math.isfinite(value):
+                remedy = f"try a smaller {self.rates} (--set), or --dtype float32"
+                if at == 0 and name not in hooks.LOSSES:  # nothing has been learnt yet
+                    remedy = f"mend what {self.name}.penalties() computes (a division by 0, perhaps)"
+                raise BenchError(f"The loss '{name}'{self.of} is {value} at step {at}; {remedy}.")
+
+    def reach(self, loss: Tensor, penalties: Mapping[str, Tensor]) -> None:
+        """Look, when a term is new, that all that gets a gradient is trained, and that each penalty trains something.
+
+        Raises:
+            PluginError: something is not, or does not.
+        """
+        if self._terms != tuple(penalties):
+            self._terms = tuple(penalties)
+            places = {**self._places, "the model": self._model}
+            check_reach(self.name, loss, penalties, self.reachable, places, self.method)
+
+    def gradient(self, step: int, norm: Tensor, *, logged: bool) -> None:
+        """Look whether the gradient of a loss that is finite is finite, too, before a step is made with it.
+
+        Raises:
+            PluginError: it is not; the sentence names the penalty.
+            BenchError: the same, and no penalty is to blame.
+        """
+        if not (logged or self.at_once) or math.isfinite(norm.item()):
+            return
+        for stack in self.stacks:
+            stack.refresh()  # the graph of the last pass is gone
+        name = undefined(hooks.penalties(self.method, watched=False), self.reachable)
+        if name:
+            raise PluginError(
+                f"The gradient of the penalty '{name}' of {self.name} is not finite at step {step}, though its value "
+                "is: a square root or a norm of 0, perhaps; add a small constant inside it."
+            )
+        raise BenchError(
+            f"The gradient{self.of} is {norm.item()} at step {step}; try a smaller {self.rates} (--set), or --dtype "
+            "float32."
+        )
+
+    def note_gradients(self, *, logged: bool) -> None:
+        """Remember which parameters have had a gradient other than 0; after the first steps hardly any is left."""
+        self._steps += 1
+        if self._idle and (logged or self._steps <= 3):
+            self._idle = [p for p in self._idle if p.grad is None or not p.grad.any()]
+
+    def idle(self) -> list[str]:
+        """After the last step: a sentence if some of what is trained never had a gradient.
+
+        Raises:
+            PluginError: no parameter of any adapter had one, or none of what else is trained.
+        """
+        if not self._steps:  # it went on from a checkpoint of its last step
+            return []
+        idle = {id(p) for p in self._idle}
+        whole = [p for p in self.trained if p.requires_grad]
+        parts = {
+            "of its adapters": ([p for p in whole if id(p) in self._adapters], "does compute() use them?"),
+            "of its token" if self._token else f"of what {self.name}.begin_task() returned": (
+                [p for p in whole if id(p) in self._begun],
+                "is the token in the prompt?" if self._token else "does anything compute with it?",
+            ),
+        }
+        for what, (own, question) in parts.items():
+            if own and all(id(p) in idle for p in own):
+                raise PluginError(
+                    f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
+                )
+        if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
+            return []
+        return [f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
+
+    def values(self, *, watched: bool) -> list[tuple[int, int, Tensor | None]]:
+        """What tells later whether anything that is trained was given another value.
+
+        Args:
+            watched: whether to remember the values as well, which takes time.
+        """
+        return [(p._version, p.data_ptr(), p.detach().clone() if watched else None) for p in self.reachable]
+
+    def changed(self, before: Sequence[tuple[int, int, Tensor | None]]) -> bool:
+        """After `batch`: whether it gave anything that is trained another value, so that all must be computed again.
+
+        Raises:
+            PluginError: it did so where it cannot be seen at every step.
+        """
+        if any((p._version, p.data_ptr()) != (was[0], was[1]) for p, was in zip(self.reachable, before, strict=True)):
+            return True
+        if any(
+            value is not None and not torch.equal(value, p)
+            for p, (_, _, value) in zip(self.reachable, before, strict=True)
+        ):
+            raise PluginError(
+                f"{self.name}.batch() changes what is trained through .data, which cannot be seen at every step; "
+                "change it in place under torch.no_grad()."
+            )
+        return False
+
+    def same_parameters(self) -> None:
+        """Look that what was trained is what adapters and modules still hold.
+
+        Raises:
+            PluginError: a parameter was exchanged for another, which no optimizer has.
+        """
+        for place, kept in self._kept.items():
+            for name, parameter in self._places[place].named_parameters():
+                if parameter is not kept.get(name):
+                    raise PluginError(
+                        f"{self.name} exchanged the parameter {name} of {place} during the training, so that no "
+                        "optimizer trained the new one; change its values in place, under torch.no_grad()."
+                    )
+
+
+def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapter], model: nn.Module | None) -> None:
+    """Make sure that the module which `begin_task` returned has parameters of its own.
+
+    Args:
+        model: whose parameters it must not hold either, as nothing of a task but its projections is kept; None for any.
+
+    Raises:
+        PluginError: it holds some of an adapter's, or of the model's.
+    """
+    theirs = {id(p): "an adapter's" for adapter in adapters for p in adapter.parameters()}
+    if model is not None:
+        theirs |= {id(p): "the model's" for p in model.parameters()}
+    for name, parameter in module.named_parameters():
+        if id(parameter) in theirs:
+            whose = theirs[id(parameter)]
+            remedy = "leave it out" if "adapter" in whose else "only projections are kept of a task: adapt them"
+            raise PluginError(
+                f"The module that {type(method).__name__}.begin_task() returned holds {whose} parameter ({name}); "
+                f"{remedy}."
+            )
+
+
+def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
+    """After the training: each adapter has one residual, alone and as one of several.
+
+    Raises:
+        PluginError: a residual differs from one time to the next, or says `stackable` and is computed otherwise then.
+    """
+    name = type(method).__name__
+    with torch.no_grad():
+        for adapter in adapters:
+            if not _alike(adapter.compute(), adapter.residual()):
+                raise PluginError(
+                    f"The adapters of {name} ({type(adapter).__name__}) give another residual each time in eval mode; "
+                    "draw noise only while self.training, so that what is folded is what was learnt."
+                )
+        for stack in stacks:
+            if not isinstance(stack, Stack):
+                continue
+            for own, part in zip(stack.adapters, stack.joint.eval().compute().unbind(), strict=True):
+                if not _alike(own.residual(), part):
+                    raise PluginError(
+                        f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
+                        "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
+                    )
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Equal but for rounding, by which an entry of a hard mask may change here and there."""
+    if one.shape != other.shape:
+        return False
+    near = torch.isclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max()))
+    return bool(near.float().mean() > 0.999)

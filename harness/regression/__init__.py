@@ -1,0 +1,1 @@
+"""The regression check: a run's figures against a committed baseline."""

@@ -1,0 +1,65 @@
+"""N_param: what a method trains in one task, in percent of the unmodified U-Net."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness import registry
+from harness.backbones.adapters import count_trained, discard
+from harness.backbones.checks import check_unet
+from harness.backbones.hub import KNOWN
+from harness.errors import UsageError
+from harness.overrides import method_names
+
+
+def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
+    """One record a method, and one for all K/V matrices: {method, parameters, unet_parameters, n_param}.
+
+    Args:
+        backbone: a known name ('sd-1.4') for its true architecture on the meta device, or a pipeline in a folder or in
+            the local hub cache.
+        names: comma-separated method names, or 'all'.
+
+    Raises:
+        UsageError: an unknown method, or a backbone that cannot be loaded.
+    """
+    from harness.backbones.sd14 import Architecture, architecture
+
+    folder = check_unet(backbone)
+    if folder is None:
+        model = architecture(KNOWN[backbone].unet)
+    else:
+        from diffusers import UNet2DConditionModel
+
+        try:
+            unet = UNet2DConditionModel.from_pretrained(
+                folder, subfolder="unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+            )
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--backbone '{backbone}' holds no U-Net in safetensors; name a pipeline's folder."
+            ) from error
+        assert isinstance(unet, nn.Module)
+        model = Architecture(unet, token_dim=int(unet.config.cross_attention_dim))  # type: ignore[union-attr,arg-type]
+    total = sum(p.numel() for p in model.unet.parameters())
+    rows: list[dict[str, Any]] = []
+    for name in method_names(names):
+        plugin = registry.methods().get(name)
+        method = plugin(plugin.options_class.for_tier("paper"))
+        token = method.begin_task(model, torch.Generator().manual_seed(0))
+        trained = count_trained(model, token)
+        discard(model.projections.values())
+        rows.append({"method": name, "parameters": trained, "unet_parameters": total, "n_param": 100 * trained / total})
+    entries = sum(p.weight.numel() for p in model.projections.values())
+    rows.append(
+        {
+            "method": "(all K/V matrices)",
+            "parameters": entries,
+            "unet_parameters": total,
+            "n_param": 100 * entries / total,
+        }
+    )
+    return rows

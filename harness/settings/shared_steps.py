@@ -1,0 +1,96 @@
+"""What steps of both settings share: the names of their files, and how a method comes back out of a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file as load_tensors
+
+from harness import registry
+from harness.errors import UsageError
+from harness.export.trained_model import WEIGHTS
+from harness.method import Method
+from harness.metrics.interference import Change, change
+from harness.plugins.method_checks import made
+from harness.spec import SettingName
+from harness.store.store import Entry
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Facts = Mapping[str, Any]
+MEMORY, TRAINING, HEAD, FIGURES = "memory.safetensors", "training.json", "head.safetensors", "figures.json"
+
+
+def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry: Entry | None = None) -> Method[Any]:
+    """The method that a recipe was planned for, with the memory that a training's step left, if one is given.
+
+    Raises:
+        UsageError: its source changed since, or it cannot be made.
+    """
+    plugin = registry.methods(setting).get(name)
+    if plugin.source_hash() != recipe["source"]:
+        raise UsageError(
+            f"The source of method '{name}' changed during the run; run again (in a notebook, restart Python first)."
+        )
+    method = made(plugin, plugin.options_for(setting).model_validate(recipe["options"]))
+    if entry is not None and MEMORY in entry.manifest["files"]:
+        method.memory = Memory(load_tensors(str(entry.file(MEMORY))))
+    return method
+
+
+class Memory(dict[str, torch.Tensor]):
+    """A method's memory, which knows whether anything of it was ever asked for."""
+
+    read = False
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        self.read = True
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict's: what is not there is not read."""
+        self.read = self.read or name in self
+        return super().get(name, default)
+
+    def items(self) -> Any:
+        """As a dict's."""
+        self.read = True
+        return super().items()
+
+    def values(self) -> Any:
+        """As a dict's."""
+        self.read = True
+        return super().values()
+
+    def __iter__(self) -> Iterator[str]:
+        self.read = True
+        return super().__iter__()
+
+
+def unread(method: Method[Any]) -> list[str]:
+    """A sentence if a method had a memory and asked for nothing in it."""
+    memory = method.memory
+    if not isinstance(memory, Memory) or memory.read or not memory:
+        return []
+    names = list(memory.keys())
+    return [f"nothing read what end_task() left ({len(names)} tensors, '{names[0]}' first)"]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """With sorted keys, so that the same figures are the same bytes."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def changes(initial: Mapping[str, torch.Tensor], states: Iterable[Entry]) -> list[Change]:
+    """What each task changed of the weights named in `initial`; two states are in memory at a time."""
+    start = before = {name: weight.float().numpy() for name, weight in initial.items()}
+    found: list[Change] = []
+    for entry in states:
+        tensors = load_tensors(str(entry.file(WEIGHTS))) if WEIGHTS in entry.manifest["files"] else {}
+        after = {**before, **{name: w.float().numpy() for name, w in tensors.items() if name in start}}
+        found.append(change(start, before, after))
+        before = after
+    return found

@@ -1,0 +1,47 @@
+"""What to say where a package of this program is not whole: another distribution has one of that name, perhaps."""
+
+from __future__ import annotations
+
+from harness.errors import reason
+from harness.sources.import_path import HOME, PACKAGES
+
+
+def spoilt(name: str, error: BaseException) -> str:
+    """The sentence for a package or module of this program that is missing, or that fails as it is imported.
+
+    Args:
+        name: its dotted name.
+        error: what importing it ended with.
+    """
+    top = name.partition(".")[0]
+    folder, others = HOME / top, others_with(top)
+    where = f"{HOME.joinpath(*name.split('.'))} cannot be imported ({reason(error)})"
+    if others:
+        listed = " and ".join(others)
+        return (
+            f"{where}: {listed} has installed a package of the name '{top}', too, into {folder}; uninstall {listed}, "
+            "and install stamina-bench again."
+        )
+    return f"stamina-bench is not wholly installed: {where}; install it again."
+
+
+def missing_part(error: BaseException) -> str | None:
+    """The sentence, if the error is that a module of this program is not there; else None."""
+    name = getattr(error, "name", None) or ""
+    if not isinstance(error, ModuleNotFoundError) or name.partition(".")[0] not in PACKAGES:
+        return None
+    return spoilt(name, error)
+
+
+def others_with(top: str) -> list[str]:
+    """Other distributions with files in a package of this program, where that lies: 'name version'."""
+    from importlib.metadata import distributions
+
+    from harness.sources.distributions import OURSELVES, normal
+
+    found = {
+        f"{each.name} {each.version}"
+        for each in distributions(path=[str(HOME)])
+        if normal(each.name) != OURSELVES and any(file.parts[0] == top for file in each.files or ())
+    }
+    return sorted(found)

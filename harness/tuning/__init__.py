@@ -1,0 +1,1 @@
+"""Choosing methods' options on the tuning sequence."""

@@ -1,0 +1,1 @@
+"""Intervals, paired differences and spreads over orders, and how they read."""

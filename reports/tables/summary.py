@@ -1,0 +1,319 @@
+"""From cells to tables: group what may be compared, average over seeds, keep the protocol."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import registry
+from harness.engine.budgets import Trained, unequal_budgets
+from harness.formats.figure_text import number
+from harness.results import FIXED_ORDER, CellResult, Metric, Row
+from harness.settings.presentation import NO_SPREAD
+from harness.settings.shared_columns import SPREAD
+from harness.spec import SettingName
+from reports.cells.apart import own_name, told_apart
+from reports.cells.lines import by_label, groups, is_partial
+from reports.tables.columns import DOWN, UP, Column, convert, presentation
+from reports.tables.published import Published, published_for
+
+FLOORS: Mapping[Metric, str] = {
+    "noise_floor": "noise floor (real images against real images)",
+    "codec_floor": "codec floor (real images against their reconstructions)",
+}
+LEAST = 3  # generated images that an interval takes
+NO_INTERVAL = f"No 95 % intervals: they take {LEAST} generated images of each task at least, and there are fewer."
+OVER_SEEDS = f"Mean over run seeds. {SPREAD}"
+ALL_DOWN = "Lower is better in every column"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over seeds, in its column's unit.
+
+    `spread` is the sample standard deviation, None with one seed. `low` and `high` are the means of the seeds' 95 %
+    bounds, None where no seed has them. `seeds` counts the seeds that have the figure, `n` lists the rows' n.
+    """
+
+    mean: float
+    spread: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    n: tuple[int, ...]
+
+    def parts(self, column: Column) -> tuple[str, str]:
+        """('2.18', '0.05'): mean and spread as printed, an em dash for the spread of one seed."""
+        spread = NO_SPREAD if self.spread is None else f"{self.spread:.{column.digits}f}"
+        return number(self.mean, column.digits), spread
+
+    def text(self, column: Column) -> str:
+        """'2.18 ± 0.05', without the interval."""
+        return " ± ".join(self.parts(column))
+
+    def interval(self, column: Column) -> str:
+        """'[1.90, 2.46]' in a column that prints intervals, '' elsewhere or where there is none."""
+        if not column.interval or self.low is None or self.high is None:
+            return ""
+        return f"[{number(self.low, column.digits)}, {number(self.high, column.digits)}]"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method: its label, its name, its seeds in ascending order, and metric -> figure."""
+
+    label: str
+    method: str
+    seeds: tuple[int, ...]
+    figures: Mapping[Metric, Figure]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The methods of one (benchmark, setting, tier, backbone, tasks run), partial ones apart from full ones.
+
+    `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
+    (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells. `registered`: the registered benchmark
+    that it is of, with published figures; empty for another one of that name. `apart`: why its names have more than
+    others'; `cautions`: what keeps its figures from being compared or bounded; both as sentences.
+    """
+
+    benchmark: str
+    setting: SettingName
+    title: str
+    tier: str
+    backbone: str
+    partial: bool
+    tasks: tuple[int, ...]
+    tasks_total: int
+    lines: tuple[Line, ...]
+    protocol: tuple[tuple[str, str], ...]
+    floors: Mapping[Metric, Figure]
+    registered: str
+    apart: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Those of the setting."""
+        return presentation(self.setting).columns
+
+    @property
+    def scope(self) -> str:
+        """'20 tasks', or 'partial: tasks 1-3 of 50'."""
+        if self.partial:
+            return f"partial: tasks {ranges(self.tasks)} of {self.tasks_total}"
+        return f"{self.tasks_total} task{'s' if self.tasks_total != 1 else ''}"
+
+    @property
+    def caption(self) -> str:
+        """One line that says what the table is of."""
+        return f"{self.title} ({self.benchmark}), {self.tier} tier, {self.backbone}; {self.scope}"
+
+    @property
+    def published(self) -> Published | None:
+        """The published figures for this benchmark; never beside a partial table."""
+        if self.partial or not self.registered:
+            return None
+        return published_for(self.registered, {line.method for line in self.lines})
+
+    def ranks(self, column: Column) -> dict[str, int]:
+        """Label -> its place by the printed mean, 1 the best; equal means share a place, none stays empty."""
+        printed = {
+            line.label: float(number(line.figures[column.metric].mean, column.digits))
+            for line in self.lines
+            if column.metric in line.figures
+        }
+        places = {mean: place for place, mean in enumerate(sorted(set(printed.values()), reverse=column.higher), 1)}
+        return {label: places[mean] for label, mean in printed.items()}
+
+    def best(self, column: Column) -> set[str]:
+        """The labels of the lines with the best printed mean; none where there is nothing to compare."""
+        ranks = self.ranks(column)
+        return set() if len(ranks) < 2 else {label for label, place in ranks.items() if place == 1}
+
+    def second(self, column: Column) -> set[str]:
+        """The labels of the lines with the printed mean next to the best; none where fewer than three compare."""
+        ranks = self.ranks(column)
+        return set() if len(ranks) < 3 else {label for label, place in ranks.items() if place == 2}
+
+    def notes(self, compact: bool = False) -> list[str]:
+        """The sentences under the table: spread, order, floors, n and protocol; `compact` has no intervals."""
+        shown = [column for column in self.columns if column.compact or not compact]
+        both = any(column.higher for column in shown)
+        way = f"Higher is better in columns with {UP}, lower in those with {DOWN}" if both else ALL_DOWN
+        best, next_best = ("best", "second best") if both else ("lowest", "second lowest")
+        marks = (
+            f"'*' marks the {best}, '+' the {next_best}" if compact else f"Bold marks the {best}, underlined the next"
+        )
+        notes = [
+            *self.apart,
+            *self.cautions,
+            f"{OVER_SEEDS if self._one_order else presentation(self.setting).spread} Run seeds: {self._seeds()}.",
+            f"{way}. {marks} mean as printed, and claims no significance.",
+        ]
+        if not compact and presentation(self.setting).legend:
+            notes.append(presentation(self.setting).legend)
+        intervals = (f.interval(c) for c in shown for line in self.lines if (f := line.figures.get(c.metric)))
+        if not compact and any(intervals) and presentation(self.setting).interval:
+            notes.append(presentation(self.setting).interval)
+        for metric, name in FLOORS.items():
+            if floor := self.floors.get(metric):
+                notes.append(f"{name[0].upper()}{name[1:]}: {floor_text(floor)} x10^3 (n = {join(floor.n)}).")
+        notes.append(
+            "n (images, tasks or matrices that a figure is the mean of): "
+            + ", ".join(f"{c.title.split(' (')[0]} {join(n)}" for c in shown if (n := self._n(c)))
+            + "."
+        )
+        notes.append("Protocol: " + ("; ".join(f"{k}: {v}" for k, v in self.protocol) or "not recorded") + ".")
+        return notes
+
+    @property
+    def _one_order(self) -> bool:
+        """Whether all seeds have one class order, so that their spread is none over orders."""
+        return dict(self.protocol).get("class order", "").endswith(FIXED_ORDER)
+
+    def _seeds(self) -> str:
+        users: dict[tuple[int, ...], list[str]] = {}
+        for line in self.lines:
+            users.setdefault(line.seeds, []).append(line.label)
+        if len(users) == 1:
+            return join(self.lines[0].seeds, ", ")
+        return "; ".join(f"{join(seeds, ', ')} ({', '.join(labels)})" for seeds, labels in users.items())
+
+    def _n(self, column: Column) -> list[int]:
+        return sorted(
+            {n for line in self.lines if column.metric in line.figures for n in line.figures[column.metric].n}
+        )
+
+
+def build_tables(cells: Sequence[CellResult]) -> list[Table]:
+    """One table for each group of comparable cells, in the order of first appearance.
+
+    A cell counts as partial if it says so, if one of its rows does, or if it ran fewer tasks than its benchmark has;
+    it then never shares a table with a full one, nor with one of other tasks. What shares a name and is not the same is
+    told apart first: see `reports.cells.apart`, and `reports.cells.lines.by_label` on what comes twice.
+    """
+    return [_table(group) for group in groups(told_apart(cells))]
+
+
+def registered_name(cell: CellResult) -> str:
+    """The registered benchmark that a cell is of, in its own order; empty where it only has that name."""
+    return own_name(cell) if cell.registered and not cell.base else ""
+
+
+def join(items: Iterable[object], separator: str = "/") -> str:
+    """The items as text, joined."""
+    return separator.join(map(str, items))
+
+
+def ranges(tasks: Sequence[int]) -> str:
+    """Ascending task numbers, runs shortened: (1, 2, 3, 7) -> '1-3, 7'; 'none' if there are none."""
+    runs: list[list[int]] = []
+    for task in tasks:
+        if runs and task == runs[-1][1] + 1:
+            runs[-1][1] = task
+        else:
+            runs.append([task, task])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
+
+
+def floor_text(floor: Figure) -> str:
+    """A floor's mean, with its interval where it has one."""
+    interval = "" if floor.low is None or floor.high is None else f" [{number(floor.low, 2)}, {number(floor.high, 2)}]"
+    return f"{number(floor.mean, 2)}{interval}"
+
+
+def _table(cells: Sequence[CellResult]) -> Table:
+    lines = by_label(cells)
+    first = cells[0]
+    current = [cell for group in lines.values() for cell in group]
+    floors: dict[Metric, Figure] = {}
+    for metric in FLOORS:
+        floor = _figure([_whole(cell, metric) for cell in current], "1e-3")
+        if floor is not None:
+            floors[metric] = floor
+    return Table(
+        benchmark=first.benchmark,
+        setting=first.setting,
+        title=first.title,
+        tier=first.tier,
+        backbone=first.backbone,
+        partial=is_partial(first),
+        tasks=tuple(sorted(task.index for task in first.tasks)),
+        tasks_total=first.tasks_total,
+        lines=tuple(_line(label, group) for label, group in lines.items()),
+        protocol=merge_protocols({label: [cell.protocol for cell in group] for label, group in lines.items()}),
+        floors=floors,
+        registered=registered_name(first),
+        apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
+        cautions=tuple(filter(None, (_budgets(lines), _few_images(current)))),
+    )
+
+
+def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
+    firsts = {label: cells[0] for label, cells in lines.items()}
+    first = next(iter(firsts.values()))
+    trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
+    return unequal_budgets(trained, first.tier, registry.setting(first.setting).budget)
+
+
+def _few_images(cells: Sequence[CellResult]) -> str:
+    rows = (row for cell in cells for row in cell.rows if row.metric == "a_mmd_unbiased" and row.task is not None)
+    return NO_INTERVAL if any(row.n < LEAST for row in rows) else ""
+
+
+def _line(label: str, cells: Sequence[CellResult]) -> Line:
+    figures: dict[Metric, Figure] = {}
+    for column in presentation(cells[0].setting).every:
+        figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
+        if figure is not None:
+            figures[column.metric] = figure
+    return Line(label, cells[0].method, tuple(sorted(cell.seed for cell in cells)), figures)
+
+
+def _whole(cell: CellResult, metric: Metric) -> Row | None:
+    """The cell's own row of that metric: not of a task, not of a layer. The last one, should there be several."""
+    rows = [row for row in cell.rows if row.metric == metric and row.task is None and not row.detail]
+    return rows[-1] if rows else None
+
+
+def _figure(rows: Sequence[Row | None], unit: str) -> Figure | None:
+    found = [row for row in rows if row is not None and math.isfinite(row.value)]
+    if not found:
+        return None
+    values = [convert(row.value, row.unit, unit) for row in found]
+    bounds = [
+        (convert(row.low, row.unit, unit), convert(row.high, row.unit, unit))
+        for row in found
+        if row.low is not None and row.high is not None
+    ]
+    return Figure(
+        mean=statistics.mean(values),
+        spread=statistics.stdev(values) if len(values) > 1 else None,
+        low=statistics.mean(low for low, _ in bounds) if bounds else None,
+        high=statistics.mean(high for _, high in bounds) if bounds else None,
+        seeds=len(values),
+        n=tuple(sorted({row.n for row in found})),
+    )
+
+
+def merge_protocols(methods: Mapping[str, Iterable[Mapping[str, str]]]) -> tuple[tuple[str, str], ...]:
+    """(name, text) pairs of the protocols that each label's cells ran under.
+
+    What all methods share stands once; what differs names its methods, so that no difference stays hidden.
+    """
+    users: dict[str, dict[str, list[str]]] = {}
+    for label, protocols in methods.items():
+        for name, text in (pair for protocol in protocols for pair in protocol.items()):
+            labels = users.setdefault(name, {}).setdefault(text, [])
+            if label not in labels:
+                labels.append(label)
+    protocol: list[tuple[str, str]] = []
+    for name, texts in users.items():
+        shared = len(texts) == 1 and len(next(iter(texts.values()))) == len(methods)
+        text = join(texts) if shared else "; ".join(f"{text} ({', '.join(labels)})" for text, labels in texts.items())
+        protocol.append((name, text))
+    return tuple(protocol)
