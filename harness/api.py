@@ -17,7 +17,6 @@ from harness.engine.plan import CellRequest, Plan
 from harness.engine.runner import Progress, check
 from harness.errors import UsageError, unknown
 from harness.method import Method
-from harness.plugins.method_checks import learner_of
 from harness.settings.base import Given, Setting
 from harness.sources.method_source import warn_of_uncounted
 from harness.spec import Benchmark, MethodSpec, RunSpec, SettingName, Tier
@@ -222,7 +221,7 @@ def _wanted(spec: MethodSpec, tier: Tier, setting: Setting) -> Wanted:
         options = method.options_for(setting.name).for_tier(tier.name, spec.changes)
     except UsageError as error:
         raise UsageError(f"Method '{spec.name}': {error}") from None
-    return Wanted(spec.name, method, learner_of(method, setting), options, tuple(spec.changes))
+    return Wanted(spec.name, method, registry.base_method_of(method, setting), options, tuple(spec.changes))
 
 
 def check_protocol(spec: RunSpec, setting: Setting) -> None:

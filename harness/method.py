@@ -21,9 +21,23 @@ if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable
     from harness.backbones.classifier import Classifier, Prompt
     from harness.backbones.text_to_image import TextToImage
-    from harness.settings.customization.task_data import Batch, Lesson
+    from harness.settings.customization.task_data import Lesson
 
 O = TypeVar("O", bound=Options)  # noqa: E741  (O for options)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step looks at.
+
+    latents: (b, c, h, w). prompts: one for all b, or one each. mask: (b, 1, h, w) in {0, 1}, where the loss counts;
+    None for everywhere. share: (b,), each example's part in the loss; None for 1 / b.
+    """
+
+    latents: Tensor
+    prompts: tuple[str, ...]
+    mask: Tensor | None = None
+    share: Tensor | None = None
 
 
 @dataclass(frozen=True)

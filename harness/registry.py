@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from harness.errors import UsageError, unknown
 from harness.machine.libraries import library_failure
 from harness.plugins.errors import not_loaded
-from harness.sources.import_path import PACKAGES
+from harness.sources.home import PACKAGES
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -147,8 +147,9 @@ def _methods(setting_name: SettingName) -> Registry[type[Method[Any]]]:
     of = setting(setting_name)
 
     def elsewhere(name: str, plugin: object) -> UsageError | None:
+        known_tiers = tiers().names()
         for other in setting_names():
-            fits = name in methods(other).names() if plugin is None else not flaw(plugin, setting(other))
+            fits = name in methods(other).names() if plugin is None else not flaw(plugin, setting(other), known_tiers)
             if other != setting_name and fits:
                 known = ", ".join(methods(setting_name).names())
                 return UsageError(f"The method '{name}' is of the setting {other}; {setting_name} has: {known}.")
@@ -158,7 +159,29 @@ def _methods(setting_name: SettingName) -> Registry[type[Method[Any]]]:
         return plugin.source_hash()  # now, so that it stands for what was imported, whatever is edited later
 
     group = of.method_group or f"stamina_bench.methods.{setting_name}"
-    return Registry("method", group, lambda plugin: flaw(plugin, of), elsewhere, read)
+    return Registry("method", group, lambda plugin: flaw(plugin, of, tiers().names()), elsewhere, read)
+
+
+def base_method_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[Any]] | None:
+    """The method that learns each concept for one that merges; None for a method that learns itself.
+
+    Raises:
+        UsageError: there is no such method, or it does not learn each concept alone.
+    """
+    if not plugin.base_method:
+        return None
+    named = f"{plugin.__name__} names '{plugin.base_method}' as its base method"
+    try:
+        base = methods(setting.name).get(plugin.base_method)
+    except UsageError as error:
+        raise UsageError(f"{named}, which cannot be used: {error}") from None
+    if base.base_method is not None or not base.independent:
+        why = "itself names one" if base.base_method is not None else "is not independent"
+        raise UsageError(
+            f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
+            "name a method with independent = True, such as 'ub'."
+        )
+    return base
 
 
 def settings_of(method: str) -> tuple[SettingName, ...]:

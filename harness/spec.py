@@ -28,6 +28,7 @@ Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
 SettingName = str  # as registered: 'customization', 'classification', or a plugin's
+FIRST_SETTING: SettingName = "customization"  # what files say nothing of, and a folder of images is by default
 
 
 class Frozen(BaseModel):

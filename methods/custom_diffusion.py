@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.backbones.adapters import Adaptable
-    from harness.settings.customization.task_data import Batch, Lesson
+    from harness.method import Batch
+    from harness.settings.customization.task_data import Lesson
 
 # what the mini tier fixes for the whole family; `stamina-bench tune` chooses the rest
 MINI: Mapping[str, Any] = {"steps": 60, "token_init": "category", "prior_images": 0, "augment": False}

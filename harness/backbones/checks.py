@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.backbones.hub import KNOWN, NAMES, hub_place
+from harness.backbones.hub import NAMES
 from harness.errors import UsageError
 from harness.formats.git_lfs import POINTER_REMEDY, is_pointer_file
 
@@ -236,33 +236,6 @@ def check_weights(folder: Path, source: str, files: Sequence[Path] | None = None
     for path in folder.glob("*.safetensors.index.json"):
         if re.search(r'"[^"]*\.(bin|ckpt|pth?|pkl)"', path.read_text(encoding="utf-8", errors="replace")):
             raise UsageError(f"'{source}': {folder.name}/{path.name} names a pickle; give another folder.")
-
-
-def check_unet(source: str) -> Path | None:
-    """Make sure that there is a U-Net whose parameters can be counted: a known backbone's, or that of a pipeline.
-
-    Returns: the pipeline's folder; None of a known backbone, whose architecture is counted without weights.
-
-    Raises:
-        UsageError: there is none, or its weights are not whole as far as their headers tell.
-    """
-    if source in KNOWN:
-        return None
-    from harness.backbones.hashes import model_folder
-
-    try:
-        folder = model_folder(source, offline=True)
-    except UsageError as error:
-        if hub_place(source) is None and not Path(source).is_file():
-            raise UsageError(
-                f"Unknown --backbone '{source}'; use {NAMES}, or a diffusers pipeline's folder."
-            ) from error
-        raise
-    unet = folder / "unet"
-    if not unet.is_dir():
-        raise UsageError(f"--backbone '{source}' holds no U-Net; use {NAMES}, or a diffusers pipeline's folder.")
-    check_part(unet, source)
-    return folder
 
 
 def check_extractor(folder: Path, source: str) -> int:

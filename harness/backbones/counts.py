@@ -15,42 +15,11 @@ from typing import Any, Final
 
 from harness.backbones.architecture import Blueprint, blueprint
 from harness.backbones.hub import KNOWN
+from harness.backbones.work_counts import Counts, ExtractorCounts
 from harness.errors import UsageError, first_line
-from harness.spec import Frozen
 
 FILE: Final = Path(__file__).parent / "counts.json"
 SHIPPED_EXTRACTOR: Final = "ViT-B-32-quickgelu"
-
-
-class Counts(Frozen):
-    """One pipeline, per sample. FLOP of a training pass include the forward one.
-
-    flop, memory: by pass: `unet`, `unet_train` (back to keys, values and text), `text`, `text_train` (back to the
-    token), `encode`, `decode`. memory: 'float32' or 'half' -> pass -> peak bytes above the weights.
-    """
-
-    resolution: int
-    length: int
-    token_dim: int
-    latent: tuple[int, int, int]
-    parameters: Mapping[str, int]
-    projections: Mapping[str, tuple[int, int]]
-    flop: Mapping[str, float]
-    memory: Mapping[str, Mapping[str, int]]
-
-    @property
-    def entries(self) -> int:
-        """Entries of all key and value projections."""
-        return sum(rows * columns for rows, columns in self.projections.values())
-
-
-class ExtractorCounts(Frozen):
-    """An open_clip model: FLOP and peak bytes of an image, parameters of both towers, width of the features."""
-
-    flop: float
-    parameters: int
-    features: int
-    memory: int
 
 
 @lru_cache(maxsize=1)

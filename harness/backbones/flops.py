@@ -23,7 +23,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from harness.backbones.adapters import adaptable, cross_attention
 from harness.backbones.architecture import Blueprint
-from harness.backbones.counts import Counts, ExtractorCounts
+from harness.backbones.work_counts import Counts, ExtractorCounts
 
 META: Final = torch.device("meta")
 WIDTHS: Final = {"float32": torch.float32, "half": torch.bfloat16}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.backbones.checks import check_family, check_parts, hub_weights
+from harness.backbones.checks import check_family, check_part, check_parts, hub_weights
+from harness.backbones.hashes import model_folder
+from harness.backbones.hub import KNOWN, NAMES, hub_place
 from harness.errors import UsageError, reason
 
 
@@ -66,3 +68,28 @@ def cached_extractor(source: str, *, offline: bool = True) -> Path:
             f"The extractor '{source}' is not in the local hub cache; give a folder or allow downloads with "
             f"--no-offline, or fetch it with `hf download {repository} {file}`; the mini tier needs none of this."
         ) from error
+
+
+def check_unet(source: str) -> Path | None:
+    """Make sure that there is a U-Net whose parameters can be counted: a known backbone's, or that of a pipeline.
+
+    Returns: the pipeline's folder; None of a known backbone, whose architecture is counted without weights.
+
+    Raises:
+        UsageError: there is none, or its weights are not whole as far as their headers tell.
+    """
+    if source in KNOWN:
+        return None
+    try:
+        folder = model_folder(source, offline=True)
+    except UsageError as error:
+        if hub_place(source) is None and not Path(source).is_file():
+            raise UsageError(
+                f"Unknown --backbone '{source}'; use {NAMES}, or a diffusers pipeline's folder."
+            ) from error
+        raise
+    unet = folder / "unet"
+    if not unet.is_dir():
+        raise UsageError(f"--backbone '{source}' holds no U-Net; use {NAMES}, or a diffusers pipeline's folder.")
+    check_part(unet, source)
+    return folder

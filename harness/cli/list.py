@@ -59,7 +59,7 @@ def show_command(
 
     card = method_card(method, tier, known_setting(setting))
     of = registry.setting(card.setting)
-    backbone = backbone or of.counting_backbone()
+    backbone = backbone or of.counting_backbone(registry.tiers().get("paper"))
     if params:
         of.check_counting(backbone)
     if not as_json:
@@ -92,7 +92,7 @@ def params_command(
     from harness import registry
 
     of = registry.setting(known_setting(setting))
-    backbone = backbone or of.counting_backbone()
+    backbone = backbone or of.counting_backbone(registry.tiers().get("paper"))
     rows, whole = of.count_parameters(backbone, methods), of.presentation.whole
     if as_json:
         typer.echo(json.dumps(rows, indent=1))

@@ -78,17 +78,16 @@ def check_folder(
     Raises:
         UsageError: the folder could not be run.
     """
-    from harness.data.class_folder import read_classes
-    from harness.data.concept_folder import checked, read_photos
+    from harness import registry
     from harness.data.skipped_files import Refusals, check_command
+    from harness.spec import FIRST_SETTING
+
+    of = registry.setting(setting or FIRST_SETTING)
 
     refused = Refusals(check_command(folder, *options_of(setting)), keep=True)
     reading: Reading | ClassReading | None = None
     with refused.each():
-        if setting == "classification":
-            reading = read_classes(folder, watch, min_side, refused)
-        else:
-            reading = checked(read_photos(folder, refused), watch, min_side, refused)
+        reading = of.read_folder(folder, watch, min_side, refused)
     if as_json:
         typer.echo(json.dumps(_as_json(folder, reading, refused.found), indent=1, ensure_ascii=False))
     elif len(refused.found) != 1:

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness.data.category_words import checked_category, words_of_name
 from harness.data.concept_folder import MIN_IMAGES
 from harness.data.manifest import Concept, DataFile, Manifest, Origin, Photo, Table
+from harness.data.parquet_rows import offline_datasets
 from harness.data.selection import Draw, Watch, natural, photo, photo_file, unwatched
 from harness.data.skipped_files import counted, few
 from harness.errors import UsageError, nearest, reason, shortened
 from harness.seeds import derive_seed
 
-INSTALL = "Hugging Face datasets is not installed; run `pip install 'stamina-bench[hf]'`."
 PATTERNS = ["*.parquet", "*.csv", "*.jsonl", "*.md", "LICENSE*"]
 
 
@@ -99,58 +97,6 @@ def prepare_table(
     return Manifest(name=name, origins={"hf": origin}, tasks=tuple(tasks))
 
 
-def read_row(origin: Origin, table: Table, row: int) -> bytes:
-    """The encoded image of one row.
-
-    Raises:
-        UsageError: the table cannot be read, or has no such row.
-    """
-    loaded = _table(origin.root, table)
-    if row >= len(loaded):
-        raise UsageError(f"{origin.title} has no row {row} any more; restore it, or prepare it again.")
-    data = loaded[row][table.column]["bytes"]
-    if not data:
-        raise UsageError(f"Row {row} of {origin.title} holds no image any more; restore it, or prepare it again.")
-    return bytes(data)
-
-
-@lru_cache(maxsize=2)
-def _table(root: str, table: Table) -> Any:
-    """A split's images, undecoded."""
-    files = {table.split: [str(Path(root) / file.path) for file in table.files]}
-    try:
-        with _offline() as datasets:
-            loaded = datasets.load_dataset("parquet", data_files=files, split=table.split)
-            return loaded.select_columns([table.column]).cast_column(table.column, datasets.Image(decode=False))
-    except UsageError:
-        raise
-    except Exception as error:  # what the library raises is not limited
-        raise UsageError(f"The Parquet files in {root} cannot be read ({reason(error)}); restore them.") from error
-
-
-@contextmanager
-def _offline() -> Iterator[Any]:
-    """The library, kept from asking any server; it counts loads on one otherwise.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        import datasets
-    except ImportError as error:
-        raise UsageError(INSTALL) from error
-    before = datasets.config.HF_HUB_OFFLINE
-    shown = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.config.HF_HUB_OFFLINE = True
-    datasets.disable_progress_bars()
-    try:
-        yield datasets
-    finally:
-        datasets.config.HF_HUB_OFFLINE = before
-        if shown:
-            datasets.enable_progress_bars()
-
-
 # Where it is
 
 
@@ -215,7 +161,7 @@ def _parquet_of(folder: Path, split: str, source: str) -> tuple[DataFile, ...]:
 def _splits(kind: str, folder: Path, source: str) -> Mapping[str, Sequence[str]]:
     """Split -> its files, none of them outside the folder."""
     try:
-        with _offline() as datasets:
+        with offline_datasets() as datasets:
             builder = datasets.load_dataset_builder(kind, data_dir=str(folder))
     except UsageError:
         raise
@@ -234,7 +180,7 @@ def _load(kind: str, folder: Path, source: str, split: str, cache: str | None) -
     if split not in splits:
         raise UsageError(f"--hf {source} has no split '{split}'; use --split {' or --split '.join(splits)}.")
     try:
-        with _offline() as datasets:
+        with offline_datasets() as datasets:
             if kind == "parquet":
                 files = {split: sorted(splits[split])}
                 return datasets.load_dataset(kind, data_files=files, split=split)
@@ -331,7 +277,7 @@ def _categories(
 
 def _encoded(table: Any, column: str, source: str) -> Any:
     """The images' column alone, as {"bytes", "path"}."""
-    with _offline() as datasets:
+    with offline_datasets() as datasets:
         try:
             return table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
         except Exception as error:  # of numbers, say

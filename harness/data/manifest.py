@@ -331,7 +331,7 @@ class PreparedImages:
             except OSError as error:
                 raise UsageError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
         else:
-            from harness.data.hf_datasets import read_row
+            from harness.data.parquet_rows import read_row
 
             assert self.origin.table is not None  # the manifest's validation
             data = read_row(self.origin, self.origin.table, photo.row or 0)

@@ -11,12 +11,11 @@ from harness import registry
 from harness.errors import UsageError, unknown
 from harness.results import CellResult, TaskResult
 from harness.spec import RunSpec, Sampling
+from harness.store.artifacts import TOKEN, WEIGHTS
 from harness.store.store import Entry, Store
 
 if TYPE_CHECKING:
     from harness.backbones.text_to_image import TextToImage
-
-WEIGHTS, TOKEN = "weights.safetensors", "token.safetensors"  # of a training's or a merge's step
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,9 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
 
     from harness import registry
     from harness.backbones.hashes import MEMO, Fingerprints, model_folder
+    from harness.backbones.precision import DTYPES
     from harness.backbones.text_to_image import TextToImage
     from harness.records.run_file import read_spec
-    from harness.settings.shared_steps import DTYPES
 
     spec: RunSpec | None = read_spec(state.cell.run_file) if state.cell.run_file is not None else None
     source = backbone or (spec.backbone if spec else None) or registry.tiers().get(state.cell.tier).backbone

@@ -12,7 +12,7 @@ from harness.errors import BenchError, PluginError, UsageError, reason
 from harness.machine.libraries import library_failure
 from harness.method import Method
 from harness.sources.distributions import is_standard, site_folders
-from harness.sources.import_path import PACKAGES
+from harness.sources.home import PACKAGES
 from harness.sources.replaced_hooks import replaces, used_names
 
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from harness.backbones.classifier import Classifier, Prompt
 from harness.errors import PluginError
-from harness.method import Method
+from harness.method import Batch, Method
 from harness.plugins.written_files import files_watched
-from harness.settings.customization.task_data import Batch, Lesson
 
 if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable
     from harness.backbones.text_to_image import TextToImage
+    from harness.settings.customization.task_data import Lesson
 
 AnyMethod = Method[Any]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from inspect import isabstract
 from types import FunctionType
 from typing import Any
 
-from harness import registry
 from harness.errors import UsageError
 from harness.method import Method
 from harness.settings.base import Setting
@@ -31,23 +30,27 @@ RENAMED: Mapping[str, str] = {
 FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
 
 
-def flaw(plugin: object, setting: Setting) -> str:
-    """Why something is no method of a setting: what it is, lacks, or calls by a wrong name; empty if it is one."""
+def flaw(plugin: object, setting: Setting, tiers: Sequence[str] = ()) -> str:
+    """Why something is no method of a setting: what it is, lacks, or calls by a wrong name; empty if it is one.
+
+    Args:
+        tiers: the names of those that there are, to notice a misspelt one.
+    """
     if not isinstance(plugin, type):
         return f"it is no class, but a {type(plugin).__name__}"
     if not issubclass(plugin, Method):
         return "it is a class that is not derived from harness.method.Method"
-    return _flaw(plugin, setting)
+    return _flaw(plugin, setting, tuple(tiers))
 
 
 @cache
-def _flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+def _flaw(plugin: type[Method[Any]], setting: Setting, tiers: tuple[str, ...]) -> str:
     for old, new in RENAMED.items():
         if any(old in vars(kind) for kind in plugin.__mro__ if issubclass(kind, Method)):
             return f"it has {old}, which is called {new} now"
     if isabstract(plugin):
         return "it does not define begin_task()"
-    own = _options_flaw(plugin, setting) or _hooks_flaw(plugin) or _kind_flaw(plugin)
+    own = _options_flaw(plugin, setting, tiers) or _hooks_flaw(plugin) or _kind_flaw(plugin)
     return own or _names_flaw(plugin) or _space_flaw(plugin, setting)
 
 
@@ -74,28 +77,6 @@ def made(plugin: type[Method[Any]], options: Options) -> Method[Any]:
     return method
 
 
-def learner_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[Any]] | None:
-    """The method that learns each concept for one that merges; None for a method that learns itself.
-
-    Raises:
-        UsageError: there is no such method, or it does not learn each concept alone.
-    """
-    if not plugin.base_method:
-        return None
-    named = f"{plugin.__name__} names '{plugin.base_method}' as its learner"
-    try:
-        learner = registry.methods(setting.name).get(plugin.base_method)
-    except UsageError as error:
-        raise UsageError(f"{named}, which cannot be used: {error}") from None
-    if learner.base_method is not None or not learner.independent:
-        why = "itself names a learner" if learner.base_method is not None else "is not independent"
-        raise UsageError(
-            f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
-            "name a method with independent = True, such as 'ub'."
-        )
-    return learner
-
-
 def prior_images(method: Method[Any]) -> int:
     """What `Method.prior_images` returns: how many.
 
@@ -109,7 +90,7 @@ def prior_images(method: Method[Any]) -> int:
     return count
 
 
-def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
+def _options_flaw(plugin: type[Method[Any]], setting: Setting, tiers: Sequence[str]) -> str:
     if not hasattr(plugin, "options_class"):
         return "it has no options_class"
     options: object = plugin.options_for(setting.name)
@@ -125,9 +106,8 @@ def _options_flaw(plugin: type[Method[Any]], setting: Setting) -> str:
             at = f" at tier {tier} (tier_defaults)" * bool(tier)
             return f"the defaults of its {options.__name__}{at} do not fit: {str(error).rstrip('.?')}"
     for tier in options.tier_defaults:
-        known = registry.tiers().names()
-        close = difflib.get_close_matches(tier, known, n=1, cutoff=0.6)
-        if tier not in known and close:
+        close = difflib.get_close_matches(tier, tiers, n=1, cutoff=0.6)
+        if tier not in tiers and close:
             return f"the tier_defaults of its {options.__name__} are for a tier '{tier}'; is '{close[0]}' meant?"
     return ""
 

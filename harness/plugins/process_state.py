@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from harness.errors import PluginError
-from harness.sources.import_path import METHODS, PACKAGES
+from harness.sources.home import METHODS, PACKAGES
 
 _CODE = (FunctionType, BuiltinFunctionType, type)
 # name -> how to ask for it, and how to set it

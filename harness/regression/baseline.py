@@ -21,7 +21,7 @@ from harness import registry
 from harness.errors import BenchError, UsageError, first_line
 from harness.results import CellResult, Metric
 from harness.settings.base import Setting
-from harness.spec import Frozen, SettingName
+from harness.spec import FIRST_SETTING, Frozen, SettingName
 from harness.store.migrations import refuse_newer
 from harness.store.store import write_atomically
 
@@ -54,7 +54,7 @@ class Subset(Frozen):
     sampling: Mapping[str, Any] = Field({}, description="what is changed of the protocol")
     backbone: str | None = None
     extractor: str | None = None
-    setting: SettingName = Field("customization", exclude_if=lambda name: name == "customization")
+    setting: SettingName = Field(FIRST_SETTING, exclude_if=lambda name: name == FIRST_SETTING)
 
     @field_validator("seeds")
     @classmethod

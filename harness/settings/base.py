@@ -24,6 +24,7 @@ from harness.settings.presentation import Column, Presentation
 if TYPE_CHECKING:
     from harness.backbones.hashes import Fingerprints
     from harness.data.selection import Watch
+    from harness.data.skipped_files import Refusals
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext, Step
     from harness.spec import Benchmark, Frozen, Options, RunSpec, Task, Tier
 
@@ -276,6 +277,16 @@ class Setting(ABC):
             f"The setting {self.name} takes no folder of images; name a benchmark of `stamina-bench list`."
         )
 
+    def read_folder(self, folder: Path, watch: Watch, min_side: int | None, refused: Refusals) -> Any:
+        """For `data check`: everything in a folder of the user's own images, read and decoded.
+
+        Raises:
+            UsageError: this setting takes no folders.
+        """
+        raise UsageError(
+            f"The setting {self.name} takes no folder of images; name a benchmark of `stamina-bench list`."
+        )
+
     def known_tasks(self, benchmark: Benchmark, tier: str) -> Iterable[Task]:
         """Tasks by whose images a step is known to be of a benchmark, for `cache prune`."""
         return benchmark.tasks(tier)
@@ -354,11 +365,9 @@ class Setting(ABC):
         """The prompt that a method's tasks are trained with; None where nothing is prompted in words."""
         return None
 
-    def counting_backbone(self) -> str:
-        """Where parameters are counted if nobody says where: the paper's backbone."""
-        from harness import registry
-
-        return self.default_backbone(registry.tiers().get("paper"))
+    def counting_backbone(self, paper: Tier) -> str:
+        """Where parameters are counted if nobody says where: the backbone of the paper's tier."""
+        return self.default_backbone(paper)
 
     def check_counting(self, backbone: str) -> None:
         """Make sure that parameters can be counted there.

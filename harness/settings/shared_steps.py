@@ -1,4 +1,4 @@
-"""What steps of both settings share: the names of their files, and how a method comes back out of a recipe."""
+"""What steps of all settings share: how a method comes back out of a recipe, and what its tasks changed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from safetensors.torch import load_file as load_tensors
 
 from harness import registry
 from harness.errors import UsageError
-from harness.export.trained_model import WEIGHTS
 from harness.method import Method
 from harness.metrics.interference import Change, change
 from harness.plugins.method_checks import made
 from harness.spec import SettingName
+from harness.store.artifacts import MEMORY, WEIGHTS
 from harness.store.store import Entry
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Facts = Mapping[str, Any]
-MEMORY, TRAINING, HEAD, FIGURES = "memory.safetensors", "training.json", "head.safetensors", "figures.json"
 
 
 def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry: Entry | None = None) -> Method[Any]:

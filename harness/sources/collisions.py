@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import reason
-from harness.sources.import_path import HOME, PACKAGES
+from harness.sources.home import HOME, PACKAGES
 
 
 def spoilt(name: str, error: BaseException) -> str:

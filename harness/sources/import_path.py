@@ -16,11 +16,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Final
 
-HOME: Final = Path(__file__).parent.parent.parent  # the folder that this program's packages lie in
-METHODS: Final = "methods"  # whose source is part of their results' keys: see Method.source_hash
-VERSIONED: Final = ("harness", "benchmarks", "reports")  # whose steps have versions
-PACKAGES: Final = (*VERSIONED, METHODS)
-FRONT_DOOR: Final = "stamina_bench"  # the module beside them: the console script, and their public names
+from harness.sources.collisions import spoilt
+from harness.sources.home import HOME, PACKAGES
+
 SAFE: Final = "PYTHONSAFEPATH"  # Python 3.11 and later: nothing is put before the path
 
 
@@ -114,8 +112,6 @@ def import_from_home(name: str) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        from harness.sources.collisions import spoilt
-
         raise ImportError(spoilt(name, error)) from error
 
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from harness.errors import UncountedSourceWarning, UsageError
 from harness.sources.distributions import distribution_of, is_standard, normal, ours
-from harness.sources.import_path import FRONT_DOOR, HOME, METHODS, PACKAGES
+from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
 from harness.sources.replaced_hooks import replaced_notes
 from harness.sources.source_notes import entropy_notes, option_notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from harness.sources.import_path import PACKAGES
+from harness.sources.home import PACKAGES
 
 
 def replaced_notes(method: type[Any], base: type[Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.sources.import_path import PACKAGES
+from harness.sources.home import PACKAGES
 from harness.sources.imports import parsed
 from harness.spec import Options
 

@@ -99,7 +99,7 @@ def _with_identity(content: Content) -> Content:
     order, asked = content["spec"].get("class_order"), content["spec"]["benchmark"]
 
     def cell(old: Content) -> Content:
-        if order is not None and old["setting"] == "classification" and old["benchmark"] == asked:
+        if order is not None and old["benchmark"] == asked:
             told = {"benchmark": f"{asked}-order{order}", "title": f"{old['title']}, class order {order}"}
             old = {**old, **told, "base": asked}
         tasks = [{**task, "content": ""} for task in old["tasks"]]

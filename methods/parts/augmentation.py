@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from harness.settings.customization.task_data import Batch, Lesson
+from harness.method import Batch
+from harness.settings.customization.task_data import Lesson
 
 FAR, NEAR = ("a far away ", "a very small "), ("a zoomed in ", "a close up ")
 SMALL = 0.6  # below this scale the image is pasted on a grey canvas

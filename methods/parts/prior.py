@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from harness.method import Batch
 from harness.prompts import class_prompt
-from harness.settings.customization.task_data import Batch, Lesson
+from harness.settings.customization.task_data import Lesson
 
 
 def with_prior(own: Batch, lesson: Lesson, weight: float, generator: torch.Generator) -> Batch:

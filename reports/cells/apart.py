@@ -18,7 +18,6 @@ from harness.results import CellResult, Unfinished
 from harness.seeds import own_places
 from harness.store.identity import SHOWN, short
 from reports.cells.lines import by_label, groups, relabelled
-from reports.tables.columns import presentation
 
 T = TypeVar("T", bound=Hashable)
 Thing = CellResult | Unfinished
@@ -101,7 +100,7 @@ def _adopt(
 
 def _with_content(thing: Thing, other: Thing) -> Thing:
     # of some tasks only it would be another's: a cell of fewer tasks has another content
-    if presentation(thing.setting).per_trial:
+    if registry.setting(thing.setting).presentation.per_trial:
         return _copy(thing, content=other.content)
     return thing
 
@@ -187,7 +186,9 @@ def _benchmarks(things: Sequence[Thing]) -> list[Thing]:
 def _begins(thing: Thing, end: str) -> str:
     """By which of its tasks a reader knows it."""
     tasks = [] if isinstance(thing, Unfinished) else sorted(thing.tasks, key=lambda task: task.index)
-    said = [task.category if presentation(thing.setting).per_trial else task.name for task in tasks[:FEW]]
+    said = [
+        task.category if registry.setting(thing.setting).presentation.per_trial else task.name for task in tasks[:FEW]
+    ]
     names = [name if len(name) <= LONG else f"{name[: LONG - 1]}…" for name in said]
     more = f" and {len(tasks) - FEW} more" if len(tasks) > FEW else ""
     return f"{end} has {', '.join(names)}{more}."

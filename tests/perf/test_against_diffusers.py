@@ -33,7 +33,8 @@ from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
-from harness.settings.customization.task_data import Batch, Lesson
+from harness.method import Batch
+from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import train_task
 from harness.spec import Sampling
 

@@ -23,7 +23,8 @@ from harness import api, registry
 from harness.backbones.text_to_image import TextToImage
 from harness.engine.display import QuietDisplay
 from harness.engine.runner import run
-from harness.settings.customization.task_data import Batch, Lesson
+from harness.method import Batch
+from harness.settings.customization.task_data import Lesson
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store.image_sets import load_images
 from methods.custom_diffusion import CustomDiffusion, CustomDiffusionOptions

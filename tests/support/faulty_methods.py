@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from harness.backbones.adapters import attach
-from harness.method import Method
-from harness.settings.customization.task_data import Batch
+from harness.method import Batch, Method
 from harness.spec import MethodOptions
 from methods import parts
 

@@ -15,7 +15,6 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import timm
 import torch
 from safetensors.torch import load_file
@@ -25,14 +24,12 @@ from torch.nn.functional import cross_entropy, grid_sample, kl_div, log_softmax,
 
 from benchmarks.mini.objects import CLASSES, dataset, objects_hash
 from benchmarks.mini.pretrain.loop import Stage, console, write_safetensors
+from benchmarks.mini.pretrain.vit_model import MEAN, MODEL_ARGS, STD, normalise
+from benchmarks.mini.pretrain.vit_quality import measure, write_section
 from benchmarks.mini.pretrain.vit_teacher import SMOOTHING, Teacher, train_teacher
 
 FOLDER: Final = "vit-mini"
 ARCHITECTURE: Final = "vit_tiny_patch16_224"
-MODEL_ARGS: Final[dict[str, Any]] = {
-    "img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 6, "num_heads": 3, "num_classes": len(CLASSES),
-}  # fmt: skip
-MEAN = STD = (0.5, 0.5, 0.5)
 PER_CLASS: Final = 200  # images drawn of each class
 STEPS: Final = 2600
 BATCH: Final = 64
@@ -115,12 +112,6 @@ def draw_pool(folder: Path, per_class: int = PER_CLASS) -> tuple[Tensor, Tensor]
         write_safetensors({"images": torch.cat(parts), "labels": labels}, path)
     tensors = load_file(str(path))
     return tensors["images"], tensors["labels"]
-
-
-def normalise(images: Tensor) -> Tensor:
-    """(n, 3, 64, 64) in [0, 1] as the ViT expects it."""
-    mean, std = (torch.tensor(v)[:, None, None] for v in (MEAN, STD))
-    return (images - mean) / std
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -210,21 +201,8 @@ def load_vit(folder: Path) -> nn.Module:
     return model.eval()
 
 
-@torch.no_grad()
-def features(model: nn.Module, images: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Tensor, Tensor]:
-    """Class tokens after the final norm (n, d), and logits (n, classes), of (n, 64, 64, 3) uint8 images."""
-    tokens, logits = [], []
-    for batch in torch.from_numpy(images).split(100):
-        token = model.forward_features(normalise(batch.permute(0, 3, 1, 2).float() / 255))[:, 0]  # type: ignore[operator]
-        tokens.append(token)
-        logits.append(model.head(token))  # type: ignore[operator]
-    return torch.cat(tokens), torch.cat(logits)
-
-
 def make(out: Path, work: Path, per_class: int = PER_CLASS, steps: int = STEPS) -> None:
     """Train what is not trained yet, save it under `out`, measure, write its section of the card."""
-    from benchmarks.mini.pretrain.vit_quality import measure, write_section
-
     model = train_vit(work, per_class, steps)
     folder = out / FOLDER
     save_vit(model, folder)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
 from benchmarks.mini.objects import BENCHMARK_CLASSES, CLASSES, OTHER_RENDITIONS, PHOTO, dataset
-from benchmarks.mini.pretrain.vit import MODEL_ARGS, features
+from benchmarks.mini.pretrain.vit_model import MODEL_ARGS, features
 
 PHOTOS, TRAIN, TEST = 10, 24, 24  # images of a class
 RIDGE: Final = 30.0

@@ -12,7 +12,9 @@ from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts
 from harness.spec import ClassOptions, Recognition
 
 if TYPE_CHECKING:
+    from harness.data.class_folder import ClassReading
     from harness.data.selection import Watch
+    from harness.data.skipped_files import Refusals
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext
     from harness.settings.presentation import Presentation
     from harness.spec import Benchmark, RunSpec, Task, Tier
@@ -131,6 +133,12 @@ class Classification(Setting):
         from harness.data.class_folder import folder_benchmark
 
         return folder_benchmark(folder, tier, split_into, class_order, watch, min_side)
+
+    def read_folder(self, folder: Path, watch: Watch, min_side: int | None, refused: Refusals) -> ClassReading:
+        """Classes, and where their images for training and testing are."""
+        from harness.data.class_folder import read_classes
+
+        return read_classes(folder, watch, min_side, refused)
 
     def known_tasks(self, benchmark: Benchmark, tier: str) -> Iterable[Task]:
         """Those of the first trials: which classes a task has hangs on the trial."""

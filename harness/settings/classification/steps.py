@@ -17,29 +17,19 @@ from safetensors.torch import load_file, save_file
 
 from harness.backbones.classifier import Classifier
 from harness.backbones.classifier_files import statistics
+from harness.backbones.precision import DTYPES
 from harness.data.class_tasks import ClassTask
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
-from harness.export.trained_model import WEIGHTS
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, training_figures
 from harness.plugins import hooks
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
-from harness.settings.shared_steps import (
-    DTYPES,
-    FIGURES,
-    HEAD,
-    MEMORY,
-    TRAINING,
-    Facts,
-    changes,
-    method_of,
-    unread,
-    write_json,
-)
+from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
 from harness.spec import Recognition
+from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
 from harness.store.store import Entry, Store
 

@@ -11,7 +11,9 @@ from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts
 from harness.spec import MethodOptions, Sampling
 
 if TYPE_CHECKING:
+    from harness.data.concept_folder import Reading
     from harness.data.selection import Watch
+    from harness.data.skipped_files import Refusals
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext
     from harness.settings.presentation import Presentation
     from harness.spec import Benchmark, RunSpec, Task, Tier
@@ -141,6 +143,12 @@ class Customization(Setting):
             raise UsageError("--class-order is for --setting classification; here --order shuffles the tasks.")
         return photo_benchmark(folder, tier, watch, min_side)
 
+    def read_folder(self, folder: Path, watch: Watch, min_side: int | None, refused: Refusals) -> Reading:
+        """One sub-folder of photographs for each concept."""
+        from harness.data.concept_folder import checked, read_photos
+
+        return checked(read_photos(folder, refused), watch, min_side, refused)
+
     def present(self) -> Presentation:
         """See `harness.settings.customization.presentation`."""
         from harness.settings.customization.presentation import PRESENTATION
@@ -178,13 +186,13 @@ class Customization(Setting):
 
         return prompt_for("V*", "X", options.category_word)
 
-    def counting_backbone(self) -> str:
-        """The paper's."""
+    def counting_backbone(self, paper: Tier) -> str:
+        """The paper's, by its short name: its true architecture needs no weights."""
         return "sd-1.4"
 
     def check_counting(self, backbone: str) -> None:
         """See `Setting.check_counting`."""
-        from harness.backbones.checks import check_unet
+        from harness.backbones.pipeline_files import check_unet
 
         check_unet(backbone)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.backbones.architecture import blueprint, images_at_once
-from harness.backbones.counts import Counts, ExtractorCounts, counts_of, extractor_counts
+from harness.backbones.counts import counts_of, extractor_counts
+from harness.backbones.work_counts import Counts, ExtractorCounts
 from harness.engine.plan import Plan, Step
 from harness.spec import Frozen, Sampling
 

@@ -19,9 +19,9 @@ from torch.overrides import TorchFunctionMode
 
 from harness import registry
 from harness.backbones.adapters import adaptable, attached, count_trained
-from harness.backbones.counts import Counts
 from harness.backbones.flops import META, Tracker
 from harness.backbones.posterior import Posterior
+from harness.backbones.work_counts import Counts
 from harness.errors import UsageError, first_line
 from harness.method import Method
 from harness.settings.customization.task_data import Lesson

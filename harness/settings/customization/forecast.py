@@ -19,7 +19,6 @@ from harness.engine.simulate import simulate
 from harness.errors import BenchError, UsageError
 from harness.estimates.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
 from harness.method import Method
-from harness.plugins.method_checks import learner_of
 from harness.settings.base import StepKind
 from harness.settings.customization.costs import GIB, SAMPLED, Costs, Work
 from harness.spec import Benchmark, Frozen, RunSpec, Task
@@ -190,7 +189,7 @@ def forecast(
                 options = plugin.options_class.for_tier(tier.name, wanted.changes)
             except UsageError as error:
                 raise UsageError(f"Method '{wanted.name}': {error}") from None
-            learner = learner_of(plugin, setting)
+            learner = registry.base_method_of(plugin, setting)
             plan.add_cell(
                 CellRequest(
                     benchmark=benchmark, tasks=chosen, total=len(tasks), name=wanted.name, method=plugin,

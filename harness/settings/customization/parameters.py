@@ -9,8 +9,8 @@ from torch import nn
 
 from harness import registry
 from harness.backbones.adapters import count_trained, discard
-from harness.backbones.checks import check_unet
 from harness.backbones.hub import KNOWN
+from harness.backbones.pipeline_files import check_unet
 from harness.errors import UsageError
 from harness.overrides import method_names
 

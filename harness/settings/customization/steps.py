@@ -17,10 +17,10 @@ from safetensors.torch import save_file as save_tensors
 
 from harness.backbones.extractor import Extractor
 from harness.backbones.intact import Intact, left_intact
+from harness.backbones.precision import DTYPES
 from harness.backbones.text_to_image import TextToImage
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
-from harness.export.trained_model import TOKEN, WEIGHTS
 from harness.method import Method
 from harness.metrics.mmd import COEF, DEGREE
 from harness.metrics.scores import (
@@ -38,18 +38,9 @@ from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
-from harness.settings.shared_steps import (
-    DTYPES,
-    FIGURES,
-    MEMORY,
-    TRAINING,
-    Facts,
-    changes,
-    method_of,
-    unread,
-    write_json,
-)
+from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
 from harness.spec import Sampling, Task
+from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
 from harness.store.identity import extractor_label
 from harness.store.image_sets import load_images, save_images

@@ -12,24 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.backbones.posterior import Posterior
+from harness.method import Batch
 from harness.prompts import prompt_for
 
 if TYPE_CHECKING:
     from harness.backbones.text_to_image import TextToImage
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one training step looks at.
-
-    latents: (b, c, h, w). prompts: one for all b, or one each. mask: (b, 1, h, w) in {0, 1}, where the loss counts;
-    None for everywhere. share: (b,), each example's part in the loss; None for 1 / b.
-    """
-
-    latents: Tensor
-    prompts: tuple[str, ...]
-    mask: Tensor | None = None
-    share: Tensor | None = None
 
 
 @dataclass(frozen=True)

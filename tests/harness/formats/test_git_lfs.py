@@ -9,8 +9,9 @@ import pytest
 from tests_support import raises_sentence
 
 import benchmarks.mini
-from harness.backbones.checks import check_extractor, check_family, check_parts, check_unet
+from harness.backbones.checks import check_extractor, check_family, check_parts
 from harness.backbones.classifier_files import read_config
+from harness.backbones.pipeline_files import check_unet
 from harness.formats.git_lfs import is_pointer, is_pointer_file
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1720000000\n"

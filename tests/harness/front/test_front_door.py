@@ -25,7 +25,7 @@ from harness.engine.display import LiveDisplay, PlainDisplay, make_display
 from harness.executors.in_process import InProcessExecutor
 from harness.front.method_names import reference
 from harness.results import TidyRow
-from harness.sources.import_path import HOME
+from harness.sources.home import HOME
 from harness.spec import Tier
 from methods.clora import CLoRA
 

@@ -37,7 +37,7 @@ from harness.method import Method
 from harness.plugins import hooks
 from harness.plugins.errors import explained
 from harness.plugins.method_checks import flaw as flaw_of
-from harness.plugins.method_checks import learner_of, made, prior_images
+from harness.plugins.method_checks import made, prior_images
 from harness.plugins.process_state import left_alone
 from harness.plugins.written_files import written_notes
 from harness.settings.shared_steps import Memory, unread
@@ -186,16 +186,18 @@ def test_an_init_that_makes_no_method_is_refused(init: Callable[..., None], sent
     ("learner", "why"),
     [
         ("clora", "which is not independent: what is merged must be learnt of each concept alone"),
-        ("cd-merge", "which itself names a learner: what is merged"),
+        ("cd-merge", "which itself names one: what is merged"),
         ("uub", "which cannot be used: Unknown method 'uub'; did you mean ub"),
     ],
 )
 def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
     with pytest.raises(UsageError) as said:
-        learner_of(derived(base_method=learner), registry.setting("customization"))
-    assert str(said.value).startswith(f"Derived names '{learner}' as its learner, {why}")
-    assert learner_of(derived(base_method="ub"), registry.setting("customization")) is registry.methods().get("ub")
-    assert learner_of(Plain, registry.setting("customization")) is None
+        registry.base_method_of(derived(base_method=learner), registry.setting("customization"))
+    assert str(said.value).startswith(f"Derived names '{learner}' as its base method, {why}")
+    assert registry.base_method_of(
+        derived(base_method="ub"), registry.setting("customization")
+    ) is registry.methods().get("ub")
+    assert registry.base_method_of(Plain, registry.setting("customization")) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from harness.executors.job import Work
 from harness.executors.slurm import _executor
-from harness.sources.import_path import HOME, PACKAGES, leave_current_folder, named_folders, without_current_folder
+from harness.sources.home import HOME, PACKAGES
+from harness.sources.import_path import leave_current_folder, named_folders, without_current_folder
 
 MINE = "raise SystemExit('code of the current folder was run')\n"
 STANDARD = ("queue", "types", "random", "socket", "pathlib", "signal", "selectors", "contextlib", "token")

@@ -1,0 +1,203 @@
+"""What the trainings of all settings share: beginning, one step, checkpoints, and the end of a task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.backbones.adapters import Adaptable, Adapter, by_name
+from harness.backbones.batched_adapters import gather, stacked
+from harness.method import Method
+from harness.plugins import hooks
+from harness.plugins.gradients import backward
+from harness.plugins.hidden_state import no_hidden_state
+from harness.plugins.hooks import no_global_draws
+from harness.plugins.lent import Lent
+from harness.plugins.training_checks import TrainingChecks, check_apart, check_settled
+from harness.plugins.written_files import written_notes
+from harness.seeds import derive_seed
+from harness.store.checkpoint import Checkpoint, TrainingState
+
+LOGGED = 20  # steps of a training whose losses are kept
+
+
+@contextmanager
+def watched(method: Method[Any]) -> Iterator[None]:
+    """A method's code in a training: no state is kept that another process would lack, and draws are its own.
+
+    Raises:
+        PluginError: it does not.
+    """
+    with no_hidden_state(method), no_global_draws(f"The training of {type(method).__name__}", tensors_only=True):
+        yield
+
+
+class TrainingLoop:
+    """One training of one task, from `begin` over `ready` and as many `update`s as there are steps to `finish`.
+
+    Attributes:
+        generator: Draws what steps look at, and their noise. initial: draws initial values.
+        adapters: What `begin_task` attached. stacks: the same, as they are computed.
+        module: What `begin_task` returned.
+        step: The step to make next, counted from 0; after a resume not the first.
+        losses: Step, losses and penalties of the steps that were logged.
+    """
+
+    def __init__(self, method: Method[Any], seed: int, concept: str, lesson: Any = None) -> None:
+        """Prepare the draws.
+
+        Args:
+            method: Fresh, with the `memory` of the task before.
+            seed: The run's seed.
+            concept: What tells this task's draws from those of others.
+            lesson: What the method's hooks get to look at, and must leave as it is.
+        """
+        self.method, self.name = method, type(method).__name__
+        self.generator = torch.Generator().manual_seed(derive_seed(seed, "train", concept))
+        self.initial = torch.Generator().manual_seed(derive_seed(seed, "initial", concept))
+        self._lesson = lesson
+        self.step = 0
+        self.losses: list[dict[str, float]] = []
+
+    def begin(self, model: Adaptable, device: torch.device, frozen: nn.Module | None) -> nn.Module:
+        """Let the method attach what it trains.
+
+        Args:
+            model: What is adapted.
+            frozen: What of it must not be trained; None for nothing.
+
+        Returns:
+            What `begin_task` returned, on the device.
+        """
+        written_notes()  # of a task that failed
+        self.lent = Lent(self.method, (self.generator, self.initial), self._lesson)
+        self.module = hooks.begin_task(self.method, model, self.initial).to(device)
+        self.lent.check("begin_task")
+        self.adapters: list[Adapter] = list(by_name(model.projections).values())
+        check_apart(self.method, self.module, self.adapters, frozen)
+        for adapter in self.adapters:
+            adapter.to(device).train()
+        self.stacks = stacked(self.adapters)
+        self._model = model
+        return self.module
+
+    def ready(
+        self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, frozen: nn.Module, device: torch.device,
+        checkpoint: Checkpoint | None, *, of: str, rates: str, token: bool, more: Sequence[nn.Module] = (),
+    ) -> None:  # fmt: skip
+        """Go on from the checkpoint, if there is any of this training, or begin with step 0.
+
+        Args:
+            frozen: What must not be trained.
+            of: Whose training it is, as ' of <v1>'. rates: the options that may be too large.
+            token: Whether the module is a custom token. more: What is trained beside adapters and module.
+        """
+        self.optimizer, self.scaler, self.checkpoint = optimizer, scaler, checkpoint
+        self.trained = [p for group in optimizer.param_groups for p in group["params"]]
+        self.checks = TrainingChecks(
+            self.method, optimizer, self.stacks, by_name(self._model.projections), self.module, frozen, device, of=of,
+            rates=rates, token=token,
+        )  # fmt: skip
+        self.state = TrainingState(
+            [*self.adapters, self.module, *more], optimizer, (self.generator, self.initial), scaler
+        )
+        spent = 0.0
+        found = checkpoint.read() if checkpoint is not None else None
+        if found is not None:
+            tensors, facts = found
+            self.state.restore(tensors)
+            self.step, self.losses, spent = int(facts["step"]), list(facts["losses"]), float(facts["seconds"])
+        self.first = self.step
+        self._started = time.perf_counter() - spent
+
+    @property
+    def seconds(self) -> float:
+        """Spent on the training so far, before a resume, too."""
+        return time.perf_counter() - self._started
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process makes its first step: hooks are then looked at more closely."""
+        return self.step == self.first
+
+    def logged(self, total: int) -> bool:
+        """Whether the losses of the present step are kept, of `total` steps."""
+        return self.step % max(1, total // LOGGED) == 0 or self.step == total - 1
+
+    def refresh(self) -> None:
+        """Compute adapters with what they are now."""
+        for stack in self.stacks:
+            stack.refresh()
+
+    def update(
+        self, name: str, value: Tensor, *, logged: bool, max_grad_norm: float | None = None,
+        more: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """One step of the optimizer on a loss and the method's penalties.
+
+        Args:
+            name: What the loss is called. value: it, a scalar.
+            logged: Whether it is kept.
+            max_grad_norm: The joint norm that gradients are clipped to; None for any.
+            more: What is kept beside it.
+        """
+        penalties = hooks.penalties(self.method, watched=self.is_first)
+        self.lent.check("penalties")
+        self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
+        loss = value + sum(penalties.values(), torch.zeros_like(value))
+        self.checks.reach(loss, penalties)
+        self.optimizer.zero_grad(set_to_none=True)
+        backward(self.name, self.scaler.scale(loss))
+        gather(self.stacks)
+        self.checks.note_gradients(logged=logged)
+        self._look_at_gradients(max_grad_norm, logged=logged)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if logged:
+            kept = {"step": self.step, name: value.item(), **(more or {})}
+            self.losses.append(kept | {k: v.item() for k, v in penalties.items()})
+        self.step += 1
+        if self.checkpoint is not None and self.checkpoint.due():
+            facts = {"step": self.step, "losses": self.losses, "seconds": self.seconds}
+            self.checkpoint.write(self.state.tensors(), facts)
+
+    def _look_at_gradients(self, max_grad_norm: float | None, *, logged: bool) -> None:
+        """Clip them, and see that they are finite; a scaler skips a step with a gradient that is too large for it."""
+        if max_grad_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            norm = torch.nn.utils.clip_grad_norm_(self.trained, max_grad_norm, foreach=True)
+        elif logged and not self.scaler.is_enabled():
+            norm = torch.nn.utils.get_total_norm([p.grad for p in self.trained if p.grad is not None], foreach=True)
+        else:
+            return
+        if not self.scaler.is_enabled():
+            self.checks.gradient(self.step, norm, logged=logged)
+
+    def finish(self) -> tuple[dict[str, float], list[str]]:
+        """After the last step, before anything is folded.
+
+        Returns:
+            What the method measured, and notes for the user.
+        """
+        self.checks.same_parameters()
+        notes = self.checks.idle()
+        self.module.eval()
+        for adapter in self.adapters:  # dropout and noise end, and they compute with what the last step left
+            adapter.eval()
+            with torch.no_grad():
+                adapter.refresh()
+        check_settled(self.method, self.adapters, self.stacks)
+        measures = hooks.measures(self.method)
+        self.lent.check("measures")
+        return measures, notes
+
+    def end_task(self, lesson: Any) -> dict[str, Tensor]:
+        """The method's memory, once everything is folded."""
+        memory = hooks.end_task(self.method, lesson, self.generator)
+        self.lent.check("end_task")
+        return memory

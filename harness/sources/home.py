@@ -1,0 +1,12 @@
+"""Where this program's packages lie, and what they are called. Imports nothing but the standard library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+HOME: Final = Path(__file__).parent.parent.parent  # the folder that this program's packages lie in
+METHODS: Final = "methods"  # whose source is part of their results' keys: see Method.source_hash
+VERSIONED: Final = ("harness", "benchmarks", "reports")  # whose steps have versions
+PACKAGES: Final = (*VERSIONED, METHODS)
+FRONT_DOOR: Final = "stamina_bench"  # the module beside them: the console script, and their public names
