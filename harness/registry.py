@@ -17,6 +17,7 @@ from harness.errors import UsageError, unknown
 from harness.machine.libraries import library_failure
 from harness.plugins.errors import not_loaded
 from harness.sources.home import PACKAGES
+from harness.sources.import_path import packages_from_home
 
 if TYPE_CHECKING:
     from harness.method import Method
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harness.spec import Benchmark, SettingName, Tier
 
 T = TypeVar("T")
+
+packages_from_home()  # before a plugin is imported by a name that a user's folder may have, too
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")  # it goes into file names, tables and command lines
 

@@ -120,10 +120,10 @@ def _prepared(
 
     def prepare(path: Path) -> Any:
         """None: there is nothing to do with it."""
-        if "extractor" in changes and not any(
-            registry.setting(cell.setting).extracts for cell in described_cells(path)
-        ):
-            return None
+        if "extractor" in changes:
+            settings = {cell.setting for cell in described_cells(path)}
+            if settings and not any(registry.setting(name).extracts for name in settings):
+                return None
         spec = read_spec(path).model_copy(update={**changes, "output": runs})
         if spec.model_dump_json() in seen:
             return None

@@ -124,5 +124,14 @@ def _place_of(module: Any) -> Path | None:
     return Path(folders[0]) if folders else None
 
 
-for _name in PACKAGES:
-    import_from_home(_name)
+def packages_from_home() -> None:
+    """Import this program's packages from beside each other, whatever lies on the import path before them.
+
+    Raises:
+        ImportError: another one of such a name is imported already, or one is not there, or not whole.
+    """
+    for name in PACKAGES:
+        import_from_home(name)
+
+
+packages_from_home()

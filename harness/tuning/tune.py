@@ -245,8 +245,8 @@ def _search(spec: RunSpec, method: MethodSpec, budget: int, tasks: int, setting:
     return _Search(method.name, method.changes, space, fixed, grid, tasks, {}, {}, registry.setting(setting))
 
 
-def _searches(spec: RunSpec, budget: int) -> list[_Search]:
-    if budget < 1:
+def _searches(spec: RunSpec, budget: int | None) -> list[_Search]:
+    if budget is not None and budget < 1:
         raise UsageError(f"A budget of {budget} trials cannot choose anything; give at least 1.")
     tier = registry.tiers().get(spec.tier).name
     benchmark = api.find_benchmark(spec.benchmark, tier)
@@ -258,10 +258,11 @@ def _searches(spec: RunSpec, budget: int) -> list[_Search]:
             f"Options must not be chosen on the benchmarks they are compared on; use {' or '.join(names)}."
         )
     tasks = len(benchmark.tasks(tier))
+    budget = registry.setting(benchmark.setting).trial_budget if budget is None else budget
     return [_search(spec, method, budget, tasks, benchmark.setting) for method in spec.methods]
 
 
-def outline(spec: RunSpec, budget: int) -> list[TuningRecord]:
+def outline(spec: RunSpec, budget: int | None = None) -> list[TuningRecord]:
     """The records of a tuning before its first trial: spaces, budget and what stays fixed. Nothing is run or written.
 
     Raises:
@@ -371,7 +372,7 @@ def local_executor(prepared: api.Prepared) -> Executor:
 
 def tune(
     spec: RunSpec,
-    budget: int,
+    budget: int | None = None,
     *,
     display: Callable[[], Display],
     record: Path | None = None,
@@ -381,7 +382,7 @@ def tune(
 
     Args:
         spec: methods with what is fixed for all trials, tuning benchmark, tier, seeds and place of the store.
-        budget: settings to try of each method.
+        budget: settings to try of each method; by default the setting's own budget.
         display: makes what shows a round's progress. executor: makes what runs the steps, once for all rounds.
         record: where the records go; see `record_paths`.
 

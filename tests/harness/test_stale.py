@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from safetensors.numpy import load_file, save_file
 from tests_support import InlineExecutor
 
 from harness import api, registry
-from harness.engine import plan as planning
 from harness.engine.devices import Slot
 from harness.engine.display import QuietDisplay
 from harness.engine.plan import Step
 from harness.engine.runner import run
+from harness.settings.customization import prepare
 from harness.spec import MethodSpec, RunSpec
+
+SETTING = registry.setting("customization")
 
 NAMES = ("cat", "mug")
 SHORT = {"steps": 2, "batch_size": 2}
@@ -205,7 +207,8 @@ def source(method: str) -> Change:
 
 
 def version(kind: str) -> Change:
-    return lambda world: world.patch.setitem(planning.VERSIONS, kind, 99)
+    kinds: Any = SETTING.step_kinds
+    return lambda world: world.patch.setitem(kinds, kind, replace(kinds[kind], version=99))
 
 
 def spec(**changes: Any) -> Change:
@@ -263,14 +266,14 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "the tokenizer": (setting("tokenizer/tokenizer_config.json", model_max_length=20), EVERYTHING),
     "the scheduler": (setting("scheduler/scheduler_config.json", beta_end=0.013), EVERYTHING),
     "the dtype": (spec(dtype="bfloat16"), EVERYTHING),
-    "the resolution": (lambda world: world.patch.setattr(api, "check_pipeline", lambda *_: 8), EVERYTHING),
+    "the resolution": (lambda world: world.patch.setattr(prepare, "check_pipeline", lambda *_: 8), EVERYTHING),
     "sampling.steps": (spec(sampling={"steps": 3}), DRAWN),
     "sampling.images": (spec(sampling={"images": 4}), DRAWN),
     "sampling.guidance_scale": (spec(sampling={"guidance_scale": 3.0}), DRAWN),
     "sampling.eta": (spec(sampling={"eta": 0.5}), DRAWN),
     "the extractor": (weights("clip", "open_clip_model", "visual.conv1.weight"), MEASURED),
     "the metrics' source": (
-        lambda world: world.patch.setattr(planning, "metrics_hash", lambda *setting: "edited"),
+        lambda world: world.patch.setitem(vars(SETTING), "metrics_hash", "edited"),
         SCORES,
     ),
     "the full matrix": (spec(full_matrix=True), SCORES),

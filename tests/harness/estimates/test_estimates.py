@@ -507,7 +507,7 @@ def test_medians_and_units() -> None:
     steps = [Finished("train", recipe, seconds, 1.0) for seconds in (10.0, 20.0, 90.0)]
     assert KINDS["train"].units(recipe) == 20
     assert KINDS["score"].units({}) == 1
-    assert Measured.of(steps).seconds == {("train", "a"): 1.0}
+    assert Measured.of(steps, KINDS).seconds == {("train", "a"): 1.0}
 
 
 @pytest.fixture(scope="module")

@@ -255,7 +255,7 @@ def test_an_edited_learner_makes_another_method(go: Go, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Plan, "add_cell", added)
     go("run", "photos", "-m", "cd-merge", *FEW, "--dry-run")
-    learner = registry.methods().get(registry.methods().get("cd-merge").learner or "")
+    learner = registry.methods().get(registry.methods().get("cd-merge").base_method or "")
     monkeypatch.setattr(learner, "source_hash", classmethod(lambda cls: "0" * 64))
     go("run", "photos", "-m", "cd-merge", *FEW, "--dry-run")
     assert len(variants) == 2

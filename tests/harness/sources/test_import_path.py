@@ -134,9 +134,10 @@ def test_another_ones_package_that_was_imported_already_is_told_by_its_place(
 @pytest.mark.parametrize("spoilt", ["", "from none import such\n"], ids=["missing", "another one's"])
 def test_a_distribution_that_lies_over_a_package_of_ours_is_named(tmp_path: Path, spoilt: str) -> None:
     for name in ("stamina_bench.py", *(f"harness/{part}.py" for part in (
-        "__init__", "import_path", "collisions", "errors", "distributions",
+        "__init__", "errors", "sources/__init__", "sources/import_path", "sources/collisions", "sources/home",
+        "sources/distributions",
     ))):  # fmt: skip
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((HOME / name).read_text())
     (tmp_path / "benchmarks").mkdir()
     if spoilt:

@@ -263,12 +263,12 @@ def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
     assert (stamina.short_tasks, stamina.tasks, stamina.complete) == (6, 18, True)
     assert len(stamina.trials) == 6
     assert len(stamina.finals) == tune.FINALS
-    trials = sorted(stamina.trials, key=lambda t: t.score)
+    trials = sorted(stamina.trials, key=lambda t: t.score(SETTING))
     first = stamina.finals[: tune.FINALISTS]
     assert [t.setting for t in first] == [t.setting for t in trials[: tune.FINALISTS]]
     settings = [json.dumps(t.setting) for t in stamina.finals]
     assert len(set(settings)) == len(settings)
-    best = min(stamina.finals, key=lambda t: t.score)
+    best = min(stamina.finals, key=lambda t: t.score(SETTING))
     assert stamina.chosen == best.setting
     assert stamina.trials[0].setting["lambda_forget"] == 30.0  # the best of the short run ...
     assert stamina.chosen["lambda_forget"] == 300.0  # ... is not that of the long one
