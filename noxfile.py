@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "lint", "types"]
+nox.options.sessions = ["tests", "lint", "types", "walls"]
 INSTALL = ("-c", "constraints.txt", "-e")
 
 
@@ -67,6 +67,13 @@ def lint(session: nox.Session) -> None:
     session.install("-c", "constraints.txt", "ruff")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+
+
+@nox.session
+def walls(session: nox.Session) -> None:
+    """Which room may import which: the contracts in pyproject.toml."""
+    session.install(*INSTALL, ".[dev]")
+    session.run("lint-imports", "--no-cache")
 
 
 @nox.session

@@ -73,9 +73,7 @@ _HOME = Path(__file__).parent
 
 
 def _import_engine() -> None:
-    """Import `harness` from beside this file; that imports the other packages from there
-    (`harness.sources.import_path`).
-    """
+    """Import `harness` from beside this file, and by it the other packages (see `harness.sources.import_path`)."""
     file = _HOME / "harness" / "__init__.py"
     loaded = sys.modules.get("harness")
     if loaded is not None:

@@ -52,9 +52,13 @@ def find_benchmark(
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Args:
-        setting: of a folder; a registered benchmark has its own. split_into, class_order: of a folder of classes.
-        watch: shows how far the reading of a folder's images is. min_side: pixels that an image's shorter side needs in
-            a folder; None for the decoder's default.
+        name: The benchmark's name, or a path.
+        tier: The tier's name.
+        setting: Of a folder; a registered benchmark has its own.
+        split_into: Of a folder of classes: into how many tasks.
+        class_order: Of a folder of classes: the order of the classes for every seed.
+        watch: Shows how far the reading of a folder's images is.
+        min_side: Pixels that an image's shorter side needs in a folder; None for the decoder's default.
 
     Raises:
         UsageError: none of them, or not of that setting.
@@ -152,8 +156,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     """Turn a spec into a plan; everything that can be wrong with it is said here, before any work.
 
     Args:
-        benchmark: what `find_benchmark` found of the spec's, where that is known already.
-        elsewhere: the run is for other machines: its device, 'cpu' or 'cuda', is not looked for here.
+        spec: What is to be run.
+        benchmark: What `find_benchmark` found of the spec's, where that is known already.
+        elsewhere: The run is for other machines: its device, 'cpu' or 'cuda', is not looked for here.
 
     Raises:
         BenchError: unknown names, unusable options, folders or models.

@@ -165,7 +165,8 @@ class Method(ABC, Generic[O]):
         Args:
             model: at its pre-trained weights, with the new concept's token set.
             alone: name -> (D1, D2), what the base method made of the projections for the new concept alone.
-            token, category: V* and X of the new concept.
+            token: V* of the new concept.
+            category: X, its category word.
         """
         raise NotImplementedError
 

@@ -40,13 +40,25 @@ def make_request(
     """Check what is asked for, in the order in which a user would mend it.
 
     Args:
-        benchmark: a registered name, or a folder.
-        methods: see `harness.front.method_names.wanted_methods`.
-        options: changed options; see `harness.overrides.assignments`.
-        limit: only the first so many tasks. tasks: the same as '1-N'. One of them at most.
-        strict: refuse a folder of images of which something is not used, or odd.
-        watch: shows how far the reading of a folder's images is.
-        rest: other fields of `RunSpec`.
+        benchmark: A registered name, or a folder.
+        methods: See `harness.front.method_names.wanted_methods`.
+        options: Changed options; see `harness.overrides.assignments`.
+        seeds: Run seeds, as a list or as '0,1,2'.
+        tier: The tier's name.
+        limit: Only the first so many tasks.
+        tasks: The same as '1-N'; one of the two at most.
+        setting: Of a folder of images.
+        split_into: Of a folder of classes: into how many tasks.
+        class_order: Classification: one class order for every seed.
+        min_side: Pixels that an image's shorter side needs in a folder.
+        dtype: 'float32', 'bfloat16' or 'float16'.
+        device: As `--device` has it, or a list of devices.
+        output: The results folder.
+        backbone: Instead of the tier's.
+        extractor: Instead of the tier's.
+        strict: Refuse a folder of images of which something is not used, or odd.
+        watch: Shows how far the reading of a folder's images is.
+        rest: Other fields of `RunSpec`.
 
     Raises:
         UsageError: a name, option or value cannot be used.

@@ -381,7 +381,8 @@ class Setting(ABC):
         """One record a method: {method, parameters, n_param, ...}.
 
         Args:
-            backbone: Where to count. names: Comma-separated method names, or 'all'.
+            backbone: Where to count.
+            names: Comma-separated method names, or 'all'.
 
         Raises:
             UsageError: this setting cannot count, an unknown method, or a backbone that cannot be loaded.
@@ -394,6 +395,7 @@ class Setting(ABC):
         """For `doctor`: what a tier needs for this setting, in the order in which it is looked for.
 
         Args:
+            tier: The tier.
             backbone: What stands in for a backbone that would be downloaded; None for nothing.
         """
         return ()
