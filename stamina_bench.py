@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from harness import (
         Adapter,
+        Batch,
         BenchError,
         Benchmark,
         CellsFailedError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         OutOfMemoryError,
         PluginError,
         Prepared,
+        Profile,
         Results,
         RunPlan,
         RunSpec,
@@ -63,8 +65,8 @@ if TYPE_CHECKING:
     from methods import parts
 
 __all__ = [
-    "Adapter", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Results",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
+    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile", "Results",
     "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach",
     "compare", "list_benchmarks", "list_methods", "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip

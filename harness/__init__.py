@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from harness.front.catalogue import list_benchmarks, list_methods
     from harness.front.front_door import run
     from harness.front.run_plan import RunPlan
-    from harness.method import Method
+    from harness.method import Batch, Method, Profile
     from harness.spec import Benchmark, ClassOptions, MethodOptions, MethodSpec, RunSpec, Task
     from reports.compare.runs import Comparison
     from reports.run_results import Results, compare, load_results
 
 __all__ = [
-    "Adapter", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Results",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
+    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile", "Results",
     "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach",
     "compare", "list_benchmarks", "list_methods", "load_results", "prepare", "run",
 ]  # fmt: skip
 
 HOME = {
     "Adapter": "harness.backbones.adapters", "attach": "harness.backbones.adapters",
-    "Method": "harness.method",
+    "Batch": "harness.method", "Method": "harness.method", "Profile": "harness.method",
     "Benchmark": "harness.spec", "ClassOptions": "harness.spec", "MethodOptions": "harness.spec",
     "MethodSpec": "harness.spec", "RunSpec": "harness.spec", "Task": "harness.spec",
     "run": "harness.front.front_door", "RunPlan": "harness.front.run_plan",
