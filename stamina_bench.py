@@ -67,8 +67,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
     "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile",
-    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach",
-    "compare", "list_benchmarks", "list_methods", "load_results", "parts", "plan", "prepare", "run",
+    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError",
+    "attach", "compare", "list_benchmarks", "list_methods", "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 
 _HOME = Path(__file__).parent

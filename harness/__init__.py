@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
     "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile",
-    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach",
-    "compare", "list_benchmarks", "list_methods", "load_results", "prepare", "run",
+    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError",
+    "attach", "compare", "list_benchmarks", "list_methods", "load_results", "prepare", "run",
 ]  # fmt: skip
 
 HOME = {
