@@ -54,7 +54,7 @@ class Examined:
 
     width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
-    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, equal where all pixels are.
+    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal.
     """
 
     width: int

@@ -20,6 +20,7 @@ from tests_support import raises_sentence
 from harness.api import prepare
 from harness.data.concept_folder import checked, read_photos
 from harness.data.folder_benchmark import PhotoImages
+from harness.data.images.decoding import examine_photo
 from harness.spec import MethodSpec, RunSpec
 
 T = TypeVar("T")
@@ -50,6 +51,25 @@ def test_a_picture_saved_once_more_as_jpeg_is_said(tmp_path: Path) -> None:
     (line,) = lines(tmp_path)
     assert line == "HERE/dog/large.png looks the same as large.jpg; if it is that picture saved once more, remove it."
     assert len(read_photos(tmp_path).concepts[0].images) == 4
+
+
+def saved_from_jpeg(home: Path, copy: Path, seed: str) -> None:
+    """A large JPEG, of which the thumbnail is made at an eighth of its size, and a copy of the same pixels."""
+    noise(seed, 40, 30).resize((640, 477)).save(home / "e.jpg")
+    Image.open(home / "e.jpg").save(copy)
+    thumbnails = [examine_photo(path).thumbnail for path in (home / "e.jpg", copy)]
+    assert thumbnails[0] != thumbnails[1]
+
+
+def test_a_jpeg_and_a_copy_of_its_pixels_are_one_picture(tmp_path: Path) -> None:
+    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
+    saved_from_jpeg(dog, dog / "copy.png", "dog")
+    saved_from_jpeg(cat, dog / "from-cat.bmp", "cat")
+    assert lines(tmp_path) == [
+        "HERE/dog: not used: 1 image that there is already (copy.png is the same picture as e.jpg, saved in another "
+        "way).",
+        "1 picture is in more than one concept, and right in one at most: cat/e.jpg and dog/from-cat.bmp.",
+    ]
 
 
 def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:
