@@ -72,6 +72,23 @@ def test_a_jpeg_and_a_copy_of_its_pixels_are_one_picture(tmp_path: Path) -> None
     ]
 
 
+def test_pictures_that_look_the_same_in_two_concepts_are_said(tmp_path: Path) -> None:
+    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
+    large = noise("large", 4, 3).resize((240, 180))
+    large.save(dog / "large.png")
+    large.save(cat / "c.jpg")
+    (line,) = lines(tmp_path)
+    said = "dog/large.png looks the same as cat/c.jpg, of another concept; if it is that picture, keep it in one."
+    assert line == said
+    assert checked(read_photos(tmp_path)).looks_like == (("dog/large.png", "cat/c.jpg"),)
+    large.save(dog / "once-more.jpg", quality=60)
+    assert lines(tmp_path) == [
+        "HERE/dog/once-more.jpg looks the same as large.png; if it is that picture saved once more, remove it.",
+        "2 images look the same as images of other concepts: dog/large.png like cat/c.jpg and dog/once-more.jpg like "
+        "cat/c.jpg; if they are those pictures, keep each in one.",
+    ]
+
+
 def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:
     home = concept(tmp_path, "dog")
     large = noise("large", 4, 3).resize((240, 180))
