@@ -216,7 +216,7 @@ def check_command(
         check_folder(Path(name), kind, min_side, strict=strict, as_json=as_json)
         return
     given = {"setting": setting is not None, "min-side": min_side is not None, "strict": strict}
-    if any(given.values()):
+    if name in known and any(given.values()):
         option = next(key for key, value in given.items() if value)
         raise UsageError(f"--{option} is for a folder of your own images; leave it out.")
     beside = f"the folder beside it is ./{name}" if Path(name).is_dir() else ""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
-from harness.data.duplicates import across, alike, how_same, look_alike, original_first, same_pictures
+from harness.data.duplicates import across, alike, alike_across, how_same, look_alike, original_first, same_pictures
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.selection import Watch, unwatched
@@ -58,7 +58,7 @@ class Reading:
     """What a folder of photographs holds: concepts, what is not used and why, and what its owner must know besides.
 
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
-    in several concepts. looks_like: files of a concept, each with another that looks the same. cautions: what a reader
+    in several concepts. looks_like: files, each with another that looks the same. cautions: what a reader
     of the figures must know, in whole sentences without names.
     """
 
@@ -202,6 +202,19 @@ def checked(
         pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
         remarks += alike(concept.images[0].parent, pairs)
         looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in pairs]
+    names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
+    picture = {path: number for number, group in enumerate(groups) for path in group}
+
+    def comparable(path: Path, other: Path) -> bool:
+        """Files of two concepts, unless they are said to be one picture already."""
+        return owner[path] != owner[other] and (path not in picture or picture[path] != picture.get(other))
+
+    elsewhere = look_alike(
+        {path: found[path].thumbnail for one in concepts for path in sorted(one.images, key=original_first)}, comparable
+    )
+    pairs_elsewhere = [(names[path], names[other]) for path, other in elsewhere]
+    remarks += alike_across(pairs_elsewhere)
+    looks_like += pairs_elsewhere
     skipped = (*reading.skipped, *copies.values())
     same = tuple(group for one in twice for group in one.groups)
     return replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.image_folders import natural
-from harness.data.images.decoding import content_hash, decode_whole, load_image
+from harness.data.images.decoding import THUMBNAIL, content_hash, decode_whole, load_image
 from harness.data.skipped_files import NAMED, counted, few
 from harness.errors import shortened
 
@@ -52,29 +52,24 @@ def original_first(path: Path) -> tuple[int, tuple[list[tuple[str, int]], str]]:
 def same_pictures(thumbnails: Mapping[Path, bytes]) -> list[list[Path]]:
     """Files that hold one picture, in groups of two or more: a group, and the files in it, in the order given.
 
-    Only files of one thumbnail are read and decoded again, so that a folder without copies costs nothing.
+    Only files whose thumbnails are near are read and decoded again, so that a folder without copies costs little.
 
     Args:
-        thumbnails: of each file, a few decoded pixels, which are equal where all pixels are.
+        thumbnails: of each file, a few decoded pixels, which are near where all pixels are equal.
 
     Raises:
         UsageError: a file cannot be read any more.
     """
-    alike: dict[bytes, list[Path]] = {}
-    for path, thumbnail in thumbnails.items():
-        alike.setdefault(thumbnail, []).append(path)
+    paths = list(thumbnails)
+    alike = {place for later, near in _near(list(thumbnails.values())) for place in (later, *near)}
     groups: dict[str, list[Path]] = {}
-    for paths in alike.values():
-        if len(paths) > 1:
-            pixels: dict[str, str] = {}  # bytes -> pixels
-            for path in paths:
-                digest = content_hash(path)
-                if digest not in pixels:
-                    pixels[digest] = _pixels_hash(path)
-                groups.setdefault(pixels[digest], []).append(path)
-    order = {path: place for place, path in enumerate(thumbnails)}
-    found = [sorted(group, key=order.__getitem__) for group in groups.values() if len(group) > 1]
-    return sorted(found, key=lambda group: order[group[0]])
+    pixels: dict[str, str] = {}  # bytes -> pixels
+    for path in (paths[place] for place in sorted(alike)):
+        digest = content_hash(path)
+        if digest not in pixels:
+            pixels[digest] = _pixels_hash(path)
+        groups.setdefault(pixels[digest], []).append(path)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def how_same(path: Path, other: Path) -> str:
@@ -84,19 +79,21 @@ def how_same(path: Path, other: Path) -> str:
     return f"the same picture as {shortened(other.name)}, saved in another way"
 
 
-def look_alike(thumbnails: Mapping[Path, bytes]) -> list[tuple[Path, Path]]:
+def look_alike(
+    thumbnails: Mapping[Path, bytes], comparable: Callable[[Path, Path], bool] = lambda path, other: True
+) -> list[tuple[Path, Path]]:
     """Different files that look the same, each with the first that it looks like: one picture as PNG and as JPEG, say.
 
     Only files whose thumbnails are near are decoded again.
 
     Args:
-        thumbnails: of the files of one concept; of two that look the same, the second is taken for the copy.
+        thumbnails: of the files; of two that look the same, the second is taken for the copy.
+        comparable: whether it matters that two files look the same.
 
     Raises:
         UsageError: a file cannot be read any more.
     """
     paths = list(thumbnails)
-    rough = np.stack([np.frombuffer(thumbnails[path], np.uint8) for path in paths]).astype(np.int16)
     fine: dict[Path, NDArray[np.int16]] = {}
 
     def close(path: Path, other: Path) -> bool:
@@ -106,11 +103,11 @@ def look_alike(thumbnails: Mapping[Path, bytes]) -> list[tuple[Path, Path]]:
         return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE)
 
     found: list[tuple[Path, Path]] = []
-    for place in range(1, len(paths)):
-        near = np.flatnonzero(np.abs(rough[:place] - rough[place]).max(axis=1) <= NEAR)
-        first = next((paths[int(k)] for k in near if close(paths[place], paths[int(k)])), None)
+    for place, near in _near(list(thumbnails.values())):
+        path, others = paths[place], (paths[k] for k in near)
+        first = next((other for other in others if comparable(path, other) and close(path, other)), None)
         if first is not None:
-            found.append((paths[place], first))
+            found.append((path, first))
     return found
 
 
@@ -128,6 +125,20 @@ def alike(folder: Path, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
     return [
         f"{shortened(folder)}: {len(pairs)} images look the same as others there: {named}; if they are those pictures "
         "saved once more, remove them."
+    ]
+
+
+def alike_across(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A sentence on files of different concepts that look the same, by name; none if there are none."""
+    if not pairs:
+        return []
+    if len(pairs) == 1:
+        ((name, first),) = pairs
+        return [f"{name} looks the same as {first}, of another concept; if it is that picture, keep it in one."]
+    named = few([f"{name} like {first}" for name, first in pairs])
+    return [
+        f"{len(pairs)} images look the same as images of other concepts: {named}; if they are those pictures, keep "
+        "each in one."
     ]
 
 
@@ -151,6 +162,23 @@ def again_inside(groups: Iterable[Sequence[str]]) -> list[Again]:
     count = counted(sum(len(names) - 1 for names in found), "file is", "files are")
     text = f"{count} there more than once in a class, and counted each time"
     return [Again(text, found, equals=True)] if found else []
+
+
+def _near(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, list[int]]]:
+    """The place of each thumbnail that is near earlier ones, and the places of those, in order."""
+    if not thumbnails:
+        return
+    whole = np.stack([np.frombuffer(one, np.uint8) for one in thumbnails]).astype(np.float32)
+    squares = whole.reshape(len(whole), 2, THUMBNAIL // 2, 2, THUMBNAIL // 2, 3)
+    quarters = squares.mean(axis=(2, 4)).reshape(len(whole), -1)
+    shades = quarters.mean(axis=1, keepdims=True)
+    for place in range(1, len(whole)):
+        near = np.arange(place)
+        for values in (shades, quarters, whole):  # means are no further apart than values: the cheap ones come first
+            some = values[:place] if len(near) == place else values[near]
+            near = near[np.abs(some - values[place]).max(axis=1) <= NEAR]
+        if len(near):
+            yield place, near.tolist()
 
 
 def _pixels_hash(path: Path) -> str:

@@ -78,7 +78,7 @@ class PlainDisplay:
         for tally in self.board.scored(step):
             self.note(f"{tally.label} seed {tally.seed}: {scores(tally, self.board.plan.setting)}")
         if now - self._printed >= self.every_s or self.done == self.total:
-            left = (now - self._started) * (1 - share) / share
+            left = (now - self._started) * max(0.0, 1 - share) / share  # shares add up to a little more than 1
             more = "".join(f", {text}" for tally in self.board.of(step)[:1] if (text := training(tally)))
             rate = more if self.board.trains(step) else ""
             self.note(

@@ -22,7 +22,7 @@ from harness.data.images.colour_profiles import Correction, UnusableProfileError
 from harness.data.images.decoding_versions import DECODING
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
 from harness.data.images.jpeg_markers import is_whole, unusual_kind
-from harness.data.images.notes import first_note, flat_note, frames_note, shape_note
+from harness.data.images.notes import first_note, flat_note, frames_note, shape_note, square_note
 from harness.data.images.png_chunks import readable
 from harness.data.images.tiff_kinds import unread_kind
 from harness.errors import UsageError
@@ -32,6 +32,7 @@ T = TypeVar("T")
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
 THUMBNAIL = 8  # pixels along each side
 COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
+EDGE = 2  # pixels of such a JPEG that may show what is up to two blocks away
 
 _DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
 
@@ -53,7 +54,7 @@ class Examined:
 
     width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
-    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, equal where all pixels are.
+    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal.
     """
 
     width: int
@@ -115,7 +116,8 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
         raise UsageError(
             f"{name} has {pixels}, and its shorter side needs at least {min_side}; use a larger copy or remove it."
         )
-    notes = found.notes + shape_note(found.stored, name) + flat_note(found.image, name)
+    notes = found.notes + shape_note(found.stored, name)
+    notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     return Examined(*found.stored, found.decoding, notes, thumbnail)
 
@@ -354,6 +356,13 @@ def _central_square(image: Image.Image) -> Image.Image:
     left, top = (width - side) // 2, (height - side) // 2
     box = (left, top, left + side, top + side)  # not `crop`, which warns of many pixels, as `Image.open` does
     return image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.NEAREST)
+
+
+def _certain_square(found: _Decoded) -> Image.Image:
+    """The central square; of an image that was decoded smaller, without its margin, which shows what is beside it."""
+    square = _central_square(found.image)
+    margin = EDGE if max(found.image.size) < max(found.stored) else 0
+    return square.crop((margin, margin, square.width - margin, square.height - margin))
 
 
 def _refuse_bomb(name: object, image: Image.Image) -> None:

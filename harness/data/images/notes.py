@@ -58,12 +58,23 @@ def shape_note(size: tuple[int, int], name: object) -> tuple[str, ...]:
 
 def flat_note(image: Image.Image, name: object) -> tuple[str, ...]:
     """A note where an RGB image has next to nothing to see: white ink on transparency, say, which is laid on white."""
+    shade = _one_shade(image)
+    return () if shade is None else (f"{name} is almost one colour{shade}.",)
+
+
+def square_note(square: Image.Image, name: object) -> tuple[str, ...]:
+    """The same of the central square of an image, where the image itself has something to see."""
+    shade = _one_shade(square)
+    return () if shade is None else (f"{name}: its central square, which is used, is almost one colour{shade}.",)
+
+
+def _one_shade(image: Image.Image) -> str | None:
+    """None where there is something to see; else the colour, as the end of a sentence, if it has a name."""
     extrema = [channel.getextrema() for channel in image.split()]
     lowest, highest = [float(low) for low, _ in extrema], [float(high) for _, high in extrema]  # type: ignore[arg-type]
     if max(high - low for low, high in zip(lowest, highest, strict=True)) > FLAT:
-        return ()
-    shade = " (white)" if min(lowest) >= 255 - FLAT else " (black)" if max(highest) <= FLAT else ""
-    return (f"{name} is almost one colour{shade}.",)
+        return None
+    return " (white)" if min(lowest) >= 255 - FLAT else " (black)" if max(highest) <= FLAT else ""
 
 
 def _tiff_pages(stream: BinaryIO) -> int:

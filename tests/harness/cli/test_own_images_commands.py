@@ -254,7 +254,9 @@ def test_a_folder_that_is_called_as_a_benchmark_is_not_taken_for_it(
 def test_data_check_of_a_name_that_is_a_folder_too_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAMINA_BENCH_DATA_DIR", str(tmp_path / "data"))
-    refused(bench("data", "check", "nope"), "Unknown prepared benchmark 'nope', and there is no such folder either; ")
+    for more in ((), ("--setting", "classification"), ("--min-side", 4), ("--strict",)):
+        said = "Unknown prepared benchmark 'nope', and there is no such folder either; "
+        refused(bench("data", "check", "nope", *more), said)
     concept(Path("mixed50"), "dog")
     refused(bench("data", "check", "mixed50"), "not prepared", "the folder beside it is ./mixed50.")
     assert bench("data", "check", "./mixed50")[0] == 0

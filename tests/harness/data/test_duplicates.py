@@ -20,6 +20,7 @@ from tests_support import raises_sentence
 from harness.api import prepare
 from harness.data.concept_folder import checked, read_photos
 from harness.data.folder_benchmark import PhotoImages
+from harness.data.images.decoding import examine_photo
 from harness.spec import MethodSpec, RunSpec
 
 T = TypeVar("T")
@@ -50,6 +51,42 @@ def test_a_picture_saved_once_more_as_jpeg_is_said(tmp_path: Path) -> None:
     (line,) = lines(tmp_path)
     assert line == "HERE/dog/large.png looks the same as large.jpg; if it is that picture saved once more, remove it."
     assert len(read_photos(tmp_path).concepts[0].images) == 4
+
+
+def saved_from_jpeg(home: Path, copy: Path, seed: str) -> None:
+    """A large JPEG, of which the thumbnail is made at an eighth of its size, and a copy of the same pixels."""
+    noise(seed, 40, 30).resize((640, 477)).save(home / "e.jpg")
+    Image.open(home / "e.jpg").save(copy)
+    thumbnails = [examine_photo(path).thumbnail for path in (home / "e.jpg", copy)]
+    assert thumbnails[0] != thumbnails[1]
+
+
+def test_a_jpeg_and_a_copy_of_its_pixels_are_one_picture(tmp_path: Path) -> None:
+    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
+    saved_from_jpeg(dog, dog / "copy.png", "dog")
+    saved_from_jpeg(cat, dog / "from-cat.bmp", "cat")
+    assert lines(tmp_path) == [
+        "HERE/dog: not used: 1 image that there is already (copy.png is the same picture as e.jpg, saved in another "
+        "way).",
+        "1 picture is in more than one concept, and right in one at most: cat/e.jpg and dog/from-cat.bmp.",
+    ]
+
+
+def test_pictures_that_look_the_same_in_two_concepts_are_said(tmp_path: Path) -> None:
+    dog, cat = concept(tmp_path, "dog"), concept(tmp_path, "cat")
+    large = noise("large", 4, 3).resize((240, 180))
+    large.save(dog / "large.png")
+    large.save(cat / "c.jpg")
+    (line,) = lines(tmp_path)
+    said = "dog/large.png looks the same as cat/c.jpg, of another concept; if it is that picture, keep it in one."
+    assert line == said
+    assert checked(read_photos(tmp_path)).looks_like == (("dog/large.png", "cat/c.jpg"),)
+    large.save(dog / "once-more.jpg", quality=60)
+    assert lines(tmp_path) == [
+        "HERE/dog/once-more.jpg looks the same as large.png; if it is that picture saved once more, remove it.",
+        "2 images look the same as images of other concepts: dog/large.png like cat/c.jpg and dog/once-more.jpg like "
+        "cat/c.jpg; if they are those pictures, keep each in one.",
+    ]
 
 
 def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:

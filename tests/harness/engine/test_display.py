@@ -78,7 +78,7 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     display = PlainDisplay(Console(file=stream, width=200), every_s=0.0)
     display.start(plan, store, [step(plan, cell.real[0])])
     display.step_done(step(plan, cell.trains[0]), "cpu#0", 2.5, 0.5)
-    display.step_done(step(plan, cell.score), "cpu#0", 0.1, 1.0)
+    display.step_done(step(plan, cell.score), "cpu#0", 0.1, 1.0 + 1e-9)
     lines = stream.getvalue().splitlines()
     total = len(plan.steps)
     assert lines[0] == f"1 of {total} steps are in the store"
