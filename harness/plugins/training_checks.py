@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -166,6 +167,25 @@ class TrainingChecks:
             )
         return False
 
+    @contextmanager
+    def unchanged(self, hook: str) -> Iterator[None]:
+        """A hook after the last step: what was trained is folded after it, so that it must leave the values alone.
+
+        Raises:
+            PluginError: it gave a parameter another value.
+        """
+        whole = [
+            ("the adapter's" if place.startswith("the adapter of ") else "the module's", name, p, p.detach().clone())
+            for place, each in self._places.items()
+            for name, p in each.named_parameters()
+        ]
+        yield
+        for whose, name, parameter, before in whole:
+            if not torch.equal(parameter, before):
+                raise PluginError(
+                    f"{self.name}.{hook}() changes {whose} {name}, which is folded after it; copy it first (clone())."
+                )
+
     def same_parameters(self) -> None:
         """Look that what was trained is what adapters and modules still hold.
 
@@ -226,6 +246,22 @@ def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequ
                         f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
                         "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
                     )
+
+
+def check_token_settled(method: Method[Any], module: nn.Module, dim: int) -> None:
+    """After the training: the module gives one embedding of the token.
+
+    Raises:
+        PluginError: it differs from one time to the next, so that what is kept is not what was learnt.
+    """
+    with torch.no_grad():
+        one = hooks.token(method, module, dim).clone()
+        if not _alike(one, hooks.token(method, module, dim)):
+            raise PluginError(
+                f"The module that {type(method).__name__}.begin_task() returned ({type(module).__name__}) gives "
+                "another embedding of the token each time in eval mode; draw noise only while self.training, so that what "
+                "is kept is what was learnt."
+            )
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
