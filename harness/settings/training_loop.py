@@ -18,7 +18,13 @@ from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
-from harness.plugins.training_checks import TrainingChecks, check_apart, check_settled, check_token_settled
+from harness.plugins.training_checks import (
+    TrainingChecks,
+    check_apart,
+    check_residuals,
+    check_settled,
+    check_token_settled,
+)
 from harness.plugins.written_files import written_notes
 from harness.seeds import derive_seed
 from harness.store.checkpoint import Checkpoint, TrainingState
@@ -147,6 +153,8 @@ class TrainingLoop:
             max_grad_norm: The joint norm that gradients are clipped to; None for any.
             more: What is kept beside it.
         """
+        if self.step == 0:
+            check_residuals(self.adapters)
         penalties = hooks.penalties(self.method, watched=self.is_first)
         self.lent.check("penalties")
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)

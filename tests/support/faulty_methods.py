@@ -149,6 +149,26 @@ class NoisyToken(nn.Module):
         return embedding + 0.1 * torch.randn(embedding.shape, generator=self.generator)
 
 
+class BothZero(parts.LowRank):
+    """Neither factor gets a gradient, as each is multiplied by the other."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        nn.init.zeros_(self.B)
+
+
+class Whole(parts.LowRank):
+    """Adds the residual to the weight by itself."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        self.register_buffer("weight", projection.weight.detach().clone())
+
+    def compute(self) -> Tensor:
+        whole: Tensor = self.weight + super().compute()  # type: ignore[operator]
+        return whole
+
+
 class OverAll(parts.LowRank):
     """Scales by the norm of all entries, and yet says that it may be stacked."""
 
@@ -320,6 +340,14 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "adapters that ignore their parameters": broken(
         "Broken trains nothing of its adapters: no parameter had a gradient in any step; does compute() use them?",
         begin_task=lambda self, model, generator: attached(self, model, Ignoring, generator),
+    ),
+    "both factors 0": broken(
+        "Broken trains nothing of its adapters: their gradient is 0 at every step; do both factors start at 0?",
+        begin_task=lambda self, model, generator: attached(self, model, BothZero, generator),
+    ),
+    "the whole weight": broken(
+        "Whole.compute() gives the whole weight; return the residual alone",
+        begin_task=lambda self, model, generator: attached(self, model, Whole, generator),
     ),
     "a prompt without the token": ends(
         "Broken trains nothing of its token: no parameter had a gradient in any step; is the token in the prompt?",
