@@ -27,6 +27,12 @@ RENAMED: Mapping[str, str] = {
     "begin": "begin_task", "remember": "end_task", "learner": "base_method", "class_options": "profiles",
     "class_search_space": "profiles",
 }  # fmt: skip
+# what hooks are called elsewhere
+SYNONYMS: Mapping[str, str] = {
+    "regularizer": "penalties", "regularization": "penalties", "reg_loss": "penalties",
+    "after_task": "end_task", "on_task_end": "end_task", "before_task": "begin_task", "on_task_start": "begin_task",
+    "training_step": "batch",
+}  # fmt: skip
 FACTS = tuple(name for name in Method.__annotations__ if not name.startswith("_"))
 
 
@@ -135,7 +141,7 @@ def _hooks_flaw(plugin: type[Method[Any]]) -> str:
 
 
 def _names_flaw(plugin: type[Method[Any]]) -> str:
-    """A name that nothing uses, so like that of a hook or class attribute which is not defined that it is meant so."""
+    """A name that nothing uses, and a hook or class attribute which is not defined that it is like, or means."""
     below = plugin.__mro__[: plugin.__mro__.index(Method)]
     own = {name: value for kind in reversed(below) for name, value in vars(kind).items()}
     missing = [name for name in (*HOOKS, *FACTS) if name not in own]
@@ -146,6 +152,8 @@ def _names_flaw(plugin: type[Method[Any]]) -> str:
         if name.startswith("_") or name in used or name in HOOKS or name in FACTS:
             continue
         close = difflib.get_close_matches(name, [each for each in missing if each in known], n=1, cutoff=alike)
+        if known is HOOKS and SYNONYMS.get(name) in missing:
+            close = [SYNONYMS[name]]
         if close:
             called = "()" * (known is HOOKS)
             return (

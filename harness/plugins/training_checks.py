@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -49,7 +50,8 @@ class TrainingChecks:
         self._adapters = {id(p) for stack in stacks for p in stack.parameters()}
         self._begun = {id(p) for p in module.parameters()}
         self._token = token
-        self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient so far
+        self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient other than 0 so far
+        self._reached: set[int] = set()  # of these, what had one of zeros
         self._steps = 0
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
             raise PluginError(
@@ -112,6 +114,7 @@ class TrainingChecks:
         """Remember which parameters have had a gradient other than 0; after the first steps hardly any is left."""
         self._steps += 1
         if self._idle and (logged or self._steps <= 3):
+            self._reached |= {id(p) for p in self._idle if p.grad is not None}
             self._idle = [p for p in self._idle if p.grad is None or not p.grad.any()]
 
     def idle(self) -> list[str]:
@@ -133,6 +136,11 @@ class TrainingChecks:
         }
         for what, (own, question) in parts.items():
             if own and all(id(p) in idle for p in own):
+                if what == "of its adapters" and any(id(p) in self._reached for p in own):
+                    raise PluginError(
+                        f"{self.name} trains nothing {what}: their gradient is 0 at every step; do both factors start "
+                        "at 0?"
+                    )
                 raise PluginError(
                     f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
                 )
@@ -165,6 +173,25 @@ class TrainingChecks:
                 "change it in place under torch.no_grad()."
             )
         return False
+
+    @contextmanager
+    def unchanged(self, hook: str) -> Iterator[None]:
+        """A hook after the last step: what was trained is folded after it, so that it must leave the values alone.
+
+        Raises:
+            PluginError: it gave a parameter another value.
+        """
+        whole = [
+            ("the adapter's" if place.startswith("the adapter of ") else "the module's", name, p, p.detach().clone())
+            for place, each in self._places.items()
+            for name, p in each.named_parameters()
+        ]
+        yield
+        for whose, name, parameter, before in whole:
+            if not torch.equal(parameter, before):
+                raise PluginError(
+                    f"{self.name}.{hook}() changes {whose} {name}, which is folded after it; copy it first (clone())."
+                )
 
     def same_parameters(self) -> None:
         """Look that what was trained is what adapters and modules still hold.
@@ -203,6 +230,33 @@ def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapt
             )
 
 
+def check_residuals(adapters: Sequence[Adapter]) -> None:
+    """At the first step: no adapter gives nearly its projection's weight, which would then be there twice.
+
+    Raises:
+        PluginError: one does. The sentence names its class.
+    """
+    found: list[tuple[Adapter, Tensor]] = []
+    for adapter in adapters:
+        if type(adapter).forward is not Adapter.forward:  # adds to the weight in its own way
+            continue
+        residual = adapter.residual().detach().float()
+        for projection in adapter._projection:
+            weight = projection.weight.float()
+            if weight.shape == residual.shape:
+                found.append((adapter, torch.stack([(weight * residual).sum(), weight.norm(), residual.norm()])))
+    if not found:
+        return
+    for (adapter, _), (product, weights, residuals) in zip(
+        found, torch.stack([figures for _, figures in found]).tolist(), strict=True
+    ):
+        if 0 < weights / 2 < residuals < 2 * weights and product > 0.9 * weights * residuals:
+            raise PluginError(
+                f"{type(adapter).__name__}.compute() gives the whole weight; return the residual alone, as it is added "
+                "to the projection's weight."
+            )
+
+
 def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
     """After the training: each adapter has one residual, alone and as one of several.
 
@@ -226,6 +280,22 @@ def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequ
                         f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
                         "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
                     )
+
+
+def check_token_settled(method: Method[Any], module: nn.Module, dim: int) -> None:
+    """After the training: the module gives one embedding of the token.
+
+    Raises:
+        PluginError: it differs from one time to the next, so that what is kept is not what was learnt.
+    """
+    with torch.no_grad():
+        one = hooks.token(method, module, dim).clone()
+        if not _alike(one, hooks.token(method, module, dim)):
+            raise PluginError(
+                f"The module that {type(method).__name__}.begin_task() returned ({type(module).__name__}) gives "
+                "another embedding of the token each time in eval mode; draw noise only while self.training, so that "
+                "what is kept is what was learnt."
+            )
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

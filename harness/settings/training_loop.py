@@ -18,7 +18,13 @@ from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
-from harness.plugins.training_checks import TrainingChecks, check_apart, check_settled
+from harness.plugins.training_checks import (
+    TrainingChecks,
+    check_apart,
+    check_residuals,
+    check_settled,
+    check_token_settled,
+)
 from harness.plugins.written_files import written_notes
 from harness.seeds import derive_seed
 from harness.store.checkpoint import Checkpoint, TrainingState
@@ -98,6 +104,7 @@ class TrainingLoop:
             token: Whether the module is a custom token. more: What is trained beside adapters and module.
         """
         self.optimizer, self.scaler, self.checkpoint = optimizer, scaler, checkpoint
+        self._token = token
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
         self.checks = TrainingChecks(
             self.method, optimizer, self.stacks, by_name(self._model.projections), self.module, frozen, device, of=of,
@@ -146,6 +153,8 @@ class TrainingLoop:
             max_grad_norm: The joint norm that gradients are clipped to; None for any.
             more: What is kept beside it.
         """
+        if self.step == 0:
+            check_residuals(self.adapters)
         penalties = hooks.penalties(self.method, watched=self.is_first)
         self.lent.check("penalties")
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
@@ -192,7 +201,10 @@ class TrainingLoop:
             with torch.no_grad():
                 adapter.refresh()
         check_settled(self.method, self.adapters, self.stacks)
-        measures = hooks.measures(self.method)
+        if self._token:
+            check_token_settled(self.method, self.module, self._model.token_dim)
+        with self.checks.unchanged("measures"):
+            measures = hooks.measures(self.method)
         self.lent.check("measures")
         return measures, notes
 

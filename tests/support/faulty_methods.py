@@ -137,6 +137,38 @@ class Noisy(parts.LowRank):
         return super().compute() + 0.1 * torch.randn(1, generator=self.generator)
 
 
+class NoisyToken(nn.Module):
+    """A token that draws noise whenever it is asked."""
+
+    def __init__(self, token: nn.Module, generator: torch.Generator) -> None:
+        super().__init__()
+        self.token, self.generator = token, generator
+
+    def forward(self) -> Tensor:
+        embedding: Tensor = self.token()
+        return embedding + 0.1 * torch.randn(embedding.shape, generator=self.generator)
+
+
+class BothZero(parts.LowRank):
+    """Neither factor gets a gradient, as each is multiplied by the other."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        nn.init.zeros_(self.B)
+
+
+class Whole(parts.LowRank):
+    """Adds the residual to the weight by itself."""
+
+    def __init__(self, projection: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__(projection, rank, generator)
+        self.register_buffer("weight", projection.weight.detach().clone())
+
+    def compute(self) -> Tensor:
+        whole: Tensor = self.weight + super().compute()  # type: ignore[operator]
+        return whole
+
+
 class OverAll(parts.LowRank):
     """Scales by the norm of all entries, and yet says that it may be stacked."""
 
@@ -296,6 +328,11 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "a measure of ours": ends(
         "Broken.measures() gives 'final_loss', which is measured anyway; rename it.", "measures", {"final_loss": 1.0}
     ),
+    "measures in place": ends(
+        "Broken.measures() changes the adapter's A, which is folded after it; copy it first",
+        "measures",
+        lambda m: {"size": sum(a.A.data.abs_().sum().item() for a in m.adapters.values())},
+    ),
     "frozen adapters": begins(
         "The adapters of Broken have no parameter that is trained: each is frozen, or none.",
         lambda m, t: [p.requires_grad_(False) for a in m.adapters.values() for p in a.parameters()] and t,
@@ -303,6 +340,14 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "adapters that ignore their parameters": broken(
         "Broken trains nothing of its adapters: no parameter had a gradient in any step; does compute() use them?",
         begin_task=lambda self, model, generator: attached(self, model, Ignoring, generator),
+    ),
+    "both factors 0": broken(
+        "Broken trains nothing of its adapters: their gradient is 0 at every step; do both factors start at 0?",
+        begin_task=lambda self, model, generator: attached(self, model, BothZero, generator),
+    ),
+    "the whole weight": broken(
+        "Whole.compute() gives the whole weight; return the residual alone",
+        begin_task=lambda self, model, generator: attached(self, model, Whole, generator),
     ),
     "a prompt without the token": ends(
         "Broken trains nothing of its token: no parameter had a gradient in any step; is the token in the prompt?",
@@ -312,6 +357,10 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "noise in eval mode": broken(
         "The adapters of Broken (Noisy) give another residual each time in eval mode; draw noise only while",
         begin_task=lambda self, model, generator: attached(self, model, Noisy, generator),
+    ),
+    "a token with noise in eval mode": broken(
+        "The module that Broken.begin_task() returned (NoisyToken) gives another embedding of the token each time in",
+        begin_task=lambda self, model, generator: NoisyToken(Plain.begin_task(self, model, generator), generator),
     ),
     "wrongly stackable": broken(
         "OverAll says that it is stackable, but computes otherwise for several adapters at once than for one; let",

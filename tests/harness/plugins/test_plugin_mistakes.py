@@ -103,6 +103,10 @@ FLAWS = {
         derived(penalty=lambda self: {}),
         "it defines penalty(), which nothing uses; is penalties() meant? (else begin it",
     ),
+    "a hook by another's name": (
+        derived(on_task_end=lambda self: {}, penalties=lambda self: {}),
+        "it defines on_task_end(), which nothing uses; is end_task() meant? (else begin it",
+    ),
     "a fact misspelt": (derived(independant=True), "it defines independant, which nothing uses; is independent meant?"),
     "merge without a learner": (
         derived(merge=lambda self, model, alone, token, category: ({}, {})),
