@@ -39,7 +39,7 @@ class ClassFile:
     """An image's file as it was when it was listed: absolute path, hash and size of its bytes, modification time.
 
     decoding: the version of the decoding since which it is shown as now; None: not looked up. notes: what its owner
-    should know of it, in sentences.
+    should know of it, in sentences. thumbnail: that of `Examined`; empty if it was not looked at.
     """
 
     path: str
@@ -48,6 +48,7 @@ class ClassFile:
     mtime_ns: int
     decoding: int | None = 1
     notes: tuple[str, ...] = field(default=(), compare=False)
+    thumbnail: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,9 @@ def examine(path: Path, min_side: int | None = None) -> ClassFile:
             data = read_file(place)
             found = examine_image(io.BytesIO(data), path, least)
             digest = _remember(place, seen, data)
-            file = ClassFile(place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes)
+            file = ClassFile(
+                place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail
+            )
             known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist or is a broken link; restore or remove it.") from error
@@ -259,10 +262,28 @@ def by_hash(files: Sequence[ClassFile]) -> tuple[ClassFile, ...]:
     return tuple(sorted(files, key=lambda file: (file.sha256, file.path)))
 
 
+def pictures_of(files: Sequence[ClassFile]) -> dict[str, str]:
+    """Of each file, by its path, what all files of one picture have in common, however they were saved.
+
+    That is the hash of its bytes where no other file holds its pixels, and the first of the hashes where some do.
+
+    Raises:
+        UsageError: a file cannot be read any more.
+    """
+    from harness.data.duplicates import same_pictures
+
+    digests = {file.path: file.sha256 for file in files}
+    once = {file.sha256: file for file in files if file.thumbnail}  # copies of the same bytes need no look
+    groups = same_pictures({Path(file.path): file.thumbnail for file in once.values()})
+    first = {digests[str(path)]: min(digests[str(one)] for one in group) for group in groups for path in group}
+    return {path: first.get(digest, digest) for path, digest in digests.items()}
+
+
 def drawn_split(files: Sequence[ClassFile], name: str) -> tuple[tuple[ClassFile, ...], tuple[ClassFile, ...]]:
     """A class's images for training and for testing: for testing a fifth of the distinct ones, at least one.
 
-    The draw depends on the images' content alone. Copies of an image stay on one side.
+    The draw depends on the images' content alone. Copies of an image stay on one side, also those of its pixels
+    in another format.
 
     Args:
         name: what errors call the class.
@@ -272,13 +293,14 @@ def drawn_split(files: Sequence[ClassFile], name: str) -> tuple[tuple[ClassFile,
     """
     if len(files) < 2:
         raise UsageError(f"{name} has only one image; add more, for training and for testing.")
-    distinct = sorted({file.sha256 for file in files}, key=lambda digest: derive_seed("test image", digest))
+    pictures = pictures_of(files)
+    distinct = sorted(set(pictures.values()), key=lambda digest: derive_seed("test image", digest))
     if len(distinct) < 2:
         raise UsageError(f"All images of {name} are the same; add others, for training and for testing.")
     tests = set(distinct[: max(1, round(len(distinct) / SHARE))])
     return (
-        by_hash([file for file in files if file.sha256 not in tests]),
-        by_hash([file for file in files if file.sha256 in tests]),
+        by_hash([file for file in files if pictures[file.path] not in tests]),
+        by_hash([file for file in files if pictures[file.path] in tests]),
     )
 
 

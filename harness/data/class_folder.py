@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks
+from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import alike_names, benchmark_name, plurals
 from harness.data.duplicates import Again, across, again_inside, original_first
@@ -336,11 +336,12 @@ def _drawn(place: Path, listing: Listing, examined: Examine, refused: Refusals) 
 
 def _copies(classes: Sequence[FileClass]) -> tuple[Again, ...]:
     """Images that are there more than once: in training and test, in two classes, within a class."""
+    pictures = pictures_of([file for one in classes for file in (*one.train, *one.test)])
     places: dict[str, list[tuple[str, str, str]]] = {}
     for one in classes:
         for split, files in (("train", one.train), ("test", one.test)):
             for file in sorted(files, key=lambda file: original_first(Path(file.path))):
-                places.setdefault(file.sha256, []).append((one.name, split, _named(file)))
+                places.setdefault(pictures[file.path], []).append((one.name, split, _named(file)))
     leaks: list[list[str]] = []
     shared: list[list[str]] = []
     inside: list[list[str]] = []

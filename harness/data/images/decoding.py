@@ -22,7 +22,7 @@ from harness.data.images.colour_profiles import Correction, UnusableProfileError
 from harness.data.images.decoding_versions import DECODING
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
 from harness.data.images.jpeg_markers import is_whole, unusual_kind
-from harness.data.images.notes import first_note, flat_note, frames_note, shape_note, square_note
+from harness.data.images.notes import cut_note, ends_grey, first_note, flat_note, frames_note, shape_note, square_note
 from harness.data.images.png_chunks import readable
 from harness.data.images.tiff_kinds import unread_kind
 from harness.errors import UsageError
@@ -205,12 +205,20 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
         notes += first_note(frame, name) if frame else several
+        if coarse and image.format in ("JPEG", "MPO") and ends_grey(image, 1) and _ends_grey(stream):
+            notes += cut_note(name)
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)
         return _Decoded(rgb, stored, _version(correction, frame), notes)
 
     return _with_opened(stream, name, decode)
+
+
+def _ends_grey(stream: BinaryIO) -> bool:
+    """`ends_grey` at the image's own size, where a single pixel of a smaller one says that it may be so."""
+    with _opened(stream) as image:
+        return ends_grey(image)
 
 
 def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageFile, bytes | None], T]) -> T:

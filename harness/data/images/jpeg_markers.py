@@ -6,11 +6,14 @@ flat part of the picture. No sound JPEG lacks the marker of its end.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
 BLOCK = 1 << 16  # bytes that are read at a time
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+RESTARTS = range(0xD0, 0xD8)  # within a scan, in turn
+MARKER = re.compile(rb"\xff[\xc0-\xfe]")  # those that may follow the first scan; of the others, 0xFF00 is a value
 STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -29,12 +32,13 @@ class _Header:
 
 
 def is_whole(stream: BinaryIO) -> bool:
-    """Whether the image has its end, which its thumbnail's is not; what follows it counts for nothing.
+    """Whether the image has its end, which its thumbnail's is not, and all restart markers up to it.
 
-    The stream is read once, up to that end, and left anywhere. What has no pixels at all is left to the decoder.
+    What follows the end counts for nothing. A part may be missing all the same where there are no restart markers. The
+    stream is read once, up to that end, and left anywhere. What has no pixels at all is left to the decoder.
     """
     scan = _header(stream).scan
-    return scan is None or _found(stream, bytes((0xFF, END_OF_IMAGE)), scan) is not None
+    return scan is None or _goes_on(stream, scan)
 
 
 def unusual_kind(stream: BinaryIO) -> str:
@@ -65,6 +69,32 @@ def _header(stream: BinaryIO) -> _Header:
                 frame, bits = head[1], head[4] if len(head) > 4 else 0
             at += 2 + int.from_bytes(head[2:4], "big")
     return _Header(frame, bits)
+
+
+def _goes_on(stream: BinaryIO, at: int) -> bool:
+    """Whether the scans from `at` on have their restart markers in turn (ITU-T T.81, B.2.1), and an end."""
+    expected = 0
+    while True:
+        stream.seek(at)
+        block = stream.read(BLOCK)
+        if len(block) < 2:
+            return False
+        for found in MARKER.finditer(block):
+            marker = found.group()[1]
+            if marker == END_OF_IMAGE:
+                return True
+            if marker in RESTARTS:
+                if marker != RESTARTS[expected]:
+                    return False
+                expected = (expected + 1) % len(RESTARTS)
+            elif marker not in STANDALONE:
+                at += found.end()
+                stream.seek(at)
+                at += int.from_bytes(stream.read(2), "big")  # what is in a segment, a table say, is no marker
+                expected = 0 if marker == START_OF_SCAN else expected
+                break
+        else:
+            at += len(block) - 1 if block.endswith(b"\xff") else len(block)
 
 
 def _found(stream: BinaryIO, wanted: bytes, at: int) -> int | None:

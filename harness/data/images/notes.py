@@ -8,8 +8,10 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 
+BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
 NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
 
@@ -66,6 +68,27 @@ def square_note(square: Image.Image, name: object) -> tuple[str, ...]:
     """The same of the central square of an image, where the image itself has something to see."""
     shade = _one_shade(square)
     return () if shade is None else (f"{name}: its central square, which is used, is almost one colour{shade}.",)
+
+
+def ends_grey(image: Image.Image, side: int = BLOCK) -> bool:
+    """Whether a JPEG's last pixels, as they are stored, are what libjpeg puts in the place of missing ones: a mid grey.
+
+    Args:
+        image: its pixels before they are turned or their colours are corrected. side: of the square that is looked at.
+    """
+    if image.mode not in ("RGB", "L"):
+        return False
+    width, height = image.size
+    corner = image.transform(
+        (side, side), Image.Transform.EXTENT, (width - side, height - side, width, height), Image.Resampling.NEAREST
+    )
+    extrema = corner.getextrema()
+    return set(np.ravel(extrema).tolist()) == {MISSING}
+
+
+def cut_note(name: object) -> tuple[str, ...]:
+    """A note on a JPEG that ends in such a grey."""
+    return (f"{name}: its lower part seems missing (grey); compare it with the original.",)
 
 
 def _one_shade(image: Image.Image) -> str | None:

@@ -187,6 +187,32 @@ def test_copies_of_an_image_stay_on_one_side(tmp_path: Path) -> None:
     assert not set(pixels(task.images, "train")) & set(pixels(task.images, "test"))
 
 
+def test_copies_of_pixels_in_another_format_stay_on_one_side(tmp_path: Path) -> None:
+    make_classes(tmp_path, "ab", 5)
+    before = tasks_of(tmp_path)[0].images
+    for seed in range(5):
+        Image.open(tmp_path / "a" / f"{seed}.png").save(tmp_path / "a" / f"again{seed}.bmp")
+    images = tasks_of(tmp_path)[0].images
+    assert (images.labels("train").tolist(), images.labels("test").tolist()) == ([0] * 8 + [1] * 4, [0, 0, 1])
+    assert not set(pixels(images, "train")) & set(pixels(images, "test"))
+    for seed in range(5):
+        (tmp_path / "a" / f"again{seed}.bmp").unlink()
+    assert tasks_of(tmp_path)[0].images.fingerprint() == before.fingerprint()
+
+
+def test_a_test_image_saved_from_a_training_image_is_said(tmp_path: Path) -> None:
+    make_classes(tmp_path / "own" / "train", "ab", 3)
+    fill(tmp_path / "own" / "test" / "a", [50])
+    fill(tmp_path / "own" / "test" / "b", [150])
+    assert read_classes(tmp_path / "own").lines() == []
+    large = Image.open(io.BytesIO(picture(7))).resize((640, 480))
+    large.save(tmp_path / "own" / "train" / "a" / "e.jpg")
+    Image.open(tmp_path / "own" / "train" / "a" / "e.jpg").save(tmp_path / "own" / "test" / "a" / "e.png")
+    (line,) = read_classes(tmp_path / "own").lines()
+    assert line.startswith("1 picture is in the training set and in the test set, so that accuracy shows what was")
+    assert line.endswith(": train/a/e.jpg and test/a/e.png.")
+
+
 @pytest.mark.parametrize("held_out", ["test", "val"])
 def test_a_test_folder_is_the_test_set(tmp_path: Path, held_out: str) -> None:
     make_classes(tmp_path / "train", "ab", 3)

@@ -133,3 +133,40 @@ def test_kinds_that_pillow_does_not_read(tmp_path: Path, at: int, value: int, ki
         return
     said = f"cannot be read as an image: it is {kind} JPEG, which Pillow does not read; save it as an ordinary one."
     assert raises_sentence(lambda: load_image(path, 8), path, said) == f"{path} {said}"
+
+
+def without(data: bytes, start: float, stop: float) -> bytes:
+    """A JPEG without that part of it, but with its end."""
+    return data[: int(start * len(data))] + data[int(stop * len(data)) :].removesuffix(END) + END
+
+
+@pytest.mark.parametrize("size", [(360, 240), (1440, 960)])  # as it is, and decoded at an eighth of its size
+@pytest.mark.parametrize("part", [(0.5, 0.7), (0.5, 1), (0.9, 1)])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_of_which_a_part_is_missing_is_said(
+    tmp_path: Path, part: tuple[float, float], size: tuple[int, int], mode: str
+) -> None:
+    path, stream = tmp_path / "a.jpg", BytesIO()
+    scene().convert(mode).resize(size).save(stream, "JPEG", quality=90)
+    path.write_bytes(without(stream.getvalue(), *part))
+    assert np.ptp(np.asarray(Image.open(path))[-8:, -8:]) == 0
+    assert check_photo(path) == (f"{path}: its lower part seems missing (grey); compare it with the original.",)
+
+
+def test_a_grey_corner_of_another_value_or_size_is_none(tmp_path: Path) -> None:
+    path, image = tmp_path / "a.jpg", scene()
+    image.paste((127, 127, 127), (0, 200, 360, 240))
+    image.save(path)
+    assert check_photo(path) == ()
+    image.paste((128, 128, 128), (357, 237, 360, 240))
+    image.save(path)
+    assert check_photo(path) == ()
+
+
+def test_restart_markers_come_in_turn() -> None:
+    data = jpeg(restart_marker_blocks=10)
+    places = [data.index(bytes((0xFF, 0xD0 + k))) for k in range(8)]
+    assert places == sorted(places)
+    assert is_whole(BytesIO(data))
+    assert not is_whole(BytesIO(data[: places[2]] + data[places[5] :]))
+    assert is_whole(BytesIO(jpeg(restart_marker_blocks=10, progressive=True)))  # each scan begins anew
