@@ -208,8 +208,8 @@ class TrainingLoop:
         self.lent.check("measures")
         return measures, notes
 
-    def end_task(self, lesson: Any) -> dict[str, Tensor]:
-        """The method's memory, once everything is folded."""
+    def end_task(self, lesson: Any) -> tuple[dict[str, Tensor], list[str]]:
+        """The method's memory, once everything is folded, and notes for the user."""
         memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
-        return memory
+        return memory, hooks.not_finite(self.method, memory)
