@@ -160,6 +160,7 @@ class TrainingLoop:
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
         loss = value + sum(penalties.values(), torch.zeros_like(value))
         self.checks.reach(loss, penalties)
+        self.checks.slopes(penalties, logged=logged)
         self.optimizer.zero_grad(set_to_none=True)
         backward(self.name, self.scaler.scale(loss))
         gather(self.stacks)

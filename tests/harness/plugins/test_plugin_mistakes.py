@@ -298,6 +298,13 @@ def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None
     assert written_notes() == []
 
 
+def test_a_penalty_without_a_slope_is_told(course: Make) -> None:
+    counted = lambda self: {"l0": torch.sign(self.size()), "l2": self.size(), "nothing": 0.0 * self.size()}  # noqa: E731
+    assert course(derived(penalties=counted)).teach().done.notes == [
+        "the penalty 'l0' never had a gradient other than 0 at the logged steps, so it changes no weight"
+    ]
+
+
 def test_a_memory_that_is_not_finite_is_told(course: Make) -> None:
     spoilt = derived(end_task=lambda *_: {"count": torch.ones(2, dtype=torch.int), "a": torch.tensor([1e5, 1]).half()})
     assert course(spoilt).teach().done.notes == [
