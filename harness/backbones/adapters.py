@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from harness.errors import PluginError
+
 
 class Projection(nn.Linear):
     """A query, key or value projection: computes with W + residual while an adapter is attached, with W otherwise.
@@ -166,6 +168,7 @@ def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -
 
     Raises:
         RuntimeError: there are adapters already, or a projection is of another class.
+        PluginError: there are projections, and `make` gave None for each.
 
     Example:
         >>> attach(model, lambda name, projection: parts.LowRank(projection, 4, generator))
@@ -181,6 +184,11 @@ def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -
         adapters[name] = adapter
         projection.weight.requires_grad_(False)
         projection.adapter, adapters[name]._projection = (adapters[name],), (projection,)  # type: ignore[assignment]
+    if model.projections and not adapters:
+        names = " and ".join(f"'{name}'" for name in list(model.projections)[:2])
+        raise PluginError(
+            f"attach() put an adapter on no projection, as make() gave None for each; their names are like {names}."
+        )
     return adapters
 
 

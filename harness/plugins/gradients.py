@@ -96,6 +96,16 @@ def undefined(penalties: Mapping[str, Tensor], trained: Iterable[Tensor]) -> str
     return ""
 
 
+def flat(term: Tensor, trained: Iterable[Tensor]) -> bool:
+    """Whether a scalar's gradient is 0 for all that is trained, as that of a count or of `torch.sign` is."""
+    wanted = [tensor for tensor in trained if tensor.requires_grad]
+    try:
+        found = torch.autograd.grad(term, wanted, retain_graph=True, allow_unused=True)
+    except RuntimeError:  # a graph that is gone or was changed, of which `backward` tells
+        return False
+    return not any(grad is not None and grad.any() for grad in found)
+
+
 def _name(leaf: Tensor, method: str, places: Mapping[str, nn.Module], owner: object) -> str:
     for place, module in places.items():
         for name, parameter in module.named_parameters():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -55,4 +56,22 @@ def _shared(method: Method[Any]) -> dict[str, object]:
         for place, values in ((f"the class attribute {kind.__name__}.{{}}", vars(kind)), variables):
             named = {name: value for name, value in list(values.items()) if not name.startswith("__")}
             found |= {place.format(k): [comparable(v)] for k, v in named.items() if type(v) in _VALUES}
+            found |= _defaults(kind, values)
+    return found
+
+
+def _defaults(kind: type, values: Mapping[str, object]) -> dict[str, object]:
+    """Default arguments of a class's or its module's own functions: `history=[]` is one list for all calls."""
+    found: dict[str, object] = {}
+    for each in list(values.values()):
+        function = getattr(each, "__func__", each)  # of a staticmethod or classmethod
+        if not isinstance(function, FunctionType) or function.__module__ != kind.__module__:
+            continue
+        code = function.__code__
+        positional = code.co_varnames[: code.co_argcount]
+        given = function.__defaults__ or ()
+        defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
+        defaults |= function.__kwdefaults__ or {}
+        place = f"the default argument {{}} of {function.__qualname__}()"
+        found |= {place.format(k): [comparable(v)] for k, v in defaults.items() if type(v) in _VALUES}
     return found

@@ -147,6 +147,16 @@ def end_task(method: AnyMethod, lesson: Any, generator: torch.Generator) -> dict
     return _tensors(method, "end_task", "a dict of names to tensors (an empty one for nothing)", given)
 
 
+def not_finite(method: AnyMethod, memory: Mapping[str, Tensor]) -> list[str]:
+    """A sentence for the user if some of what `end_task` returned is not finite; a mask may mean it so."""
+    for name, tensor in memory.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            ends = f"; {kind} ends at {torch.finfo(tensor.dtype).max:.0f}" * (tensor.dtype is torch.float16)
+            return [f"{_hook(method, 'end_task')} leaves entries of '{name}' ({kind}) that are not finite{ends}"]
+    return []
+
+
 def merge(
     method: AnyMethod, model: TextToImage, alone: Mapping[str, Tensor], token: str, category: str
 ) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:

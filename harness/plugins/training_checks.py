@@ -15,7 +15,7 @@ from harness.backbones.batched_adapters import Stack
 from harness.errors import BenchError, PluginError
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.gradients import check_reach, undefined
+from harness.plugins.gradients import check_reach, flat, undefined
 
 
 class TrainingChecks:
@@ -52,6 +52,7 @@ class TrainingChecks:
         self._token = token
         self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient other than 0 so far
         self._reached: set[int] = set()  # of these, what had one of zeros
+        self._flat: dict[str, bool] = {}  # penalty -> whether it had no gradient other than 0 so far
         self._steps = 0
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
             raise PluginError(
@@ -88,6 +89,17 @@ class TrainingChecks:
             places = {**self._places, "the model": self._model}
             check_reach(self.name, loss, penalties, self.reachable, places, self.method)
 
+    def slopes(self, penalties: Mapping[str, Tensor], *, logged: bool) -> None:
+        """Remember which penalties that are not 0 have had a gradient other than 0; each is looked at until it has.
+
+        Before the backward pass. Those of built-in methods are known to have one.
+        """
+        if not logged or type(self.method).__module__.partition(".")[0] == "methods":
+            return
+        for name, term in penalties.items():
+            if self._flat.get(name, True) and term.requires_grad and term.item() != 0:
+                self._flat[name] = flat(term, self.reachable)
+
     def gradient(self, step: int, norm: Tensor, *, logged: bool) -> None:
         """Look whether the gradient of a loss that is finite is finite, too, before a step is made with it.
 
@@ -118,7 +130,7 @@ class TrainingChecks:
             self._idle = [p for p in self._idle if p.grad is None or not p.grad.any()]
 
     def idle(self) -> list[str]:
-        """After the last step: a sentence if some of what is trained never had a gradient.
+        """After the last step: sentences, if some of what is trained or a penalty never had a gradient.
 
         Raises:
             PluginError: no parameter of any adapter had one, or none of what else is trained.
@@ -144,9 +156,14 @@ class TrainingChecks:
                 raise PluginError(
                     f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
                 )
+        notes = [
+            f"the penalty '{name}' never had a gradient other than 0 at the logged steps, so it changes no weight"
+            for name, still in self._flat.items()
+            if still
+        ]
         if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
-            return []
-        return [f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
+            return notes
+        return [*notes, f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
 
     def values(self, *, watched: bool) -> list[tuple[int, int, Tensor | None]]:
         """What tells later whether anything that is trained was given another value.

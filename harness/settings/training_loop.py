@@ -160,6 +160,7 @@ class TrainingLoop:
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
         loss = value + sum(penalties.values(), torch.zeros_like(value))
         self.checks.reach(loss, penalties)
+        self.checks.slopes(penalties, logged=logged)
         self.optimizer.zero_grad(set_to_none=True)
         backward(self.name, self.scaler.scale(loss))
         gather(self.stacks)
@@ -208,8 +209,8 @@ class TrainingLoop:
         self.lent.check("measures")
         return measures, notes
 
-    def end_task(self, lesson: Any) -> dict[str, Tensor]:
-        """The method's memory, once everything is folded."""
+    def end_task(self, lesson: Any) -> tuple[dict[str, Tensor], list[str]]:
+        """The method's memory, once everything is folded, and notes for the user."""
         memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
-        return memory
+        return memory, hooks.not_finite(self.method, memory)

@@ -224,6 +224,11 @@ def late(method: Any) -> Mapping[str, Tensor]:
     return {"late": method.size() * (float("nan") if method.seen == 2 else 0.0)}
 
 
+def remembering(self: Plain, history: list[int] = []) -> Mapping[str, Tensor]:  # noqa: B006  (the mistake)
+    history.append(len(history))
+    return {}
+
+
 TOKEN = "must give an nn.Module whose forward() gives the token, a (128,) floating-point tensor; it gave"
 SCALAR = "Broken.penalties() must give a scalar tensor, already weighted, for 'bad'; it gave"
 MISTAKES: Mapping[str, type[Plain]] = {
@@ -318,6 +323,10 @@ MISTAKES: Mapping[str, type[Plain]] = {
         "A task of Broken changes tasks_so_far, a variable of faulty_methods, which the next task does not find",
         end_task=lambda self, lesson, generator: globals().update(tasks_so_far=globals()["tasks_so_far"] + 1) or {},
     ),
+    "a default argument": broken(
+        "A task of Broken changes the default argument history of remembering(), which the next task does not find",
+        penalties=remembering,
+    ),
     "memory as lists": ends("Broken.end_task() must give a tensor for 'a'; it gave a list.", "end_task", {"a": [1]}),
     "no memory": ends("Broken.end_task() must give a dict of names to tensors (an empty", "end_task", lambda m: None),
     "measures as a tensor": ends(
@@ -340,6 +349,10 @@ MISTAKES: Mapping[str, type[Plain]] = {
     "adapters that ignore their parameters": broken(
         "Broken trains nothing of its adapters: no parameter had a gradient in any step; does compute() use them?",
         begin_task=lambda self, model, generator: attached(self, model, Ignoring, generator),
+    ),
+    "an adapter on nothing": broken(
+        "attach() put an adapter on no projection, as make() gave None for each; their names are like 'down_blocks.0.",
+        begin_task=lambda self, model, generator: attach(model, lambda name, projection: None),
     ),
     "both factors 0": broken(
         "Broken trains nothing of its adapters: their gradient is 0 at every step; do both factors start at 0?",

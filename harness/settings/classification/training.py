@@ -97,7 +97,7 @@ def _train_classes(
     model.fold()
     weight, bias = head.whole()
     model.load_head(weight, bias)
-    memory = loop.end_task(lesson)
+    memory, more = loop.end_task(lesson)
     model.prompt = None
     seconds = loop.seconds
     distance = {name: float(model.change(name).norm()) for name in model.projections}
@@ -109,5 +109,5 @@ def _train_classes(
         "final_loss": loop.losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    notes += written_notes()
+    notes += [*more, *written_notes()]
     return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, loop.losses, memory, notes)

@@ -95,7 +95,7 @@ def _train_task(
         embedding = module().detach().clone()
     model.fold()
     model.set_token(lesson.token, embedding)
-    memory = loop.end_task(lesson)
+    memory, more = loop.end_task(lesson)
     loop.lent.check_content()
     seconds = loop.seconds
     distance = distances(model)
@@ -105,7 +105,8 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": loop.losses[-1]["sd"],
     }
-    return TrainedTask(embedding.cpu(), measures, distance, seconds, loop.losses, memory, [*notes, *written_notes()])
+    notes += [*more, *written_notes()]
+    return TrainedTask(embedding.cpu(), measures, distance, seconds, loop.losses, memory, notes)
 
 
 def distances(model: TextToImage) -> dict[str, float]:

@@ -298,6 +298,20 @@ def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None
     assert written_notes() == []
 
 
+def test_a_penalty_without_a_slope_is_told(course: Make) -> None:
+    counted = lambda self: {"l0": torch.sign(self.size()), "l2": self.size(), "nothing": 0.0 * self.size()}  # noqa: E731
+    assert course(derived(penalties=counted)).teach().done.notes == [
+        "the penalty 'l0' never had a gradient other than 0 at the logged steps, so it changes no weight"
+    ]
+
+
+def test_a_memory_that_is_not_finite_is_told(course: Make) -> None:
+    spoilt = derived(end_task=lambda *_: {"count": torch.ones(2, dtype=torch.int), "a": torch.tensor([1e5, 1]).half()})
+    assert course(spoilt).teach().done.notes == [
+        "Derived.end_task() leaves entries of 'a' (float16) that are not finite; float16 ends at 65504"
+    ]
+
+
 def test_what_hooks_may_give(course: Make) -> None:
     done = course(Everything).teach().done
     assert {name: done.measures[name] for name in ("one", "half", "yes")} == {"one": 1.0, "half": 0.5, "yes": 1.0}
