@@ -117,9 +117,14 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session
 def torture(session: nox.Session) -> None:
-    """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one."""
+    """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one.
+
+    Then the tests that the suite leaves out for their time, marked `thorough`: `pytest -m thorough`. What the suite
+    does of the faults is `-- --kills 1 --damage 2 --fills 1 --twins 1 --steps 8 --methods stamina`.
+    """
     session.install(*INSTALL, ".[test]")
     session.run("python", "tests/support/torture.py", *session.posargs)
+    session.run("pytest", "-m", "thorough")
 
 
 @nox.session

@@ -15,18 +15,18 @@ from sklearn.datasets import load_digits
 from harness.records.run_file import read_cells
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-METHODS = "ft,l2p,coda-p,clora,stamina"
+METHODS = "ft,coda-p,stamina"  # of everything, of prompts, of masked low-rank adapters
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten folders of 15 grey images each, 8 x 8 as they are."""
+    """Ten folders of 10 grey images each, 8 x 8 as they are."""
     folder = tmp_path_factory.mktemp("digits")
     found = load_digits()
     for label, name in enumerate(NAMES):
         place = folder / f"{label}-{name}"
         place.mkdir()
-        for k, image in enumerate(found.images[found.target == label][:15]):
+        for k, image in enumerate(found.images[found.target == label][:10]):
             Image.fromarray((image * 255 / 16).astype(np.uint8)).save(place / f"{k:02}.png")
     return folder
 
@@ -47,7 +47,7 @@ def test_five_tasks_of_two_digits(digits: Path, tmp_path: Path) -> None:
         assert 0 < whole[method, "a_n"] <= 100
         assert -100 <= whole[method, "forgetting_max"] <= 100
     cells = read_cells(tmp_path / "runs")
-    assert [len(cell.tasks) for cell in cells] == [5] * 5
+    assert [len(cell.tasks) for cell in cells] == [5] * 3
     orders = {tuple(task.category for task in cell.tasks) for cell in cells}
     assert orders == {
         ("6-six, 8-eight", "9-nine, 7-seven", "5-five, 3-three", "0-zero, 4-four", "1-one, 2-two")

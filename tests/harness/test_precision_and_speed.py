@@ -260,7 +260,10 @@ class Counting:
         return graph.forward
 
 
-@pytest.mark.parametrize("method", [Stamina, TextualInversionPlusPlus, CustomDiffusionEWC])
+@pytest.mark.parametrize(
+    "method",
+    [Stamina, *(pytest.param(m, marks=pytest.mark.thorough) for m in (TextualInversionPlusPlus, CustomDiffusionEWC))],
+)
 def test_a_compiled_unet_is_compiled_once_for_all_tasks(
     tiny_models: Path, monkeypatch: pytest.MonkeyPatch, method: Any
 ) -> None:

@@ -32,14 +32,14 @@ METHODS, SEEDS, TASKS = ("stamina", "clora", "ti++"), (0, 1), 3
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run of three methods and two seeds on the embedded models, and its report."""
+def folder(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run of three methods and two seeds on the tiny models, and its report."""
     output = tmp_path_factory.mktemp("trace") / "runs"
     spec = RunSpec(
         benchmark="mixed50",
         methods=tuple(MethodSpec(name=m, changes={"steps": 2, "batch_size": 2}) for m in METHODS),
         seeds=SEEDS, tasks=tuple(range(1, TASKS + 1)), output=output, full_matrix=True,
-        sampling={"steps": 2, "images": 4},
+        sampling={"steps": 2, "images": 4}, backbone=str(tiny_models / "sd"), extractor=str(tiny_models / "clip"),
     )  # fmt: skip
     prepared = api.prepare(spec)
     executor = InlineExecutor(prepared.plan.context, prepared.store.root, None)

@@ -30,8 +30,8 @@ import numpy as np
 from PIL import Image
 from tiny_models import make_tiny_models
 
-OPTIONS = ("--methods", "stamina,ti++", "--set", "steps=60", "--set", "batch_size=2", "--set", "sampling.steps=2",
-           "--set", "sampling.images=3", "--output-dir", "runs", "--quiet")  # fmt: skip
+OPTIONS = ("--set", "batch_size=2", "--set", "sampling.steps=2", "--set", "sampling.images=3", "--output-dir", "runs",
+           "--quiet")  # fmt: skip
 # checkpoints often enough that a kill finds a training with one
 os.environ |= {"STAMINA_BENCH_CHECKPOINT_SECONDS": "0.1", "COLUMNS": "200"}
 INTERRUPTED, CELLS_FAILED, USAGE = 130, 1, 2
@@ -111,10 +111,10 @@ def _run(arguments: list[str], place: Path, said: Path) -> int:
 
 
 class Subject:
-    """A small run of two methods on two concepts, on tiny models, and what its store holds when nothing disturbs it."""
+    """A small run on two concepts, on tiny models, and what its store holds when nothing disturbs it."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, methods: str, steps: int) -> None:
+        self.home, self.methods, self.steps = home, methods, steps
         self.models = make_tiny_models(home / "models")
         draw = np.random.default_rng(0)
         for concept in ("cat", "vase"):
@@ -137,7 +137,8 @@ class Subject:
 
     def start(self, place: Path, jobs: int = 2) -> Process:
         """The run's command."""
-        arguments = ("run", self.home / "photos", "--backbone", self.models / "sd", "--extractor", self.models / "clip")
+        arguments = ("run", self.home / "photos", "--backbone", self.models / "sd", "--extractor", self.models / "clip",
+                     "--methods", self.methods, "--set", f"steps={self.steps}")  # fmt: skip
         with tempfile.NamedTemporaryFile("w", dir=self.home, prefix=f"{place.name}-", delete=False) as said:
             return Process([*map(str, arguments), *OPTIONS, "--jobs", str(jobs)], place, Path(said.name))
 
@@ -305,8 +306,9 @@ def twins(subject: Subject, count: int, chance: random.Random) -> Counter[str]:
 def main(arguments: list[str]) -> int:
     """Print what was done and how often; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, count in (("kills", 100), ("damage", 50), ("fills", 10), ("twins", 10), ("seed", 0)):
+    for name, count in (("kills", 100), ("damage", 50), ("fills", 10), ("twins", 10), ("steps", 60), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--methods", default="stamina,ti++")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would the runs
     if given.fills and os.geteuid() != 0 and "TORTURED" not in os.environ:
@@ -323,7 +325,7 @@ def main(arguments: list[str]) -> int:
     import harness.engine.worker  # noqa: F401
 
     home = Path(tempfile.mkdtemp(prefix="torture-"))
-    subject = Subject(home)
+    subject = Subject(home, given.methods, given.steps)
     print(f"undisturbed: {len(subject.expected) - 1} steps, {subject.bytes / 1e6:.1f} MB, {subject.seconds:.1f} s")
     lanes = [[(kills, given.kills)], [(damage, given.damage), (fills, given.fills), (twins, given.twins)]]
     lanes = [[(fault, count) for fault, count in lane if count] for lane in lanes]

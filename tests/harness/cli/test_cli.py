@@ -15,6 +15,7 @@ from pathlib import Path
 import in_process
 import numpy as np
 import pytest
+import warm
 import yaml
 from PIL import Image
 
@@ -24,7 +25,6 @@ FAST = ["--set", "steps=3", "--set", "batch_size=2", "--set", "sampling.steps=2"
 
 
 def bench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    # one worker: importing the libraries takes most of a small run; the torture test has two
     env = {**os.environ, "COLUMNS": "200", "STAMINA_BENCH_JOBS": "1", **environment}
     return subprocess.run(
         [*BENCH, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=env, timeout=300, check=False
@@ -110,7 +110,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp_path: Path) -> None:
     arguments = ["run", photos, "--methods", "stamina,ti++", "--limit", 2, "--backbone", tiny_models / "sd", *FAST]
-    result = bench(*arguments, cwd=tmp_path)
+    result = bench(*arguments, cwd=tmp_path)  # from its start, as a user does
     assert result.returncode == 0, result.stderr
     assert "stamina" in result.stdout
     assert "partial: tasks 1-2 of 3" in result.stdout
@@ -118,65 +118,63 @@ def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp
     caution = "The mini tier's feature extractor, which all figures are made with, knows drawn people and waterfalls"
     assert caution in result.stderr
     assert f"caution: {caution}" in " ".join(result.stdout.split())
-    report = bench("report", "runs", cwd=tmp_path)
+    report = warm.bench("report", "runs", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     names = {path.suffix for path in (tmp_path / "runs" / "report").rglob("*.*")}
     assert names == {".tex", ".md", ".csv", ".json", ".html", ".webp", ".png", ".pdf"}
-    rows = bench("report", "runs", "--format", "json", "-o", "out/rows.json", cwd=tmp_path)
+    rows = warm.bench("report", "runs", "--format", "json", "-o", "out/rows.json", cwd=tmp_path)
     assert rows.returncode == 0, rows.stderr
     assert {row["partial"] for row in json.loads((tmp_path / "out" / "rows.json").read_text())} == {True}
-    again = bench(*arguments, cwd=tmp_path)
+    again = warm.bench(*arguments, cwd=tmp_path)
     assert "Nothing to do" in again.stderr
     assert again.stdout == result.stdout
     record = next((tmp_path / "runs" / "runs").iterdir())
     resolved = yaml.safe_load(record.read_text())["spec"]
     assert resolved["tier"] == "mini"
-    from_file = bench("run", photos, "--config", record, cwd=tmp_path)
+    from_file = warm.bench("run", photos, "--config", record, cwd=tmp_path)
     assert "Nothing to do" in from_file.stderr, from_file.stderr
-    assert "Nothing to resume" in bench("resume", "runs", cwd=tmp_path).stderr
+    assert "Nothing to resume" in warm.bench("resume", "runs", cwd=tmp_path).stderr
     manifests = [(path, json.loads(path.read_text())) for path in (tmp_path / "runs" / "store").rglob("manifest.json")]
     of_kind = {kind: [path.parent for path, m in manifests if m["recipe"]["kind"] == kind] for kind in KINDS}
     for folder in (*of_kind["score"], *of_kind["features"]):
         shutil.rmtree(folder)
-    scored = bench("score", "runs", "-q", cwd=tmp_path)
+    scored = warm.bench("score", "runs", "-q", cwd=tmp_path)
     assert (scored.returncode, scored.stdout) == (0, result.stdout)
     shutil.rmtree(of_kind["score"][0])
     shutil.rmtree(of_kind["generate"][0])
-    refused = bench("score", "runs", cwd=tmp_path)
+    refused = warm.bench("score", "runs", cwd=tmp_path)
     assert refused.returncode == 2
     assert "1 generate steps" in refused.stderr
     assert "stamina-bench resume runs" in refused.stderr
-    resumed = bench("resume", "runs", cwd=tmp_path)
+    resumed = warm.bench("resume", "runs", cwd=tmp_path)
     assert (resumed.returncode, resumed.stdout) == (0, result.stdout)
     assert "Resuming" in resumed.stderr
 
 
 def rows_of(folder: Path) -> list[dict[str, object]]:
-    rows = json.loads(bench("report", "runs", "--format", "json", cwd=folder).stdout)
+    rows = json.loads(warm.bench("report", "runs", "--format", "json", cwd=folder).stdout)
     return [row for row in rows if row["metric"] != "train_seconds"]
 
 
 def test_a_run_killed_at_any_moment_and_run_again_equals_a_run_never_killed(
     photos: Path, tiny_models: Path, tmp_path: Path
 ) -> None:
-    arguments = ["run", photos, "--methods", "stamina,ti++", "--backbone", tiny_models / "sd", *FAST]
+    arguments = ["run", photos, "--methods", "stamina,ti++", "--limit", 2, "--backbone", tiny_models / "sd", *FAST]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
-    assert bench(*arguments, cwd=whole).returncode == 0
+    assert warm.bench(*arguments, cwd=whole).returncode == 0
     kills = 0
-    for steps in (3, 11):  # kill when so many steps are committed; the torture test kills at random, and more often
-        process = subprocess.Popen(
-            [*BENCH, *map(str, arguments)], cwd=killed, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        while process.poll() is None and len(list(killed.glob("runs/store/steps/*/*/manifest.json"))) < steps:
+    for steps in (3, 9):  # kill when so many steps are committed; the torture test kills at random, and more often
+        command = warm.Command(*arguments, cwd=killed)
+        while command.poll() is None and len(list(killed.glob("runs/store/steps/*/*/manifest.json"))) < steps:
             time.sleep(0.02)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+        if command.poll() is None:
+            command.send_signal(signal.SIGKILL)
             kills += 1
-        process.wait()
+        command.wait()
     assert kills == 2
-    final = bench(*arguments, cwd=killed)
+    final = warm.bench(*arguments, cwd=killed)
     assert final.returncode == 0, final.stderr
     assert rows_of(killed) == rows_of(whole)
 
@@ -186,12 +184,12 @@ def test_ctrl_c_and_sigterm_say_how_to_go_on(
     photos: Path, tiny_models: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ["run", photos, "--methods", "stamina", "--backbone", tiny_models / "sd", "--set", "steps=100000"]
-    process = subprocess.Popen([*BENCH, *map(str, arguments), "-j1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not list(tmp_path.glob("runs/store/steps/*/*/manifest.json")):
+    command = warm.Command(*arguments, cwd=tmp_path)
+    while command.poll() is None and not list(tmp_path.glob("runs/store/steps/*/*/manifest.json")):
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "stamina-bench run" in said
-    assert "--methods stamina" in said
+    command.send_signal(number)
+    ended = command.wait()
+    assert ended.returncode == 130, ended.stderr
+    assert "stamina-bench run" in ended.stderr
+    assert "--methods stamina" in ended.stderr

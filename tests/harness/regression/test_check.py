@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from warm import bench
 
 from harness import registry
 from harness.errors import BenchError, ExitCode, UsageError
@@ -369,7 +370,6 @@ def test_junit_is_well_formed_whatever_the_text() -> None:
 
 # the command
 
-BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
 FAST = ("--set", "steps=2", "--set", "batch_size=2", "--set", "sampling.steps=2", "--set", "sampling.images=3")
 
 
@@ -380,9 +380,9 @@ def made(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = [
         "verify", "--update", "--against", "b.json", "--benchmark", "mixed50", "--methods", "stamina,ti++", "--limit",
         "2", "--seeds", "0,1", "--backbone", str(tiny_models / "sd"), "--extractor", str(tiny_models / "clip"), *FAST,
-        "--self-test", "--jobs", "1",
+        "--self-test",
     ]  # fmt: skip
-    result = subprocess.run([*BENCH, *arguments], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    result = bench(*arguments, cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "Self-test: each of 13 figures" in result.stderr
     assert "three seeds" in result.stderr
@@ -459,7 +459,7 @@ def test_unchanged_code_passes_with_every_figure_equal(command: Command) -> None
 def test_a_perturbed_figure_fails_the_real_command_with_exit_code_3(made: Path) -> None:
     name = altered(made, "better.json", lambda c: perturbed(c, "stamina", "a_mmd", -1.02))
     arguments = ["verify", "--against", name, "--junit", "v.xml"]
-    result = subprocess.run([*BENCH, *arguments], cwd=made, capture_output=True, text=True, timeout=600, check=False)
+    result = bench(*arguments, cwd=made)
     assert result.returncode == 3, result.stderr
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith(("stamina ", "ti++ "))]
     assert len(rows) == 13

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
+from warm import Command, bench
 
 from harness import api, registry
 from harness.engine.devices import Slot
@@ -394,15 +394,6 @@ class Probe(TextualInversionPlusPlus):
 FAST = ["--set", "steps=2", "--set", "batch_size=2", "--set", "sampling.steps=2", "--set", "sampling.images=3"]
 
 
-BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "COLUMNS": "200", "PYTHONPATH": ".", "STAMINA_BENCH_JOBS": "1"}
-
-
-def bench(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [*BENCH, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT, timeout=300, check=False)
-
-
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
     """A folder with a method `probe:Probe` and two concepts of two photographs."""
@@ -439,16 +430,14 @@ def test_tune_end_to_end_and_again_for_nothing(workplace: Path, tiny_models: Pat
 
 def test_ctrl_c_says_how_to_go_on(workplace: Path, tiny_models: Path) -> None:
     arguments = ["tune", "probe:Probe", "-b", "photos", "--backbone", str(tiny_models / "sd"), "--set", "steps=100000"]
-    process = subprocess.Popen(
-        [*BENCH, *arguments], cwd=workplace, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
-    while process.poll() is None and not list(workplace.glob("runs/store/steps/*/*/manifest.json")):
+    command = Command(*arguments, cwd=workplace)
+    while command.poll() is None and not list(workplace.glob("runs/store/steps/*/*/manifest.json")):
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "To go on: stamina-bench tune probe:Probe" in said
+    command.send_signal(signal.SIGINT)
+    ended = command.wait()
+    assert ended.returncode == 130, ended.stderr
+    assert "To go on: stamina-bench tune probe:Probe" in ended.stderr
 
 
 @pytest.mark.parametrize(
