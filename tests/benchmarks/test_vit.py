@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks.mini.objects import CLASSES
-from benchmarks.mini.pretrain import vit, vit_teacher
+from benchmarks.mini.pretrain import vit, vit_model, vit_teacher
 from benchmarks.mini.pretrain.vit_quality import HEADING, frozen_accuracy, photo_accuracy, write_section
 from benchmarks.mini.tier import CHECKPOINTS, MINI
 
@@ -105,8 +105,8 @@ def test_training_saves_what_timm_loads(tmp_path: Path, monkeypatch: pytest.Monk
     trained = vit.train_vit(tmp_path, per_class=1, steps=2)
     vit.save_vit(trained, tmp_path / "saved")
     images = np.zeros((1, 64, 64, 3), dtype=np.uint8)
-    _, wanted = vit.features(trained.eval(), images)
-    _, got = vit.features(vit.load_vit(tmp_path / "saved"), images)
+    _, wanted = vit_model.features(trained.eval(), images)
+    _, got = vit_model.features(vit.load_vit(tmp_path / "saved"), images)
     assert torch.allclose(got, wanted, atol=0.02)
     untrained = vit.Pupil().vit.eval()
-    assert not torch.allclose(got, vit.features(untrained, images)[1], atol=1e-4)
+    assert not torch.allclose(got, vit_model.features(untrained, images)[1], atol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 TORTURE = Path(__file__).parents[1] / "support" / "torture.py"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_every_store_equals_the_undisturbed_one() -> None:
     counts = {"kills": 1, "damage": 2, "fills": 1, "twins": 1}
