@@ -46,10 +46,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _from_spec(spec: dict[str, Any]) -> dict[str, Any]:
     changes = [f"{m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()]
-    taken = {"methods", "tasks", "sampling", "recognition", "output"}
+    protocols = {name: spec.get(name, {}) for name in ("sampling", "recognition")} | spec.get("protocol", {})
+    taken = {"methods", "tasks", "protocol", "output", *protocols}
     rest = {k: v for k, v in spec.items() if k not in taken and v is not None}
     if spec.get("tasks"):
         rest["tasks"] = f"1-{len(spec['tasks'])}"
-    for part in ("sampling", "recognition"):
-        changes += [f"{part}.{k}={json.dumps(v)}" for k, v in spec.get(part, {}).items()]
+    changes += [f"{name}.{k}={json.dumps(v)}" for name, own in protocols.items() for k, v in own.items()]
     return {**rest, "methods": [m["name"] for m in spec["methods"]], "output": spec["output"], "set": changes}

@@ -50,7 +50,6 @@ class StepKind:
         scoring: Whether it only measures what is there: `stamina-bench score` makes it again.
         shown: Whether it makes pictures to look at, which no figure comes from.
         anywhere: Whether it gives the same bytes on every device.
-        sampled: Whether it draws images.
         named: Whether a run's file names it by key; else it serves only what comes after it.
         of_no_concept: Whether it shows no concept of a benchmark, and is kept by what builds on it.
     """
@@ -65,7 +64,6 @@ class StepKind:
     scoring: bool = False
     shown: bool = False
     anywhere: bool = False
-    sampled: bool = False
     named: bool = True
     of_no_concept: bool = False
 
@@ -171,7 +169,7 @@ class Setting(ABC):
     headline_names: ClassVar[tuple[str, str]]
     headline_unit: ClassVar[str]
     step_kinds: ClassVar[Mapping[str, StepKind]]
-    preload: ClassVar[str] = "harness.settings.customization.steps"
+    preload: ClassVar[str] = "harness.engine.worker"
     scoring_modules: ClassVar[tuple[Path, ...]]
     criterion: ClassVar[str]
     trial_metrics: ClassVar[tuple[str, ...]]
@@ -273,9 +271,7 @@ class Setting(ABC):
         Raises:
             UsageError: it is none, or this setting takes no folders.
         """
-        raise UsageError(
-            f"The setting {self.name} takes no folder of images; name a benchmark of `stamina-bench list`."
-        )
+        raise self._no_folders()
 
     def read_folder(self, folder: Path, watch: Watch, min_side: int | None, refused: Refusals) -> Any:
         """For `data check`: everything in a folder of the user's own images, read and decoded.
@@ -283,7 +279,10 @@ class Setting(ABC):
         Raises:
             UsageError: this setting takes no folders.
         """
-        raise UsageError(
+        raise self._no_folders()
+
+    def _no_folders(self) -> UsageError:
+        return UsageError(
             f"The setting {self.name} takes no folder of images; name a benchmark of `stamina-bench list`."
         )
 
@@ -321,10 +320,7 @@ class Setting(ABC):
 
     def trial_score(self, figures: Mapping[str, float]) -> float:
         """What a tuning goes by, lower is better: by default the sum of `trial_metrics`."""
-        signs = {
-            name: -1.0 if (c := self.column(name)) is not None and c.higher else 1.0 for name in self.trial_metrics
-        }
-        return sum(sign * figures[name] for name, sign in signs.items())
+        return sum(-figures[name] if self.higher(name) else figures[name] for name in self.trial_metrics)
 
     # --------------------------------------------------------------------------------------------- what steps will cost
 

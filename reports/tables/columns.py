@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from harness import registry
@@ -29,11 +29,15 @@ def presentation(setting: SettingName) -> Presentation:
     return registry.setting(setting).presentation
 
 
+def _each_once(columns: Callable[[Presentation], Iterable[Column]]) -> tuple[Column, ...]:
+    settings = map(presentation, registry.setting_names())
+    return tuple({column.metric: column for setting in settings for column in columns(setting)}.values())
+
+
 @cache
 def every() -> tuple[Column, ...]:
     """The columns of all settings, and what only files hold, of each metric one."""
-    settings = map(presentation, registry.setting_names())
-    return tuple({column.metric: column for setting in settings for column in setting.every}.values())
+    return _each_once(lambda setting: setting.every)
 
 
 def column(metric: Metric) -> Column | None:
@@ -44,15 +48,13 @@ def column(metric: Metric) -> Column | None:
 @cache
 def table_columns() -> tuple[Column, ...]:
     """The columns of all settings' tables, of each metric one."""
-    settings = map(presentation, registry.setting_names())
-    return tuple({column.metric: column for setting in settings for column in setting.columns}.values())
+    return _each_once(lambda setting: setting.columns)
 
 
 @cache
 def file_columns() -> tuple[Column, ...]:
     """What no table prints, and files hold, of each metric one."""
-    settings = map(presentation, registry.setting_names())
-    return tuple({column.metric: column for setting in settings for column in setting.more}.values())
+    return _each_once(lambda setting: setting.more)
 
 
 @cache

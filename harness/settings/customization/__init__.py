@@ -46,13 +46,11 @@ class Customization(Setting):
     # Raise a step's version when its code changes what it writes.
     step_kinds: ClassVar[Mapping[str, StepKind]] = {
         "real": StepKind(f"{STEPS}:run_real", 2, 0.3, 0.3),
-        "prior": StepKind(
-            f"{STEPS}:run_prior", 2, 1.2, 0.3, _sampled, 128, sampled=True, named=False, of_no_concept=True
-        ),
+        "prior": StepKind(f"{STEPS}:run_prior", 2, 1.2, 0.3, _sampled, 128, named=False, of_no_concept=True),
         "train": StepKind(f"{STEPS}:run_train", 5, 3.8, 0.7, _trained, 240, chained=True),
         "merge": StepKind(f"{STEPS}:run_merge", 2, 0.5, 1.5, chained=True, named=False),
-        "generate": StepKind(f"{STEPS}:run_generate", 3, 1.2, 0.2, _sampled, 128, sampled=True),
-        "compose": StepKind(f"{STEPS}:run_compose", 2, 0.6, 0.1, _sampled, 64, sampled=True, shown=True),
+        "generate": StepKind(f"{STEPS}:run_generate", 3, 1.2, 0.2, _sampled, 128),
+        "compose": StepKind(f"{STEPS}:run_compose", 2, 0.6, 0.1, _sampled, 64, shown=True),
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
         "score": StepKind(f"{STEPS}:run_score", 3, 0.5, 0.1, scoring=True, anywhere=True),
     }

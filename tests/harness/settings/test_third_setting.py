@@ -14,14 +14,14 @@ from harness.regression.baseline import read_baseline
 
 SUPPORT = Path(__file__).parents[2] / "support" / "toy_distribution"
 COMMANDS = """
-import json, sys
+import glob, json, sys
 from typer.testing import CliRunner
 from harness.cli import app
 from harness.errors import BenchError
 
 said = {}
 for name, words in json.loads(sys.argv[1]).items():
-    done = CliRunner().invoke(app, words)
+    done = CliRunner().invoke(app, [next(iter(glob.glob(word)), word) for word in words])
     refused = isinstance(done.exception, BenchError)  # what `main` prints as a sentence
     said[name] = [2, "", str(done.exception)] if refused else [done.exit_code, done.stdout, done.stderr]
     if done.exception is not None and not refused and not isinstance(done.exception, SystemExit):
@@ -43,6 +43,7 @@ def said(folder: Path) -> dict[str, tuple[int, str, str]]:
         "list": ["list", "--json"],
         "dry run": ["run", "toy3", "-o", runs, "--dry-run"],
         "run": ["run", "toy3", "-o", runs, "--seeds", "0,1", "--set", "rounding.digits=4", "--set", "rate=0.25"],
+        "again": ["run", "--config", f"{runs}/runs/toy3-*.yaml"],
         "resume": ["resume", runs],
         "report": ["report", runs],
         "status": ["status", runs],
@@ -68,7 +69,8 @@ def said(folder: Path) -> dict[str, tuple[int, str, str]]:
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        ("list", '"toy"'), ("dry run", "train"), ("run", "error 0.85"), ("resume", "every run in"),
+        ("list", '"toy"'), ("dry run", "train"), ("run", "error 0.85"), ("again", "Nothing to do: all 8 steps"),
+        ("resume", "every run in"),
         ("status", "2 of 2 cells done"), ("cache verify", "8 of 8 steps are whole"), ("tune", "0.25, 0.5"),
         ("show", "goes towards each number"), ("update", "toy_error"), ("verify", "1 figures: 1 equal."),
         ("report", "mean error"),
