@@ -71,9 +71,9 @@ MUTANTS = (
     Mutant("methods/parts/merging.py", "row[1:length]", "row[:length]", MERGE),
     Mutant("methods/custom_diffusion_merge.py", "own = fresh @ alone[name]", "own = fresh @ initial.cpu()", MERGE),
     # class images and augmentation
-    Mutant("methods/parts/prior.py", "[weight / count]", "[1 / count]", PRIOR),
-    Mutant("methods/parts/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
-    Mutant("methods/parts/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
+    Mutant("harness/settings/customization/prior.py", "[weight / count]", "[1 / count]", PRIOR),
+    Mutant("harness/settings/customization/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
+    Mutant("harness/settings/customization/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
     Mutant("harness/settings/customization/task_data.py", "/ counted.sum(dim=(1, 2, 3))",
            "/ counted[0].numel()", PRIOR),
     # the metric

@@ -13,6 +13,7 @@ from harness.backbones.adapters import attached
 from harness.backbones.classifier import Prompt
 from harness.method import Method
 from harness.seeds import derive_seed
+from harness.settings.classification.epochs import steps_an_epoch
 from harness.settings.classification.task_data import ClassLesson, Head
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.store.checkpoint import Checkpoint
@@ -77,13 +78,13 @@ def _train_classes(
         optimizer, scaler, model.vit, model.device, checkpoint, of="", rates="learning_rate", token=False, more=[head]
     )
     labels = lesson.pixels.labels("train")
-    total = math.ceil(len(labels) / o.batch_size) * o.epochs
+    total = steps_an_epoch(len(labels), o.batch_size, o.drop_last) * o.epochs
     step = 0
     for epoch in range(o.epochs):
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "epoch", concept, epoch))
         for group in optimizer.param_groups:
             group["lr"] = group["first"] * rate_at(epoch, o.epochs)
-        for rows in lesson.batches(o.batch_size, shuffle):
+        for rows in lesson.batches(o.batch_size, shuffle, drop_last=o.drop_last):
             step += 1
             if step <= loop.step:  # made before the run was resumed
                 continue
