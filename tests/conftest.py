@@ -17,7 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how fast the machine is shall not decide whether a test passes
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("patient", max_examples=30, **PATIENT)
+settings.register_profile("deep", max_examples=300, **PATIENT)  # of `nox -s torture`
 settings.load_profile("patient")
 
 
