@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from harness.spec import Sampling, Tier
 # a shell lets its background jobs ignore Ctrl-C, and so would the runs that the tests start and interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+gc.disable()  # until all is imported, which makes a million objects that stay
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now is not looked through again at every collection of garbage."""
+    gc.freeze()
+    gc.enable()
+
 
 # how fast the machine is shall not decide whether a test passes
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
