@@ -11,6 +11,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from harness.data.images.jpeg_scans import Gap
+
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
 NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
@@ -76,19 +78,28 @@ def ends_grey(image: Image.Image, side: int = BLOCK) -> bool:
     Args:
         image: its pixels before they are turned or their colours are corrected. side: of the square that is looked at.
     """
-    if image.mode not in ("RGB", "L"):
+    if image.mode not in ("RGB", "L", "CMYK"):
         return False
     width, height = image.size
     corner = image.transform(
         (side, side), Image.Transform.EXTENT, (width - side, height - side, width, height), Image.Resampling.NEAREST
     )
     extrema = corner.getextrema()
-    return set(np.ravel(extrema).tolist()) == {MISSING}
+    return set(np.ravel(extrema).tolist()) == {255 - MISSING if image.mode == "CMYK" else MISSING}  # inks, inverted
 
 
 def cut_note(name: object) -> tuple[str, ...]:
     """A note on a JPEG that ends in such a grey."""
     return (f"{name}: its lower part seems missing (grey); compare it with the original.",)
+
+
+def gap_note(gap: Gap, name: object) -> tuple[str, ...]:
+    """A note on a JPEG of which something else is missing, and nothing if nothing is."""
+    if gap == "scans":
+        return (
+            f"{name}: its last scans are missing, so it is blurred or without colours; compare it with the original.",
+        )
+    return (f"{name}: a part of its data is missing; compare it with the original.",) if gap else ()
 
 
 def _one_shade(image: Image.Image) -> str | None:
