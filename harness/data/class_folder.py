@@ -25,6 +25,7 @@ from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import alike_names, benchmark_name, plurals
 from harness.data.duplicates import Again
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
+from harness.data.masks import Toned, masks_said
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
     Refusals,
@@ -235,8 +236,13 @@ def _reading(
 ) -> ClassReading:
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), plurals(called)
-    remarks = (*odd, *(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes))
-    pictures = pictures_of([file for one in classes for file in (*one.train, *one.test)])
+    files = [file for one in classes for file in (*one.train, *one.test)]
+    pictures = pictures_of(files)
+    places: dict[Path, dict[Path, Toned]] = {}
+    for file in files:
+        if file.toned is not None:
+            places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
+    remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
 
