@@ -98,6 +98,10 @@ class ClassReading:
         """Files of two sets or classes, each with another that looks the same; within a class there may be such."""
         return tuple(dict.fromkeys(group for one in self.alike for group in one.groups))
 
+    def small(self, resolution: int) -> list[str]:
+        """Nothing: a classifier enlarges its images as it was trained to."""
+        return []
+
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
         return first_ones([*sentences(self.folder, self.skipped), *self.told])

@@ -61,7 +61,8 @@ class Reading:
 
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
     in several concepts. looks_like: files, each with another that looks the same. cautions: what a reader
-    of the figures must know, in whole sentences without names.
+    of the figures must know, in whole sentences without names. sides: the shorter side of each image, in pixels, where
+    they were looked at.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -74,6 +75,13 @@ class Reading:
     same: tuple[tuple[str, ...], ...] = ()
     looks_like: tuple[tuple[str, ...], ...] = ()
     cautions: tuple[str, ...] = ()
+    sides: tuple[int, ...] = ()
+
+    def small(self, resolution: int) -> list[str]:
+        """A sentence on the images that are enlarged to so many pixels along each side; none if there are none."""
+        count = sum(side < resolution for side in self.sides)
+        which = f"{count} of {self.images} images {'is' if count == 1 else 'are'} smaller than {resolution} pixels"
+        return [f"{which} along a side, and enlarged; use larger ones if you have them."] if count else []
 
     @property
     def images(self) -> int:
@@ -230,6 +238,7 @@ def checked(
     return replace(
         reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
         looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
+        sides=tuple(min(found[path].width, found[path].height) for one in concepts for path in one.images),
     )  # fmt: skip
 
 

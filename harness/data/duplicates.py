@@ -16,7 +16,9 @@ from harness.data.near_thumbnails import AKIN, near
 from harness.data.skipped_files import NAMED, counted, few
 from harness.errors import shortened
 
-ALIKE, FINE = 2.0, 32  # of 255: the mean difference that saving as JPEG makes in FINE x FINE pixels
+# Of 255: the mean difference in FINE x FINE pixels that saving as JPEG makes; and what a smaller size adds to it, as a
+# part of how far a picture's values spread.
+ALIKE, SMALLER, FINE = 2.0, 0.03, 32
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def look_alike(
         for one in (path, other):
             if one not in fine:
                 fine[one] = load_image(one, FINE).astype(np.int16)
-        return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE)
+        return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE + SMALLER * fine[other].std())
 
     found: list[tuple[Path, Path]] = []
     for place, places in near(list(thumbnails.values()), AKIN):

@@ -77,4 +77,20 @@ def masks_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
                 f"{shortened(folder)}: {len(found)} images look like masks or maps, not photographs: {names}; if they "
                 "are, move them away."
             )
+        elif photographs := _of_whom(folder, folders):
+            of = shortened(photographs.name)
+            said.append(
+                f"{shortened(folder)} seems to hold masks or maps of the photographs in {of}; if so, move it away."
+            )
     return said
+
+
+def _of_whom(folder: Path, folders: Mapping[Path, Mapping[Path, Toned]]) -> Path | None:
+    """The folder with a photograph of the same name and size for each of a folder's images, which are none."""
+    if any(one.tones == "many" for one in folders[folder].values()):
+        return None
+    wanted = {(path.stem.casefold(), one.size) for path, one in folders[folder].items()}
+    for other, images in folders.items():
+        if wanted <= {(path.stem.casefold(), one.size) for path, one in images.items() if one.tones == "many"}:
+            return other
+    return None

@@ -31,6 +31,7 @@ from harness.data.images.notes import (
     gap_note,
     shape_note,
     square_note,
+    tone_note,
 )
 from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.tiff_kinds import unread_kind
@@ -132,7 +133,7 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     notes = found.notes + shape_note(found.stored, name)
     notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
-    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image))
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image, thumbnail))
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -224,7 +225,8 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
         if coarse and there is not None:
             grey = ends_grey(image, 1) and _ends_grey(stream)
             notes += cut_note(name) if grey else gap_note(there.gap, name)
-        notes += zeros_note(stream, image.format, name) if coarse else ()
+        if coarse:
+            notes += (*zeros_note(stream, image.format, name), *tone_note(image, name))
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)

@@ -14,7 +14,9 @@ from PIL import Image
 from harness.data.images.jpeg_scans import Gap
 
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
-NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
+NARROW = 3  # of an image so many times as long as wide, the central square shows little enough to be said
+DEEP = 1 << 14  # of 16 bits: an image with no larger value was stored with 14 bits or fewer, and is shown nearly black
+SRGB_GAMMA = 1 / 2.2  # as a PNG states it
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
 
 # What the formats that may hold several images call them. Those in an MPO, an icon or a Photoshop file are previews,
@@ -58,6 +60,19 @@ def shape_note(size: tuple[int, int], name: object) -> tuple[str, ...]:
     if long < NARROW * short:
         return ()
     return (f"{name} has {size[0]} x {size[1]} pixels, and its central square shows {100 * short / long:.0f} % of it.",)
+
+
+def tone_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """A note where an image's values mean other tones than they are shown with. Of its pixels as they are stored."""
+    if image.mode.startswith("I;16"):
+        largest = int(np.asarray(image).max())
+        if FLAT * 257 < largest < DEEP:  # of less, `flat_note` tells
+            bits = largest.bit_length()
+            return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+    gamma = image.info.get("gamma")
+    if gamma and not {"srgb", "icc_profile"} & image.info.keys() and abs(gamma / SRGB_GAMMA - 1) > 0.05:
+        return (f"{name} states a gamma of {gamma:.2g}, which is not applied; save it as sRGB if its tones matter.",)
+    return ()
 
 
 def flat_note(image: Image.Image, name: object) -> tuple[str, ...]:

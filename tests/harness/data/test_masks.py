@@ -10,6 +10,7 @@ from own_photos import concept, lines, noise, picture
 from PIL import Image, ImageDraw
 
 from harness.data.class_folder import read_classes
+from harness.data.images.decoding import THUMBNAIL
 from harness.data.images.tones import tones_of
 
 SIZE = (60, 48)
@@ -86,7 +87,24 @@ def test_masks_among_classes_are_named(tmp_path: Path) -> None:
     assert line.endswith("cat/1.png looks like a mask or a map, not a photograph; if it is, move it away.")
 
 
+def test_a_folder_of_masks_is_named(dog: Path) -> None:
+    masks = concept(dog.parent, "parts", ())
+    for number, name in enumerate(("a", "b")):
+        image = mask()
+        ImageDraw.Draw(image).rectangle((0, 0, 9 + number, 9), fill="white")
+        image.save(masks / f"{name}.png")
+    said = "HERE/parts seems to hold masks or maps of the photographs in dog; if so, move it away."
+    assert lines(dog.parent) == [said]
+    mask("black", "white").save(masks / "z.png")
+    assert lines(dog.parent) == []
+
+
+def tones(image: Image.Image) -> str:
+    rgb = image.convert("RGB")
+    return tones_of(rgb, rgb.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes())
+
+
 def test_tones() -> None:
-    assert tones_of(mask()) == tones_of(mask("maroon", "green")) == "few"
-    assert tones_of(depth().convert("RGB")) == tones_of(photo("a").convert("L").convert("RGB")) == "grey"
-    assert tones_of(photo("a")) == tones_of(Image.new("RGB", SIZE, "red")) == "many"
+    assert tones(mask()) == tones(mask("maroon", "green")) == "few"
+    assert tones(depth()) == tones(photo("a").convert("L")) == "grey"
+    assert tones(photo("a")) == tones(Image.new("RGB", SIZE, "red")) == "many"
