@@ -75,7 +75,8 @@ class Method(ABC, Generic[O]):
             has to `merge` what it learnt. Trainings with the same options are then shared by both.
         joint: classification: all tasks' images are learnt at once, after the last task has come: an upper bound.
         search_space: option -> values that `stamina-bench tune` may choose from, in order.
-        data_files: files that it reads, by their paths from its own file's folder: an edit of one makes results new.
+        data_files: files that it reads, by their paths from its own file's folder, or patterns ('tables/*.csv'): an
+            edit of one makes results new.
 
     Attributes:
         memory: what `end_task` or `merge` left after the task before; empty at the first.

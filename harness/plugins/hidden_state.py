@@ -6,7 +6,7 @@ import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from harness.errors import PluginError
 from harness.formats.comparable import comparable
 from harness.method import Method
+from harness.sources.home import HOME, PACKAGES
+from harness.sources.method_source import method_source
 
 # kinds whose content tells whether they changed; of anything else it cannot be told
-_VALUES = frozenset({
+VALUES = frozenset({
     list, dict, set, bytearray, np.ndarray, Tensor, nn.Parameter, defaultdict, OrderedDict, Counter, deque,
     bool, int, float, complex, str, bytes, type(None), tuple, frozenset,
 })  # fmt: skip
@@ -48,30 +50,66 @@ def no_hidden_state(method: Method[Any]) -> Iterator[None]:
 
 def _shared(method: Method[Any]) -> dict[str, object]:
     found: dict[str, object] = {}
+    modules: dict[str, ModuleType] = {}
     for kind in type(method).__mro__:
         if kind is Method:
             break
-        module = sys.modules.get(kind.__module__)
-        variables = (f"{{}}, a variable of {kind.__module__}", vars(module or object))
-        for place, values in ((f"the class attribute {kind.__name__}.{{}}", vars(kind)), variables):
-            named = {name: value for name, value in list(values.items()) if not name.startswith("__")}
-            found |= {place.format(k): [comparable(v)] for k, v in named.items() if type(v) in _VALUES}
-            found |= _defaults(kind, values)
+        found |= _of(kind.__module__, f"the class attribute {kind.__name__}.{{}}", vars(kind))
+        modules |= {kind.__module__: sys.modules[kind.__module__]} if kind.__module__ in sys.modules else {}
+    for name, module in (modules | _helpers(type(method))).items():
+        found |= _of(name, f"{{}}, a variable of {name}", vars(module))
     return found
 
 
-def _defaults(kind: type, values: Mapping[str, object]) -> dict[str, object]:
-    """Default arguments of a class's or its module's own functions: `history=[]` is one list for all calls."""
+def _helpers(method: type[Method[Any]]) -> dict[str, ModuleType]:
+    """The plugin's own modules that it imports; this program's are looked at elsewhere (`process_state`)."""
+    if method.__module__.partition(".")[0] in PACKAGES:
+        return {}
+    own = tuple(HOME / each for each in PACKAGES)
+    files = {str(path) for path in method_source(method, Method).files if not any(map(path.is_relative_to, own))}
+    loaded = [(name, getattr(module, "__file__", None), module) for name, module in list(sys.modules.items())]
+    return {name: module for name, file, module in loaded if isinstance(file, str) and file in files}
+
+
+def _of(home: str, place: str, values: Mapping[str, object]) -> dict[str, object]:
+    """What of a class's or a module's values tells by its content whether it changed, by where it is."""
     found: dict[str, object] = {}
-    for each in list(values.values()):
-        function = getattr(each, "__func__", each)  # of a staticmethod or classmethod
-        if not isinstance(function, FunctionType) or function.__module__ != kind.__module__:
+    for name, value in list(values.items()):
+        if name.startswith("__") and name.endswith("__"):
             continue
-        code = function.__code__
-        positional = code.co_varnames[: code.co_argcount]
-        given = function.__defaults__ or ()
-        defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
-        defaults |= function.__kwdefaults__ or {}
-        place = f"the default argument {{}} of {function.__qualname__}()"
-        found |= {place.format(k): [comparable(v)] for k, v in defaults.items() if type(v) in _VALUES}
+        function = getattr(value, "__func__", value)  # of a staticmethod or classmethod
+        if type(value) in VALUES:
+            found[place.format(name)] = [comparable(value)]
+        elif isinstance(function, FunctionType) and function.__module__ == home:
+            found |= _of_function(function)
+        elif type(value).__module__ == home and not isinstance(value, type):  # an object of the plugin's own
+            state = getattr(value, "__dict__", {})
+            plain = {key: comparable(each) for key, each in list(state.items()) if type(each) in VALUES}
+            found |= {f"{place.format(name)}, its {key}": [each] for key, each in plain.items()}
     return found
+
+
+def _of_function(function: FunctionType) -> dict[str, object]:
+    """A function's default arguments (`history=[]` is one list for all calls), closure and attributes."""
+    code, called = function.__code__, function.__qualname__
+    positional, given = code.co_varnames[: code.co_argcount], function.__defaults__ or ()
+    defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True)) | (
+        function.__kwdefaults__ or {}
+    )
+    closed: dict[str, object] = {}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            closed[name] = cell.cell_contents
+        except ValueError:  # nothing yet
+            continue
+    places = (
+        ("the default argument {} of " + called + "()", defaults),
+        ("{}, a variable around " + called + "()", closed),
+        ("the attribute {} of the function " + called + "()", vars(function)),
+    )
+    return {
+        place.format(name): [comparable(value)]
+        for place, values in places
+        for name, value in list(values.items())
+        if type(value) in VALUES
+    }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from harness.backbones.classifier import Classifier, Prompt
 from harness.errors import PluginError
 from harness.method import Batch, Method
-from harness.plugins.written_files import files_watched
+from harness.plugins.opened_files import files_watched
 
 if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable

@@ -107,14 +107,34 @@ def _options_flaw(plugin: type[Method[Any]], setting: Setting, tiers: Sequence[s
     for tier in ("", *options.tier_defaults):
         try:
             options.for_tier("", options.tier_defaults.get(tier))  # as changes, of which a wrong name is told as such
-            options.for_tier(tier, options.for_tier(tier).model_dump())  # defaults are not looked at when taken
+            options.for_tier(
+                tier, options.for_tier(tier).model_dump(warnings=False)
+            )  # defaults are not looked at when taken
         except UsageError as error:
             at = f" at tier {tier} (tier_defaults)" * bool(tier)
             return f"the defaults of its {options.__name__}{at} do not fit: {str(error).rstrip('.?')}"
+    for tier in ("", *options.tier_defaults):
+        if other := _other_kind(options.for_tier(tier)):
+            return other
     for tier in options.tier_defaults:
         close = difflib.get_close_matches(tier, tiers, n=1, cutoff=0.6)
         if tier not in tiers and close:
             return f"the tier_defaults of its {options.__name__} are for a tier '{tier}'; is '{close[0]}' meant?"
+    return ""
+
+
+def _other_kind(options: Options) -> str:
+    """A default that is of another type than its option, as which it would be read from the command line."""
+    given = {name: getattr(options, name) for name in type(options).model_fields}
+    read = type(options).model_validate(given)
+    for name, value in given.items():
+        wanted = getattr(read, name)
+        if type(value) is not type(wanted) and not (type(value) is int and type(wanted) is float):
+            called = type(options).__name__
+            return (
+                f"the default of '{name}' in its {called} is {value!r}, a {type(value).__name__}, and read as an "
+                f"option it is {wanted!r}, a {type(wanted).__name__}; write that"
+            )
     return ""
 
 

@@ -18,6 +18,8 @@ from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
+from harness.plugins.opened_files import file_notes
+from harness.plugins.settled import changed_notes, growth_notes, own_values
 from harness.plugins.training_checks import (
     TrainingChecks,
     check_apart,
@@ -25,7 +27,6 @@ from harness.plugins.training_checks import (
     check_settled,
     check_token_settled,
 )
-from harness.plugins.written_files import written_notes
 from harness.seeds import derive_seed
 from harness.store.checkpoint import Checkpoint, TrainingState
 
@@ -69,6 +70,7 @@ class TrainingLoop:
         self._lesson = lesson
         self.step = 0
         self.losses: list[dict[str, float]] = []
+        self._own: dict[str, object] | None = None  # the method's attributes after the first step
 
     def begin(self, model: Adaptable, device: torch.device, frozen: nn.Module | None) -> nn.Module:
         """Let the method attach what it trains.
@@ -80,7 +82,7 @@ class TrainingLoop:
         Returns:
             What `begin_task` returned, on the device.
         """
-        written_notes()  # of a task that failed
+        file_notes(self.method)  # of a task that failed
         self.lent = Lent(self.method, (self.generator, self.initial), self._lesson)
         self.module = hooks.begin_task(self.method, model, self.initial).to(device)
         self.lent.check("begin_task")
@@ -171,6 +173,8 @@ class TrainingLoop:
         if logged:
             kept = {"step": self.step, name: value.item(), **(more or {})}
             self.losses.append(kept | {k: v.item() for k, v in penalties.items()})
+        if self.is_first:
+            self._own = own_values(self.method)
         self.step += 1
         if self.checkpoint is not None and self.checkpoint.due():
             facts = {"step": self.step, "losses": self.losses, "seconds": self.seconds}
@@ -196,6 +200,8 @@ class TrainingLoop:
         """
         self.checks.same_parameters()
         notes = self.checks.idle()
+        if self._own is not None:
+            notes += changed_notes(self.method, self._own)
         self.module.eval()
         for adapter in self.adapters:  # dropout and noise end, and they compute with what the last step left
             adapter.eval()
@@ -213,4 +219,5 @@ class TrainingLoop:
         """The method's memory, once everything is folded, and notes for the user."""
         memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
-        return memory, hooks.not_finite(self.method, memory)
+        notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
+        return memory, [*notes, *file_notes(self.method)]

@@ -13,11 +13,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from harness.errors import UncountedSourceWarning, UsageError
+from harness.sources.as_written import changed_since
 from harness.sources.distributions import distribution_of, is_standard, normal, ours
 from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
 from harness.sources.replaced_hooks import replaced_notes
-from harness.sources.source_notes import entropy_notes, option_notes
+from harness.sources.source_notes import option_notes, text_notes
 from harness.sources.typed_in import TypedIn, lines_of
 
 
@@ -45,11 +46,43 @@ def method_source(cls: type[Any], base: type[Any]) -> MethodSource:
         cls: the method. base: what all methods descend from.
 
     Raises:
-        UsageError: a class has no source that could be read, or a file that it names as data is not there.
+        UsageError: a class has no source that could be read, or is not what that says any more, or a file that it names
+            as data is not there.
     """
-    if cls not in _KNOWN:
+    for ancestor in _methods(cls, base):
+        _check_as_written(ancestor)
+    # what a class that was typed in refers to may be something else each time
+    if cls not in _KNOWN or any(not _file_of(ancestor) for ancestor in _methods(cls, base)):
         _KNOWN[cls] = _Reading(cls, base).whole()
     return _KNOWN[cls]
+
+
+def _methods(cls: type[Any], base: type[Any]) -> list[type[Any]]:
+    """The classes that make a method, itself first."""
+    return [c for c in cls.__mro__ if issubclass(c, base) and c is not base]
+
+
+def _file_of(ancestor: type[Any]) -> str:
+    """The file that a class is written in; empty where it was typed in."""
+    module, place = sys.modules.get(ancestor.__module__), find_module(ancestor.__module__)
+    return "" if module is None or place is None or place.file is None else place.file
+
+
+def _check_as_written(ancestor: type[Any]) -> None:
+    """Once it has results, a class must stay what its file says, or those would be taken for its own.
+
+    Raises:
+        UsageError: a function or value of the class, or of its module, was exchanged for another one.
+    """
+    file = _file_of(ancestor)
+    place = find_module(ancestor.__module__)
+    if not file.endswith(".py") or place is None:
+        return
+    if name := changed_since(ancestor, vars(sys.modules[ancestor.__module__]), file, _read(place)):
+        raise UsageError(
+            f"{name} is not what {file} says: something else was assigned to it in Python, and results are keyed by "
+            "that file; derive a class of your own and define it there."
+        )
 
 
 def warn_of_uncounted(name: str, method: type[Any]) -> None:
@@ -80,7 +113,7 @@ class _Reading:
     whole_text: bool = True
 
     def whole(self) -> MethodSource:
-        methods = [c for c in self.cls.__mro__ if issubclass(c, self.base) and c is not self.base]
+        methods = _methods(self.cls, self.base)
         for ancestor in methods:
             self.find_loaded(ancestor.__module__)
         for index, ancestor in enumerate(methods):
@@ -91,7 +124,7 @@ class _Reading:
         for index, ancestor in enumerate(methods):
             self.add_data(index, ancestor)
         for file, content in sorted(self.texts.items()):
-            self.notes.extend(entropy_notes(file, content))
+            self.notes.extend(text_notes(file, content, data_named=any(map(_data_files, self.cls.__mro__))))
         self.notes.extend(replaced_notes(self.cls, self.base))
         if self.texts and self.whole_text:
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
@@ -232,7 +265,7 @@ class _Reading:
         """What cannot be counted of a file: code that it gets at when it runs, and what it seems to read."""
         for line, what in found.unknown:
             self.notes.append(f"{file}, line {line}, {what}: an edit of that would go unnoticed.")
-        counted = {name for ancestor in self.cls.__mro__ for name in _data_files(ancestor)}
+        counted = {name for ancestor in self.cls.__mro__ for name in _data_of(ancestor)}
         for line, text in found.texts:
             beside = file.parent / text
             if text in (".", "..") or Path(text).is_absolute() or Path(text).suffix == ".py" or text in counted:
@@ -249,8 +282,8 @@ class _Reading:
                 )
 
     def add_data(self, index: int, ancestor: type[Any]) -> None:
-        home = Path(getattr(sys.modules.get(ancestor.__module__), "__file__", None) or ".").parent
-        for name in _data_files(ancestor):
+        home = _home(ancestor)
+        for name in _data_of(ancestor):
             try:
                 self.outside[f"data {index}: {Path(name).as_posix()}"] = (home / name).read_bytes()
             except OSError as error:
@@ -261,9 +294,29 @@ class _Reading:
             self.files.add(home / name)
 
 
+def _home(ancestor: type[Any]) -> Path:
+    return Path(getattr(sys.modules.get(ancestor.__module__), "__file__", None) or ".").parent
+
+
 def _data_files(cls: type[Any]) -> tuple[str, ...]:
     named = vars(cls).get("data_files", ())
     return (named,) if isinstance(named, str) else tuple(map(str, named))
+
+
+def _data_of(cls: type[Any]) -> list[str]:
+    """The files that a class names; of a pattern, those that there are.
+
+    Raises:
+        UsageError: there is none for a pattern.
+    """
+    home, names = _home(cls), list[str]()
+    for name in _data_files(cls):
+        pattern = bool(set(name) & set("*?[")) and not (home / name).exists()
+        found = [path.relative_to(home).as_posix() for path in home.glob(name) if path.is_file()] if pattern else [name]
+        if not found:
+            raise UsageError(f"{cls.__qualname__}.data_files names '{name}', and there is no such file in {home}.")
+        names += sorted(found)
+    return names
 
 
 def own_files(module: ModuleType) -> set[Path]:

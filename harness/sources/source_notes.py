@@ -1,4 +1,4 @@
-"""What a plugin's text alone shows to be a likely mistake: options that nothing reads, draws from the clock or entropy.
+"""What a plugin's text alone shows to be a likely mistake: draws that no seed changes or all do, files, unread options.
 
 These are notes before a run, no errors: a text does not tell all that its code does.
 """
@@ -21,23 +21,42 @@ UNSEEDED: Final = ("default_rng", "RandomState", "SeedSequence", "PCG64", "MT199
 SEEDING: Final = frozenset({*UNSEEDED, "Random", "manual_seed", "manual_seed_all", "PRNGKey"})
 # what differs from run to run, and is a seed only where it is given as one
 CHANGING: Final = ("time.", "datetime.", "os.getpid", "os.urandom", "secrets.", "uuid.", "id", "hash")
+# read or list files whose names no text need have; and those of compiled code, of which Python is not told
+FOUND: Final = frozenset({"glob", "rglob", "iglob", "iterdir", "listdir", "scandir"})
+COMPILED: Final = frozenset({"safe_open", "load_file", "torch.load", "torch.jit.load"})
+KEPT: Final = frozenset({"save_file", "torch.save", "torch.jit.save"})
 # with any of these, options may be read by names that no text has
 WHOLESALE: Final = frozenset({"model_dump", "model_dump_json", "model_fields", "__dict__", "vars", "dict"})
+CONSTANT: Final = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.unaryop)
 SPACES: Final = frozenset({"search_space", "profiles", "tier_defaults"})
 
 
-def entropy_notes(file: Path, content: bytes) -> Iterator[str]:
-    """A sentence for each call in a file whose draws differ from run to run."""
+def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]:
+    """A sentence for each call in a file that draws what the run's seed does not settle, or reads or keeps files.
+
+    Args:
+        data_named: whether the class names what it reads (`data_files`).
+    """
     tree = parsed(content)
     if tree is None:
         return
-    names = _imported(tree)
+    names, constants = _imported(tree), _constants(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (call := _entropy(node, names)):
+        if not isinstance(node, ast.Call):
+            continue
+        where = f"{file}, line {node.lineno},"
+        if call := _entropy(node, names):
             yield (
-                f"{file}, line {node.lineno}, draws what differs from run to run ({call}): results with the same seed "
-                "may differ; draw from the generator that the hook is given, or seed by a draw from it."
+                f"{where} draws what differs from run to run ({call}): results with the same seed may differ; draw "
+                "from the generator that the hook is given, or seed by a draw from it."
             )
+        elif call := _constant_seed(node, names, constants):
+            yield (
+                f"{where} seeds by a constant ({call}), and so draws the same for every seed and task: the spread "
+                "over seeds leaves it out; draw from the generator that the hook is given, or seed by a draw from it."
+            )
+        elif call := _files(node, names, data_named=data_named):
+            yield f"{where} {call}"
 
 
 def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
@@ -45,7 +64,7 @@ def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
     last = name.rpartition(".")[2]
     if name.startswith(ENTROPY):
         return f"{name}()"
-    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    given = _given(call)
     unset = all(isinstance(each, ast.Constant) and each.value is None for each in given)
     if unset and (name == "random.Random" or (last in UNSEEDED and not name.startswith("self."))):
         return f"{name}() without a seed"
@@ -55,6 +74,56 @@ def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
             if source in CHANGING or source.startswith(tuple(each for each in CHANGING if each.endswith("."))):
                 return f"{last}() seeded by {source}()"
     return ""
+
+
+def _constant_seed(call: ast.Call, names: Mapping[str, str], constants: frozenset[str]) -> str:
+    name = _dotted(call.func, names)
+    given = _given(call)
+    if name.rpartition(".")[2] not in SEEDING - {"seed"} and name not in ("random.seed", "numpy.random.seed"):
+        return ""
+    parts = [part for each in given for part in ast.walk(each) if not isinstance(part, ast.expr_context | ast.operator)]
+    plain = all(isinstance(part, CONSTANT) or (isinstance(part, ast.Name) and part.id in constants) for part in parts)
+    return f"{name.removeprefix('?.')}({', '.join(map(ast.unparse, given))})" if given and plain else ""
+
+
+def _files(call: ast.Call, names: Mapping[str, str], *, data_named: bool) -> str:
+    name = _dotted(call.func, names)
+    last = name.rpartition(".")[2]
+    if name in KEPT or last in KEPT:
+        return (
+            f"writes a file with {last}(), which another process or machine may not find, nor a run that takes this "
+            "task from its store; return what the next task needs from end_task()."
+        )
+    if data_named:
+        return ""
+    if last in FOUND or name == "os.walk":
+        return (
+            f"finds files when it runs ({last}): an edit of one would go unnoticed if it is read; name them in the "
+            "class's data_files, which takes patterns, too."
+        )
+    if name in COMPILED or last in COMPILED:
+        return (
+            f"reads a file with {last}(): an edit of it would go unnoticed unless the class's data_files name it; what "
+            "another task left is in self.memory."
+        )
+    return ""
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def _constants(tree: ast.Module) -> frozenset[str]:
+    """Names of a module that stand for one number or text each, wherever they are used."""
+    values: dict[str, list[bool]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            values.setdefault(node.id, []).append(False)
+        elif isinstance(node, ast.arg):
+            values.setdefault(node.arg, []).append(False)
+    own = [n.targets[0] for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)]
+    own += [n.target for n in tree.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Constant)]
+    return frozenset(each.id for each in own if isinstance(each, ast.Name) and len(values[each.id]) == 1)
 
 
 def _imported(tree: ast.Module) -> dict[str, str]:

@@ -50,7 +50,7 @@ class TypedIn:
             return
         self.seen.add(id(typed))
         for name, value in vars(typed).items():
-            functions = list(_functions(value))
+            functions = list(functions_of(value))
             for function in functions:
                 self.add_function(function)
             # what is written in the class itself is part of the text; a value may come from elsewhere all the same
@@ -87,7 +87,7 @@ class TypedIn:
             self.add_class(value) if value.__module__ == self.module else self.modules.add(value.__module__)
         elif isinstance(value, BuiltinFunctionType):
             self.modules.add(str(value.__module__ or "builtins"))
-        elif _is_plain(value):
+        elif is_plain(value):
             self.values[name] = repr(sorted(value, key=repr) if isinstance(value, set | frozenset) else value)
         else:
             self.unknown.add(name)
@@ -98,8 +98,8 @@ def lines_of(function: FunctionType) -> str:
     return "".join(linecache.getlines(function.__code__.co_filename))
 
 
-def _functions(value: Any) -> Iterator[FunctionType]:
-    """The functions of an attribute: a method, a static or class method, or a property."""
+def functions_of(value: Any) -> Iterator[FunctionType]:
+    """The functions of a class's attribute: a method, a static or class method, or a property."""
     for inner in (value, *(getattr(value, part, None) for part in ("__func__", "fget", "fset", "func"))):
         if isinstance(inner, FunctionType):
             yield inner
@@ -114,9 +114,10 @@ def _globals_of(code: CodeType) -> Iterator[str]:
             yield from _globals_of(constant)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether a value is told by its repr: a number, a text, and what is made of them."""
     if isinstance(value, Mapping):
-        return type(value) is dict and all(_is_plain(part) for pair in value.items() for part in pair)
+        return type(value) is dict and all(is_plain(part) for pair in value.items() for part in pair)
     if isinstance(value, tuple | list | set | frozenset):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return type(value) in PLAIN

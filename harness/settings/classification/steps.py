@@ -24,6 +24,7 @@ from harness.errors import UsageError
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, training_figures
 from harness.plugins import hooks
+from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
@@ -108,10 +109,12 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     pixels = _pixels(tasks, context, device)
     _check_images(tasks, step.recipe["tests"])
     labels = pixels.labels("test")
-    predicted = [
-        model.logits(pixels.testing(rows.tolist())).argmax(1).cpu()
-        for rows in torch.arange(len(labels)).split(pixels.recognition.batch_size)
-    ]
+    batches = torch.arange(len(labels)).split(pixels.recognition.batch_size)
+    scores = [model.logits(pixels.testing(rows.tolist())) for rows in batches]
+    predicted = [each.argmax(1).cpu() for each in scores]
+    notes = (
+        company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0]) if model.prompt is not None else []
+    )
     model.prompt = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)
@@ -119,7 +122,7 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     for j, (found, true) in enumerate(parts, 1):
         kept |= {f"predicted.{j}": found.numpy().astype(np.int32), f"true.{j}": true.numpy().astype(np.int32)}
     save_arrays(kept, str(folder / PREDICTIONS))
-    return {}
+    return {"notes": notes}
 
 
 def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:

@@ -12,7 +12,6 @@ from torch import Tensor
 from harness.backbones.adapters import attached
 from harness.backbones.classifier import Prompt
 from harness.method import Method
-from harness.plugins.written_files import written_notes
 from harness.seeds import derive_seed
 from harness.settings.classification.task_data import ClassLesson, Head
 from harness.settings.training_loop import TrainingLoop, watched
@@ -109,5 +108,5 @@ def _train_classes(
         "final_loss": loop.losses[-1]["ce"],
     }
     assert not attached(model.projections.values())
-    notes += [*more, *written_notes()]
+    notes += more
     return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, loop.losses, memory, notes)

@@ -33,7 +33,7 @@ from harness.metrics.scores import (
     training_figures,
 )
 from harness.plugins import hooks
-from harness.plugins.written_files import written_notes
+from harness.plugins.opened_files import file_notes
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
@@ -164,7 +164,7 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
     measures["residual_norm"] = residual_norm(before, model.weights())
     write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
     seconds = learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started
-    return {"train_seconds": seconds, "notes": written_notes()}
+    return {"train_seconds": seconds, "notes": file_notes(method)}
 
 
 def run_generate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:

@@ -13,7 +13,7 @@ from harness.backbones.batched_adapters import gather
 from harness.backbones.text_to_image import TextToImage
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.written_files import written_notes
+from harness.plugins.batches import latent_notes
 from harness.settings.customization.task_data import Lesson
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.spec import MethodOptions
@@ -80,12 +80,15 @@ def _train_task(
         model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
 
     own_batch = type(method).batch is not Method.batch
+    odd: list[str] = []
     while loop.step < o.steps:
         logged = loop.logged(o.steps)
         adapt()
         values = loop.checks.values(watched=loop.is_first) if own_batch else []
         batch = hooks.batch(method, lesson, loop.generator, watched=loop.is_first)
         loop.lent.check("batch")
+        if own_batch and loop.is_first:
+            odd = latent_notes(method, batch, lesson)
         if own_batch and loop.checks.changed(values):
             gather(loop.stacks)
             adapt()
@@ -105,7 +108,7 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": loop.losses[-1]["sd"],
     }
-    notes += [*more, *written_notes()]
+    notes += [*odd, *more]
     return TrainedTask(embedding.cpu(), measures, distance, seconds, loop.losses, memory, notes)
 
 

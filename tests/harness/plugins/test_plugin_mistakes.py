@@ -39,7 +39,6 @@ from harness.plugins.errors import explained
 from harness.plugins.method_checks import flaw as flaw_of
 from harness.plugins.method_checks import made, prior_images
 from harness.plugins.process_state import left_alone
-from harness.plugins.written_files import written_notes
 from harness.settings.shared_steps import Memory, unread
 from harness.sources.replaced_hooks import replaced_notes
 from harness.store.failures import read_failures, read_traces, write_failures
@@ -279,23 +278,6 @@ def test_a_mistake_is_said(course: Make, mistake: str) -> None:
     with pytest.raises(BenchError) as said:
         course(plugin).teach()
     assert str(said.value).startswith(plugin.sentence)  # type: ignore[attr-defined]
-
-
-def test_files_that_a_hook_writes_are_told(course: Make, tmp_path: Path) -> None:
-    def kept(self: Plain, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
-        for name in ("a.txt", "b.txt"):
-            (tmp_path / name).write_text((tmp_path / "given.txt").read_text())
-        (tmp_path / "__pycache__").mkdir()
-        (tmp_path / "__pycache__" / "c.pyc").write_bytes(b"")
-        return {}
-
-    (tmp_path / "given.txt").write_text("x")
-    assert course(derived(end_task=kept)).teach().done.notes == [
-        f"Derived.end_task() writes {tmp_path / 'a.txt'}, which another process or machine may not find, nor a run "
-        "that takes this task from its store; return what the next task needs from end_task()"
-    ]
-    (tmp_path / "after.txt").write_text("x")
-    assert written_notes() == []
 
 
 def test_a_penalty_without_a_slope_is_told(course: Make) -> None:

@@ -19,74 +19,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_process import bench, refused
+from plugin_files import imported, plugin, read_source, write
 from tests_support import raises_sentence
 
 from harness import registry
 from harness.method import Method
-from harness.sources.method_source import MethodSource, method_source
+from harness.sources.method_source import method_source
 from methods.clora import CLoRA
 from methods.custom_diffusion import UpperBound
 from methods.stamina import Stamina
 from methods.textual_inversion import TextualInversionPlusPlus
-
-PLUGIN = '''"""A method under construction."""
-from harness.method import Method
-from harness.spec import MethodOptions
-{imports}
-
-
-class Mine(Method[MethodOptions]):
-    options_class = MethodOptions
-    {attributes}
-
-    def begin_task(self, model, generator):
-        {body}
-        raise NotImplementedError
-'''
-
-
-def plugin(imports: str = "", body: str = "pass", attributes: str = "pass") -> str:
-    return PLUGIN.format(imports=imports, body=body, attributes=attributes)
-
-
-def write(root: Path, files: Mapping[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return root
-
-
-def read_source(*roots: Path, of: str = "my_method:Mine") -> MethodSource:
-    """A plugin's source as a fresh Python would have it that finds its files in those folders."""
-    with _imported(*roots, module=of.partition(":")[0]) as module:
-        return method_source(getattr(module, of.partition(":")[2]), Method)
-
-
-class _imported:
-    """A module of those folders, imported anew; all that came from them is forgotten afterwards."""
-
-    def __init__(self, *roots: Path, module: str = "my_method") -> None:
-        self.roots, self.name = [str(root) for root in roots], module
-
-    def __enter__(self) -> ModuleType:
-        self.before, self.modules, self.bytecode = list(sys.path), set(sys.modules), sys.dont_write_bytecode
-        sys.path[:0] = self.roots
-        sys.dont_write_bytecode = True  # else a file of the same size and second is taken for the one before
-        importlib.invalidate_caches()
-        return importlib.import_module(self.name)
-
-    def __exit__(self, *_: object) -> None:
-        sys.path[:], sys.dont_write_bytecode = self.before, self.bytecode
-        loaded = {name: sys.modules[name] for name in set(sys.modules) - self.modules}
-        # All are looked at before the first goes: a package without a file of its own finds its path by its parent.
-        for name in [name for name, module in loaded.items() if self._is_ours(module)]:
-            del sys.modules[name]
-
-    def _is_ours(self, module: ModuleType) -> bool:
-        homes = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-        return any(home and home.startswith(root) for home in homes for root in self.roots)
-
 
 # ------------------------------------------------------------------------------------------------ what belongs to it
 
@@ -228,7 +170,7 @@ def test_what_was_imported_counts_not_what_was_edited_since(tmp_path: Path) -> N
     root = write(
         tmp_path, {"my_method.py": plugin("from lib.penalty import l2") + "\n\nclass Other(Mine):\n    pass\n", **TREE}
     )
-    with _imported(root) as module:
+    with imported(root) as module:
         first, own = module.Mine.source_hash(), (root / "my_method.py").read_text()
         write(root, {"lib/penalty.py": "def l2(): return 2\n", "my_method.py": own + "# edited\n"})
         assert module.Mine.source_hash() == first
@@ -242,7 +184,7 @@ def test_what_was_imported_counts_not_what_was_edited_since(tmp_path: Path) -> N
     assert read_source(root, of="my_method:Other").digest == other
 
 
-def test_the_same_hash_whatever_else_a_process_has_imported(tmp_path: Path) -> None:
+def test_the_same_hash_whatever_else_a_process_hasimported(tmp_path: Path) -> None:
     """Workers load one method, the planning process all of them."""
     lazy = (
         "def __getattr__(name):\n    import importlib\n    value = importlib.import_module('.' + name, __name__)\n"
@@ -260,7 +202,7 @@ def test_the_same_hash_whatever_else_a_process_has_imported(tmp_path: Path) -> N
     alone = read_source(root)
     sys.path.insert(0, str(root))
     try:
-        with _imported(root, module="late"), _imported(root) as module:
+        with imported(root, module="late"), imported(root) as module:
             import lazy  # type: ignore[import-not-found]
 
             assert lazy.a.A == lazy.b.B == 1
@@ -423,81 +365,6 @@ def test_code_that_is_found_when_it_runs_is_told(tmp_path: Path, imports: str, b
     )
 
 
-ENTROPY = {
-    "default_rng": ("import numpy as np", "np.random.default_rng()", "numpy.random.default_rng() without a seed"),
-    "None": ("from numpy.random import default_rng as r", "r(None)", "numpy.random.default_rng() without a seed"),
-    "random": ("import random", "random.Random()", "random.Random() without a seed"),
-    "generator": ("import torch", "torch.Generator().seed()", "?.seed() without a seed"),
-    "secrets": ("from secrets import token_bytes", "token_bytes(4)", "secrets.token_bytes()"),
-    "uuid": ("import uuid", "str(uuid.uuid4())", "uuid.uuid4()"),
-    "time": ("import time", "generator.manual_seed(int(time.time()))", "manual_seed() seeded by time.time()"),
-    "hash": ("import torch", "torch.manual_seed(hash('a') % 9)", "manual_seed() seeded by hash()"),
-    "now": (
-        "import datetime as d, random", "random.Random(d.datetime.now().second)",
-        "Random() seeded by datetime.datetime.now()",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("imports", "body", "told"), ENTROPY.values(), ids=ENTROPY)
-def test_draws_that_differ_from_run_to_run_are_told(tmp_path: Path, imports: str, body: str, told: str) -> None:
-    root = write(tmp_path, {"my_method.py": plugin(imports, body)})
-    line = 1 + (root / "my_method.py").read_text().splitlines().index(f"        {body}")
-    (note,) = read_source(root).notes
-    assert note.startswith(
-        f"{root / 'my_method.py'}, line {line}, draws what differs from run to run ({told}): results with the same seed"
-    )
-
-
-def test_draws_with_a_seed_and_the_clock_as_such_are_no_mistake(tmp_path: Path) -> None:
-    body = (
-        "start = time.time(); np.random.default_rng(3); random.Random(self.place[0]); self.seed(); "
-        "torch.Generator().manual_seed(1); np.random.default_rng(int(torch.randint(9, (1,), generator=generator)))"
-    )
-    root = write(tmp_path, {"my_method.py": plugin("import random, time, torch\nimport numpy as np", body)})
-    assert read_source(root).notes == ()
-
-
-OPTIONS = """from collections.abc import Mapping
-from typing import ClassVar
-from harness.method import Method
-from harness.spec import MethodOptions
-import other
-
-class Mine_(MethodOptions):
-    tier_defaults: ClassVar[Mapping] = {{"mini": {{"pull": 2.0}}}}
-    pull: float = 1.0
-    steps: int = 7
-
-class Mine(Method[Mine_]):
-    options_class = Mine_
-    search_space = {{"pull": (1.0, 2.0)}}
-
-    def begin_task(self, model, generator):
-        {body}
-"""
-
-
-@pytest.mark.parametrize(
-    ("body", "other", "told"),
-    [
-        ("raise NotImplementedError", "", True),
-        ("self.pull = 1.0", "", True),
-        ("self.options.pull", "", False),
-        ("getattr(self.options, 'pull')", "", False),
-        ("getattr(self.options, other.X)", "", False),
-        ("other.f(self.options.model_dump())", "", False),
-        ("other.f(self.options)", "f = lambda o: o.pull", False),
-        ("other.f(self.options)", "from methods import parts\nf = lambda o: o.rank", True),
-    ],
-)
-def test_an_option_that_nothing_reads_is_told(tmp_path: Path, body: str, other: str, told: bool) -> None:
-    root = write(tmp_path, {"my_method.py": OPTIONS.format(body=body), "other.py": other})
-    assert [note.partition(":")[0] for note in read_source(root).notes] == [
-        "the option 'pull' of Mine_ is read nowhere in its files"
-    ] * told
-
-
 def test_a_file_beside_it_is_told_until_it_is_data(tmp_path: Path) -> None:
     root = write(
         tmp_path, {"my_method.py": plugin(body="open('weights.json')"), "weights.json": "1", "other.json": "1"}
@@ -616,6 +483,27 @@ def test_a_class_of_a_notebook_counts_by_its_cells_and_by_what_they_refer_to(
         sys.modules.pop("beside", None)
 
 
+@pytest.mark.parametrize("change", ["FACTOR = 5", "def helper(rate):\n    return 3 * rate"])
+def test_what_a_class_of_a_notebook_refers_to_counts_as_it_is_now(change: str) -> None:
+    """A cell that is run again between two runs of one Python changes what the class does."""
+    import linecache
+
+    module = ModuleType("notebook")
+    cells = ["FACTOR = 2", "def helper(rate):\n    return 2 * rate", plugin(body="print(FACTOR, helper(1))"), change]
+    try:
+        sys.modules["notebook"] = module
+        for number, text in enumerate(cells):
+            if number == len(cells) - 1:
+                first = module.Mine.source_hash()
+            linecache.cache[f"<{number}>"] = (len(text), None, text.splitlines(keepends=True), f"<{number}>")
+            exec(compile(text, f"<{number}>", "exec"), vars(module))
+        assert module.Mine.source_hash() != first
+    finally:
+        del sys.modules["notebook"]
+        for number in range(len(cells)):
+            linecache.cache.pop(f"<{number}>", None)
+
+
 def test_what_a_notebooks_class_refers_to_and_no_text_tells_is_said() -> None:
     _, notes = typed_in("data = object()", plugin(body="print(data)"))
     assert notes == (
@@ -633,7 +521,7 @@ def test_files_that_are_no_python_count_by_their_bytes(tmp_path: Path) -> None:
 def test_a_plan_says_what_it_cannot_count_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write(tmp_path / "files", {"my_method.py": plugin(body="exec(self.text)")})
     monkeypatch.chdir(tmp_path)
-    with _imported(root), warnings.catch_warnings():
+    with imported(root), warnings.catch_warnings():
         warnings.simplefilter("default")
         code, said = bench("run", "tuning6", "--methods", "my_method:Mine", "--limit", 1, "--dry-run", "-o", "r")
     assert code == 0, said

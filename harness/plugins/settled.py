@@ -1,0 +1,63 @@
+"""What a method keeps from one step of a training to the next, and from one task to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from harness.formats.comparable import comparable
+from harness.method import Method
+from harness.plugins.hidden_state import VALUES
+
+THIRD = 3  # task after which a memory that grows is told: that of the first may rightly be empty
+MEGABYTE = 1e6
+
+
+def own_values(method: Method[Any]) -> dict[str, object]:
+    """The attributes of an instance whose content tells whether they changed, but for what a step computes anew."""
+    known = {"options", "memory", "task_index", "num_tasks"}
+    return {
+        name: comparable(value)
+        for name, value in vars(method).items()
+        if name not in known and type(value) in VALUES and not _trained(value)
+    }
+
+
+def changed_notes(method: Method[Any], before: Mapping[str, object]) -> list[str]:
+    """A sentence if some of `own_values` are others now than after the first step."""
+    changed = sorted(name for name, value in own_values(method).items() if before.get(name) != value)
+    if not changed:
+        return []
+    return [
+        f"self.{changed[0]} changes from step to step, and no checkpoint keeps it: a training that is interrupted goes "
+        "on with it as begin_task() leaves it; keep it as a buffer of the module that begin_task() returns"
+    ]
+
+
+def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
+    """A sentence if what the third task leaves is more than what the second left."""
+    held = method.memory
+    before, after = size(dict.values(held) if isinstance(held, dict) else held.values()), size(memory.values())
+    if method.task_index != THIRD or after <= before:
+        return []
+    last = after + (after - before) * (method.num_tasks - THIRD)
+    return [
+        f"what end_task() leaves grows with the tasks, {before / MEGABYTE:.3g} MB after the second and "
+        f"{after / MEGABYTE:.3g} MB after the third: about {last / MEGABYTE:.3g} MB after all {method.num_tasks}, and "
+        "as much is read for each; sum it up in a fixed number of tensors if the method allows"
+    ]
+
+
+def size(tensors: Any) -> int:
+    """Bytes of some tensors."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _trained(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_trained, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_trained, value))
+    return isinstance(value, nn.Parameter) or (isinstance(value, Tensor) and value.requires_grad)

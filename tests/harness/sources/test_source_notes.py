@@ -1,0 +1,141 @@
+"""What a plugin's text alone shows to be a likely mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plugin_files import plugin, read_source, write
+from tests_support import raises_sentence
+
+ENTROPY = {
+    "default_rng": ("import numpy as np", "np.random.default_rng()", "numpy.random.default_rng() without a seed"),
+    "None": ("from numpy.random import default_rng as r", "r(None)", "numpy.random.default_rng() without a seed"),
+    "random": ("import random", "random.Random()", "random.Random() without a seed"),
+    "generator": ("import torch", "torch.Generator().seed()", "?.seed() without a seed"),
+    "secrets": ("from secrets import token_bytes", "token_bytes(4)", "secrets.token_bytes()"),
+    "uuid": ("import uuid", "str(uuid.uuid4())", "uuid.uuid4()"),
+    "time": ("import time", "generator.manual_seed(int(time.time()))", "manual_seed() seeded by time.time()"),
+    "hash": ("import torch", "torch.manual_seed(hash('a') % 9)", "manual_seed() seeded by hash()"),
+    "now": (
+        "import datetime as d, random", "random.Random(d.datetime.now().second)",
+        "Random() seeded by datetime.datetime.now()",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("imports", "body", "told"), ENTROPY.values(), ids=ENTROPY)
+def test_draws_that_differ_from_run_to_run_are_told(tmp_path: Path, imports: str, body: str, told: str) -> None:
+    root = write(tmp_path, {"my_method.py": plugin(imports, body)})
+    line = 1 + (root / "my_method.py").read_text().splitlines().index(f"        {body}")
+    (note,) = read_source(root).notes
+    assert note.startswith(
+        f"{root / 'my_method.py'}, line {line}, draws what differs from run to run ({told}): results with the same seed"
+    )
+
+
+def test_draws_with_a_seed_and_the_clock_as_such_are_no_mistake(tmp_path: Path) -> None:
+    body = (
+        "start = time.time(); np.random.default_rng(self.place); random.Random(self.place[0]); self.seed(); "
+        "torch.Generator().manual_seed(self.x); np.random.default_rng(int(torch.randint(9, (1,), generator=generator)))"
+    )
+    root = write(tmp_path, {"my_method.py": plugin("import random, time, torch\nimport numpy as np", body)})
+    assert read_source(root).notes == ()
+
+
+OPTIONS = """from collections.abc import Mapping
+from typing import ClassVar
+from harness.method import Method
+from harness.spec import MethodOptions
+import other
+
+class Mine_(MethodOptions):
+    tier_defaults: ClassVar[Mapping] = {{"mini": {{"pull": 2.0}}}}
+    pull: float = 1.0
+    steps: int = 7
+
+class Mine(Method[Mine_]):
+    options_class = Mine_
+    search_space = {{"pull": (1.0, 2.0)}}
+
+    def begin_task(self, model, generator):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "other", "told"),
+    [
+        ("raise NotImplementedError", "", True),
+        ("self.pull = 1.0", "", True),
+        ("self.options.pull", "", False),
+        ("getattr(self.options, 'pull')", "", False),
+        ("getattr(self.options, other.X)", "", False),
+        ("other.f(self.options.model_dump())", "", False),
+        ("other.f(self.options)", "f = lambda o: o.pull", False),
+        ("other.f(self.options)", "from methods import parts\nf = lambda o: o.rank", True),
+    ],
+)
+def test_an_option_that_nothing_reads_is_told(tmp_path: Path, body: str, other: str, told: bool) -> None:
+    root = write(tmp_path, {"my_method.py": OPTIONS.format(body=body), "other.py": other})
+    assert [note.partition(":")[0] for note in read_source(root).notes] == [
+        "the option 'pull' of Mine_ is read nowhere in its files"
+    ] * told
+
+
+CONSTANT = {
+    "literal": ("import torch", "torch.Generator().manual_seed(0)", "manual_seed(0)"),
+    "computed": ("import numpy as np", "np.random.default_rng(6 * 7)", "numpy.random.default_rng(6 * 7)"),
+    "named": ("import random\nSEED = 3", "random.Random(SEED)", "random.Random(SEED)"),
+    "global": ("import numpy", "numpy.random.seed(1)", "numpy.random.seed(1)"),
+}
+
+
+@pytest.mark.parametrize(("imports", "body", "told"), CONSTANT.values(), ids=CONSTANT)
+def test_draws_that_no_seed_changes_are_told(tmp_path: Path, imports: str, body: str, told: str) -> None:
+    root = write(tmp_path, {"my_method.py": plugin(imports, body)})
+    (note,) = read_source(root).notes
+    assert f" seeds by a constant ({told}), and so draws the same for every seed and task" in note
+
+
+def test_a_seed_that_is_given_is_no_constant(tmp_path: Path) -> None:
+    imports = "import torch\nSEED = 1\ndef make(SEED):\n    return torch.Generator().manual_seed(SEED)"
+    body = "torch.Generator().manual_seed(self.options.steps); torch.Generator().manual_seed(generator.initial_seed())"
+    assert read_source(write(tmp_path, {"my_method.py": plugin(imports, body)})).notes == ()
+
+
+FILES = {
+    "a pattern": (
+        "list(Path('t').glob('*.csv'))",
+        "finds files when it runs (glob): an edit of one would go unnoticed",
+    ),
+    "a folder": ("os.listdir('t')", "finds files when it runs (listdir)"),
+    "compiled": ("torch.load(self.path)", "reads a file with load(): an edit of it would go unnoticed"),
+    "safetensors": ("load_file(self.path)", "reads a file with load_file()"),
+    "kept": ("torch.save({}, 'state.pt')", "writes a file with save(), which another process or machine may not find"),
+}
+WITH = "import os, torch\nfrom pathlib import Path\nfrom safetensors.torch import load_file"
+
+
+@pytest.mark.parametrize(("body", "told"), FILES.values(), ids=FILES)
+def test_files_that_no_key_knows_are_told(tmp_path: Path, body: str, told: str) -> None:
+    root = write(tmp_path, {"my_method.py": plugin(WITH, body), "t/a.csv": "1"})
+    (note,) = read_source(root).notes
+    assert told in note
+    write(root, {"my_method.py": plugin(WITH, body, attributes="data_files = ('t/*.csv',)")})
+    assert len(read_source(root).notes) == ("writes" in told)
+
+
+def test_data_files_may_be_patterns(tmp_path: Path) -> None:
+    text = {"my_method.py": plugin(attributes="data_files = ('t/*.csv',)")}
+    root = write(tmp_path, {**text, "t/a.csv": "1", "t/b.txt": "1"})
+    seen = [read_source(root).digest]
+    for changed in ({"t/a.csv": "2"}, {"t/c.csv": "1"}):
+        write(root, changed)
+        seen.append(read_source(root).digest)
+    write(root, {"t/b.txt": "2"})
+    assert len(set(seen)) == 3
+    assert read_source(root).digest == seen[-1]
+    for path in root.glob("t/*.csv"):
+        path.unlink()
+    raises_sentence(lambda: read_source(root), "Mine.data_files names 't/*.csv', and there is no such file in")
