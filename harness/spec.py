@@ -168,8 +168,8 @@ class Benchmark(Frozen):
 class Options(Frozen):
     """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier.
 
-    `setting_defaults`: the same of all methods of a setting, for options whose default a method's class leaves as it
-    is; where `tier_defaults` names one, that counts.
+    `setting_defaults`: the same of all methods of a setting; where `tier_defaults` names an option, that counts. A
+    subclass takes both over, but for the options that it gives a default of its own.
     """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -190,7 +190,7 @@ class Options(Frozen):
                     f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(cls.model_fields))}."
                 )
                 raise UsageError(f"Unknown option '{key}'; {hint}")
-        defaults = {**cls._shared_defaults(tier), **cls.tier_defaults.get(tier, {})}
+        defaults = {**cls._at_tier("setting_defaults", tier), **cls._at_tier("tier_defaults", tier)}
         try:
             return cls.model_validate({**defaults, **changes})
         except ValidationError as error:
@@ -199,12 +199,16 @@ class Options(Frozen):
             raise UsageError(f"Option '{name}' cannot be {first['input']!r}: {first['msg'].lower()}.") from None
 
     @classmethod
-    def _shared_defaults(cls, tier: str) -> dict[str, Any]:
-        """The setting's defaults at a tier, less those of options that the class gives another default."""
-        shared, kinds = cls.setting_defaults.get(tier, {}), [kind for kind in cls.__mro__ if issubclass(kind, Options)]
-        owner = next(kind for kind in kinds if "setting_defaults" in vars(kind))
-        usual = {name: owner.model_fields[name].default for name in shared}
-        return {name: value for name, value in shared.items() if cls.model_fields[name].default == usual[name]}
+    def _at_tier(cls, which: str, tier: str) -> dict[str, Any]:
+        """The defaults of `setting_defaults` or `tier_defaults` at a tier, less those given since."""
+        since = cls._given_since(which)
+        return {name: value for name, value in getattr(cls, which).get(tier, {}).items() if name not in since}
+
+    @classmethod
+    def _given_since(cls, which: str = "tier_defaults") -> set[str]:
+        """Options that a class below the one with these defaults gives a default of its own, which counts then."""
+        above = next(place for place, kind in enumerate(cls.__mro__) if which in vars(kind))
+        return {name for kind in cls.__mro__[:above] for name in vars(kind).get("__annotations__", {})}
 
     @classmethod
     def pinned(cls, **values: Any) -> type[Self]:
@@ -215,8 +219,11 @@ class Options(Frozen):
             field.default = value
             fields[name] = (field.annotation, field)
         pinned = create_model(cls.__name__, __base__=cls, __module__=cls.__module__, **fields)
-        tiers = dict.fromkeys((*cls.tier_defaults, *cls.setting_defaults))
-        pinned.tier_defaults = {tier: {**cls.tier_defaults.get(tier, {}), **values} for tier in tiers}
+        since = cls._given_since()
+        pinned.tier_defaults = {
+            tier: {name: value for name, value in {**options, **values}.items() if name in values or name not in since}
+            for tier, options in cls.tier_defaults.items()
+        }
         return pinned
 
     def changed(self, tier: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ MUTANTS = (
     Mutant("harness/settings/customization/task_data.py", "augmented if options.augment else", "", RECIPES),
     Mutant("harness/settings/customization/task_data.py", "options.prior_weight, generator) if options.prior_images",
            "1.0, generator) if options.prior_images", RECIPES),
-    Mutant("harness/spec.py", "if cls.model_fields[name].default == usual[name]", "", RECIPES),
+    Mutant("harness/spec.py", "for name in vars(kind).get(", "for name in {}.get(", RECIPES),
     Mutant("harness/spec.py", '"prior_images": 0, "augment": False,', '"augment": False,', RECIPES),
     Mutant("harness/spec.py", "max_grad_norm: float = Field(1.0", "max_grad_norm: float = Field(2.0", DEFAULTS),
     Mutant("harness/settings/classification/epochs.py", "batch_size if drop_last", "batch_size if False", CLASSES),
