@@ -16,6 +16,8 @@ from harness.sources.imports import parsed
 from harness.sources.typed_in import functions_of, is_plain
 
 BY_ANY_NAME: Final = ("setattr", "globals", "exec", "vars", "locals")  # with these a text may change itself
+# what no result hangs on, or what is a key itself
+SAID: Final = frozenset({"summary", "citation", "trains", "loss", "search_space", "source_hash", "source_notes"})
 _MISSING: Final = object()
 
 
@@ -38,7 +40,7 @@ def changed_since(ancestor: type[Any], values: Mapping[str, object], file: str, 
 
 
 class _Text(NamedTuple):
-    """A file's statements, and the names that it may itself give other values later."""
+    """A file's statements, and the names that it may itself give other values later, or that may have any."""
 
     body: Sequence[ast.stmt]
     itself: frozenset[str]
@@ -52,7 +54,7 @@ def _text(content: bytes) -> _Text | None:
         return None
     itself = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     itself |= {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-    return _Text(tree.body, frozenset(itself))
+    return _Text(tree.body, frozenset(itself) | SAID)
 
 
 def _class(body: Sequence[ast.stmt], path: Sequence[str]) -> ast.ClassDef | None:
