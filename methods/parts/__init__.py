@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
     from methods.parts.augmentation import augmented
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
-    from methods.parts.losses import entries, forget_loss, sparse_loss
+    from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
     from methods.parts.prior import with_prior
@@ -25,7 +25,7 @@ __all__ = [
     "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask",
     "MlpToken", "PromptPool", "accumulate", "augmented", "caption_features", "diagonal_fisher", "entries",
     "everyday_captions", "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token",
-    "orthogonal_start", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
+    "orthogonal_start", "past_changes", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
     "tuned_classes", "with_prior", "without_repeats",
 ]  # fmt: skip
 
@@ -33,7 +33,7 @@ _HOME = {
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
     "augmented": "augmentation",
     "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
-    "entries": "losses", "forget_loss": "losses", "sparse_loss": "losses",
+    "entries": "losses", "forget_loss": "losses", "past_changes": "losses", "sparse_loss": "losses",
     "FreeMask": "masks", "MlpMask": "masks", "hard_concrete": "masks",
     "caption_features": "merging", "everyday_captions": "merging", "gram": "merging", "merged": "merging",
     "projector": "merging", "without_repeats": "merging",

@@ -1,0 +1,78 @@
+"""`stamina-bench calibrate`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.cli.app import EPILOG, Backbone, Device, Dtype, Offline, app, note, out
+from harness.front.option_values import known_dtype, known_tier, parse_seeds
+
+if TYPE_CHECKING:
+    from harness.tuning.calibrate import Calibration
+
+
+@app.command("calibrate", epilog=EPILOG)
+def calibrate_command(
+    method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
+    tier: Annotated[
+        str, typer.Option(help="Scale whose options and backbone to take.", envvar="STAMINA_BENCH_TIER")
+    ] = "mini",
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="Its first two tasks are learnt; or a folder of photographs.")
+    ] = "tuning6",
+    backbone: Backbone = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training steps of a task, if fewer than the options say.", show_default=False),
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change an option; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    offline: Offline = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find at which weights (lambda_forget, lambda_sparse) a method's penalties equal its loss, on any backbone."""
+    from harness.overrides import method_specs
+    from harness.spec import RunSpec
+    from harness.tuning.calibrate import calibrate
+
+    spec = RunSpec(
+        benchmark=benchmark, methods=method_specs(method, list(changes or [])), tier=known_tier(tier),
+        seeds=parse_seeds(str(seed)), backbone=backbone, device=device, dtype=known_dtype(dtype), offline=offline,
+    )  # fmt: skip
+    found = calibrate(spec, steps, tell=(lambda text: None) if quiet else note)
+    if as_json:
+        typer.echo(json.dumps(found.model_dump(mode="json"), indent=1))
+    else:
+        _print(found)
+    for weight in found.weights:
+        if weight.balanced is None:
+            note(f"No {weight.option} makes its penalty equal the loss: {weight.reason}.")
+    if found.steps < found.own_steps:
+        note(
+            f"These weights are for trainings of {found.steps} steps; those of the options have {found.own_steps}, "
+            "which change more: a penalty that is no share of the change then needs a smaller weight."
+        )
+
+
+def _print(found: Calibration) -> None:
+    title = (
+        f"{found.method}, tier {found.tier}: {found.backbone} on {found.device} in {found.dtype}, {found.steps} steps "
+        "a task"
+    )
+    table = RichTable(title=Text(title), title_justify="left")
+    for column in ("option", "now", "equal to the loss at", "penalty / loss there", "in task", "trainings"):
+        table.add_column(column, justify="left" if column == "option" else "right")
+    for w in found.weights:
+        at = "nowhere" if w.balanced is None else f"{w.balanced:.3g}"
+        table.add_row(*map(Text, (w.option, f"{w.value:g}", at, f"{w.share:.2f}", str(w.task), str(len(w.trials) + 1))))
+    out.print(table)
