@@ -16,7 +16,7 @@ from harness.errors import BenchError, UsageError
 from harness.method import Method
 from harness.settings.base import Rehearsal
 from harness.spec import Frozen, RunSpec, Task, Tier
-from harness.tuning.balance import Balance, Ended, balance
+from harness.tuning.balance import Balance, Ended, Trial, balance
 
 WEIGHT = "lambda_"
 Told = Callable[[str], None]
@@ -26,16 +26,14 @@ class Weight(Frozen):
     """One option.
 
     value: what it is now. balanced: at which its penalty equals the loss at the end of `task`, None where there is no
-    such value. share: penalty over loss there, or the nearest to 1. trials: (value, share) of each training. reason:
-    why there is none.
+    such value, and `reason` says why. trials: every training but the first, which presses nothing.
     """
 
     option: str
     value: float
     task: int
     balanced: float | None
-    share: float
-    trials: tuple[tuple[float, float], ...]
+    trials: tuple[Trial, ...]
     reason: str = ""
 
 
@@ -132,8 +130,8 @@ def _weights(rehearsal: Rehearsal, options: Any, wanted: list[str], tell: Told) 
         result: Balance = balance(train)
         found.append(
             Weight(
-                option=option, value=getattr(options, option), task=task, balanced=result.weight, share=result.share,
-                trials=tuple(result.trials), reason=result.reason,
+                option=option, value=getattr(options, option), task=task, trials=tuple(result.trials),
+                balanced=result.chosen.weight if result.chosen else None, reason=result.reason,
             )
         )  # fmt: skip
     return found

@@ -24,8 +24,9 @@ def past_changes(changes: Iterable[Tensor], form: Literal["sum", "relative"]) ->
     past = entries(changes)
     if form == "sum":
         return past
-    scale = past.double().square().norm()  # fourth powers of small changes are beyond float32
-    return (past / scale.clamp_min(torch.finfo(torch.float64).tiny)).to(past)
+    exact = past.double()  # fourth powers of small changes are beyond float32
+    scale = torch.linalg.vector_norm(exact.square()).clamp_min(torch.finfo(torch.float64).tiny)
+    return (exact / scale).to(past)
 
 
 def forget_loss(changes: Tensor, residuals: Iterable[Tensor]) -> Tensor:

@@ -60,9 +60,7 @@ def masked() -> tuple[list[object], nn.Module]:
     model, draw = Model(), torch.Generator().manual_seed(0)
 
     def adapter(name: str, projection: nn.Linear) -> MaskedLowRank:
-        mask = MlpMask(
-            *projection.weight.shape, 2, tau=0.5, kind="gumbel", given="identity", start=1.0, generator=draw
-        )
+        mask = MlpMask(*projection.weight.shape, 2, tau=0.5, kind="gumbel", given="identity", start=1.0, generator=draw)
         return MaskedLowRank(projection, 2, mask, draw)
 
     adapters = list(attach(model, adapter).values())  # type: ignore[arg-type]

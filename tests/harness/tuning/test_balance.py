@@ -33,36 +33,38 @@ def quadratic(curvature: float, wish: float, change: float, floor: float, jitter
 def test_what_is_found_balances(curvature: float, wish: float, change: float, share: float) -> None:
     train = quadratic(curvature, wish, change, floor=share * 0.5 * curvature * wish**2)
     found = balance(train)
-    assert found.weight is not None
-    ended = train(found.weight)
+    assert found.chosen is not None
+    ended = train(found.chosen.weight)
     assert 1 / NEAR <= ended.penalty / ended.loss <= NEAR
-    assert found.share == ended.penalty / ended.loss
+    assert found.chosen.share == ended.penalty / ended.loss
+    residual = math.sqrt(ended.penalty / found.chosen.weight) / change
+    assert found.chosen.left == pytest.approx((residual / wish) ** 2, rel=1e-3)
 
 
 def test_of_two_solutions_the_smaller_is_found() -> None:
     """R^2 falls as 1 / w^2, so that the penalty rises, and falls again beyond h / (2 c^2)."""
     train = quadratic(1.0, 1.0, 1.0, floor=1e-3)
     found = balance(train)
-    assert found.weight is not None
-    assert found.weight < 0.5
-    assert all(weight <= NEAR * found.weight for weight, _ in found.trials[:-1])
+    assert found.chosen is not None
+    assert found.chosen.weight < 0.5
 
 
 def test_no_solution_is_said() -> None:
     """The penalty is a quarter of what is gained at most; where the loss keeps ten times that, none equals it."""
     found = balance(quadratic(1.0, 1.0, 1.0, floor=5.0))
-    assert found.weight is None
+    assert found.chosen is None
     assert "at most" in found.reason
-    assert 0 < found.share < 0.03
+    assert all(trial.share < 0.03 for trial in found.trials)
 
 
 def test_a_solution_beyond_the_dip_is_found() -> None:
     """An optimizer's jitter keeps the residual from vanishing, and the penalty grows again."""
     train = quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01)
     found = balance(train, trainings=16)
-    assert found.weight is not None
-    assert found.weight > 1e3
-    assert 1 / NEAR <= train(found.weight).share <= NEAR
+    assert found.chosen is not None
+    assert found.chosen.weight > 1e3
+    assert found.chosen.left == pytest.approx(1e-4)
+    assert 1 / NEAR <= train(found.chosen.weight).share <= NEAR
 
 
 def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:
@@ -73,7 +75,7 @@ def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:
         return Ended(0.1, 0.0)
 
     found = balance(train)
-    assert (found.weight, calls) == (None, [FEATHER])
+    assert (found.chosen, calls) == (None, [FEATHER])
     assert "0 at the end" in found.reason
 
 
@@ -82,7 +84,7 @@ def test_a_training_that_diverges_counts_as_too_large_a_weight() -> None:
         return Ended(0.1, math.inf) if weight > 5 else Ended(0.1, weight * 0.02 / (1 + weight))
 
     found = balance(train)
-    assert found.weight is None
+    assert found.chosen is None
     assert "came no nearer" in found.reason
 
 
