@@ -18,8 +18,8 @@ from harness.settings.optimization import adamw, rate_share, set_rates
 from harness.settings.training_loop import TrainingLoop
 from methods.stamina import Stamina, StaminaOptions
 
-SIDE, STEPS = 24, 40
-TODAY: Mapping[str, Any] = {"adam_eps": 1e-8, "clip_by": "all"}  # as before there were these options
+SIDE, STEPS, FEW = 24, 40, 2
+BEFORE: Mapping[str, Any] = {"adam_eps": 1e-8, "clip_by": "all"}
 
 
 class Toy:
@@ -40,9 +40,9 @@ class Toy:
 
 def density(count: int, mask: Literal["mlp", "free"], **changes: Any) -> float:
     """Of the folded masks, after a training as the customization setting has it, on the mean squared error."""
-    sparse = {"mlp": 3e-4, "free": 2e-3}[mask]
+    rate, sparse = {"mlp": (0.01, 3e-3), "free": (0.05, 1e-3)}[mask]
     defaults = {"forget_form": "relative", "lambda_forget": 0.1, "lambda_sparse": sparse, "rank": 4}
-    options = StaminaOptions(steps=STEPS, learning_rate=0.05, mask=mask, **{**defaults, **changes})
+    options = StaminaOptions(steps=STEPS, learning_rate=rate, mask=mask, **{**defaults, **changes})
     model, cpu = Toy(count), torch.device("cpu")
     loop = TrainingLoop(Stamina(options), 0, "toy")
     module = loop.begin(model, cpu, None)
@@ -60,14 +60,14 @@ def density(count: int, mask: Literal["mlp", "free"], **changes: Any) -> float:
 
 @pytest.mark.parametrize("mask", ["mlp", "free"])
 def test_1000_times_the_entries_train_the_same_masks(mask: Literal["mlp", "free"]) -> None:
-    few, many = density(2, mask), density(2000, mask)
+    few, many = density(FEW, mask), density(1000 * FEW, mask)
     assert 0.1 < few < 0.9
     assert many == pytest.approx(few, rel=0.1)
 
 
 def test_masks_of_1000_times_the_entries_were_not_trained_before() -> None:
     """A free logit's gradient is below AdamW's old eps there: it stays where it began, and all is let through."""
-    assert density(2000, "free", **TODAY) > 0.99
+    assert density(1000 * FEW, "free", **BEFORE) > 0.9
 
 
 # ------------------------------------------------------------------------------------------------------ what is folded
@@ -87,7 +87,7 @@ def test_what_is_folded_was_trained(mask: Literal["mlp", "free"], tiny_models: P
     """The density in the last step (L_sparse, with weight 1) is the folded one, but for one step of the optimizer."""
     noisy, settled = (taught(tiny_models, mask=mask, mask_settle=share) for share in (0.0, 0.25))
     assert noisy.measures["mask_density"] > noisy.losses[-1]["sparse"] + 0.1
-    assert settled.measures["mask_density"] == pytest.approx(settled.losses[-1]["sparse"], abs=0.01)
+    assert settled.measures["mask_density"] == pytest.approx(settled.losses[-1]["sparse"], abs=0.03)
 
 
 def test_a_sigmoid_mask_has_nothing_to_settle(tiny_models: Path) -> None:
