@@ -26,7 +26,8 @@ def past_changes(changes: Iterable[Tensor], form: Literal["sum", "relative"]) ->
         return past
     exact = past.double()  # fourth powers of small changes are beyond float32
     scale = torch.linalg.vector_norm(exact.square()).clamp_min(torch.finfo(torch.float64).tiny)
-    return (exact / scale).to(past)
+    scaled: Tensor = (exact / scale).to(past)
+    return scaled
 
 
 def forget_loss(changes: Tensor, residuals: Iterable[Tensor]) -> Tensor:

@@ -37,6 +37,12 @@ class Toy:
     def change(self, name: str) -> Tensor:
         return self.past[int(name[1:])]
 
+    def token_start(self, kind: str) -> Tensor:
+        return torch.zeros(0)
+
+    def token_scale(self) -> float:
+        return 1.0
+
 
 def density(count: int, mask: Literal["mlp", "free"], **changes: Any) -> float:
     """Of the folded masks, after a training as the customization setting has it, on the mean squared error."""
