@@ -50,8 +50,8 @@ MUTANTS = (
     Mutant("harness/tuning/calibrate.py", "if alone.get(name, 0.0) > 0 else 2", "", CALIBRATE),
     # how steps are made of gradients
     Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),
-    Mutant("harness/settings/optimization.py", "index_add_(0, of, squares)", "index_add_(0, 0 * of, squares)",
-           OPTIMIZATION),
+    Mutant("harness/settings/optimization.py", "[next(each) for _ in own]).norm()",
+           "[next(each) for _ in own]).max()", OPTIMIZATION),
     Mutant("harness/settings/optimization.py", "1 - over, ", "1 - over / 2, ", OPTIMIZATION),
     Mutant("harness/settings/customization/training.py", "loop.step, o.steps)", "0, o.steps)", RESUMED),
     Mutant("harness/settings/training_loop.py", "stack.progress = self.step / self.total", "stack.progress = 0.0",

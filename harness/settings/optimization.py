@@ -77,13 +77,12 @@ def clip_by_kind(kinds: Sequence[Sequence[Tensor]], largest: float) -> Tensor:
     Returns:
         The norm of all gradients before, a scalar.
     """
-    placed = [(kind, p.grad) for kind, own in enumerate(kinds) for p in own if p.grad is not None]
-    grads = [grad for _, grad in placed]
+    kept = [own for kind in kinds if (own := [p.grad for p in kind if p.grad is not None])]
+    grads = [grad for own in kept for grad in own]
     if not grads:
         return torch.zeros(())
-    squares = torch.stack(torch._foreach_norm(grads)).square()
-    of = torch.tensor([kind for kind, _ in placed], device=squares.device)
-    norms = squares.new_zeros(len(kinds)).index_add_(0, of, squares).sqrt()
+    each = iter(torch._foreach_norm(grads))
+    norms = torch.stack([torch.stack([next(each) for _ in own]).norm() for own in kept])
     shares = (largest / (norms + 1e-6)).clamp_max(1.0)  # as torch's own clipping has it
-    torch._foreach_mul_(grads, list(shares[of].unbind()))
-    return squares.sum().sqrt()
+    torch._foreach_mul_(grads, [share for share, own in zip(shares.unbind(), kept, strict=True) for _ in own])
+    return norms.norm()
