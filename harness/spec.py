@@ -166,7 +166,10 @@ class Benchmark(Frozen):
 
 
 class Options(Frozen):
-    """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier."""
+    """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier.
+
+    A subclass takes them over, but for the options that it gives a default of its own.
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
@@ -185,13 +188,20 @@ class Options(Frozen):
                     f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(cls.model_fields))}."
                 )
                 raise UsageError(f"Unknown option '{key}'; {hint}")
-        defaults = dict(cls.tier_defaults.get(tier, {}))
+        own = cls._given_since()
+        defaults = {name: value for name, value in cls.tier_defaults.get(tier, {}).items() if name not in own}
         try:
             return cls.model_validate({**defaults, **changes})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"Option '{name}' cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+    @classmethod
+    def _given_since(cls) -> set[str]:
+        """Options that a class below the one with `tier_defaults` gives a default of its own, which counts then."""
+        above = next(place for place, kind in enumerate(cls.__mro__) if "tier_defaults" in vars(kind))
+        return {name for kind in cls.__mro__[:above] for name in vars(kind).get("__annotations__", {})}
 
     @classmethod
     def pinned(cls, **values: Any) -> type[Self]:
@@ -202,7 +212,11 @@ class Options(Frozen):
             field.default = value
             fields[name] = (field.annotation, field)
         pinned = create_model(cls.__name__, __base__=cls, __module__=cls.__module__, **fields)
-        pinned.tier_defaults = {tier: {**options, **values} for tier, options in cls.tier_defaults.items()}
+        since = cls._given_since()
+        pinned.tier_defaults = {
+            tier: {name: value for name, value in {**options, **values}.items() if name in values or name not in since}
+            for tier, options in cls.tier_defaults.items()
+        }
         return pinned
 
     def changed(self, tier: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.backbones.adapters import attached
 from harness.backbones.classifier import Prompt
+from harness.errors import PluginError
 from harness.method import Method
 from harness.seeds import derive_seed
 from harness.settings.classification.task_data import ClassLesson, Head
@@ -62,6 +63,11 @@ def _train_classes(
     head = Head(model, lesson.classes, o.mask_past, loop.initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
     module = loop.begin(model, model.device, None)
+    if isinstance(module, Prompt) and type(method).recall is Method.recall:
+        raise PluginError(
+            f"{type(method).__name__}.begin_task() returns a Prompt to train, and no test sees it: define recall(), "
+            "which gives the prompt to test with."
+        )
     module.train(isinstance(module, Prompt))  # a ViT that is trained as a whole has no dropout, but stays in eval mode
     model.prompt = module if isinstance(module, Prompt) else None
     # once each, though adapters may share one
