@@ -85,4 +85,5 @@ def clip_by_kind(kinds: Sequence[Sequence[Tensor]], largest: float) -> Tensor:
     norms = torch.stack([torch.stack([next(each) for _ in own]).norm() for own in kept])
     shares = (largest / (norms + 1e-6)).clamp_max(1.0)  # as torch's own clipping has it
     torch._foreach_mul_(grads, [share for share, own in zip(shares.unbind(), kept, strict=True) for _ in own])
-    return norms.norm()
+    whole: Tensor = norms.norm()
+    return whole
