@@ -246,7 +246,15 @@ class MethodOptions(Options):
     learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
     token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this joint norm")
+    adam_eps: float = Field(1e-8, gt=0, description="AdamW's eps: gradients far below it train nothing")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    clip_by: Literal["all", "kind"] = Field(
+        "all", description="the norm is that of all gradients, or of each kind (all A, all B, ..., the token) by itself"
+    )
+    lr_schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="learning rates over a task's steps, after the warm-up; linear and cosine fall to 0"
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps in which the rates rise to their full value")
     category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
     token_init: Literal["category", "random"] = Field(
         "random", description="start the custom token at the category word's embedding, or at a random one"
@@ -271,6 +279,7 @@ class ClassOptions(Options):
     )
     learning_rate: float = Field(1e-3, gt=0, description="Adam rate at first; it falls by a cosine over the epochs")
     head_learning_rate: float | None = Field(None, gt=0, description="Adam rate of the head, if it shall be another")
+    adam_eps: float = Field(1e-8, gt=0, description="Adam's eps: gradients far below it train nothing")
     mask_past: bool = Field(
         True, description="leave the logits of past classes out of the training loss, and their heads as they are"
     )

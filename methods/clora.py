@@ -6,13 +6,14 @@ W_t = W_{t-1} + A_t B_t (eq. 2) with L_SD + lambda_f L_forget (eqs. 1, 3), and a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.method import Profile
 from harness.spec import ClassOptions
 from methods import parts
+from methods.forgetting import ForgetOptions
 from methods.lora import LoRA, LoRAOptions, RankOptions
 
 if TYPE_CHECKING:
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable
 
 
-class CLoRAOptions(LoRAOptions):
+class CLoRAOptions(ForgetOptions, LoRAOptions):
     """Options of C-LoRA; the STAMINA paper's where it states them (2000 steps, rank 16, no category word)."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "clora", steps=60, rank=8, token_init="category"
+        "clora", steps=60, rank=8, token_init="category", clip_by="all"
     )
 
     steps: int = Field(2000, ge=1, description="training steps per task")
     category_word: bool = Field(False, description="name the category X in 'a photo of a V* X'")
-    lambda_forget: float = Field(1e8, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+    clip_by: Literal["all", "kind"] = Field(
+        "kind", description="gradients are clipped all together, or all A, all B and the token each by its own norm"
+    )
 
 
-class CLoRAClassOptions(RankOptions, ClassOptions):
+class CLoRAClassOptions(ForgetOptions, RankOptions, ClassOptions):
     """Options of C-LoRA in the classification setting: rate, rank and weight of a third party's runs (InfLoRA).
 
     `stamina` starts from the same there: neither paper states them, and what differs is to be the method.
@@ -43,7 +46,7 @@ class CLoRAClassOptions(RankOptions, ClassOptions):
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("clora", rank=8)
 
     rank: int = Field(64, ge=1, description="rank r of A B")
-    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, over all entries and matrices)")
 
 
 class CLoRA(LoRA):
@@ -70,7 +73,7 @@ class CLoRA(LoRA):
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         token = super().begin_task(model, generator)
-        self.changes = parts.entries(model.change(name) for name in self.adapters)
+        self.changes = parts.past_changes((model.change(name) for name in self.adapters), self.options.forget_form)
         return token
 
     def penalties(self) -> Mapping[str, Tensor]:

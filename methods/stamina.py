@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.method import Method, Profile
-from harness.spec import ClassOptions, MethodOptions, Options
+from harness.spec import ClassOptions, MethodOptions
 from methods import parts
+from methods.forgetting import ForgetOptions
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable, Adapter
 
 
-class MaskOptions(Options):
+class MaskOptions(ForgetOptions):
     """What STAMINA's residuals, masks and penalties can be told, in both settings; the paper's where it states them."""
 
     rank: int = Field(16, ge=1, description="rank r of A B, and hidden width of the mask's and the token's MLPs")
     tau: float = Field(0.5, gt=0, description="temperature of the Gumbel-softmax (eq. 4)")
-    lambda_forget: float = Field(1e8, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
     lambda_sparse: float = Field(1e-2, ge=0, description="weight of L_sparse (eq. 7)")
     sparse_reduction: Literal["mean", "sum"] = Field(
         "mean", description="L_sparse as the mask's mean entry (its density), or as the sum over entries"
@@ -38,13 +38,22 @@ class MaskOptions(Options):
     mask_kind: Literal["gumbel", "sigmoid"] = Field("gumbel", description="hard Gumbel-softmax mask, or a sigmoid one")
     mask_input: Literal["identity", "ones"] = Field("identity", description="the mask MLP's fixed input")
     mask_start: float = Field(1.0, description="initial bias of the mask's logits; sigmoid of it is the first density")
+    mask_settle: float = Field(
+        0.25, ge=0, le=1, description="share of the steps, the last ones, that train the mask without noise, as folded"
+    )
+    # the gradients of 19 million entries' masks are 1e-7 to 6e-11; above 3e-18, float32 still holds their squares
+    adam_eps: float = Field(1e-15, gt=0, description="AdamW's eps: gradients far below it train nothing")
+
+
+# the mini tier's rates and weights were tuned with these, and go with them until it is tuned anew
+AS_TUNED: Mapping[str, Any] = {"mask_settle": 0.0, "adam_eps": 1e-8}
 
 
 class StaminaOptions(MaskOptions, MethodOptions):
     """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "stamina", steps=60, rank=8, token_init="category"
+        "stamina", steps=60, rank=8, token_init="category", **AS_TUNED, clip_by="all"
     )
 
     steps: int = Field(500, ge=1, description="training steps per task")
@@ -52,6 +61,10 @@ class StaminaOptions(MaskOptions, MethodOptions):
     token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
     category_word: bool = Field(False, description="name the category X in 'a photo of a V* X'")
     token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
+    clip_by: Literal["all", "kind"] = Field(
+        "kind",
+        description="gradients are clipped all together, or all A, all B, ... and the token each by its own norm",
+    )
 
 
 class StaminaClassOptions(MaskOptions, ClassOptions):
@@ -60,10 +73,10 @@ class StaminaClassOptions(MaskOptions, ClassOptions):
     Rank, rate and lambda_forget are those of `clora`, so that what differs is the method.
     """
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("stamina", rank=8)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("stamina", rank=8, **AS_TUNED)
 
     rank: int = Field(64, ge=1, description="rank r of A B, and hidden width of the mask's MLP")
-    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, over all entries and matrices)")
 
 
 class Stamina(Method[MaskOptions]):
@@ -99,7 +112,10 @@ class Stamina(Method[MaskOptions]):
         o = self.options
 
         def mask_for(rows: int, columns: int) -> parts.MlpMask | parts.FreeMask:
-            common: dict[str, Any] = {"tau": o.tau, "kind": o.mask_kind, "start": o.mask_start, "generator": generator}
+            common: dict[str, Any] = {
+                "tau": o.tau, "kind": o.mask_kind, "start": o.mask_start, "settle": o.mask_settle,
+                "generator": generator,
+            }  # fmt: skip
             if o.mask == "free":
                 return parts.FreeMask(rows, columns, **common)
             return parts.MlpMask(rows, columns, o.rank, given=o.mask_input, **common)
@@ -110,7 +126,7 @@ class Stamina(Method[MaskOptions]):
             return parts.MaskedLowRank(projection, o.rank, mask_for(*projection.weight.shape), generator)
 
         self.adapters = attach(model, adapter)
-        self.changes = parts.entries(model.change(name) for name in self.adapters)
+        self.changes = parts.past_changes((model.change(name) for name in self.adapters), o.forget_form)
         return parts.task_token(model, o, generator)
 
     def penalties(self) -> Mapping[str, Tensor]:

@@ -21,6 +21,10 @@ EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.
 STACK, LAYERS = "tests/harness/backbones/test_batched_adapters.py", "tests/harness/backbones/test_unet_layers.py"
 MISTAKES = "tests/harness/plugins/test_plugin_mistakes.py"
 VERIFY = "stamina-bench verify"
+OPTIMIZATION, BALANCE = "tests/harness/settings/test_optimization.py", "tests/harness/tuning/test_balance.py"
+SETTLED = "tests/methods/test_mask_training.py::test_what_is_folded_was_trained"
+RESUMED = "tests/harness/store/test_checkpoint.py::test_rates_and_masks_go_on_where_they_were"
+CALIBRATE = "tests/harness/tuning/test_calibrate.py::test_a_table_progress_and_what_is_to_be_known"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
 RECIPES, DEFAULTS = "tests/methods/test_recipes.py", "tests/methods/test_paper_defaults.py"
@@ -42,6 +46,22 @@ MUTANTS = (
     Mutant("methods/parts/losses.py", "product.dot(product)", "product.abs().sum()", OPTIMUM),
     Mutant("methods/parts/losses.py", "mask.detach().sign()", "torch.ones_like(mask)", LOSSES),
     Mutant("methods/parts/losses.py", 'if reduction == "sum"', 'if reduction == "mean"', LOSSES),
+    Mutant("methods/parts/losses.py", "(exact / scale)", "exact", LOSSES),
+    Mutant("methods/parts/losses.py", "vector_norm(exact.square())", "vector_norm(exact)", LOSSES),
+    Mutant("harness/tuning/balance.py", "free.penalty / FEATHER", "free.penalty", BALANCE),
+    Mutant("harness/tuning/balance.py", "ended.penalty / weight / unpressed", "ended.penalty / unpressed", BALANCE),
+    Mutant("harness/tuning/calibrate.py", "if alone.get(name, 0.0) > 0 else 2", "", CALIBRATE),
+    # how steps are made of gradients
+    Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),
+    Mutant("harness/settings/optimization.py", "[next(each) for _ in own]).norm()",
+           "[next(each) for _ in own]).max()", OPTIMIZATION),
+    Mutant("harness/settings/optimization.py", "1 - over, ", "1 - over / 2, ", OPTIMIZATION),
+    Mutant("harness/settings/customization/training.py", "loop.step, o.steps)", "0, o.steps)", RESUMED),
+    Mutant("harness/settings/training_loop.py", "stack.progress = self.step / self.total", "stack.progress = 0.0",
+           SETTLED),
+    Mutant("methods/parts/masks.py", "progress >= 1 - self.settle", "False", MASKS),
+    Mutant("methods/parts/masks.py", "apply(logits, torch.zeros_like(logits), tau)",
+           "apply(logits, torch.ones_like(logits), tau)", MASKS),
     # residuals and masks
     Mutant("methods/parts/products.py", "else left @ right", "else left @ right / len(right)", LOSSES),
     Mutant("methods/parts/masks.py", "(drop / keep).log_()", "(drop / keep)", MASKS),

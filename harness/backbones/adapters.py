@@ -68,6 +68,9 @@ class Adapter(nn.Module):
     Subclasses implement `compute`. The residual is computed once a training step, by `refresh`, and reused by the
     forward pass and by the penalties, so that both see the same noise.
 
+    Attributes:
+        progress: The share of the task's steps that are over, in [0, 1), as a training says it before each of them.
+
     Class attributes:
         stackable: whether `compute` works as well for parameters and buffers with a leading dimension, (n, ...) each,
             so that a training may compute n adapters that are alike as one (`harness.backbones.batched_adapters`). What
@@ -80,6 +83,7 @@ class Adapter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.progress = 0.0
         self._residual: Tensor | None = None
         self._projection: tuple[Projection, ...] = ()
         self._joint: tuple[Adapter, int] | None = None  # computed as one of several: in what, and at which place

@@ -29,6 +29,7 @@ class Stack:
     def __init__(self, adapters: Sequence[Adapter]) -> None:
         """`adapters`: alike, attached, on the device. Their parameters become views of the stack's."""
         self.adapters = tuple(adapters)
+        self.progress = 0.0  # see `Adapter`
         self.joint: Adapter = _joined(self.adapters)
         self.projections = tuple(projection for adapter in adapters for projection in adapter._projection)
         # W_{t-1}, (n, D1, D2), as long as these are trained
@@ -45,6 +46,7 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
+        self.joint.progress = self.progress
         self.joint._residual = residual = self.joint.compute()
         self.joint._parts = residual.unbind()  # at once: on the way back each part alone would fill a whole gradient
         for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):

@@ -1,7 +1,8 @@
 """`stamina-bench ...`: parse, call, print. stdout carries data, stderr progress. It alone knows all other rooms."""
 
 # in the order of --help
-from harness.cli import run, plan, resume, cluster, report, compare, export, verify, list, tune, data, cache, doctor  # noqa: F401  isort: skip
+from harness.cli import run, plan, resume, cluster, report, compare, export, verify  # noqa: F401  isort: skip
+from harness.cli import list, tune, calibrate, data, cache, doctor  # noqa: F401  isort: skip
 from harness.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.data.selection import Watch
     from harness.data.skipped_files import Refusals
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext, Step
+    from harness.method import Method
     from harness.spec import Benchmark, Frozen, Options, RunSpec, Task, Tier
 
 METRICS = Path(__file__).parent.parent / "metrics"
@@ -107,6 +108,30 @@ class StepCounts(Protocol):
 
     def flop_of(self, kind: str, recipe: Mapping[str, Any]) -> float:
         """Of a finished step, of which only the recipe is known; 0 where that does not tell."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """How a training ended.
+
+    Attributes:
+        loss: Without penalties, of what was learnt. penalties: their values in the last step, weighted.
+    """
+
+    loss: float
+    penalties: Mapping[str, float]
+
+
+class Rehearsal(Protocol):
+    """Two tasks of a method, trained again and again with other options."""
+
+    def teach(self, number: int, options: Any, before: Any) -> Rehearsed:
+        """Train task 1 with `options`; or task 2, after task 1 with the options `before`.
+
+        Raises:
+            BenchError: a loss is not finite, or a method's code is at fault.
+        """
         ...
 
 
@@ -364,6 +389,26 @@ class Setting(ABC):
     def loss_note(self, options: Any) -> str:
         """What options add to the loss of every method that draws the setting's own batches; empty for nothing."""
         return ""
+
+    def rehearsal(
+        self, plugin: type[Method[Any]], tasks: Sequence[Task], folder: Path, name: str, *, device: str, dtype: str,
+        seed: int,
+    ) -> Rehearsal:  # fmt: skip
+        """For `calibrate`: a backbone and two tasks.
+
+        Args:
+            plugin: The method.
+            tasks: Two.
+            folder: The backbone's.
+            name: What it is called.
+            device: 'cpu' or 'cuda:0'.
+            dtype: Of what is frozen.
+            seed: Of all draws.
+
+        Raises:
+            UsageError: this setting has none.
+        """
+        raise UsageError(f"`calibrate` is not for the setting {self.name}; `stamina-bench tune` chooses weights there.")
 
     def counting_backbone(self, paper: Tier) -> str:
         """Where parameters are counted if nobody says where: the backbone of the paper's tier."""

@@ -30,6 +30,7 @@ from harness.plugins.opened_files import file_notes
 from harness.plugins.settled import changed_notes, growth_notes, own_values
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
+from harness.settings.optimization import clip_by_kind, kinds_of
 from harness.store.checkpoint import Checkpoint, TrainingState
 
 LOGGED = 20  # steps of a training whose losses are kept
@@ -53,7 +54,7 @@ class TrainingLoop:
         generator: Draws what steps look at, and their noise. initial: draws initial values.
         adapters: What `begin_task` attached. stacks: the same, as they are computed.
         module: What `begin_task` returned.
-        step: The step to make next, counted from 0; after a resume not the first.
+        step: The step to make next, counted from 0; after a resume not the first. total: how many there are.
         losses: Step, losses and penalties of the steps that were logged.
     """
 
@@ -105,17 +106,20 @@ class TrainingLoop:
 
     def ready(
         self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, frozen: nn.Module, device: torch.device,
-        checkpoint: Checkpoint | None, *, of: str, rates: str, token: bool, more: Sequence[nn.Module] = (),
+        checkpoint: Checkpoint | None, *, total: int, of: str, rates: str, token: bool,
+        more: Sequence[nn.Module] = (),
     ) -> None:  # fmt: skip
         """Go on from the checkpoint, if there is any of this training, or begin with step 0.
 
         Args:
+            total: How many steps it has.
             frozen: What must not be trained.
             of: Whose training it is, as ' of <v1>'. rates: the options that may be too large.
             token: Whether the module is a custom token. more: What is trained beside adapters and module.
         """
-        self.optimizer, self.scaler, self.checkpoint = optimizer, scaler, checkpoint
+        self.optimizer, self.scaler, self.checkpoint, self.total = optimizer, scaler, checkpoint, total
         self._token = token
+        self.kinds = kinds_of(self.stacks, [self.module, *more])
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
         if any(group["params"] and not group["lr"] > 0 for group in optimizer.param_groups):
             raise PluginError(
@@ -147,27 +151,30 @@ class TrainingLoop:
         """Whether this process makes its first step: hooks are then looked at more closely."""
         return self.step == self.first
 
-    def logged(self, total: int) -> bool:
-        """Whether the losses of the present step are kept, of `total` steps."""
-        return self.step % max(1, total // LOGGED) == 0 or self.step == total - 1
+    @property
+    def logged(self) -> bool:
+        """Whether the losses of the present step are kept."""
+        return self.step % max(1, self.total // LOGGED) == 0 or self.step == self.total - 1
 
     def refresh(self) -> None:
-        """Compute adapters with what they are now."""
+        """Compute adapters with what they are now, at this step."""
         for stack in self.stacks:
+            stack.progress = self.step / self.total
             stack.refresh()
 
     def update(
-        self, name: str, value: Tensor, *, logged: bool, max_grad_norm: float | None = None,
+        self, name: str, value: Tensor, *, max_grad_norm: float | None = None, apart: bool = False,
         more: Mapping[str, float] | None = None,
     ) -> None:  # fmt: skip
         """One step of the optimizer on a loss and the method's penalties.
 
         Args:
             name: What the loss is called. value: it, a scalar.
-            logged: Whether it is kept.
-            max_grad_norm: The joint norm that gradients are clipped to; None for any.
-            more: What is kept beside it.
+            max_grad_norm: What the norm of all gradients is clipped to; None for not at all.
+            apart: Clip each kind of parameter by its own norm instead.
+            more: What is kept beside the loss, if this step is logged.
         """
+        logged = self.logged
         if self.step == 0:
             self._begun = check_residuals(self.adapters)
         penalties = hooks.penalties(self.method, watched=self.is_first)
@@ -180,7 +187,7 @@ class TrainingLoop:
         backward(self.name, self.scaler.scale(loss))
         gather(self.stacks)
         self.checks.note_gradients(logged=logged)
-        self._look_at_gradients(max_grad_norm, logged=logged)
+        self._look_at_gradients(max_grad_norm, apart=apart, logged=logged)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if logged:
@@ -193,11 +200,12 @@ class TrainingLoop:
             facts = {"step": self.step, "losses": self.losses, "seconds": self.seconds}
             self.checkpoint.write(self.state.tensors(), facts)
 
-    def _look_at_gradients(self, max_grad_norm: float | None, *, logged: bool) -> None:
+    def _look_at_gradients(self, max_grad_norm: float | None, *, apart: bool, logged: bool) -> None:
         """Clip them, and see that they are finite; a scaler skips a step with a gradient that is too large for it."""
         if max_grad_norm is not None:
             self.scaler.unscale_(self.optimizer)
-            norm = torch.nn.utils.clip_grad_norm_(self.trained, max_grad_norm, foreach=True)
+            norm = (clip_by_kind(self.kinds, max_grad_norm) if apart
+                    else torch.nn.utils.clip_grad_norm_(self.trained, max_grad_norm, foreach=True))  # fmt: skip
         elif logged and not self.scaler.is_enabled():
             norm = torch.nn.utils.get_total_norm([p.grad for p in self.trained if p.grad is not None], foreach=True)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
-    from methods.parts.losses import entries, forget_loss, sparse_loss
+    from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
     from methods.parts.prompting import orthogonal_start, prefixes, similarity
@@ -23,14 +23,14 @@ __all__ = [
     "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask",
     "MlpToken", "PromptPool", "accumulate", "caption_features", "diagonal_fisher", "entries",
     "everyday_captions", "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token",
-    "orthogonal_start", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
+    "orthogonal_start", "past_changes", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
     "tuned_classes", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
     "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
-    "entries": "losses", "forget_loss": "losses", "sparse_loss": "losses",
+    "entries": "losses", "forget_loss": "losses", "past_changes": "losses", "sparse_loss": "losses",
     "FreeMask": "masks", "MlpMask": "masks", "hard_concrete": "masks",
     "caption_features": "merging", "everyday_captions": "merging", "gram": "merging", "merged": "merging",
     "projector": "merging", "without_repeats": "merging",

@@ -50,5 +50,5 @@ class MaskedLowRank(LowRank):
         self.mask: Tensor = torch.ones(())
 
     def compute(self) -> Tensor:
-        self.mask = self.mask_module()
+        self.mask = self.mask_module(self.progress)
         return product(self.A, self.B) * self.mask

@@ -14,11 +14,27 @@ def entries(matrices: Iterable[Tensor]) -> Tensor:
     return torch.cat([matrix.flatten() for matrix in matrices])
 
 
+def past_changes(changes: Iterable[Tensor], form: Literal["sum", "relative"]) -> Tensor:
+    """What `forget_loss` multiplies residuals by, (entries,), in a task; C is W_{t-1} - W_init, all matrices of it.
+
+    For 'sum' it is C itself, and L_forget is sum (C R)^2 (eq. 3). For 'relative' it is C / sqrt(sum C^4), and L_forget
+    is sum (C R)^2 / sum C^4: 1 for a residual R like the past, however many entries there are and however large they
+    are. At the first task, where C is 0, it is 0.
+    """
+    past = entries(changes)
+    if form == "sum":
+        return past
+    exact = past.double()  # fourth powers of small changes are beyond float32
+    scale = torch.linalg.vector_norm(exact.square()).clamp_min(torch.finfo(torch.float64).tiny)
+    scaled: Tensor = (exact / scale).to(past)
+    return scaled
+
+
 def forget_loss(changes: Tensor, residuals: Iterable[Tensor]) -> Tensor:
     """L_forget (eq. 3): sum over matrices of || |W_{t-1} - W_init| * (A_t B_t [* M_t]) ||_2^2.
 
     Args:
-        changes: `entries` of W_{t-1} - W_init. residuals: this task's, in the same order; one tensor may hold several.
+        changes: `past_changes`. residuals: this task's, in the same order; one tensor may hold several.
 
     Returns:
         A scalar >= 0; 0 at the first task.

@@ -57,30 +57,44 @@ def hard_concrete(logits: Tensor, tau: float, generator: torch.Generator) -> Ten
     return hard
 
 
+def settled_mask(logits: Tensor, tau: float) -> Tensor:
+    """The mask that is folded, m > 0, straight through: the gradient is that of sigmoid(m / tau)."""
+    hard: Tensor = _StraightThrough.apply(logits, torch.zeros_like(logits), tau)
+    return hard
+
+
 class Mask(nn.Module):
     """A mask over a (D1, D2) residual. In training it draws noise; in eval mode it is m > 0, without noise.
 
-    With kind 'sigmoid' (the paper's "ablate Gumbel-softmax") it is sigmoid(m) in both.
+    An entry is kept with probability sigmoid(m) under noise, and always or never without. In the last steps of a task,
+    a share `settle` of them, it trains without noise, so that what is folded is what A, B and the token were fitted to.
+    With kind 'sigmoid' (the paper's "ablate Gumbel-softmax") it is sigmoid(m) throughout.
     """
 
     stackable: ClassVar[bool] = True
 
-    def __init__(self, tau: float, kind: MaskKind, generator: torch.Generator) -> None:
+    def __init__(self, tau: float, kind: MaskKind, generator: torch.Generator, settle: float = 0.0) -> None:
         super().__init__()
-        self.tau, self.kind, self.generator = tau, kind, generator
+        self.tau, self.kind, self.generator, self.settle = tau, kind, generator, settle
 
     def logits(self) -> Tensor:
         """m, (D1, D2), or with as many leading dimensions as the parameters have."""
         raise NotImplementedError
 
-    def forward(self) -> Tensor:
-        """The mask, (D1, D2), entries in {0, 1} (or in (0, 1) for kind 'sigmoid')."""
+    def forward(self, progress: float = 0.0) -> Tensor:
+        """The mask, (D1, D2), entries in {0, 1} (or in (0, 1) for kind 'sigmoid').
+
+        Args:
+            progress: the share of the task's steps that are over, in [0, 1).
+        """
         logits = self.logits()
         if self.kind == "sigmoid":
             return torch.sigmoid(logits)
-        if self.training:
-            return hard_concrete(logits, self.tau, self.generator)
-        return (logits > 0).to(logits)
+        if not self.training:
+            return (logits > 0).to(logits)
+        if progress >= 1 - self.settle:
+            return settled_mask(logits, self.tau)
+        return hard_concrete(logits, self.tau, self.generator)
 
 
 class MlpMask(Mask):
@@ -99,9 +113,9 @@ class MlpMask(Mask):
 
     def __init__(
         self, rows: int, columns: int, rank: int, *, tau: float, kind: MaskKind, given: MaskInput, start: float,
-        generator: torch.Generator,
+        generator: torch.Generator, settle: float = 0.0,
     ) -> None:  # fmt: skip
-        super().__init__(tau, kind, generator)
+        super().__init__(tau, kind, generator, settle)
         self.columns, self.given = columns, given
         # for one-hot inputs the first layer is a table of D2 rows; unit-variance entries keep the logits of order one
         self.weight1 = nn.Parameter(torch.randn(rank, columns, generator=generator))
@@ -124,9 +138,10 @@ class FreeMask(Mask):
     stackable = True
 
     def __init__(
-        self, rows: int, columns: int, *, tau: float, kind: MaskKind, start: float, generator: torch.Generator
-    ) -> None:
-        super().__init__(tau, kind, generator)
+        self, rows: int, columns: int, *, tau: float, kind: MaskKind, start: float, generator: torch.Generator,
+        settle: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(tau, kind, generator, settle)
         self.values = nn.Parameter(start + 0.01 * torch.randn(rows, columns, generator=generator))
 
     def logits(self) -> Tensor:

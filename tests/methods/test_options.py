@@ -71,6 +71,19 @@ def test_the_papers_options() -> None:
     assert (stamina.mask, stamina.mask_kind, stamina.mask_input, stamina.token) == ("mlp", "gumbel", "identity", "mlp")
 
 
+def test_what_goes_with_size_is_set_at_the_paper_tier_and_as_tuned_at_the_mini_tier() -> None:
+    names = ("forget_form", "mask_settle", "adam_eps", "clip_by", "lr_schedule", "warmup")
+    tiers = {tier: StaminaOptions.for_tier(tier) for tier in ("paper", "mini")}
+    found = {tier: tuple(getattr(options, name) for name in names) for tier, options in tiers.items()}
+    assert found["paper"] == ("sum", 0.25, 1e-15, "kind", "constant", 0.0)
+    assert found["mini"] == ("sum", 0.0, 1e-8, "all", "constant", 0.0)
+    assert tiers["paper"].lambda_forget == CLoRAOptions.for_tier("paper").lambda_forget == 1e8
+    assert CLoRAOptions.for_tier("paper").clip_by == "kind"
+    told = StaminaOptions.model_fields["forget_form"].description
+    assert told is not None
+    assert "the default, as" in told
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [("lamda_forget", "lambda_forget"), ("Rank", "rank"), ("step", "steps"), ("mask_kin", "mask_kind")],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
-from methods.parts.losses import entries, forget_loss, sparse_loss
+from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
 from methods.parts.masks import FreeMask
 
 Matrix = list[list[float]]
@@ -65,6 +67,42 @@ def test_forget_loss_on_paper() -> None:
     assert float(forget_loss(-changes, residuals)) == 33
     assert float(forget_loss(2 * changes, residuals)) == 4 * 33
     assert float(forget_loss(changes, [3 * each for each in residuals])) == 9 * 33
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes=SHAPES, seed=st.integers(0, 2**20), size=st.sampled_from([1e-12, 1e-4, 1.0, 1e4]))
+def test_relative_forget_loss_by_loops(shapes: list[tuple[int, int]], seed: int, size: float) -> None:
+    """sum (c r)^2 / sum c^4, over all matrices together."""
+    changes = [size * normal(*shape, seed + i) for i, shape in enumerate(shapes)]
+    residuals = [normal(*shape, seed + 50 + i) for i, shape in enumerate(shapes)]
+    pairs = [
+        (c, r) for one, other in zip(changes, residuals, strict=True)
+        for c, r in zip(one.flatten().tolist(), other.flatten().tolist(), strict=True)
+    ]  # fmt: skip
+    unit = [(c / size, r) for c, r in pairs]  # 1e-12 to the fourth is beyond the loops' own arithmetic
+    expected = sum((c * r) ** 2 for c, r in unit) / sum(c**4 for c, _ in unit) / size**2
+    found = forget_loss(past_changes(changes, "relative"), residuals)
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("copies", [1, 1000])
+@pytest.mark.parametrize("size", [1e-11, 1e-4, 1.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_residual_like_the_past_costs_1_at_every_size(copies: int, size: float, dtype: torch.dtype) -> None:
+    change = (size * normal(4, 6, 1)).to(dtype)
+    found = forget_loss(past_changes([change] * copies, "relative"), [change] * copies)
+    assert float(found) == pytest.approx(1, rel=1e-4 if dtype is torch.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("form", ["sum", "relative"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_first_task_has_no_past_in_either_form(form: Literal["sum", "relative"], dtype: torch.dtype) -> None:
+    residual = normal(3, 4, 0).to(dtype).requires_grad_()
+    found = forget_loss(past_changes([torch.zeros(3, 4, dtype=dtype)], form), [residual])
+    found.backward()
+    assert float(found) == 0
+    assert residual.grad is not None
+    assert not residual.grad.any()
 
 
 def test_forget_loss_is_zero_at_the_first_task_and_pulls_at_nothing() -> None:

@@ -188,6 +188,41 @@ def test_sigmoid_kind_is_soft_without_noise(training: bool) -> None:
     assert mask.weight1.grad is not None
 
 
+# --------------------------------------------------------------------------------------------- the last steps of a task
+
+
+@pytest.mark.parametrize("tau", [0.2, 0.5, 2.0])
+@pytest.mark.parametrize("make", [free_mask, mlp_mask])
+def test_a_settled_mask_is_the_one_that_is_folded(make: Callable[..., FreeMask | MlpMask], tau: float) -> None:
+    mask = make()
+    mask.double()
+    mask.tau, mask.settle = tau, 0.25
+    before = mask.generator.get_state()
+    settled = mask(0.75)
+    assert torch.equal(mask.generator.get_state(), before)
+    assert torch.equal(settled, mask.eval()())
+    upstream = torch.randn(settled.shape, generator=generator(9), dtype=torch.float64)
+    logits = mask.logits().detach().requires_grad_()
+    (gradient,) = torch.autograd.grad((masks.settled_mask(logits, tau) * upstream).sum(), logits)
+    expected = [
+        [u * exp(-m / tau) / (1 + exp(-m / tau)) ** 2 / tau for m, u in zip(row, up, strict=True)]
+        for row, up in zip(logits.tolist(), upstream.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("settle", "steps"), [(0.0, 12), (0.25, 9), (0.5, 6), (1.0, 0)])
+def test_noise_is_drawn_until_the_share_that_settles(settle: float, steps: int) -> None:
+    mask = free_mask()
+    mask.settle = settle
+    drawn = 0
+    for step in range(12):
+        before = mask.generator.get_state()
+        mask(step / 12)
+        drawn += not torch.equal(mask.generator.get_state(), before)
+    assert drawn == steps
+
+
 def test_every_parameter_gets_a_gradient_through_the_hard_mask() -> None:
     mask = mlp_mask()
     mask().sum().backward()

@@ -16,6 +16,7 @@ from harness.method import Method
 from harness.seeds import derive_seed
 from harness.settings.classification.epochs import steps_an_epoch
 from harness.settings.classification.task_data import ClassLesson, Head
+from harness.settings.optimization import set_rates
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.store.checkpoint import Checkpoint
 
@@ -74,22 +75,22 @@ def _train_classes(
     inner = list(dict.fromkeys(p for m in (*loop.stacks, module) for p in m.parameters() if p.requires_grad))
     rates = (o.learning_rate, o.head_learning_rate or o.learning_rate)
     groups = [
-        {"params": params, "lr": rate, "first": rate}
+        {"params": params, "lr": rate}
         for params, rate in zip((inner, list(head.parameters())), rates, strict=True)
         if params
     ]
-    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), fused=True)
+    optimizer = torch.optim.Adam(groups, betas=(0.9, 0.999), eps=o.adam_eps, fused=True)
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
-    loop.ready(
-        optimizer, scaler, model.vit, model.device, checkpoint, of="", rates="learning_rate", token=False, more=[head]
-    )
     labels = lesson.pixels.labels("train")
     total = steps_an_epoch(len(labels), o.batch_size, o.drop_last) * o.epochs
+    loop.ready(
+        optimizer, scaler, model.vit, model.device, checkpoint, total=total, of="", rates="learning_rate", token=False,
+        more=[head],
+    )  # fmt: skip
     step = 0
     for epoch in range(o.epochs):
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "epoch", concept, epoch))
-        for group in optimizer.param_groups:
-            group["lr"] = group["first"] * rate_at(epoch, o.epochs)
+        set_rates(optimizer, rate_at(epoch, o.epochs))
         for rows in lesson.batches(o.batch_size, shuffle, drop_last=o.drop_last):
             step += 1
             if step <= loop.step:  # made before the run was resumed
@@ -97,7 +98,7 @@ def _train_classes(
             loop.refresh()
             images = lesson.pixels.training(rows, loop.generator).to(model.device)
             entropy = head(model.features(images), labels[rows].to(model.device))
-            loop.update("ce", entropy, logged=loop.logged(total), more={"rate": optimizer.param_groups[0]["lr"]})
+            loop.update("ce", entropy, more={"rate": optimizer.param_groups[0]["lr"]})
     measures, notes = loop.finish()
     trained = sum(p.numel() for p in inner)
     model.fold()

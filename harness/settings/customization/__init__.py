@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import UsageError
-from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts, StepKind
+from harness.settings.base import METRICS, Given, ModelPart, Rehearsal, Setting, StepCounts, StepKind
 from harness.spec import MethodOptions, Sampling
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.data.selection import Watch
     from harness.data.skipped_files import Refusals
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext
+    from harness.method import Method
     from harness.settings.presentation import Presentation
     from harness.spec import Benchmark, RunSpec, Task, Tier
 
@@ -186,6 +187,15 @@ class Customization(Setting):
     def loss_note(self, options: Any) -> str:
         """What class images add."""
         return "; L_SD: of own images + prior_weight x of class images" if options.prior_images else ""
+
+    def rehearsal(
+        self, plugin: type[Method[Any]], tasks: Sequence[Task], folder: Path, name: str, *, device: str, dtype: str,
+        seed: int,
+    ) -> Rehearsal:  # fmt: skip
+        """See `harness.settings.customization.rehearsal`."""
+        from harness.settings.customization.rehearsal import Rehearsal as Rehearsing
+
+        return Rehearsing(plugin, tasks, folder, name, device=device, dtype=dtype, seed=seed)
 
     def counting_backbone(self, paper: Tier) -> str:
         """The paper's, by its short name: its true architecture needs no weights."""

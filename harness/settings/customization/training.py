@@ -15,6 +15,7 @@ from harness.method import Method
 from harness.plugins import hooks
 from harness.plugins.batches import BatchWatch, token_notes
 from harness.settings.customization.task_data import Lesson
+from harness.settings.optimization import adamw, rate_share, set_rates
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.spec import MethodOptions
 from harness.store.checkpoint import Checkpoint
@@ -62,17 +63,15 @@ def _train_task(
     before = model.weights()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
     module = loop.begin(model, model.device, frozen)
-    groups = [
-        # once each, though adapters may share one
-        {"params": list(dict.fromkeys(p for s in loop.stacks for p in s.parameters())), "lr": o.learning_rate},
-        {"params": list(module.parameters()), "lr": o.token_learning_rate},
-    ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=o.weight_decay, fused=True)
+    optimizer = adamw(loop.stacks, module, o)
     # gradients that pass through float16 vanish unless the loss is scaled up; bfloat16 has float32's range
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
     trained_count = count_trained(model, module)
     rates = "learning_rate or token_learning_rate"
-    loop.ready(optimizer, scaler, frozen, model.device, checkpoint, of=f" of {lesson.token}", rates=rates, token=True)
+    loop.ready(
+        optimizer, scaler, frozen, model.device, checkpoint, total=o.steps, of=f" of {lesson.token}", rates=rates,
+        token=True,
+    )  # fmt: skip
 
     odd: list[str] = []
 
@@ -88,7 +87,7 @@ def _train_task(
     # those of `Method`, and of built-in methods, are known
     watch = BatchWatch(method, lesson) if own_batch and type(method).__module__.partition(".")[0] != "methods" else None
     while loop.step < o.steps:
-        logged = loop.logged(o.steps)
+        set_rates(optimizer, rate_share(o.lr_schedule, o.warmup, loop.step, o.steps))
         adapt()
         values = loop.checks.values(watched=loop.is_first) if own_batch else []
         batch = hooks.batch(method, lesson, loop.generator, watched=loop.is_first)
@@ -98,7 +97,8 @@ def _train_task(
         if own_batch and loop.checks.changed(values):
             gather(loop.stacks)
             adapt()
-        loop.update("sd", lesson.loss(batch, loop.generator), logged=logged, max_grad_norm=o.max_grad_norm)
+        sd = lesson.loss(batch, loop.generator)
+        loop.update("sd", sd, max_grad_norm=o.max_grad_norm, apart=o.clip_by == "kind")
     measures, notes = loop.finish()
     with torch.no_grad():
         embedding = module().detach().clone()

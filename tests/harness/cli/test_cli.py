@@ -81,7 +81,7 @@ def test_help_answers_without_torch() -> None:
     commands = [
         [], ["run"], ["resume"], ["score"], ["report"], ["compare"], ["list"], ["show"], ["params"], ["tune"],
         ["cache"], ["cache", "info"], ["cache", "verify"], ["cache", "prune"], ["doctor"], ["data", "prepare"],
-        ["verify"], ["export"],
+        ["verify"], ["export"], ["calibrate"],
     ]  # fmt: skip
     code = (
         "import sys; from harness.cli import app\n"

@@ -45,11 +45,11 @@ def lesson(model: TextToImage, break_at: int | None = None) -> Lesson:
 
 def teach(
     name: str, source: Path, memory: Mapping[str, Tensor] | None = None, checkpoint: Checkpoint | None = None,
-    break_at: int | None = None,
+    break_at: int | None = None, **changes: Any,
 ) -> tuple[TrainedTask, dict[str, Tensor]]:  # fmt: skip
     model = TextToImage.load(str(source), torch.device("cpu"), torch.float32)
     plugin = registry.methods().get(name)
-    method = plugin(plugin.options_class.for_tier("mini", {"steps": STEPS, "batch_size": 2}))
+    method = plugin(plugin.options_class.for_tier("mini", {"steps": STEPS, "batch_size": 2, **changes}))
     method.memory = memory or {}
     done = train_task(method, lesson(model, break_at), 3, "concept", checkpoint)
     return done, model.weights()
@@ -77,6 +77,24 @@ def test_a_training_resumed_inside_a_task_equals_the_whole(name: str, tiny_model
     assert torch.equal(ended.token, whole.token)
     assert all(torch.equal(again[key], weights[key]) for key in weights)
     assert ended.losses == whole.losses
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_rates_and_masks_go_on_where_they_were(schedule: str, tiny_models: Path, tmp_path: Path) -> None:
+    """Neither the rate of a step nor whether its mask is settled depends on what this process did before."""
+    source, path = tiny_models / "sd", tmp_path / "a.safetensors"
+    changes = {"lr_schedule": schedule, "warmup": 0.34, "mask_settle": 0.34, "adam_eps": 1e-15, "clip_by": "kind"}
+    whole, weights = teach("stamina", source, **changes)
+    for break_at in (1, 3, 5):
+        with pytest.raises(Broken):
+            teach("stamina", source, None, Checkpoint(path, every_s=0.0), break_at, **changes)
+        resumed, again = teach("stamina", source, None, Checkpoint(path, every_s=0.0), STEPS - break_at, **changes)
+        assert resumed.losses == whole.losses
+        assert all(torch.equal(again[key], weights[key]) for key in weights)
+        path.unlink()
+    for option, plain in (("lr_schedule", "constant"), ("warmup", 0.0), ("mask_settle", 0.0)):
+        _, others = teach("stamina", source, **{**changes, option: plain})
+        assert not all(torch.equal(others[key], weights[key]) for key in weights), option
 
 
 def test_a_loss_that_runs_away_stops_the_task(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

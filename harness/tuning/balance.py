@@ -1,0 +1,95 @@
+"""At which weight a penalty equals the loss that it joins: a search over trainings. Pure, and free of torch.
+
+A training with weight w ends with a penalty P(w) = w L(w) and a loss, and what is sought is r(w) = P(w) / loss = 1. L
+falls as w grows, for the penalty is what w presses down. Hence loss / L(v), for any v below the smallest solution, lies
+below it, too: from a weight that presses nothing the search climbs towards the solution, and cannot pass over it by
+such a step. r itself need not grow: where each w's optimum is reached, it rises to at most a quarter of what the
+penalised change gains, and falls again. The solution, if any, then lies far beyond: where an optimizer's jitter, which
+no weight presses down, is all that is left of what is penalised. So each trial says what is left, L(w) / L(0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+FEATHER = 1e-20  # a weight that presses nothing, and leaves the penalty's value to be read
+NEAR = math.sqrt(2)  # r in [1 / NEAR, NEAR] is equal: a training with that weight stays within a factor 2
+STEP, LEAP = 4.0, 100.0  # the least and the most that a weight is raised by at once
+REACH = 1e9  # beyond the first guess by so much, nothing is looked for
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a training ended: its loss, and one penalty, weighted."""
+
+    loss: float
+    penalty: float
+
+    @property
+    def share(self) -> float:
+        """r: the penalty over the loss."""
+        return self.penalty / self.loss
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training with a weight: r, and what was left of the penalty's unweighted value, L(w) / L(0)."""
+
+    weight: float
+    share: float
+    left: float
+
+
+@dataclass
+class Balance:
+    """What the search found.
+
+    chosen: the trial of the smallest weight found at which the penalty is near the loss, None where there is none; then
+    reason says why. trials: all, in order.
+    """
+
+    chosen: Trial | None = None
+    trials: list[Trial] = field(default_factory=list)
+    reason: str = ""
+
+
+def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
+    """Search from below; a crossing that was stepped over is closed in on by halving its logarithm.
+
+    Args:
+        train: a training with a weight. trainings: how many there are at most, the one that presses nothing included.
+    """
+    free = train(FEATHER)
+    found = Balance()
+    if free.penalty <= 0:
+        found.reason = "it is 0 at the end of the training"
+        return found
+    unpressed = free.penalty / FEATHER
+    first = weight = free.loss / unpressed
+    low, high = 0.0, math.inf
+    for _ in range(trainings - 1):
+        ended = train(weight)
+        share = ended.share
+        found.trials.append(Trial(weight, share, ended.penalty / weight / unpressed))
+        if 1 / NEAR <= share <= NEAR:
+            found.chosen = found.trials[-1]
+            return found
+        if share < 1:
+            low = weight
+        else:
+            high = weight
+        if high < math.inf:
+            weight = math.sqrt(low * high) if low else high / STEP
+        else:
+            weight *= min(max(1 / share, STEP) if share > 0 else LEAP, LEAP)
+        if weight > first * REACH:
+            break
+    best = max(found.trials, key=lambda trial: -abs(math.log(max(trial.share, 1e-300))))
+    near = f"{best.share:.2g} of the loss, at {best.weight:.3g}"
+    if high == math.inf:
+        found.reason = f"it was at most {near}, as a larger weight presses down what it weighs"
+    else:
+        found.reason = f"{len(found.trials)} trainings came no nearer than {near}"
+    return found

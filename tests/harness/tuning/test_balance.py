@@ -1,0 +1,101 @@
+"""The search for a weight at which a penalty equals the loss, on trainings whose ends are known in closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.tuning.balance import FEATHER, NEAR, Ended, balance
+
+
+def quadratic(curvature: float, wish: float, change: float, floor: float, jitter: float = 0.0) -> Callable[..., Ended]:
+    """A residual R of which the loss wants `wish`, and the penalty w (c R)^2 wants 0: R = h T / (h + 2 w c^2).
+
+    floor: what is left of the loss at R = T. jitter: the size below which an optimizer cannot press R.
+    """
+
+    def train(weight: float) -> Ended:
+        residual = max(curvature * wish / (curvature + 2 * weight * change**2), jitter)
+        loss = floor + 0.5 * curvature * (residual - wish) ** 2
+        return Ended(loss, weight * (change * residual) ** 2)
+
+    return train
+
+
+@given(
+    curvature=st.floats(1e-3, 1e3), wish=st.floats(1e-3, 10), change=st.floats(1e-5, 10),
+    share=st.floats(1e-3, 0.05),
+)  # fmt: skip
+def test_what_is_found_balances(curvature: float, wish: float, change: float, share: float) -> None:
+    train = quadratic(curvature, wish, change, floor=share * 0.5 * curvature * wish**2)
+    found = balance(train)
+    assert found.chosen is not None
+    ended = train(found.chosen.weight)
+    assert 1 / NEAR <= ended.penalty / ended.loss <= NEAR
+    assert found.chosen.share == ended.penalty / ended.loss
+    residual = math.sqrt(ended.penalty / found.chosen.weight) / change
+    assert found.chosen.left == pytest.approx((residual / wish) ** 2, rel=1e-3)
+
+
+def test_of_two_solutions_the_smaller_is_found() -> None:
+    """R^2 falls as 1 / w^2, so that the penalty rises, and falls again beyond h / (2 c^2)."""
+    train = quadratic(1.0, 1.0, 1.0, floor=1e-3)
+    found = balance(train)
+    assert found.chosen is not None
+    assert found.chosen.weight < 0.5
+
+
+def test_no_solution_is_said() -> None:
+    """The penalty is a quarter of what is gained at most; where the loss keeps ten times that, none equals it."""
+    found = balance(quadratic(1.0, 1.0, 1.0, floor=5.0))
+    assert found.chosen is None
+    assert "at most" in found.reason
+    assert all(trial.share < 0.03 for trial in found.trials)
+
+
+def test_a_solution_beyond_the_dip_is_found() -> None:
+    """An optimizer's jitter keeps the residual from vanishing, and the penalty grows again."""
+    train = quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01)
+    found = balance(train, trainings=16)
+    assert found.chosen is not None
+    assert found.chosen.weight > 1e3
+    assert found.chosen.left == pytest.approx(1e-4)
+    assert 1 / NEAR <= train(found.chosen.weight).share <= NEAR
+
+
+def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:
+    calls: list[float] = []
+
+    def train(weight: float) -> Ended:
+        calls.append(weight)
+        return Ended(0.1, 0.0)
+
+    found = balance(train)
+    assert (found.chosen, calls) == (None, [FEATHER])
+    assert "0 at the end" in found.reason
+
+
+def test_a_training_that_diverges_counts_as_too_large_a_weight() -> None:
+    def train(weight: float) -> Ended:
+        return Ended(0.1, math.inf) if weight > 5 else Ended(0.1, weight * 0.02 / (1 + weight))
+
+    found = balance(train)
+    assert found.chosen is None
+    assert "came no nearer" in found.reason
+
+
+@pytest.mark.parametrize("trainings", [2, 5, 12])
+def test_no_more_trainings_than_asked_for(trainings: int) -> None:
+    calls: list[float] = []
+    train = quadratic(1.0, 1.0, 1.0, floor=5.0)
+
+    def counted(weight: float) -> Ended:
+        calls.append(weight)
+        return train(weight)
+
+    balance(counted, trainings)
+    assert len(calls) <= trainings
