@@ -255,7 +255,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
         "extractor": f"open_clip image tower '{extractor_label(w['extractor'])}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
-        "images": f"{_real_counts([len(x) for x in real])}, {s.images} generated per task",
+        "images": f"{_real_counts([len(x) for x in real], w['trained_on'])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
     if context.cautions:
@@ -264,8 +264,17 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 
 
-def _real_counts(counts: Sequence[int]) -> str:
-    """How many real images the tasks have: the user's own concepts may differ."""
-    if len(set(counts)) == 1:
-        return f"{counts[0]} real (task 1)"
-    return f"{min(counts)} to {max(counts)} real"
+def _real_counts(counts: Sequence[int], trained_on: Sequence[int] = ()) -> str:
+    """How many real images the tasks have: the user's own concepts may differ.
+
+    Args:
+        counts: of the tasks, the images measured against. trained_on: where these are held out, the training images.
+    """
+    if trained_on:
+        return f"{_range(counts)} real, held out ({_range(trained_on)} others trained on)"
+    return f"{_range(counts)} real (task 1)" if len(set(counts)) == 1 else f"{_range(counts)} real"
+
+
+def _range(counts: Sequence[int]) -> str:
+    """'16', or '12 to 16'."""
+    return f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
