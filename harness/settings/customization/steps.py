@@ -32,12 +32,14 @@ from harness.metrics.scores import (
     matrix_figures,
     training_figures,
 )
+from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
 from harness.plugins.opened_files import file_notes
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
+from harness.settings.presentation import VARIANTS
 from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
 from harness.spec import Sampling, Task
 from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
@@ -242,6 +244,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         *learned_figures(real, just),
         *forgetting_figures(just, final),
         *floor_figures(real, [read(key, "reconstructed") for key in w["real"]]),
+        *variant_figures(real, just, final),
         *training_figures(trainings, unet_parameters),
     ]
     if w["full_matrix"]:
@@ -251,6 +254,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
+        VARIANTS: protocol_text(),
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
         "extractor": f"open_clip image tower '{extractor_label(w['extractor'])}' (dimension {real[0].shape[1]})",
