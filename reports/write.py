@@ -42,9 +42,10 @@ def write_report(
     Returns:
         The files written. Texts: tables, kernels (the scores by other kernels), paper (the paper's tables with both
         figures) and statistics (paired differences; spread over task orders), as .tex and .md where the cells allow
-        them; macros.tex (a macro for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see `reports.figures`, as .png and
-        .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see `reports.page`, which shows figures/*.png
-        and so brings them along. With grids or the page, attribution/: whom real photographs are owed to.
+        them; macros.tex (a macro for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see
+        `reports.figures`, as .png and .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see
+        `reports.page`, which shows figures/*.png and so brings them along. With grids or the page, attribution/: whom
+        real photographs are owed to.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.

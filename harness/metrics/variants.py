@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from harness.metrics.mmd import DEGREE, Array
 from harness.metrics.scores import SCALE, Figure
 
+Stack = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -41,15 +43,17 @@ class Kernel:
         inner = f"({inner} + {self.offset:g})" if self.offset else f"({inner})"
         return f"{inner}^{DEGREE}, features {'of norm 1' if self.unit else 'not normalised'}"
 
-    def mean(self, products: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64], width: int) -> float:
-        """The mean of k over all pairs.
+    def mean(self, products: Stack, x: Stack, y: Stack, width: int) -> NDArray[np.float64]:
+        """The mean of k over all pairs, (t,).
 
         Args:
-            products: (n, m) inner products. x, y: (n,) and (m,), the features' norms. width: d.
+            products: (t, n, m) inner products. x, y: (t, n) and (t, m), the features' norms. width: d.
         """
-        inner = products / (x[:, None] * y[None, :]) if self.unit else products
+        inner = products / (x[:, :, None] * y[:, None, :]) if self.unit else products
         value = inner / (self.scale or width) + self.offset
-        return float((value * value * value).mean())  # a third power, as DEGREE says; `**` takes ten times as long
+        # a third power, as DEGREE says; `**` takes ten times as long
+        mean: NDArray[np.float64] = (value * value * value).mean(axis=(1, 2))
+        return mean
 
 
 KERNELS: Final = (
@@ -65,38 +69,40 @@ def protocol_text() -> str:
 
 
 @dataclass(frozen=True)
-class _Set:
-    """One set of features, (n, d) float64, with what all comparisons share: the mean of k over its own pairs."""
+class _Sets:
+    """Sets of equal size, (t, n, d), with what all comparisons share: the mean of k over each one's own pairs, (t,)."""
 
-    features: NDArray[np.float64]
-    norms: NDArray[np.float64]
-    own: Mapping[str, float]
+    features: Stack
+    norms: Stack
+    own: Mapping[str, NDArray[np.float64]]
 
     @classmethod
-    def of(cls, features: Array) -> _Set:
-        """Of (n, d) features; a feature that is 0 counts as of norm 1."""
-        copy = np.array(features, np.float64, order="C")
-        products = _inner(copy, copy)
-        norms = np.sqrt(np.diagonal(products))
-        norms[norms == 0] = 1.0
-        own = {kernel.name: kernel.mean(products, norms, norms, copy.shape[1]) for kernel in KERNELS}
-        return cls(copy, norms, own)
+    def of(cls, sets: Sequence[Array]) -> _Sets:
+        """Of t arrays of shape (n, d); a feature that is 0 counts as of norm 1."""
+        features = np.stack(sets).astype(np.float64)
+        products = _inner(features, features)
+        norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
+        norms = np.where(norms > 0, norms, 1.0)
+        own = {kernel.name: kernel.mean(products, norms, norms, features.shape[2]) for kernel in KERNELS}
+        return cls(features, norms, own)
+
+    def compared(self, other: _Sets) -> dict[str, NDArray[np.float64]]:
+        """Variant -> MMD^2 between each set and the other's of the same place, (t,)."""
+        width = self.features.shape[2]
+        if width != other.features.shape[2]:
+            raise ValueError(f"features differ in width: {width} and {other.features.shape[2]}")
+        products = _inner(self.features, other.features)
+        return {
+            kernel.name: self.own[kernel.name]
+            + other.own[kernel.name]
+            - 2 * kernel.mean(products, self.norms, other.norms, width)
+            for kernel in KERNELS
+        }
 
 
-def _inner(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inner(x: Stack, y: Stack) -> Stack:
     # a copy, as in `mmd.polynomial_kernel`: equal sets must give exactly 0
-    return x @ np.array(y, np.float64, order="C").T
-
-
-def _between(x: _Set, y: _Set) -> dict[str, float]:
-    width = x.features.shape[1]
-    if width != y.features.shape[1]:
-        raise ValueError(f"features differ in width: {width} and {y.features.shape[1]}")
-    products = _inner(x.features, y.features)
-    return {
-        kernel.name: x.own[kernel.name] + y.own[kernel.name] - 2 * kernel.mean(products, x.norms, y.norms, width)
-        for kernel in KERNELS
-    }
+    return np.matmul(x, y.copy().transpose(0, 2, 1))
 
 
 def mmd_variants(x: Array, y: Array) -> Mapping[str, float]:
@@ -105,7 +111,7 @@ def mmd_variants(x: Array, y: Array) -> Mapping[str, float]:
     Raises:
         ValueError: unequal widths.
     """
-    return _between(_Set.of(x), _Set.of(y))
+    return {name: float(found[0]) for name, found in _Sets.of([x]).compared(_Sets.of([y])).items()}
 
 
 def variant_figures(real: Sequence[Array], just: Sequence[Array], final: Sequence[Array]) -> list[Figure]:
@@ -115,12 +121,18 @@ def variant_figures(real: Sequence[Array], just: Sequence[Array], final: Sequenc
         real, just, final: per task, (n, d) features of the real images, and of those generated just after the task and
             after the last one.
     """
-    ends = list(map(_Set.of, final))
-    accuracy = [_between(_Set.of(x), end) for x, end in zip(real, ends, strict=True)]
-    forgetting = [_between(_Set.of(x), end) for x, end in zip(just[:-1], ends[:-1], strict=True)]
+    shapes = [(len(x), len(y), len(z)) for x, y, z in zip(real, just, final, strict=True)]
+    places = range(len(shapes))
+    accuracy, forgetting = np.zeros((2, len(KERNELS), len(shapes)))
+    for shape in dict.fromkeys(shapes):  # together what is of equal size: a task alone is mostly calls
+        own = [place for place in places if shapes[place] == shape]
+        ends = _Sets.of([final[place] for place in own])
+        for table, begins in ((accuracy, real), (forgetting, just)):
+            found = _Sets.of([begins[place] for place in own]).compared(ends)
+            table[:, own] = [found[kernel.name] for kernel in KERNELS]
     figures: list[Figure] = []
-    for metric, found in (("a_mmd", accuracy), ("f_mmd", forgetting)):
-        for kernel in KERNELS:
-            value = float(np.mean([one[kernel.name] for one in found])) * SCALE if found else 0.0
-            figures.append(Figure(f"{metric}.{kernel.name}", value, len(found), "1e-3"))
+    for metric, table in (("a_mmd", accuracy), ("f_mmd", forgetting[:, :-1])):  # the last task forgets nothing
+        for kernel, row in zip(KERNELS, table, strict=True):
+            value = float(row.mean()) * SCALE if len(row) else 0.0
+            figures.append(Figure(f"{metric}.{kernel.name}", value, len(row), "1e-3"))
     return figures
