@@ -102,7 +102,8 @@ class _Sets:
 
 def _inner(x: Stack, y: Stack) -> Stack:
     # a copy, as in `mmd.polynomial_kernel`: equal sets must give exactly 0
-    return np.matmul(x, y.copy().transpose(0, 2, 1))
+    products: Stack = np.matmul(x, y.copy().transpose(0, 2, 1))
+    return products
 
 
 def mmd_variants(x: Array, y: Array) -> Mapping[str, float]:
