@@ -119,12 +119,21 @@ def notebook(session: nox.Session) -> None:
 def torture(session: nox.Session) -> None:
     """Kills, damage, full disks and two runs at once, at random: every store must equal the undisturbed one.
 
-    Then the tests that the suite leaves out for their time, marked `thorough`: `pytest -m thorough`. What the suite
-    does of the faults is `-- --kills 1 --damage 2 --fills 1 --twins 1 --steps 8 --methods stamina`.
+    Then the tests that the suite leaves out for their time, marked `thorough`: `pytest -m thorough`; and those of
+    properties on ten times as many examples. What the suite does of the faults is
+    `-- --kills 1 --damage 2 --fills 1 --twins 1 --steps 8 --methods stamina`.
     """
     session.install(*INSTALL, ".[test]")
     session.run("python", "tests/support/torture.py", *session.posargs)
     session.run("pytest", "-m", "thorough")
+    session.run("pytest", "-m", "hypothesis", "--hypothesis-profile", "deep")
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """The regression check with all seeds of the baseline; CI's own checks the first two."""
+    session.install(*INSTALL, ".")
+    session.run("stamina-bench", "verify", "--self-test", "-o", session.create_tmp(), *session.posargs)
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from pathlib import Path
 
@@ -16,8 +17,19 @@ from harness.spec import Sampling, Tier
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+gc.disable()  # until all is imported, which makes a million objects that stay
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now is not looked through again at every collection of garbage."""
+    gc.freeze()
+    gc.enable()
+
+
 # how fast the machine is shall not decide whether a test passes
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("patient", max_examples=30, **PATIENT)
+settings.register_profile("deep", max_examples=300, **PATIENT)  # of `nox -s torture`
 settings.load_profile("patient")
 
 

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
 
+def ddim_of(scheduler: Any) -> Any:
+    """DDIM with the noise of a pipeline's own scheduler: Stable Diffusion 1.x ships PNDM, which ignores eta."""
+    from diffusers import DDIMScheduler
+
+    # what Stable Diffusion's own DDIM configuration says; other schedulers' lack it, and the defaults clip latents
+    usual = {"set_alpha_to_one": False, "steps_offset": 1}
+    # without the private names, by which diffusers would give DDIM's defaults for what is its own class's default
+    own = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
+    return DDIMScheduler.from_config({**usual, **own}, clip_sample=False)
+
+
 class TextToImage:
     """Wraps a `StableDiffusionPipeline` (the embedded folder, any other folder, or a hub id), frozen throughout.
 
@@ -37,18 +48,12 @@ class TextToImage:
     def __init__(
         self, pipeline: StableDiffusionPipeline, device: torch.device, dtype: torch.dtype, *, compiled: bool = False
     ) -> None:
-        from diffusers import DDIMScheduler
-
         from harness.backbones.attention import make_lean
 
         self.pipeline = pipeline
         self.device, self.dtype, self.compiled = device, dtype, compiled
         pipeline.set_progress_bar_config(disable=True)
-        # set DDIM explicitly: Stable Diffusion 1.x ships PNDM, which ignores eta
-        config = dict(pipeline.scheduler.config)
-        # what Stable Diffusion's own DDIM configuration says; other schedulers' lack it, and the defaults clip latents
-        usual = {"set_alpha_to_one": False, "steps_offset": 1}
-        pipeline.scheduler = DDIMScheduler.from_config({**usual, **config}, clip_sample=False)
+        pipeline.scheduler = ddim_of(pipeline.scheduler)
         self.unet = cast(nn.Module, pipeline.unet)
         self.vae = cast(nn.Module, pipeline.vae)
         self.text_encoder = cast(nn.Module, pipeline.text_encoder)

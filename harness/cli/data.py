@@ -379,6 +379,7 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
     """What was prepared, under which terms, and what to do with it."""
     from harness.data.category_words import FROM_NAME, Category, told, words_of_name
     from harness.data.manifest import VARIABLE, data_folder
+    from harness.data.placeholder_words import empty_words
     from harness.data.skipped_files import first_ones
 
     small = sum(min(photo.width, photo.height) < 512 for task in manifest.tasks for photo in task.images)
@@ -392,7 +393,8 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
         note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
     words = [(task.name, Category(task.category, FROM_NAME, words_of_name(task.name)[1])) for task in manifest.tasks]
     of_names = [(name, one) for name, one in words if one.words == words_of_name(name)[0]]
-    for line in told(of_names, "concept", "comes from --category or --category-column"):
+    option = "--category or --category-column"
+    for line in (*told(of_names, "concept", f"comes from {option}"), *empty_words(of_names, "concept", option)):
         note(line)
     if data_folder(folder).resolve() != data_folder().resolve():
         note(f"`run` finds it with {VARIABLE}={data_folder(folder)}.")

@@ -38,7 +38,10 @@ def verify_command(
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --update: only the first N tasks (default 2).", show_default=False)
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="With --update: two run seeds or more (default 0 to 4).")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="The baseline's first seeds, such as 0,1. With --update: two or more (default 0 to 4)."),
+    ] = None,
     tier: Annotated[str | None, typer.Option(help="With --update: scale (default mini).")] = None,
     changes: Annotated[
         list[str] | None,
@@ -67,7 +70,7 @@ def verify_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
     """Run a small subset and compare it with a baseline: exit code 3 if a figure is worse beyond its tolerance."""
-    from harness.regression.baseline import read_baseline
+    from harness.regression.baseline import first_seeds, read_baseline
 
     given = {
         "--benchmark": benchmark, "--methods": methods, "--limit": limit, "--seeds": seeds, "--tier": tier,
@@ -85,9 +88,11 @@ def verify_command(
         _update(against, old, subset, prepared, quiet=quiet, as_json=as_json, self_test=self_test)
         return
     for option, value in given.items():
-        if value is not None:
+        if value is not None and option != "--seeds":
             raise UsageError(f"{option} goes with --update; else what to run stands in the baseline, {against}.")
     baseline = read_baseline(against)
+    if seeds is not None:
+        baseline = first_seeds(baseline, parse_seeds(seeds))
     if device == "auto":
         settings["device"] = baseline.conditions.device
     if junit is not None:

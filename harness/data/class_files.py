@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from harness.data.class_tasks import ClassImages, ClassTask, Split
 from harness.data.images.decoding_versions import image_key
+from harness.data.masks import Toned
 from harness.errors import UsageError
 from harness.seeds import derive_seed
 
@@ -39,7 +40,8 @@ class ClassFile:
     """An image's file as it was when it was listed: absolute path, hash and size of its bytes, modification time.
 
     decoding: the version of the decoding since which it is shown as now; None: not looked up. notes: what its owner
-    should know of it, in sentences. thumbnail: that of `Examined`; empty if it was not looked at.
+    should know of it, in sentences. thumbnail: that of `Examined`; empty if it was not looked at. toned: its stored
+    size and tones, if it was looked at.
     """
 
     path: str
@@ -49,6 +51,7 @@ class ClassFile:
     decoding: int | None = 1
     notes: tuple[str, ...] = field(default=(), compare=False)
     thumbnail: bytes = field(default=b"", compare=False, repr=False)
+    toned: Toned | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -214,8 +217,9 @@ def examine(path: Path, min_side: int | None = None) -> ClassFile:
             found = examine_image(io.BytesIO(data), path, least)
             digest = _remember(place, seen, data)
             file = ClassFile(
-                place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail
-            )
+                place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail,
+                Toned((found.width, found.height), found.tones),
+            )  # fmt: skip
             known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist or is a broken link; restore or remove it.") from error

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
+from harness.data.class_copies import copies, look_alikes
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import alike_names, benchmark_name, plurals
-from harness.data.duplicates import Again, across, again_inside, original_first
+from harness.data.duplicates import Again
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
+from harness.data.masks import Toned, masks_said
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
     Refusals,
@@ -54,7 +56,7 @@ class ClassReading:
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
     split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used. again:
-    files that hold one picture, by what is wrong with that.
+    files that hold one picture, by what is wrong with that. alike: the same of files that look the same.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -67,6 +69,7 @@ class ClassReading:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     again: tuple[Again, ...] = ()
+    alike: tuple[Again, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -78,12 +81,12 @@ class ClassReading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: the notes, and the remarks on single images."""
-        return [*self.notes, *(one.sentence for one in self.again), *self.remarks]
+        return [*self.notes, *(one.sentence for one in (*self.again, *self.alike)), *self.remarks]
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What a reader of the figures must know, in whole sentences."""
-        return tuple(one.caution for one in self.again)
+        return tuple(one.caution for one in (*self.again, *self.alike))
 
     @property
     def same(self) -> tuple[tuple[str, ...], ...]:
@@ -92,8 +95,12 @@ class ClassReading:
 
     @property
     def looks_like(self) -> tuple[tuple[str, ...], ...]:
-        """None: classes may have near copies."""
-        return ()
+        """Files of two sets or classes, each with another that looks the same; within a class there may be such."""
+        return tuple(dict.fromkeys(group for one in self.alike for group in one.groups))
+
+    def small(self, resolution: int) -> list[str]:
+        """Nothing: a classifier enlarges its images as it was trained to."""
+        return []
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd."""
@@ -233,8 +240,15 @@ def _reading(
 ) -> ClassReading:
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), plurals(called)
-    remarks = (*odd, *(remark for one in classes for file in (*one.train, *one.test) for remark in file.notes))
-    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, _copies(classes))
+    files = [file for one in classes for file in (*one.train, *one.test)]
+    pictures = pictures_of(files)
+    places: dict[Path, dict[Path, Toned]] = {}
+    for file in files:
+        if file.toned is not None:
+            places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
+    remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places))
+    again, alike = copies(classes, pictures), look_alikes(classes, pictures)
+    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
@@ -332,36 +346,3 @@ def _drawn(place: Path, listing: Listing, examined: Examine, refused: Refusals) 
                 classes.append(FileClass(name, *drawn_split(whole, shortened(one.path))))
     refused.settle()
     return tuple(classes)
-
-
-def _copies(classes: Sequence[FileClass]) -> tuple[Again, ...]:
-    """Images that are there more than once: in training and test, in two classes, within a class."""
-    pictures = pictures_of([file for one in classes for file in (*one.train, *one.test)])
-    places: dict[str, list[tuple[str, str, str]]] = {}
-    for one in classes:
-        for split, files in (("train", one.train), ("test", one.test)):
-            for file in sorted(files, key=lambda file: original_first(Path(file.path))):
-                places.setdefault(pictures[file.path], []).append((one.name, split, _named(file)))
-    leaks: list[list[str]] = []
-    shared: list[list[str]] = []
-    inside: list[list[str]] = []
-    for found in places.values():
-        names = [name for _, _, name in found]
-        if len({split for _, split, _ in found}) > 1:
-            leaks.append(names)
-        if len({of for of, _, _ in found}) > 1:
-            shared.append(names)
-        groups: dict[tuple[str, str], list[str]] = {}
-        for of, split, name in found:
-            groups.setdefault((of, split), []).append(name)
-        inside += [group for group in groups.values() if len(group) > 1]
-    return (
-        *across(leaks, "in the training set and in the test set, so that accuracy shows what was kept by heart"),
-        *across(shared, "in more than one class, and right in one at most"),
-        *again_inside(inside),
-    )
-
-
-def _named(file: ClassFile) -> str:
-    """'train/daisy/1.jpg' of a path: enough to find it."""
-    return "/".join(Path(file.path).parts[-3:])

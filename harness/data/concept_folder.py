@@ -20,6 +20,8 @@ from harness.data.category_words import FROM_NAME, Category, category_of, listed
 from harness.data.duplicates import across, alike, alike_across, how_same, look_alike, original_first, same_pictures
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
+from harness.data.masks import Toned, masks_said
+from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
     NAMED,
@@ -59,7 +61,8 @@ class Reading:
 
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
     in several concepts. looks_like: files, each with another that looks the same. cautions: what a reader
-    of the figures must know, in whole sentences without names.
+    of the figures must know, in whole sentences without names. sides: the shorter side of each image, in pixels, where
+    they were looked at.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -72,6 +75,13 @@ class Reading:
     same: tuple[tuple[str, ...], ...] = ()
     looks_like: tuple[tuple[str, ...], ...] = ()
     cautions: tuple[str, ...] = ()
+    sides: tuple[int, ...] = ()
+
+    def small(self, resolution: int) -> list[str]:
+        """A sentence on the images that are enlarged to so many pixels along each side; none if there are none."""
+        count = sum(side < resolution for side in self.sides)
+        which = f"{count} of {self.images} images {'is' if count == 1 else 'are'} smaller than {resolution} pixels"
+        return [f"{which} along a side, and enlarged; use larger ones if you have them."] if count else []
 
     @property
     def images(self) -> int:
@@ -87,8 +97,8 @@ class Reading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: category words that are not plainly the folders' names, and the notes."""
-        words = told((one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts)
-        return [*words, *self.notes, *self.remarks]
+        words = [(one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts]
+        return [*told(words), *empty_words(words), *self.notes, *self.remarks]
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd, in a few lines."""
@@ -197,6 +207,14 @@ def checked(
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [*reading.remarks]
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
+    remarks += masks_said(
+        {
+            one.images[0].parent: {
+                path: Toned((found[path].width, found[path].height), found[path].tones) for path in one.images
+            }
+            for one in concepts
+        }
+    )
     looks_like: list[tuple[str, ...]] = []
     for concept in concepts:
         pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
@@ -220,6 +238,7 @@ def checked(
     return replace(
         reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
         looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
+        sides=tuple(min(found[path].width, found[path].height) for one in concepts for path in one.images),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.image_folders import natural
-from harness.data.images.decoding import THUMBNAIL, content_hash, decode_whole, load_image
+from harness.data.images.decoding import content_hash, decode_whole, load_image
+from harness.data.near_thumbnails import AKIN, near
 from harness.data.skipped_files import NAMED, counted, few
 from harness.errors import shortened
 
-# Of 255: how far thumbnails of one picture may be apart, since those of a JPEG are made from an eighth of its size; and
-# the mean difference that saving as JPEG makes in FINE x FINE pixels.
-NEAR, ALIKE, FINE = 8, 2.0, 32
+# Of 255: the mean difference in FINE x FINE pixels that saving as JPEG makes; and what a smaller size adds to it, as a
+# part of how far a picture's values spread.
+ALIKE, SMALLER, FINE = 2.0, 0.03, 32
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def same_pictures(thumbnails: Mapping[Path, bytes]) -> list[list[Path]]:
         UsageError: a file cannot be read any more.
     """
     paths = list(thumbnails)
-    alike = {place for later, near in _near(list(thumbnails.values())) for place in (later, *near)}
+    alike = {place for later, places in near(list(thumbnails.values())) for place in (later, *places)}
     groups: dict[str, list[Path]] = {}
     pixels: dict[str, str] = {}  # bytes -> pixels
     for path in (paths[place] for place in sorted(alike)):
@@ -100,11 +101,11 @@ def look_alike(
         for one in (path, other):
             if one not in fine:
                 fine[one] = load_image(one, FINE).astype(np.int16)
-        return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE)
+        return bool(np.abs(fine[path] - fine[other]).mean() <= ALIKE + SMALLER * fine[other].std())
 
     found: list[tuple[Path, Path]] = []
-    for place, near in _near(list(thumbnails.values())):
-        path, others = paths[place], (paths[k] for k in near)
+    for place, places in near(list(thumbnails.values()), AKIN):
+        path, others = paths[place], (paths[k] for k in places)
         first = next((other for other in others if comparable(path, other) and close(path, other)), None)
         if first is not None:
             found.append((path, first))
@@ -162,23 +163,6 @@ def again_inside(groups: Iterable[Sequence[str]]) -> list[Again]:
     count = counted(sum(len(names) - 1 for names in found), "file is", "files are")
     text = f"{count} there more than once in a class, and counted each time"
     return [Again(text, found, equals=True)] if found else []
-
-
-def _near(thumbnails: Sequence[bytes]) -> Iterator[tuple[int, list[int]]]:
-    """The place of each thumbnail that is near earlier ones, and the places of those, in order."""
-    if not thumbnails:
-        return
-    whole = np.stack([np.frombuffer(one, np.uint8) for one in thumbnails]).astype(np.float32)
-    squares = whole.reshape(len(whole), 2, THUMBNAIL // 2, 2, THUMBNAIL // 2, 3)
-    quarters = squares.mean(axis=(2, 4)).reshape(len(whole), -1)
-    shades = quarters.mean(axis=1, keepdims=True)
-    for place in range(1, len(whole)):
-        near = np.arange(place)
-        for values in (shades, quarters, whole):  # means are no further apart than values: the cheap ones come first
-            some = values[:place] if len(near) == place else values[near]
-            near = near[np.abs(some - values[place]).max(axis=1) <= NEAR]
-        if len(near):
-            yield place, near.tolist()
 
 
 def _pixels_hash(path: Path) -> str:

@@ -72,10 +72,18 @@ def lines_on_folder(name: str, benchmark: Benchmark, tier: str, *, quiet: bool =
         return
     if not quiet:
         yield f"{shortened(reading.folder)}: {reading.summary}"
-    lines = reading.lines()
+    lines = [*reading.lines(), *_small(reading, tier)]
     yield from lines
     if lines:
         yield f"All of it: {check_command(reading.folder, *options_of(reading.setting))}"
+
+
+def _small(reading: Reading | ClassReading, tier: str) -> list[str]:
+    """What to know of images that are smaller than what a tier whose model knows photographs draws."""
+    from harness import registry
+
+    found = registry.tiers().get(tier)
+    return [] if found.knows.get(reading.setting) else reading.small(found.resolution)
 
 
 def options_of(setting: SettingName | None) -> tuple[str, ...]:

@@ -63,6 +63,11 @@ class Subset(Frozen):
             raise ValueError("seeds must be two or more distinct, non-negative integers")
         return seeds
 
+    @property
+    def seed_list(self) -> str:
+        """'0,1,2'."""
+        return ",".join(map(str, self.seeds))
+
 
 class Conditions(Frozen):
     """What must be the same for figures to be comparable; hashes are SHA-256. Known before anything is run."""
@@ -180,6 +185,35 @@ def tolerance(values: Sequence[float], *, exact: bool = False) -> tuple[float, s
         return _rounded(least), "exact"
     reach = float(stdtrit(n - 1, LEVEL)) * statistics.stdev(values) * math.sqrt(2 / n)
     return (_rounded(reach), "spread") if reach > least else (_rounded(least), "floor")
+
+
+def first_seeds(whole: Baseline, seeds: Sequence[int]) -> Baseline:
+    """A baseline of its first seeds alone, for a check in less time: the spread stays that of all seeds.
+
+    With sd s of all n seeds, the means of two runs of m seeds differ by s * sqrt(2 / m) * T with the same T as in
+    `tolerance`: what is 'spread' there becomes wider by sqrt(n / m), and all else stays.
+
+    Raises:
+        UsageError: these are not its first ones.
+    """
+    n, m = len(whole.subset.seeds), len(seeds)
+    if not 2 <= m <= n or tuple(seeds) != whole.subset.seeds[:m]:
+        raise UsageError(
+            f"--seeds {','.join(map(str, seeds))}: a check runs the baseline's seeds, {whole.subset.seed_list}, or the "
+            "first two or more of them; leave the option out for all, or renew the baseline with --update."
+        )
+    figures = tuple(
+        figure.model_copy(
+            update={
+                "values": figure.values[:m],
+                "mean": statistics.fmean(figure.values[:m]),
+                "tolerance": _rounded(figure.tolerance * (math.sqrt(n / m) if figure.rule == "spread" else 1)),
+            }
+        )
+        for figure in whole.figures
+    )
+    subset = whole.subset.model_copy(update={"seeds": tuple(seeds)})
+    return whole.model_copy(update={"subset": subset, "figures": figures})
 
 
 def figures_of(cells: Sequence[CellResult], setting: Setting) -> Values:

@@ -37,6 +37,7 @@ from harness.store.image_sets import load_images
 
 METHODS = tuple(registry.methods().names())
 CHANGED_IN_ALL_WAYS = ("stamina", "clora", "cd", "cd-merge", "ub", "ti++")  # masked, low-rank, full, merged, alone, not
+ALL_OF_SD2 = "sd2, every method"
 # few and large steps, so that a wrong weight shows in the images; what is counted in hundreds, in ones
 CHANGES: Mapping[str, Any] = {
     "steps": 2, "batch_size": 2, "learning_rate": 0.05, "token_learning_rate": 0.05, "prior_images": 2,
@@ -48,8 +49,9 @@ GUIDANCE, ETA = 6.0, 1.0  # the paper tier's
 
 @dataclass(frozen=True)
 class Family:
-    """A family's checkpoint, a results folder with every method on it, and the cells in it."""
+    """A family's checkpoint, a results folder with these methods on it, and the cells in it."""
 
+    methods: tuple[str, ...]
     backbone: Path
     runs: Path
     cells: Mapping[str, CellResult]
@@ -68,27 +70,28 @@ def home(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
     return home
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=[*FAMILIES, pytest.param(ALL_OF_SD2, marks=pytest.mark.thorough)])
 def family(request: pytest.FixtureRequest, home: Path, tiny_models: Path) -> Iterator[Family]:
-    """One run of every method at the paper tier: of a folder, and of the hub's cache by a known name."""
+    """One run at the paper tier: of the hub's cache by a known name, every method; or of a folder, every kind."""
     torch.set_num_threads(1)
-    backbone = home / request.param
+    backbone = home / request.param.partition(",")[0]
+    methods = CHANGED_IN_ALL_WAYS if request.param == "sd2" else METHODS
     known = KNOWN["sd-1.4"]
     if request.param == "sd1":
         snapshots = home / "hub" / f"models--{known.repository.replace('/', '--')}" / "snapshots"
         backbone = shutil.copytree(backbone, snapshots / known.revision)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
-        yield taught(backbone, known.name if request.param == "sd1" else str(backbone), home, tiny_models)
+        yield taught(methods, backbone, known.name if request.param == "sd1" else str(backbone), home, tiny_models)
 
 
-def taught(backbone: Path, source: str, home: Path, tiny_models: Path) -> Family:
+def taught(names: tuple[str, ...], backbone: Path, source: str, home: Path, tiny_models: Path) -> Family:
     """The run, from its images to its figures."""
     methods = []
-    for name in METHODS:
+    for name in names:
         fields = registry.methods().get(name).options_class.model_fields
         methods.append(MethodSpec(name=name, changes={k: v for k, v in CHANGES.items() if k in fields}))
-    runs = home / f"runs-{backbone.name}"
+    runs = home / f"runs-{backbone.name}-{len(names)}"
     spec = RunSpec(
         benchmark=str(home / "photos"), tier="paper", backbone=source, device="cpu",
         extractor=str(tiny_models / "clip"), methods=tuple(methods), sampling=SAMPLING, output=runs, dtype="float32",
@@ -99,7 +102,7 @@ def taught(backbone: Path, source: str, home: Path, tiny_models: Path) -> Family
     display = QuietDisplay(Console(quiet=True))
     outcome = run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
     assert not outcome.failed, outcome
-    return Family(backbone, runs, {cell.method: cell for cell in read_cells(runs)})
+    return Family(names, backbone, runs, {cell.method: cell for cell in read_cells(runs)})
 
 
 def drawn_by_diffusers(pipeline: Any, prompt: str, seeds: list[int]) -> NDArray[np.uint8]:
@@ -145,7 +148,7 @@ def concepts(card: Path) -> set[str]:
 
 
 def test_every_method_learnt_both_tasks(family: Family) -> None:
-    assert set(family.cells) == set(METHODS)
+    assert set(family.cells) == set(family.methods)
     for name, cell in family.cells.items():
         assert [task.index for task in cell.tasks] == [1, 2], name
         assert all(np.isfinite(row.value) for row in cell.rows if row.metric in ("a_mmd", "f_mmd")), name
@@ -165,7 +168,15 @@ def _checkpoint(folder: str) -> TextToImage:
 
 
 @pytest.mark.usefixtures("loaded_once")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        *(("sd1", method) for method in METHODS),
+        *(("sd2", method) for method in CHANGED_IN_ALL_WAYS),
+        *(pytest.param(ALL_OF_SD2, m, marks=pytest.mark.thorough) for m in METHODS if m not in CHANGED_IN_ALL_WAYS),
+    ],
+    indirect=["family"],
+)
 def test_an_export_draws_the_same_in_diffusers(family: Family, method: str, tmp_path: Path) -> None:
     code, said = bench("export", family.runs, "-m", method, "--task", 2, "-o", tmp_path / "out")
     assert code == 0, said

@@ -120,9 +120,12 @@ def test_weights_stack_from_task_to_task(go: Runner, method: str) -> None:
     assert distances[2] <= sum(residuals) + 1e-6  # triangle inequality: W_3 - W_init is the sum of three residuals
 
 
-def test_a_run_broken_off_anywhere_and_resumed_equals_the_run_never_broken(go: Runner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.thorough)])
+def test_a_run_broken_off_anywhere_and_resumed_equals_the_run_never_broken(
+    go: Runner, tmp_path: Path, stride: int
+) -> None:
     whole, _, executor = go("stamina", output=tmp_path / "whole")
-    for fail_at in range(1, len(executor.ran), 4):
+    for fail_at in range(1, len(executor.ran), stride):
         output = tmp_path / f"broken-{fail_at}"
         _, outcome, _ = go("stamina", output=output, fail_at=fail_at)
         assert outcome.failed

@@ -36,10 +36,12 @@ def quadratic(h: Tensor, w: Tensor, best: Tensor) -> Tensor:
 
 
 def descend(loss: Callable[[Tensor], Tensor], start: Tensor, rate: float, steps: int = 3000) -> Tensor:
-    """Plain gradient descent."""
+    """Plain gradient descent, until nothing is left to descend."""
     w = start.clone().requires_grad_()
     for _ in range(steps):
         (gradient,) = torch.autograd.grad(loss(w), w)
+        if float(gradient.abs().max()) < 1e-12:
+            break
         w = (w - rate * gradient).detach().requires_grad_()
     return w.detach()
 

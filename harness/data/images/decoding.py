@@ -21,10 +21,22 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from harness.data.images.colour_profiles import Correction, UnusableProfileError, to_srgb
 from harness.data.images.decoding_versions import DECODING
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
-from harness.data.images.jpeg_markers import is_whole, unusual_kind
-from harness.data.images.notes import cut_note, ends_grey, first_note, flat_note, frames_note, shape_note, square_note
-from harness.data.images.png_chunks import readable
+from harness.data.images.jpeg_markers import extent, unusual_kind
+from harness.data.images.notes import (
+    cut_note,
+    ends_grey,
+    first_note,
+    flat_note,
+    frames_note,
+    gap_note,
+    shape_note,
+    square_note,
+    tone_note,
+)
+from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.tiff_kinds import unread_kind
+from harness.data.images.tones import Tones, tones_of
+from harness.data.images.zero_ends import zeros_note
 from harness.errors import UsageError
 
 T = TypeVar("T")
@@ -54,7 +66,8 @@ class Examined:
 
     width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
-    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal.
+    it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal. tones: see
+    `tones_of`.
     """
 
     width: int
@@ -62,6 +75,7 @@ class Examined:
     decoding: int
     notes: tuple[str, ...]
     thumbnail: bytes = b""
+    tones: Tones = "many"
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -119,7 +133,7 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     notes = found.notes + shape_note(found.stored, name)
     notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
-    return Examined(*found.stored, found.decoding, notes, thumbnail)
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image, thumbnail))
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -196,8 +210,11 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
 
     def decode(image: ImageFile.ImageFile, profile: bytes | None) -> _Decoded:
         stored = image.size
-        if image.format in ("JPEG", "MPO") and not is_whole(stream):
+        there = extent(stream) if image.format in ("JPEG", "MPO") else None
+        if there is not None and not there.whole:
             raise OSError("no end of the image")  # what is missing may be zeros, which decoders take for pixels
+        if image.format == "PNG" and not is_sound(stream):
+            raise OSError("a sum is wrong")
         several = frames_note(image, stream, name)
         if coarse:
             image.draft(None, (COARSE, COARSE))
@@ -205,8 +222,11 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
         notes += first_note(frame, name) if frame else several
-        if coarse and image.format in ("JPEG", "MPO") and ends_grey(image, 1) and _ends_grey(stream):
-            notes += cut_note(name)
+        if coarse and there is not None:
+            grey = ends_grey(image, 1) and _ends_grey(stream)
+            notes += cut_note(name) if grey else gap_note(there.gap, name)
+        if coarse:
+            notes += (*zeros_note(stream, image.format, name), *tone_note(image, name))
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)

@@ -11,8 +11,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from harness.data.images.jpeg_scans import Gap
+
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
-NARROW = 4  # of an image so many times as long as wide, the central square shows little enough to be said
+NARROW = 3  # of an image so many times as long as wide, the central square shows little enough to be said
+DEEP = 1 << 14  # of 16 bits: an image with no larger value was stored with 14 bits or fewer, and is shown nearly black
+SRGB_GAMMA = 1 / 2.2  # as a PNG states it
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
 
 # What the formats that may hold several images call them. Those in an MPO, an icon or a Photoshop file are previews,
@@ -58,6 +62,19 @@ def shape_note(size: tuple[int, int], name: object) -> tuple[str, ...]:
     return (f"{name} has {size[0]} x {size[1]} pixels, and its central square shows {100 * short / long:.0f} % of it.",)
 
 
+def tone_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """A note where an image's values mean other tones than they are shown with. Of its pixels as they are stored."""
+    if image.mode.startswith("I;16"):
+        largest = int(np.asarray(image).max())
+        if FLAT * 257 < largest < DEEP:  # of less, `flat_note` tells
+            bits = largest.bit_length()
+            return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+    gamma = image.info.get("gamma")
+    if gamma and not {"srgb", "icc_profile"} & image.info.keys() and abs(gamma / SRGB_GAMMA - 1) > 0.05:
+        return (f"{name} states a gamma of {gamma:.2g}, which is not applied; save it as sRGB if its tones matter.",)
+    return ()
+
+
 def flat_note(image: Image.Image, name: object) -> tuple[str, ...]:
     """A note where an RGB image has next to nothing to see: white ink on transparency, say, which is laid on white."""
     shade = _one_shade(image)
@@ -76,19 +93,28 @@ def ends_grey(image: Image.Image, side: int = BLOCK) -> bool:
     Args:
         image: its pixels before they are turned or their colours are corrected. side: of the square that is looked at.
     """
-    if image.mode not in ("RGB", "L"):
+    if image.mode not in ("RGB", "L", "CMYK"):
         return False
     width, height = image.size
     corner = image.transform(
         (side, side), Image.Transform.EXTENT, (width - side, height - side, width, height), Image.Resampling.NEAREST
     )
     extrema = corner.getextrema()
-    return set(np.ravel(extrema).tolist()) == {MISSING}
+    return set(np.ravel(extrema).tolist()) == {255 - MISSING if image.mode == "CMYK" else MISSING}  # inks, inverted
 
 
 def cut_note(name: object) -> tuple[str, ...]:
     """A note on a JPEG that ends in such a grey."""
     return (f"{name}: its lower part seems missing (grey); compare it with the original.",)
+
+
+def gap_note(gap: Gap, name: object) -> tuple[str, ...]:
+    """A note on a JPEG of which something else is missing, and nothing if nothing is."""
+    if gap == "scans":
+        return (
+            f"{name}: its last scans are missing, so it is blurred or without colours; compare it with the original.",
+        )
+    return (f"{name}: a part of its data is missing; compare it with the original.",) if gap else ()
 
 
 def _one_shade(image: Image.Image) -> str | None:

@@ -13,6 +13,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
 from in_process import bench, refused
@@ -351,6 +352,9 @@ REFUSED: list[tuple[str, Callable[[Path], object], tuple[str, ...]]] = [
     ("inpainting by its U-Net", edited("unet/config.json", in_channels=9), ("takes 9 channels", "inpainting")),
     ("predicting the sample", edited("scheduler/scheduler_config.json", prediction_type="sample"),
      ("predicts 'sample'", "epsilon and v_prediction")),
+    ("flow matching", lambda f: FlowMatchEulerDiscreteScheduler().save_pretrained(f / "scheduler"),
+     ("(FlowMatchEulerDiscreteScheduler) has no betas", "use sd-1.4")),
+    ("sigmas of a flow", edited("scheduler/scheduler_config.json", use_flow_sigmas=True), ("has no betas",)),
     ("only a variant", only_variants, ("only a variant", "diffusion_pytorch_model.fp16.safetensors",
                                        "add unet/diffusion_pytorch_model.safetensors")),
     ("a vocabulary without merges", lambda f: (f / "tokenizer" / "merges.txt").unlink(), ("merges.txt is missing",)),

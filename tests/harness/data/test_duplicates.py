@@ -110,6 +110,16 @@ def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [(228, 171), (80, 60)])
+def test_a_smaller_copy_is_said(tmp_path: Path, size: tuple[int, int]) -> None:
+    home = concept(tmp_path, "dog")
+    large = noise("large", 8, 6).resize((240, 180))
+    large.save(home / "IMG_1.jpg", quality=92)
+    large.resize(size).save(home / "IMG_1_small.jpg")
+    (line,) = lines(tmp_path)
+    assert line.startswith("HERE/dog/IMG_1_small.jpg looks the same as IMG_1.jpg")
+
+
 @pytest.mark.parametrize(
     ("original", "copy"), [("IMG_1.png", "IMG_1 (1).png"), ("IMG_1.png", "Copy of IMG_1.png"), ("2.png", "10.png")]
 )

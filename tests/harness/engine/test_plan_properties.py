@@ -37,6 +37,7 @@ SETTING = RunContext(TIER, TIER.sampling, "x", "x", "hash-b", "y", "hash-e", "cp
 # tokens alone, sequential, and with class images: sequential, alone (which the merge shares), merged
 METHODS = ("ti++", "stamina", "cd", "ub", "cd-merge")
 WANTED = ("score", "real", "generate", "compose")  # the figures, and what a report shows
+EXAMPLES = settings().max_examples // 2
 
 whatever: Callable[[Callable[..., None]], Callable[..., None]] = given(
     cells=st.lists(st.tuples(st.sampled_from(METHODS), st.integers(0, 1)), min_size=1, max_size=3, unique=True),
@@ -200,7 +201,7 @@ def some(plan: Plan, share: float, dice: Random) -> set[str]:
 
 
 @whatever
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_what_is_missing_runs_once_and_after_its_parents(
     cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
 ) -> None:
@@ -218,7 +219,7 @@ def test_what_is_missing_runs_once_and_after_its_parents(
 
 
 @whatever
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_a_failure_holds_up_what_builds_on_it_until_the_next_run(
     cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
 ) -> None:
@@ -258,7 +259,7 @@ def test_a_failure_holds_up_what_builds_on_it_until_the_next_run(
 
 
 @whatever
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_a_worker_that_dies_costs_only_its_own_step(
     cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
 ) -> None:
@@ -277,7 +278,7 @@ def test_a_worker_that_dies_costs_only_its_own_step(
 
 
 @whatever
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_what_ran_out_of_memory_is_done_again_alone(
     cells: list[tuple[str, int]], tasks: int, order: int, full_matrix: bool, share: float, jobs: int, dice: Random
 ) -> None:

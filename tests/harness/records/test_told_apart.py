@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import yaml
-from in_process import bench
+from in_process import bench, call
 from PIL import Image
 
 from harness import registry
@@ -319,19 +319,26 @@ def test_a_run_says_before_the_work_that_budgets_differ(go: Go) -> None:
 def test_a_terminal_that_lacks_signs_shows_others(encoding: str) -> None:
     """Of a table for people signs are replaced; what is for machines comes as UTF-8, as files do."""
     run = str(FIXTURES / "v7")
-    code = "from harness.cli import main; main()"
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
 
     def said(*words: str) -> bytes:
-        command = [sys.executable, "-c", code, *words]
-        done = subprocess.run(command, capture_output=True, env=environment, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        raw = io.BytesIO()
+        terminal = io.TextIOWrapper(raw, encoding=encoding)
+        assert call(terminal, io.StringIO(), *words) == 0
+        terminal.flush()
+        return raw.getvalue()
 
     text = said("report", run, "--format", "text").decode(encoding)
     assert "A_mmd ?" in text
     assert (" ± ?" if encoding == "latin-1" else " ? ?") in text
     assert " ± —" in said("report", run, "--format", "md").decode("utf-8")
+
+
+def test_a_real_terminal_that_lacks_signs_shows_others() -> None:
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "report", str(FIXTURES / "v7")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "200"}
+    done = subprocess.run([*command, "--format", "text"], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "A_mmd ?" in done.stdout.decode("ascii")
 
 
 def test_made_by_of_old_is_empty() -> None:

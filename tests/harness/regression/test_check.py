@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from harness.regression.baseline import (
     Origin,
     Subset,
     figures_of,
+    first_seeds,
     make_baseline,
     read_baseline,
     tolerance,
@@ -116,6 +116,36 @@ def test_one_redrawn_figure_in_a_hundred_is_a_false_alarm(n: int) -> None:
     difference = after.mean(axis=1) - before.mean(axis=1)
     assert np.mean(difference > reaches) == pytest.approx(0.01, abs=0.001)
     assert np.mean(difference < -reaches) == pytest.approx(0.01, abs=0.001)
+
+
+def test_with_the_first_seeds_a_redrawn_figure_is_a_false_alarm_no_more_often() -> None:
+    n, m = 5, 2
+    before, after = np.random.default_rng(0).normal(400.0, 7.0, (2, 200_000, n))
+    whole = make_baseline(
+        Subset(methods={"toy": {}}, seeds=range(n)), CONDITIONS, ORIGIN,
+        [cell(seed, {"a_mmd": 400.0 + seed, "n_param": 1.18}) for seed in range(n)], SETTING,
+    )  # fmt: skip
+    scored, counted = first_seeds(whole, (0, 1)).figures
+    assert (scored.values, scored.mean, scored.sd) == ((400.0, 401.0), 400.5, whole.figures[0].sd)
+    assert scored.tolerance == pytest.approx(stats.t.ppf(0.99, n - 1) * scored.sd * math.sqrt(2 / m), rel=1e-5)
+    assert counted.tolerance == whole.figures[1].tolerance
+    reaches = scored.tolerance / scored.sd * before.std(axis=1, ddof=1)  # the rule is linear in the spread
+    difference = after[:, :m].mean(axis=1) - before[:, :m].mean(axis=1)
+    assert 0.005 < np.mean(difference > reaches) <= 0.0101
+    assert first_seeds(whole, range(n)) == whole
+
+
+def test_a_check_runs_the_first_of_the_baselines_seeds() -> None:
+    part = first_seeds(baseline(), (0, 1))
+    same = cells()[:2]
+    found = check.verify(part, figures_of(same, SETTING), check.finished_cells(same))
+    assert set(verdicts(found).values()) == {"equal"}
+    assert check.self_test(part) == len(TOY)
+    for seeds in ((1, 2), (0,), (0, 2), (0, 1, 2, 3)):
+        with pytest.raises(
+            UsageError, match=r"^--seeds [0-9,]+: a check runs the baseline's seeds, 0,1,2, or the first"
+        ):
+            first_seeds(baseline(), seeds)
 
 
 def test_without_spread_only_equal_figures_pass() -> None:
@@ -456,6 +486,14 @@ def test_unchanged_code_passes_with_every_figure_equal(command: Command) -> None
     assert ("mixed50.ti++", "f_mmd") in names
 
 
+def test_fewer_seeds_are_checked_where_that_is_asked_for(command: Command) -> None:
+    code, out, err = command("--against", "b.json", "--seeds", "0,1")
+    assert (code, out.splitlines()[-1]) == (0, "13 figures: 13 equal."), err
+    code, out, err = command("--against", "b.json", "--seeds", "1,0")
+    assert (code, out) == (2, "")
+    assert "--seeds 1,0: a check runs the baseline's seeds, 0,1, or the first" in err
+
+
 def test_a_perturbed_figure_fails_the_real_command_with_exit_code_3(made: Path) -> None:
     name = altered(made, "better.json", lambda c: perturbed(c, "stamina", "a_mmd", -1.02))
     arguments = ["verify", "--against", name, "--junit", "v.xml"]
@@ -538,13 +576,3 @@ def test_update_runs_the_files_own_subset_again_and_says_what_moved(command: Com
     assert code == 0, err
     assert "1 regression, 12 equal" in out
     assert (made / name).read_text(encoding="utf-8") == (made / "b.json").read_text(encoding="utf-8")
-
-
-def test_help_needs_no_torch() -> None:
-    code = (
-        "import sys; from harness.cli import app\n"
-        "try: app(['verify', '--help'])\nexcept SystemExit: pass\n"
-        "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Exit codes" in result.stdout

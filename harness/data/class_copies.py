@@ -1,0 +1,90 @@
+"""Pictures that classes have more than once, or that look so: in training and test, in two classes, within one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.data.class_files import ClassFile, FileClass
+from harness.data.duplicates import Again, across, again_inside, look_alike, original_first
+from harness.data.skipped_files import counted
+
+BY_HEART = "so that accuracy shows what was kept by heart"
+
+
+def copies(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tuple[Again, ...]:
+    """Images that are there more than once: in training and test, in two classes, within a class.
+
+    Args:
+        pictures: of each file, by its path, what all files of one picture have in common.
+    """
+    places: dict[str, list[tuple[str, str, str]]] = {}
+    for one in classes:
+        for split, files in (("train", one.train), ("test", one.test)):
+            for file in sorted(files, key=lambda file: original_first(Path(file.path))):
+                places.setdefault(pictures[file.path], []).append((one.name, split, _named(file)))
+    leaks: list[list[str]] = []
+    shared: list[list[str]] = []
+    inside: list[list[str]] = []
+    for found in places.values():
+        names = [name for _, _, name in found]
+        if len({split for _, split, _ in found}) > 1:
+            leaks.append(names)
+        if len({of for of, _, _ in found}) > 1:
+            shared.append(names)
+        groups: dict[tuple[str, str], list[str]] = {}
+        for of, split, name in found:
+            groups.setdefault((of, split), []).append(name)
+        inside += [group for group in groups.values() if len(group) > 1]
+    return (
+        *across(leaks, f"in the training set and in the test set, {BY_HEART}"),
+        *across(shared, "in more than one class, and right in one at most"),
+        *again_inside(inside),
+    )
+
+
+def look_alikes(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tuple[Again, ...]:
+    """Images to test that look the same as images to train, and images of two classes that look the same.
+
+    Args:
+        pictures: as of `copies`; files that are one picture are left to that.
+
+    Raises:
+        UsageError: a file cannot be read any more.
+    """
+    places: dict[Path, tuple[str, str]] = {}
+    names: dict[Path, str] = {}
+    thumbnails: dict[Path, bytes] = {}
+    for split in ("train", "test"):  # so that one to test is found to be like one to train
+        for one in classes:
+            for file in one.train if split == "train" else one.test:
+                path = Path(file.path)
+                places[path], names[path], thumbnails[path] = (one.name, split), _named(file), file.thumbnail
+
+    def comparable(path: Path, other: Path) -> bool:
+        return places[path] != places[other] and pictures[str(path)] != pictures[str(other)]
+
+    leaks: list[tuple[str, str]] = []
+    shared: list[tuple[str, str]] = []
+    for path, other in look_alike(thumbnails, comparable):
+        (of, split), (other_of, other_split) = places[path], places[other]
+        if split != other_split:
+            leaks.append((names[path], names[other]))
+        if of != other_of:
+            shared.append((names[path], names[other]))
+    return (
+        *_alike(
+            leaks, f"to train, {BY_HEART}; keep each picture in one of the sets", "image to test", "images to test"
+        ),
+        *_alike(shared, "of other classes; keep each picture in one class", "image", "images"),
+    )
+
+
+def _alike(pairs: Sequence[tuple[str, str]], which: str, one: str, many: str) -> list[Again]:
+    number = counted(len(pairs), f"{one} looks", f"{many} look")
+    return [Again(f"{number} the same as images {which}", tuple(pairs))] if pairs else []
+
+
+def _named(file: ClassFile) -> str:
+    """'train/daisy/1.jpg' of a path: enough to find it."""
+    return "/".join(Path(file.path).parts[-3:])
