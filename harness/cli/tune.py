@@ -94,7 +94,7 @@ def tune_command(
     for r in records:
         for option in r.at_edge:
             note(
-                f"{r.method}: {option} is best at the edge of what was tried: the budget, or the range's limit, is spent."
+                f"{r.method}: {option} is best at the edge of what was tried: the budget or the range is spent."
             )
         if r.chosen is None:
             note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
