@@ -78,8 +78,7 @@ def score_command(
         kinds = prepared.plan.setting.step_kinds
         needed = [step for step in prepared.progress.pending if not kinds[step.kind].shown]  # looked at, not scored
         prepared.progress.pending[:] = needed
-        made_here = {kind for kind, of in kinds.items() if of.scoring or of.measured_against}
-        missing = Counter(step.kind for step in needed if step.kind not in made_here)
+        missing = Counter(step.kind for step in needed if not kinds[step.kind].scoring)
         if missing:
             what = ", ".join(f"{count} {kind}" for kind, count in missing.items())
             note(f"Left out: {path.name} lacks images or weights ({what} steps); `resume` makes them.")

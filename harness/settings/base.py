@@ -48,7 +48,6 @@ class StepKind:
         units: How much work a recipe is, such as images times sampling steps.
         chained: Whether it belongs to a chain of trainings, each of which waits for the one before.
         scoring: Whether it only measures what is there: `stamina-bench score` makes it again.
-        measured_against: Whether it makes what is measured against, of no training: `score` makes it where it lacks.
         shown: Whether it makes pictures to look at, which no figure comes from.
         anywhere: Whether it gives the same bytes on every device.
         named: Whether a run's file names it by key; else it serves only what comes after it.
@@ -63,7 +62,6 @@ class StepKind:
     nominal: float = 1.0
     chained: bool = False
     scoring: bool = False
-    measured_against: bool = False
     shown: bool = False
     anywhere: bool = False
     named: bool = True

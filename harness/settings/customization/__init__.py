@@ -45,7 +45,7 @@ class Customization(Setting):
     headline_unit = "x10^3"
     # Raise a step's version when its code changes what it writes.
     step_kinds: ClassVar[Mapping[str, StepKind]] = {
-        "real": StepKind(f"{STEPS}:run_real", 2, 0.3, 0.3, measured_against=True),
+        "real": StepKind(f"{STEPS}:run_real", 2, 0.3, 0.3),
         "prior": StepKind(f"{STEPS}:run_prior", 2, 1.2, 0.3, _sampled, 128, named=False, of_no_concept=True),
         "train": StepKind(f"{STEPS}:run_train", 5, 3.8, 0.7, _trained, 240, chained=True),
         "merge": StepKind(f"{STEPS}:run_merge", 2, 0.5, 1.5, chained=True, named=False),
