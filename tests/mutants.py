@@ -21,6 +21,8 @@ EWC, MERGE, MMD = REFERENCE.format("ewc"), REFERENCE.format("merge"), REFERENCE.
 STACK, LAYERS = "tests/harness/backbones/test_batched_adapters.py", "tests/harness/backbones/test_unet_layers.py"
 MISTAKES = "tests/harness/plugins/test_plugin_mistakes.py"
 VERIFY = "stamina-bench verify"
+VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdout.py"
+TUNING = "tests/harness/tuning/test_tune.py"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
 
@@ -78,6 +80,22 @@ MUTANTS = (
            "/ counted[0].numel()", PRIOR),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
+    Mutant("harness/metrics/variants.py", "(self.scale or width)", "width", VARIANTS),
+    Mutant("harness/metrics/variants.py", "if self.unit else products", "if not self.unit else products", VARIANTS),
+    Mutant("harness/metrics/variants.py", "forgetting[:, :-1]", "forgetting", VARIANTS),
+    # what is measured against is never trained on
+    Mutant("benchmarks/mini/concepts.py", "if self.held_out:\n", "if False:\n", HOLDOUT),
+    Mutant("benchmarks/mini/concepts.py", "number, held_out=True)", "number)", HOLDOUT),
+    Mutant("harness/settings/customization/plan.py", "[taught_from[task.index", "[real[task.index", HOLDOUT),
+    Mutant("harness/data/holdout.py", "if place not in apart", "", HOLDOUT),
+    Mutant("harness/data/holdout.py", "if not bound", "", HOLDOUT),
+    Mutant("harness/data/holdout.py", "{keys[place]}", "{place}", HOLDOUT),
+    # tuning
+    Mutant("harness/settings/base.py", "name = self.trial_metrics[0]", "name = self.trial_metrics[-1]", TUNING),
+    Mutant("harness/tuning/searches.py", "room=self.room, edges_first=True", "edges_first=True", TUNING),
+    Mutant("harness/tuning/pattern_search.py", "if self.edges_first:", "if False:", TUNING),
+    Mutant("harness/tuning/rounds.py", "fmean(values) for", "values[0] for", TUNING),
+    Mutant("methods/clora.py", '"lambda_forget": parts.FORGET_GRID', '"lambda_forget": (0.3, 1.0, 3.0)', TUNING),
     # and would `stamina-bench verify` notice?
     Mutant("methods/parts/losses.py", "return torch.stack([product", "return -torch.stack([product", VERIFY),
     Mutant("methods/parts/masks.py", "return (logits > 0)", "return (logits > 1)", VERIFY),

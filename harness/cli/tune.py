@@ -93,9 +93,7 @@ def tune_command(
         return
     for r in records:
         for option in r.at_edge:
-            note(
-                f"{r.method}: {option} is best at the edge of what was tried: the budget or the range is spent."
-            )
+            note(f"{r.method}: {option} is best at the edge of what was tried: the budget or the range is spent.")
         if r.chosen is None:
             note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
     if not quiet:
