@@ -48,17 +48,17 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         work = {"extractor": s.extractor}
         return add("features", {"extractor": s.extractor_hash}, [images], work, f"features of {label}", priority)
 
-    def photographed(task: Task, of: str) -> str:
+    def photographed(task: Task, held_out: str = "") -> str:
         recipe = {"images": plan.concept(task), "resolution": s.tier.resolution, **plan.model()}
-        return add("real", recipe, [], {"task": task}, f"{of} of {task.name}", (1, order, task.index))
+        return add("real", recipe, [], {"task": task}, f"real images of {task.name}{held_out}", (1, order, task.index))
 
     taught_from: list[str] = []  # of each task, what it is trained on
     real: list[str] = []  # and what it is measured against: X_{D,j}
     real_features: list[str] = []
     for task in tasks:
-        taught_from.append(photographed(task, "real images"))
+        taught_from.append(photographed(task))
         apart = task.model_copy(update={"images": task.reference, "reference": None})
-        real.append(taught_from[-1] if task.reference is None else photographed(apart, "held-out images"))
+        real.append(taught_from[-1] if task.reference is None else photographed(apart, ", held out"))
         real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
     def prior(category: str, count: int) -> str:
