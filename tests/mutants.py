@@ -22,7 +22,7 @@ STACK, LAYERS = "tests/harness/backbones/test_batched_adapters.py", "tests/harne
 MISTAKES = "tests/harness/plugins/test_plugin_mistakes.py"
 VERIFY = "stamina-bench verify"
 VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdout.py"
-TUNING = "tests/harness/tuning/test_tune.py"
+TUNING = "tests/harness/tuning/test_tune.py::test_{}"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
 
@@ -91,11 +91,16 @@ MUTANTS = (
     Mutant("harness/data/holdout.py", "if not bound", "", HOLDOUT),
     Mutant("harness/data/holdout.py", "{keys[place]}", "{place}", HOLDOUT),
     # tuning
-    Mutant("harness/settings/base.py", "name = self.trial_metrics[0]", "name = self.trial_metrics[-1]", TUNING),
-    Mutant("harness/tuning/searches.py", "room=self.room, edges_first=True", "edges_first=True", TUNING),
-    Mutant("harness/tuning/pattern_search.py", "if self.edges_first:", "if False:", TUNING),
-    Mutant("harness/tuning/rounds.py", "fmean(values) for", "values[0] for", TUNING),
-    Mutant("methods/clora.py", '"lambda_forget": parts.FORGET_GRID', '"lambda_forget": (0.3, 1.0, 3.0)', TUNING),
+    Mutant("harness/settings/base.py", "name = self.trial_metrics[0]", "name = self.trial_metrics[-1]",
+           TUNING.format("forgetting_is_reported_and_not_counted_a_second_time")),
+    Mutant("harness/tuning/searches.py", "room=self.room, edges_first=True", "edges_first=True",
+           TUNING.format("every_method_gets_the_same_trials_wherever_its_ranges_begin")),
+    Mutant("harness/tuning/pattern_search.py", "if self.edges_first:", "if False:",
+           TUNING.format("edges_are_looked_beyond_first_and_within_the_budget")),
+    Mutant("harness/tuning/rounds.py", "fmean(values) for", "values[0] for",
+           TUNING.format("the_mean_over_seeds_counts")),
+    Mutant("methods/clora.py", '"lambda_forget": parts.FORGET_GRID', '"lambda_forget": (0.3, 1.0, 3.0)',
+           TUNING.format("c_lora_and_stamina_search_the_same_grid_of_lambda_forget")),
     # and would `stamina-bench verify` notice?
     Mutant("methods/parts/losses.py", "return torch.stack([product", "return -torch.stack([product", VERIFY),
     Mutant("methods/parts/masks.py", "return (logits > 0)", "return (logits > 1)", VERIFY),

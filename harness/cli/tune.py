@@ -105,8 +105,8 @@ def tune_command(
 def _print_space(record: Any, of: Setting) -> None:
     from harness.tuning.tune import as_text
 
-    finals = f", {record.finals_budget} on all {record.tasks} tasks" if record.finals_budget else ""
-    title = f"{record.method}: {record.budget} trials{finals}, beginning in {record.space_size} settings"
+    finals = f", {record.finals_budget} finals" if record.finals_budget else ""
+    title = f"{record.method}: {record.budget} trials{finals}, from {record.space_size} settings"
     table = RichTable("option", "values", title=title, title_justify="left")
     for option, values in record.space.items():
         table.add_row(option, ", ".join(map(as_text, values)))
@@ -119,9 +119,7 @@ def _print_trials(record: Any, of: Setting) -> None:
     from harness.formats.figure_text import number
     from harness.tuning.tune import as_text
 
-    title = (
-        f"{record.method} on {record.benchmark}: {len(record.trials)} trials, beginning in {record.space_size} settings"
-    )
+    title = f"{record.method} on {record.benchmark}: {len(record.trials)} trials, from {record.space_size} settings"
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
     metrics = tuple(dict.fromkeys(name for trial in record.trials for name in trial.figures))
     printed = dict(zip(of.headline, of.headline_names, strict=True))

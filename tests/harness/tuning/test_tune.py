@@ -242,7 +242,7 @@ def test_the_record_holds_what_was_tried_and_chosen(spec: RunSpec, tmp_path: Pat
     assert stamina.chosen is not None
     assert stamina.chosen["lambda_forget"] == 300.0
     assert stamina.trials[-1].setting["lambda_forget"] == 3000.0  # beyond the edge, at which the best lies
-    assert (stamina.widened, stamina.at_edge) == ({"lambda_forget": (3000.0,)}, ())
+    assert (stamina.widened, stamina.at_edge) == ({"lambda_forget": [3000.0]}, ())
     assert "stamina-bench tune stamina --tier mini --benchmark tuning6" in stamina.note
     assert "--set stamina.steps=7" in stamina.note
     assert [t.figures["a_mmd"] for t in tokens.trials] == [90.0] * 6  # as many as of the other method, of a space of 4
@@ -528,7 +528,7 @@ def test_tune_end_to_end_and_again_for_nothing(workplace: Path, tiny_models: Pat
     ]
     plan = bench(*arguments, "--dry-run", cwd=workplace)
     assert plan.returncode == 0, plan.stderr
-    assert "3 trials, beginning in 4 settings" in plan.stdout
+    assert "3 trials, from 4 settings" in plan.stdout
     assert not (workplace / "runs").exists()
     first = bench(*arguments, cwd=workplace)
     assert first.returncode == 0, first.stderr
