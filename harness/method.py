@@ -133,13 +133,21 @@ class Method(ABC, Generic[O]):
         return None
 
     def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
-        """What a training step looks at: by default `batch_size` of the task's images under the task's prompt."""
+        """What a training step looks at: by default what the options say.
+
+        `batch_size` of the task's images under the task's prompt, with `augment` each rescaled anew, and with
+        `prior_images` as many class images beside them, whose loss counts `prior_weight` times.
+        """
         options: Any = self.options
-        return lesson.plain(options.batch_size, generator)
+        return lesson.batch(options, generator)
 
     def prior_images(self) -> int:
-        """How many images of the task's category the pre-trained model shall generate for `lesson.prior`."""
-        return 0
+        """How many images of the task's category the pre-trained model shall generate for `lesson.prior`.
+
+        By default the option of that name. They are the same for all methods, seeds and tasks of a category.
+        """
+        count: int = getattr(self.options, "prior_images", 0)
+        return count
 
     def penalties(self) -> Mapping[str, Tensor]:
         """Named scalar terms, already weighted, that join the denoising loss at each step."""

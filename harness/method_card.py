@@ -22,7 +22,7 @@ from harness import registry
 from harness.errors import UsageError
 from harness.formats.figure_text import number
 from harness.method import Method
-from harness.spec import Frozen, SettingName
+from harness.spec import Frozen, Options, SettingName
 from harness.store.migrations import refuse_newer
 from harness.tuning.tune import SCHEMA_VERSION, TuningRecord, as_text
 
@@ -101,7 +101,7 @@ def method_card(name: str, tier: str, setting: SettingName | None = None) -> Met
     return MethodCard(
         name=name, setting=setting, settings=settings, summary=plugin.summary or None, citation=plugin.citation or None,
         origin=known.origin(name) if name in known.names() else f"not registered: {name}", tier=tier,
-        trains=_said(plugin, setting, "trains"), loss=_loss(plugin, setting),
+        trains=_said(plugin, setting, "trains"), loss=_loss(plugin, setting, options),
         prompt=registry.setting(setting).prompt(options),
         end_of_task=_end_of_task(plugin, setting), independent=plugin.independent, joint=plugin.joint,
         base_method=plugin.base_method, memory=_has_memory(plugin),
@@ -117,11 +117,13 @@ def _said(plugin: type[Method[Any]], setting: SettingName, what: Literal["trains
     return plugin.said_for(setting, what) or None
 
 
-def _loss(plugin: type[Method[Any]], setting: SettingName) -> str | None:
+def _loss(plugin: type[Method[Any]], setting: SettingName, options: Options) -> str | None:
     """What the class states; if it states nothing, and adds nothing to the loss, that alone."""
-    plain = plugin.penalties is Method.penalties and plugin.batch is Method.batch
-    bare = registry.setting(setting).bare_loss
-    return _said(plugin, setting, "loss") or (bare if plain else None)
+    of, usual = registry.setting(setting), plugin.batch is Method.batch
+    stated = _said(plugin, setting, "loss") or (
+        of.bare_loss if usual and plugin.penalties is Method.penalties else None
+    )
+    return stated + of.loss_note(options) * usual if stated else None
 
 
 def _has_memory(plugin: type[Method[Any]]) -> bool:

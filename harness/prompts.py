@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 TEMPLATE = "a photo of a {subject}"
+FAR, NEAR = ("a far away ", "a very small "), ("a zoomed in ", "a close up ")  # instead of "a ", of rescaled images
 
 
 def class_prompt(category: str) -> str:

@@ -174,9 +174,14 @@ class Benchmark(Frozen):
 
 
 class Options(Frozen):
-    """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier."""
+    """What a method can be told. Defaults are the paper tier's; `tier_defaults` replaces some at another tier.
+
+    `setting_defaults`: the same of all methods of a setting; where `tier_defaults` names an option, that counts. A
+    subclass takes both over, but for the options that it gives a default of its own.
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    setting_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
     def for_tier(cls, tier: str, changes: Mapping[str, Any] | None = None) -> Self:
@@ -193,13 +198,25 @@ class Options(Frozen):
                     f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(sorted(cls.model_fields))}."
                 )
                 raise UsageError(f"Unknown option '{key}'; {hint}")
-        defaults = dict(cls.tier_defaults.get(tier, {}))
+        defaults = {**cls._at_tier("setting_defaults", tier), **cls._at_tier("tier_defaults", tier)}
         try:
             return cls.model_validate({**defaults, **changes})
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"Option '{name}' cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+
+    @classmethod
+    def _at_tier(cls, which: str, tier: str) -> dict[str, Any]:
+        """The defaults of `setting_defaults` or `tier_defaults` at a tier, less those given since."""
+        since = cls._given_since(which)
+        return {name: value for name, value in getattr(cls, which).get(tier, {}).items() if name not in since}
+
+    @classmethod
+    def _given_since(cls, which: str = "tier_defaults") -> set[str]:
+        """Options that a class below the one with these defaults gives a default of its own, which counts then."""
+        above = next(place for place, kind in enumerate(cls.__mro__) if which in vars(kind))
+        return {name for kind in cls.__mro__[:above] for name in vars(kind).get("__annotations__", {})}
 
     @classmethod
     def pinned(cls, **values: Any) -> type[Self]:
@@ -210,7 +227,11 @@ class Options(Frozen):
             field.default = value
             fields[name] = (field.annotation, field)
         pinned = create_model(cls.__name__, __base__=cls, __module__=cls.__module__, **fields)
-        pinned.tier_defaults = {tier: {**options, **values} for tier, options in cls.tier_defaults.items()}
+        since = cls._given_since()
+        pinned.tier_defaults = {
+            tier: {name: value for name, value in {**options, **values}.items() if name in values or name not in since}
+            for tier, options in cls.tier_defaults.items()
+        }
         return pinned
 
     def changed(self, tier: str) -> dict[str, Any]:
@@ -220,25 +241,42 @@ class Options(Frozen):
 
 
 class MethodOptions(Options):
-    """Options that every method has in the customization setting."""
+    """Options that every method has in the customization setting; docs/paper-tier.md has each default's source."""
+
+    # Class images and rescaled images are a recipe for five hundred steps. The mini tier's sixty leave no room for them
+    # (tuning may find some), and what was measured there was measured without decay.
+    setting_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "mini": {"prior_images": 0, "augment": False, "weight_decay": 0.0}
+    }
 
     steps: int = Field(500, ge=1, description="training steps per task")
     batch_size: int = Field(4, ge=1, description="images per training step")
     learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the weights' adapters")
     token_learning_rate: float = Field(1e-4, gt=0, description="AdamW rate of the custom token")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay on what is trained, never on old tokens")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are clipped to this joint norm")
     category_word: bool = Field(True, description="name the category X in 'a photo of a V* X'")
     token_init: Literal["category", "random"] = Field(
         "random", description="start the custom token at the category word's embedding, or at a random one"
     )
+    prior_images: int = Field(
+        200, ge=0, description="class images by the pre-trained model, one beside each own image of a step; 0 for none"
+    )
+    prior_weight: float = Field(1.0, ge=0, description="weight of the loss on class images")
+    augment: bool = Field(True, description="rescale images at random, with 'far away' or 'zoomed in' in the prompt")
 
 
 class ClassOptions(Options):
     """Options that every method has in the classification setting; defaults are the published protocol's."""
 
+    # the mini tier's tasks are whole batches: it would change nothing there, and own folders keep all their images
+    setting_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {"mini": {"drop_last": False}}
+
     epochs: int = Field(50, ge=1, description="passes over a task's training images")
     batch_size: int = Field(128, ge=1, description="images per training step")
+    drop_last: bool = Field(
+        True, description="leave out an epoch's last batch where it is short, as the published loader does"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Adam rate at first; it falls by a cosine over the epochs")
     head_learning_rate: float | None = Field(None, gt=0, description="Adam rate of the head, if it shall be another")
     mask_past: bool = Field(

@@ -35,7 +35,10 @@ class CLoRAOptions(LoRAOptions):
 
 
 class CLoRAClassOptions(RankOptions, ClassOptions):
-    """Options of C-LoRA in the classification setting: rate, rank and weight of a third party's runs (InfLoRA)."""
+    """Options of C-LoRA in the classification setting: rate, rank and weight of a third party's runs (InfLoRA).
+
+    `stamina` starts from the same there: neither paper states them, and what differs is to be the method.
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("clora", rank=8)
 

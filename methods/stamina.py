@@ -55,12 +55,15 @@ class StaminaOptions(MaskOptions, MethodOptions):
 
 
 class StaminaClassOptions(MaskOptions, ClassOptions):
-    """Options of STAMINA in the classification setting; the paper does not state its rank, rates and weights there."""
+    """Options of STAMINA in the classification setting; the paper does not state its rank, rates and weights there.
+
+    Rank, rate and lambda_forget are those of `clora`, so that what differs is the method.
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("stamina", rank=8)
 
     rank: int = Field(64, ge=1, description="rank r of A B, and hidden width of the mask's MLP")
-    lambda_forget: float = Field(1e3, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
+    lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, summed over entries and matrices)")
 
 
 class Stamina(Method[MaskOptions]):

@@ -22,11 +22,21 @@ if TYPE_CHECKING:
 
 
 class TextualInversionOptions(MethodOptions):
-    """Options of Textual Inversion; 500 steps and the category word, as in the STAMINA paper."""
+    """Options of Textual Inversion; 500 steps and the category word, as in the STAMINA paper, else as diffusers has it.
+
+    Its script's recipe (huggingface/diffusers, examples/textual_inversion: README.md at 066af65, the script at 000280f)
+    is 3,000 steps at 5e-4 with --scale_lr, which multiplies it by 4 (accumulation) x 1 (image) x 1 (process): 2e-3.
+    Ours is 5e-4 x 4 images. The script has no class images, and they would do nothing: the loss on them does not
+    hold V*, and nothing else is trained. It rescales nothing either (it mirrors half of the images; ours does not).
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ti", steps=60)
 
-    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the custom token")
+    token_learning_rate: float = Field(2e-3, gt=0, description="AdamW rate of the custom token: 5e-4 x 4 images")
+    prior_images: int = Field(
+        0, ge=0, description="class images beside a step's own ones: they cost time, and have no V* to learn"
+    )
+    augment: bool = Field(False, description="rescale images at random, with 'far away' or 'zoomed in' in the prompt")
     rank: int = Field(16, ge=1, description="hidden width of the token's MLP, if any")
     token: Literal["mlp", "free"] = Field("free", description="custom token from an MLP, or a free embedding")
     token_init: Literal["category", "random"] = Field(
@@ -54,10 +64,15 @@ class TextualInversion(Method[TextualInversionOptions]):
 
 
 class TextualInversionPlusPlusOptions(TextualInversionOptions):
-    """Options of TI++."""
+    """Options of TI++: STAMINA's token at STAMINA's rate.
+
+    A step of Adam moves a hidden unit of the MLP, which sums 768 weights, by 768 times the rate. At `ti`'s rate that is
+    1.5, more than the spread such a unit starts with; at this one the embedding still moves faster than `ti`'s.
+    """
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ti++", steps=60)
 
+    token_learning_rate: float = Field(5e-4, gt=0, description="AdamW rate of the token's MLP")
     token: Literal["mlp", "free"] = Field("mlp", description="custom token from an MLP, or a free embedding")
     token_init: Literal["category", "random"] = Field(
         "random", description="start the custom token at the category word's embedding, or at a random one"

@@ -25,6 +25,9 @@ VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdo
 TUNING = "tests/harness/tuning/test_tune.py::test_{}"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
+RECIPES, DEFAULTS = "tests/methods/test_recipes.py", "tests/methods/test_paper_defaults.py"
+CLASSES = "tests/harness/settings/classification/test_training.py"
+
 
 class Mutant(NamedTuple):
     """A file, a text that occurs in it once, what replaces it, and the tests that must then fail."""
@@ -73,11 +76,26 @@ MUTANTS = (
     Mutant("methods/parts/merging.py", "row[1:length]", "row[:length]", MERGE),
     Mutant("methods/custom_diffusion_merge.py", "own = fresh @ alone[name]", "own = fresh @ initial.cpu()", MERGE),
     # class images and augmentation
-    Mutant("methods/parts/prior.py", "[weight / count]", "[1 / count]", PRIOR),
-    Mutant("methods/parts/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
-    Mutant("methods/parts/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
+    Mutant("harness/settings/customization/prior.py", "[weight / count]", "[1 / count]", PRIOR),
+    Mutant("harness/settings/customization/augmentation.py", "-(-start // factor)", "start // factor", PRIOR),
+    Mutant("harness/settings/customization/augmentation.py", "image = image.flip(2)", "image = image.flip(1)", PRIOR),
     Mutant("harness/settings/customization/task_data.py", "/ counted.sum(dim=(1, 2, 3))",
            "/ counted[0].numel()", PRIOR),
+    # recipes of the paper tier
+    Mutant("methods/custom_diffusion.py", '8e-5, gt=0, description="AdamW rate of the K',
+           '1e-5, gt=0, description="AdamW rate of the K', RECIPES),
+    Mutant("methods/textual_inversion.py", "Field(2e-3", "Field(5e-4", RECIPES),
+    Mutant("methods/textual_inversion.py", "Field(\n        0, ge=0", "Field(\n        200, ge=0", RECIPES),
+    Mutant("harness/method.py", 'getattr(self.options, "prior_images", 0)', "0", RECIPES),
+    Mutant("harness/settings/customization/task_data.py", "augmented if options.augment else", "", RECIPES),
+    Mutant("harness/settings/customization/task_data.py", "options.prior_weight, generator) if options.prior_images",
+           "1.0, generator) if options.prior_images", RECIPES),
+    Mutant("harness/spec.py", "for name in vars(kind).get(", "for name in {}.get(", RECIPES),
+    Mutant("harness/spec.py", '"prior_images": 0, "augment": False,', '"augment": False,', RECIPES),
+    Mutant("harness/spec.py", "max_grad_norm: float = Field(1.0", "max_grad_norm: float = Field(2.0", DEFAULTS),
+    Mutant("harness/settings/classification/epochs.py", "batch_size if drop_last", "batch_size if False", CLASSES),
+    Mutant("harness/settings/classification/epochs.py", "if short < images else images", "", CLASSES),
+    Mutant("methods/stamina.py", "lambda_forget: float = Field(0.5", "lambda_forget: float = Field(1e3", CLASSES),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
     Mutant("harness/metrics/variants.py", "(self.scale or width)", "width", VARIANTS),

@@ -12,6 +12,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from harness.backbones.adapters import Adapter, Projection, attached, fold
 from harness.backbones.classifier_files import WEIGHTS, read_config
+from harness.backbones.intact import Intact
 from harness.errors import UsageError, first_line
 
 Prefix = tuple[Tensor, Tensor]  # what goes before the keys and before the values of a block, each (B, L, dim)
@@ -145,6 +146,10 @@ class Classifier:
         self.load_weights(self.initial)
         self.load_head(torch.empty(0, self.dim), torch.empty(0))
         self.prompt = None
+
+    def intact(self) -> Intact:
+        """How it is now, but for the ViT's parameters: of these each step keeps those that changed."""
+        return Intact({"vit": self.vit}, self.vit.parameters(), self.initial)
 
     def unfrozen(self) -> nn.Module:
         """The ViT itself, all of it to be trained."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.errors import PluginError
-
-if TYPE_CHECKING:
-    from harness.backbones.text_to_image import TextToImage
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Intact:
-    """How a model was when it was loaded: its weights but for the projections', its modules, and their hooks."""
+    """How a model was when it was loaded: its modules, their hooks, and all weights but those that a step keeps."""
 
-    def __init__(self, model: TextToImage) -> None:
-        self._parts = {"unet": model.unet, "vae": model.vae, "text_encoder": model.text_encoder}
-        self._adapted = {id(projection.weight) for projection in model.projections.values()}
+    def __init__(self, parts: Mapping[str, nn.Module], kept: Iterable[Tensor], initial: Mapping[str, Tensor]) -> None:
+        """Look at it.
+
+        Args:
+            parts: What it consists of, by name. kept: those of its weights that steps keep, and set again.
+            initial: W_init by name, which every step of every method begins with.
+        """
+        self._parts, self._initial = parts, initial
+        self._kept = {id(tensor) for tensor in kept}
         self._norms, self._modules = self._measured(), self._structure()
 
     def difference(self) -> str:
@@ -34,15 +36,17 @@ class Intact:
                 hooks = before is not None and now is not None and before[:2] == now[:2]
                 return f"a hook on {name}" if hooks else f"another module or attention processor at {name}"
         norms = self._measured()
-        return next((f"the weights of {name}" for name, norm in norms.items() if norm != self._norms.get(name)), "")
+        changed = next((name for name, norm in norms.items() if norm != self._norms.get(name)), "")
+        return f"other values of {changed}" if changed.startswith("model.") else changed and f"the weights of {changed}"
 
     def _measured(self) -> dict[str, float]:
         found: dict[str, Tensor] = {
             f"{part}.{name}": tensor.detach()
             for part, module in self._parts.items()
             for name, tensor in (*module.named_parameters(), *module.named_buffers())
-            if id(tensor) not in self._adapted and tensor.is_floating_point()
+            if id(tensor) not in self._kept and tensor.is_floating_point()
         }
+        found |= {f"model.initial['{name}']": tensor for name, tensor in self._initial.items()}
         norms = torch._foreach_norm(list(found.values()), dtype=torch.float32)
         return dict(zip(found, torch.stack(norms).tolist(), strict=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ class Posterior:
 
     mean: Tensor
     spread: Tensor | None = None
+    drawn: set[int] = field(default_factory=set, compare=False, repr=False)  # numbers of the images drawn so far
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -26,6 +27,7 @@ class Posterior:
 
         Training on draws, as encoding at every step would give, is what the scripts of the baselines do.
         """
+        self.drawn.update(chosen.tolist())
         rows = chosen.to(self.mean.device)
         mean = self.mean[rows]
         if self.spread is None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from harness.backbones.adapters import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
 from harness.backbones.architecture import images_at_once
 from harness.backbones.checks import check_parts
+from harness.backbones.intact import Intact
 from harness.backbones.oom import out_of_memory, release
 from harness.backbones.packed_convolutions import freeze
 from harness.backbones.posterior import Posterior
@@ -134,6 +135,11 @@ class TextToImage:
         return cls(pipeline, device, dtype, compiled=compiled)
 
     # --- projections -------------------------------------------------------------------------------------------------
+
+    def intact(self) -> Intact:
+        """How it is now, but for the projections' weights: these are all that a step keeps."""
+        parts = {"unet": self.unet, "vae": self.vae, "text_encoder": self.text_encoder}
+        return Intact(parts, [projection.weight for projection in self.projections.values()], self.initial)
 
     def change(self, name: str) -> Tensor:
         """W - W_init of one projection, (D1, D2), as folded so far."""

@@ -24,6 +24,8 @@ from harness.machine.limits import cannot_start
 from harness.sources.import_path import starting_processes
 
 # what ends the run is its parent's business; under Slurm every process of a job gets all of these
+# of every worker alike: the order of a set of texts, in which a plugin's code may draw, hangs on it
+HASH_SEED = "PYTHONHASHSEED"
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGUSR2) + ((signal.SIGTERM,) if "SLURM_JOB_ID" in os.environ else ())
 DIED = (
     "The process that workers are forked from died before any step, out of memory perhaps; "
@@ -80,11 +82,13 @@ def _work(step: Step, context: RunContext, root: str, device: str) -> float:
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """What keeps a process from being started is said as the machine's fault.
+    """Workers start with one seed of hashes; what keeps one from being started is said as the machine's fault.
 
     Raises:
         MachineError: it was.
     """
+    given = os.environ.get(HASH_SEED)
+    os.environ[HASH_SEED] = given if given is not None and given.isdigit() else "0"
     try:
         yield
     except (OSError, EOFError) as error:
@@ -93,6 +97,8 @@ def _starting() -> Iterator[None]:
         if "start new thread" not in str(error):
             raise
         raise cannot_start(error) from error
+    finally:
+        os.environ.pop(HASH_SEED) if given is None else os.environ.update({HASH_SEED: given})
 
 
 class LocalExecutor:

@@ -11,12 +11,44 @@ from harness.method import Batch, Method
 if TYPE_CHECKING:
     from harness.settings.customization.task_data import Lesson
 
+ENOUGH = 5  # draws of each image on average, after which one that was never drawn is odd
+FAR = 10.0  # times as long as the text encoder's own tokens
 SCALES = (0.5, 2.0)  # of a batch's spread to that of all the task's latents: beyond, they are hardly the same scale
 
 
-def latent_notes(method: Method[Any], batch: Batch, lesson: Lesson) -> list[str]:
+class BatchWatch:
+    """What a plugin's own batches look at, over a whole training; those of `Method` and built-in methods are known."""
+
+    def __init__(self, method: Method[Any], lesson: Lesson) -> None:
+        """Begin before the first step."""
+        self.hook, self.lesson, self.size = f"{type(method).__name__}.batch()", lesson, method.options.batch_size
+        self._named, self._seen, self._odd = False, 0, list[str]()  # examples so far
+        self._tail = lesson.prompt.removeprefix("a ")  # before which an augmentation says how it is seen
+
+    def look(self, batch: Batch) -> None:
+        """At each step."""
+        if not self._seen:
+            self._odd = latent_notes(self.hook, batch, self.lesson)
+            if len(batch.latents) < self.size:
+                self._odd.append(f"{self.hook} gives {len(batch.latents)} of the {self.size} examples of batch_size")
+        self._seen += len(batch.latents)
+        self._named = self._named or any(prompt.endswith(self._tail) for prompt in batch.prompts)
+
+    def notes(self) -> list[str]:
+        """After the last step."""
+        found, images, drawn = list(self._odd), len(self.lesson.latents), len(self.lesson.latents.drawn)
+        if self._seen and not self._named:
+            found.append(
+                f"{self.hook} never gave the prompt that images are drawn with, '{self.lesson.prompt}' (lesson.prompt)"
+            )
+        if 0 < drawn <= images // 2 and self._seen > ENOUGH * images:
+            found.append(f"{self.hook} drew {drawn} of the task's {images} images in all its steps")
+        return found
+
+
+def latent_notes(hook: str, batch: Batch, lesson: Lesson) -> list[str]:
     """A sentence if a batch's latents are hardly the lesson's, which the U-Net was trained on."""
-    hook, given, known = f"{type(method).__name__}.batch()", batch.latents.detach().float(), lesson.latents.mean.float()
+    given, known = batch.latents.detach().float(), lesson.latents.mean.float()
     if given.shape[1:] != known.shape[1:] or len(known) < 2:
         return []
     spread, usual = float(given.std()), float(known.std())
@@ -31,6 +63,21 @@ def latent_notes(method: Method[Any], batch: Batch, lesson: Lesson) -> list[str]
         if now and not before:
             return [f"{hook} gives latents whose mean {what} is 0, which the lesson's is not: {remedy}"]
     return []
+
+
+def token_notes(method: Method[Any], token: torch.Tensor, scale: float) -> list[str]:
+    """A sentence if the custom token, (dim,), begins far longer than those that the text encoder was trained on.
+
+    Args:
+        scale: the standard deviation of their entries.
+    """
+    length, usual = float(token.detach().float().norm()), scale * len(token) ** 0.5
+    if length <= FAR * usual:
+        return []
+    return [
+        f"the token of {type(method).__name__} begins with a norm of {length:.3g}, and the text encoder's own have "
+        f"about {usual:.3g}; see model.token_start() and model.token_scale()"
+    ]
 
 
 def company_notes(method: Method[Any], among: torch.Tensor, alone: torch.Tensor) -> list[str]:

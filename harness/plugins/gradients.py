@@ -73,7 +73,7 @@ def check_reach(
     for leaf in leaves(loss):
         if id(leaf) not in known:
             raise PluginError(
-                f"{_name(leaf, method, places, owner)} gets a gradient, but no optimizer trains it; make it a "
+                f"{name_of(leaf, method, places, owner)} gets a gradient, but no optimizer trains it; make it a "
                 f"parameter of an adapter, or of the module that {method}.begin_task() returns."
             )
     for name, term in penalties.items():
@@ -96,17 +96,8 @@ def undefined(penalties: Mapping[str, Tensor], trained: Iterable[Tensor]) -> str
     return ""
 
 
-def flat(term: Tensor, trained: Iterable[Tensor]) -> bool:
-    """Whether a scalar's gradient is 0 for all that is trained, as that of a count or of `torch.sign` is."""
-    wanted = [tensor for tensor in trained if tensor.requires_grad]
-    try:
-        found = torch.autograd.grad(term, wanted, retain_graph=True, allow_unused=True)
-    except RuntimeError:  # a graph that is gone or was changed, of which `backward` tells
-        return False
-    return not any(grad is not None and grad.any() for grad in found)
-
-
-def _name(leaf: Tensor, method: str, places: Mapping[str, nn.Module], owner: object) -> str:
+def name_of(leaf: Tensor, method: str, places: Mapping[str, nn.Module], owner: object) -> str:
+    """Where a tensor is, as the subject of a sentence: 'The parameter A of the adapter of ...'."""
     for place, module in places.items():
         for name, parameter in module.named_parameters():
             if parameter is leaf:

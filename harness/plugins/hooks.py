@@ -90,6 +90,10 @@ def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watc
         raise _wrong(method, "batch", f"prompts as a tuple of 1 or {count} texts", prompts)
     if given.share is not None and given.share.shape != (count,):
         raise _wrong(method, "batch", f"share as a tensor of shape ({count},)", given.share)
+    if watched and given.mask is not None and not given.mask.flatten(1).any(dim=1).all():
+        raise PluginError(
+            f"{_hook(method, 'batch')} gives a mask that leaves nothing of an example; 1 says where the loss counts."
+        )
     return given
 
 

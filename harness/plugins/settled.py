@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,12 @@ def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]
     """A sentence if what the third task leaves is more than what the second left."""
     held = method.memory
     before, after = size(dict.values(held) if isinstance(held, dict) else held.values()), size(memory.values())
-    if method.task_index != THIRD or after <= before:
+    if method.task_index == THIRD and _is_lost(set(held), set(memory)):
+        return [
+            "what end_task() leaves has the names of the task before but for a number, and none of its tensors: "
+            "self.memory is what the last end_task() returned and nothing else; return {**self.memory, ...} to keep all"
+        ]
+    if method.task_index != THIRD or after <= before + max(MEGABYTE / 1000, before / 100):
         return []
     last = after + (after - before) * (method.num_tasks - THIRD)
     return [
@@ -48,6 +54,12 @@ def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]
         f"{after / MEGABYTE:.3g} MB after the third: about {last / MEGABYTE:.3g} MB after all {method.num_tasks}, and "
         "as much is read for each; sum it up in a fixed number of tensors if the method allows"
     ]
+
+
+def _is_lost(before: set[str], after: set[str]) -> bool:
+    """Whether names are new only by a number in them."""
+    bare = [{re.sub(r"\d+", "#", name) for name in names} for names in (before, after)]
+    return bool(before) and not before & after and bare[0] == bare[1]
 
 
 def size(tensors: Any) -> int:

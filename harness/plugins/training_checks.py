@@ -15,7 +15,8 @@ from harness.backbones.batched_adapters import Stack
 from harness.errors import BenchError, PluginError
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.gradients import check_reach, flat, undefined
+from harness.plugins.gradients import check_reach, name_of, undefined
+from harness.plugins.penalties import PenaltyWatch
 
 
 class TrainingChecks:
@@ -52,7 +53,7 @@ class TrainingChecks:
         self._token = token
         self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient other than 0 so far
         self._reached: set[int] = set()  # of these, what had one of zeros
-        self._flat: dict[str, bool] = {}  # penalty -> whether it had no gradient other than 0 so far
+        self.penalties = PenaltyWatch(method, stacks, self.reachable)
         self._steps = 0
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
             raise PluginError(
@@ -88,17 +89,6 @@ class TrainingChecks:
             self._terms = tuple(penalties)
             places = {**self._places, "the model": self._model}
             check_reach(self.name, loss, penalties, self.reachable, places, self.method)
-
-    def slopes(self, penalties: Mapping[str, Tensor], *, logged: bool) -> None:
-        """Remember which penalties that are not 0 have had a gradient other than 0; each is looked at until it has.
-
-        Before the backward pass. Those of built-in methods are known to have one.
-        """
-        if not logged or type(self.method).__module__.partition(".")[0] == "methods":
-            return
-        for name, term in penalties.items():
-            if self._flat.get(name, True) and term.requires_grad and term.item() != 0:
-                self._flat[name] = flat(term, self.reachable)
 
     def gradient(self, step: int, norm: Tensor, *, logged: bool) -> None:
         """Look whether the gradient of a loss that is finite is finite, too, before a step is made with it.
@@ -156,14 +146,12 @@ class TrainingChecks:
                 raise PluginError(
                     f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
                 )
-        notes = [
-            f"the penalty '{name}' never had a gradient other than 0 at the logged steps, so it changes no weight"
-            for name, still in self._flat.items()
-            if still
-        ]
+        notes = self.penalties.notes()
         if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
             return notes
-        return [*notes, f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient"]
+        what = name_of(self._idle[0], self.name, self._places, self.method)
+        what = f": {what[0].lower()}{what[1:]}, and others" if len(idle) > 1 else f": {what[0].lower()}{what[1:]}"
+        return [*notes, f"{len(idle)} of {len(whole)} tensors that {self.name} trains never had a gradient{what}"]
 
     def values(self, *, watched: bool) -> list[tuple[int, int, Tensor | None]]:
         """What tells later whether anything that is trained was given another value.
@@ -223,101 +211,3 @@ class TrainingChecks:
                         f"{self.name} exchanged the parameter {name} of {place} during the training, so that no "
                         "optimizer trained the new one; change its values in place, under torch.no_grad()."
                     )
-
-
-def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapter], model: nn.Module | None) -> None:
-    """Make sure that the module which `begin_task` returned has parameters of its own.
-
-    Args:
-        model: whose parameters it must not hold either, as nothing of a task but its projections is kept; None for any.
-
-    Raises:
-        PluginError: it holds some of an adapter's, or of the model's.
-    """
-    theirs = {id(p): "an adapter's" for adapter in adapters for p in adapter.parameters()}
-    if model is not None:
-        theirs |= {id(p): "the model's" for p in model.parameters()}
-    for name, parameter in module.named_parameters():
-        if id(parameter) in theirs:
-            whose = theirs[id(parameter)]
-            remedy = "leave it out" if "adapter" in whose else "only projections are kept of a task: adapt them"
-            raise PluginError(
-                f"The module that {type(method).__name__}.begin_task() returned holds {whose} parameter ({name}); "
-                f"{remedy}."
-            )
-
-
-def check_residuals(adapters: Sequence[Adapter]) -> None:
-    """At the first step: no adapter gives nearly its projection's weight, which would then be there twice.
-
-    Raises:
-        PluginError: one does. The sentence names its class.
-    """
-    found: list[tuple[Adapter, Tensor]] = []
-    for adapter in adapters:
-        if type(adapter).forward is not Adapter.forward:  # adds to the weight in its own way
-            continue
-        residual = adapter.residual().detach().float()
-        for projection in adapter._projection:
-            weight = projection.weight.float()
-            if weight.shape == residual.shape:
-                found.append((adapter, torch.stack([(weight * residual).sum(), weight.norm(), residual.norm()])))
-    if not found:
-        return
-    for (adapter, _), (product, weights, residuals) in zip(
-        found, torch.stack([figures for _, figures in found]).tolist(), strict=True
-    ):
-        if 0 < weights / 2 < residuals < 2 * weights and product > 0.9 * weights * residuals:
-            raise PluginError(
-                f"{type(adapter).__name__}.compute() gives the whole weight; return the residual alone, as it is added "
-                "to the projection's weight."
-            )
-
-
-def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
-    """After the training: each adapter has one residual, alone and as one of several.
-
-    Raises:
-        PluginError: a residual differs from one time to the next, or says `stackable` and is computed otherwise then.
-    """
-    name = type(method).__name__
-    with torch.no_grad():
-        for adapter in adapters:
-            if not _alike(adapter.compute(), adapter.residual()):
-                raise PluginError(
-                    f"The adapters of {name} ({type(adapter).__name__}) give another residual each time in eval mode; "
-                    "draw noise only while self.training, so that what is folded is what was learnt."
-                )
-        for stack in stacks:
-            if not isinstance(stack, Stack):
-                continue
-            for own, part in zip(stack.adapters, stack.joint.eval().compute().unbind(), strict=True):
-                if not _alike(own.residual(), part):
-                    raise PluginError(
-                        f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
-                        "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
-                    )
-
-
-def check_token_settled(method: Method[Any], module: nn.Module, dim: int) -> None:
-    """After the training: the module gives one embedding of the token.
-
-    Raises:
-        PluginError: it differs from one time to the next, so that what is kept is not what was learnt.
-    """
-    with torch.no_grad():
-        one = hooks.token(method, module, dim).clone()
-        if not _alike(one, hooks.token(method, module, dim)):
-            raise PluginError(
-                f"The module that {type(method).__name__}.begin_task() returned ({type(module).__name__}) gives "
-                "another embedding of the token each time in eval mode; draw noise only while self.training, so that "
-                "what is kept is what was learnt."
-            )
-
-
-def _alike(one: Tensor, other: Tensor) -> bool:
-    """Equal but for rounding, by which an entry of a hard mask may change here and there."""
-    if one.shape != other.shape:
-        return False
-    near = torch.isclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max()))
-    return bool(near.float().mean() > 0.999)

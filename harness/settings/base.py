@@ -364,6 +364,10 @@ class Setting(ABC):
         """The prompt that a method's tasks are trained with; None where nothing is prompted in words."""
         return None
 
+    def loss_note(self, options: Any) -> str:
+        """What options add to the loss of every method that draws the setting's own batches; empty for nothing."""
+        return ""
+
     def counting_backbone(self, paper: Tier) -> str:
         """Where parameters are counted if nobody says where: the backbone of the paper's tier."""
         return self.default_backbone(paper)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -40,16 +41,23 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
 
 
 class Memory(dict[str, torch.Tensor]):
-    """A method's memory, which knows whether anything of it was ever asked for."""
+    """A method's memory, which knows whether anything of it was ever asked for, and what that was not there."""
 
     read = False
 
+    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        super().__init__(tensors)
+        self.asked: set[str] = set()
+        self.missed: list[str] = []
+
     def __getitem__(self, name: str) -> torch.Tensor:
         self.read = True
+        self.asked.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """As a dict's: what is not there is not read."""
+        (self.asked.add if name in self else self.missed.append)(name)
         self.read = self.read or name in self
         return super().get(name, default)
 
@@ -71,10 +79,22 @@ class Memory(dict[str, torch.Tensor]):
 def unread(method: Method[Any]) -> list[str]:
     """A sentence if a method had a memory and asked for nothing in it."""
     memory = method.memory
-    if not isinstance(memory, Memory) or memory.read or not memory:
-        return []
+    if not isinstance(memory, Memory) or memory.read or not memory or missed(method):
+        return missed(method)
     names = list(memory.keys())
     return [f"nothing read what end_task() left ({len(names)} tensors, '{names[0]}' first)"]
+
+
+def missed(method: Method[Any]) -> list[str]:
+    """A sentence if a method asked its memory for what is called otherwise there."""
+    memory = method.memory
+    if not isinstance(memory, Memory):
+        return []
+    others = [name for name in list(memory.keys()) if name not in memory.asked]
+    for name in dict.fromkeys(memory.missed):
+        if close := difflib.get_close_matches(name, others, n=1):
+            return [f"self.memory is asked for '{name}', which end_task() did not leave; is '{close[0]}' meant?"]
+    return []
 
 
 def write_json(path: Path, value: Any) -> None:

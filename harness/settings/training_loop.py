@@ -12,21 +12,23 @@ from torch import Tensor, nn
 
 from harness.backbones.adapters import Adaptable, Adapter, by_name
 from harness.backbones.batched_adapters import gather, stacked
+from harness.errors import PluginError
 from harness.method import Method
 from harness.plugins import hooks
+from harness.plugins.adapter_checks import (
+    check_apart,
+    check_residuals,
+    check_settled,
+    check_token_settled,
+    scaled_notes,
+)
 from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
 from harness.plugins.opened_files import file_notes
 from harness.plugins.settled import changed_notes, growth_notes, own_values
-from harness.plugins.training_checks import (
-    TrainingChecks,
-    check_apart,
-    check_residuals,
-    check_settled,
-    check_token_settled,
-)
+from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
 from harness.store.checkpoint import Checkpoint, TrainingState
 
@@ -70,6 +72,7 @@ class TrainingLoop:
         self._lesson = lesson
         self.step = 0
         self.losses: list[dict[str, float]] = []
+        self._begun: list[str] = []  # what there is to say of the start
         self._own: dict[str, object] | None = None  # the method's attributes after the first step
 
     def begin(self, model: Adaptable, device: torch.device, frozen: nn.Module | None) -> nn.Module:
@@ -83,9 +86,15 @@ class TrainingLoop:
             What `begin_task` returned, on the device.
         """
         file_notes(self.method)  # of a task that failed
-        self.lent = Lent(self.method, (self.generator, self.initial), self._lesson)
+        initial = {f"model.initial['{name}']": tensor for name, tensor in getattr(model, "initial", {}).items()}
+        self.lent = Lent(self.method, (self.generator, self.initial), self._lesson, initial)
+        weights = {f"the weight of {name}": each.weight for name, each in model.projections.items()}
+        lent_weights = Lent(self.method, (), model=weights)
         self.module = hooks.begin_task(self.method, model, self.initial).to(device)
         self.lent.check("begin_task")
+        lent_weights.check("begin_task")
+        # what a method unfroze, its optimizer changes
+        self._weights = Lent(self.method, (), model={n: w for n, w in weights.items() if not w.requires_grad})
         self.adapters: list[Adapter] = list(by_name(model.projections).values())
         check_apart(self.method, self.module, self.adapters, frozen)
         for adapter in self.adapters:
@@ -108,6 +117,10 @@ class TrainingLoop:
         self.optimizer, self.scaler, self.checkpoint = optimizer, scaler, checkpoint
         self._token = token
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
+        if any(group["params"] and not group["lr"] > 0 for group in optimizer.param_groups):
+            raise PluginError(
+                f"A learning rate of {self.name} is not above 0, so that nothing is learnt with it; see {rates}."
+            )
         self.checks = TrainingChecks(
             self.method, optimizer, self.stacks, by_name(self._model.projections), self.module, frozen, device, of=of,
             rates=rates, token=token,
@@ -156,13 +169,13 @@ class TrainingLoop:
             more: What is kept beside it.
         """
         if self.step == 0:
-            check_residuals(self.adapters)
+            self._begun = check_residuals(self.adapters)
         penalties = hooks.penalties(self.method, watched=self.is_first)
         self.lent.check("penalties")
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
         loss = value + sum(penalties.values(), torch.zeros_like(value))
         self.checks.reach(loss, penalties)
-        self.checks.slopes(penalties, logged=logged)
+        self.checks.penalties.look(penalties, logged=logged)
         self.optimizer.zero_grad(set_to_none=True)
         backward(self.name, self.scaler.scale(loss))
         gather(self.stacks)
@@ -199,7 +212,7 @@ class TrainingLoop:
             What the method measured, and notes for the user.
         """
         self.checks.same_parameters()
-        notes = self.checks.idle()
+        notes = [*self._begun, *self.checks.idle()]
         if self._own is not None:
             notes += changed_notes(self.method, self._own)
         self.module.eval()
@@ -208,11 +221,13 @@ class TrainingLoop:
             with torch.no_grad():
                 adapter.refresh()
         check_settled(self.method, self.adapters, self.stacks)
+        notes += scaled_notes(self.method, self.adapters, self.initial)
         if self._token:
             check_token_settled(self.method, self.module, self._model.token_dim)
         with self.checks.unchanged("measures"):
             measures = hooks.measures(self.method)
         self.lent.check("measures")
+        self._weights.check("measures")
         return measures, notes
 
     def end_task(self, lesson: Any) -> tuple[dict[str, Tensor], list[str]]:

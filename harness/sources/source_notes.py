@@ -6,6 +6,7 @@ These are notes before a run, no errors: a text does not tell all that its code 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,62 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
             )
         elif call := _files(node, names, data_named=data_named):
             yield f"{where} {call}"
+    yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
+    yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
+
+
+def _twice(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Names and keys that a text gives twice in one place, so that the first is lost."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            for key in {key: None for place, key in enumerate(keys) if key in keys[:place]}:
+                yield node.lineno, f"gives the key {key!r} twice in one dict: the first value is lost; rename one."
+        elif isinstance(node, ast.ClassDef):
+            plain = [each for each in node.body if isinstance(each, ast.FunctionDef) and not each.decorator_list]
+            names = [each.name for each in plain]
+            for place, each in enumerate(plain):
+                if each.name in names[:place]:
+                    yield each.lineno, f"defines {node.name}.{each.name}() again: the one above it is lost; remove one."
+
+
+def _never_seeded(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Generators of torch that a function makes and does not seed; a prompt to test with may always be the same."""
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "recall"):
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        called = {_dotted(call.func, names).rpartition(".")[2] for call in calls}
+        if called & {"manual_seed", "seed", "set_state"}:
+            continue
+        for call in calls:
+            if _dotted(call.func, names) == "torch.Generator":
+                yield (
+                    call.lineno,
+                    (
+                        "makes a generator and never seeds it: it draws the same for every seed and task, so that the "
+                        "spread over seeds leaves it out; draw from the generator that the hook is given."
+                    ),
+                )
+
+
+def unused_options(method: type[Any], base: type[Any]) -> Iterator[str]:
+    """A sentence for each class of options in a method's module that no method there uses.
+
+    Args:
+        base: what all methods descend from.
+    """
+    module = method.__module__
+    values = [value for value in list(vars(sys.modules.get(module, object)).values()) if isinstance(value, type)]
+    here = [value for value in values if value.__module__ == module]
+    methods: list[Any] = [value for value in (*values, method) if issubclass(value, base)]
+    used = {getattr(value, "options_class", None) for value in methods}
+    used |= {profile.options for value in methods for profile in value.profiles.values()}
+    whole = {kind for each in used if isinstance(each, type) for kind in each.__mro__}
+    for value in here:
+        if issubclass(value, Options) and value not in whole and not any(value in other.__mro__[1:] for other in here):
+            yield (
+                f"{value.__name__} is a class of options that no method in {module} uses: its defaults count nowhere; "
+                "name it as the options_class of one."
+            )
 
 
 def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:

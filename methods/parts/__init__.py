@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
-    from methods.parts.augmentation import augmented
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
     from methods.parts.losses import entries, forget_loss, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
-    from methods.parts.prior import with_prior
     from methods.parts.prompting import orthogonal_start, prefixes, similarity
     from methods.parts.prompts import CodaPrompts, DualPrompts, PromptPool
     from methods.parts.records import FORGET_GRID, tuned, tuned_classes
@@ -23,21 +21,19 @@ __method_source__ = True
 
 __all__ = [
     "FORGET_GRID", "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank",
-    "MlpMask", "MlpToken", "PromptPool", "accumulate", "augmented", "caption_features", "diagonal_fisher", "entries",
+    "MlpMask", "MlpToken", "PromptPool", "accumulate", "caption_features", "diagonal_fisher", "entries",
     "everyday_captions", "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token",
     "orthogonal_start", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
-    "tuned_classes", "with_prior", "without_repeats",
+    "tuned_classes", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
-    "augmented": "augmentation",
     "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
     "entries": "losses", "forget_loss": "losses", "sparse_loss": "losses",
     "FreeMask": "masks", "MlpMask": "masks", "hard_concrete": "masks",
     "caption_features": "merging", "everyday_captions": "merging", "gram": "merging", "merged": "merging",
     "projector": "merging", "without_repeats": "merging",
-    "with_prior": "prior",
     "orthogonal_start": "prompting", "prefixes": "prompting", "similarity": "prompting",
     "CodaPrompts": "prompts", "DualPrompts": "prompts", "PromptPool": "prompts",
     "FreeToken": "tokens", "MlpToken": "tokens", "new_token": "tokens", "task_token": "tokens",

@@ -282,7 +282,8 @@ def _whole(cell: CellResult, metric: Metric) -> Row | None:
 
 
 def _figure(rows: Sequence[Row | None], unit: str) -> Figure | None:
-    found = [row for row in rows if row is not None and math.isfinite(row.value)]
+    # a mean over nothing, as the forgetting of a single task, is no figure
+    found = [row for row in rows if row is not None and row.n and math.isfinite(row.value)]
     if not found:
         return None
     values = [convert(row.value, row.unit, unit) for row in found]

@@ -24,12 +24,14 @@ from harness.backbones.text_to_image import TextToImage
 from harness.engine.display import QuietDisplay
 from harness.engine.runner import run
 from harness.method import Batch
+from harness.prompts import FAR, NEAR
+from harness.settings.customization import augmentation
+from harness.settings.customization.augmentation import augmented, rescale
+from harness.settings.customization.prior import with_prior
 from harness.settings.customization.task_data import Lesson
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store.image_sets import load_images
 from methods.custom_diffusion import CustomDiffusion, CustomDiffusionOptions
-from methods.parts import augmentation, with_prior
-from methods.parts.augmentation import FAR, NEAR, augmented, rescale
 
 Image = NDArray[np.uint8]
 OWN, CLASS = "a photo of a <v1> person", "a photo of a person"

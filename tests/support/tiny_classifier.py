@@ -34,7 +34,7 @@ SEEN = Recognition(resolution=32, resize=32)
 # short and violent: what must not move is to be pushed hard
 CHANGES: Mapping[str, Any] = {
     "epochs": 2, "batch_size": 5, "learning_rate": 0.02, "pool": 6, "length": 4, "top": 2, "expert_length": 4,
-    "general_length": 2, "rank": 3, "lambda_forget": 1.0,
+    "general_length": 2, "rank": 3, "lambda_forget": 1.0, "drop_last": False,
 }  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import UsageError
 from harness.settings.base import METRICS, Given, ModelPart, Setting, StepCounts, StepKind
+from harness.settings.classification.epochs import planned
 from harness.spec import ClassOptions, Recognition
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TRIALS = 10  # class orders whose tasks are known; the steps of others stay
 
 
 def _trained(recipe: Mapping[str, Any]) -> float:
-    return float(recipe["options"]["epochs"] * recipe["images"])
+    return float(planned(recipe)[0])
 
 
 def _tested(recipe: Mapping[str, Any]) -> float:
@@ -123,8 +123,7 @@ class Classification(Setting):
 
     def steps_of_training(self, recipe: Mapping[str, Any]) -> int:
         """Epochs times batches."""
-        options = recipe["options"]
-        return int(options["epochs"]) * ceil(int(recipe["images"]) / int(options["batch_size"]))
+        return planned(recipe)[1]
 
     def folder_benchmark(
         self, folder: Path, tier: str, *, split_into: int | None, class_order: int | None, watch: Watch,

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.backbones.classifier_files import WEIGHTS, read_config
 from harness.engine.plan import RunContext, Step
+from harness.settings.classification.epochs import planned
 from harness.spec import Recognition
 
 FORWARD, TRAINING = 1, 3  # passes; backward is twice forward
@@ -59,7 +60,7 @@ class ClassCosts:
         """Of a finished training; what others looked at, their recipes do not tell."""
         if kind != "train":
             return 0.0
-        return TRAINING * self.image_flop * int(recipe["options"]["epochs"]) * int(recipe["images"])
+        return TRAINING * self.image_flop * planned(recipe)[0]
 
     def _test_images(self, step: Step) -> int:
         for fingerprint, task in zip(step.recipe["tests"], step.work["tasks"], strict=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from safetensors.torch import load_file, save_file
 
 from harness.backbones.classifier import Classifier
 from harness.backbones.classifier_files import statistics
+from harness.backbones.intact import Intact, left_intact
 from harness.backbones.precision import DTYPES
 from harness.data.class_tasks import ClassTask
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
+from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, training_figures
 from harness.plugins import hooks
@@ -28,7 +31,7 @@ from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
-from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
+from harness.settings.shared_steps import Facts, changes, method_of, missed, unread, write_json
 from harness.spec import Recognition
 from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -38,13 +41,26 @@ PREDICTIONS = "predictions.safetensors"
 
 
 @lru_cache(maxsize=1)
-def _model(folder: str, device: str, dtype: str) -> Classifier:
-    return Classifier.load(folder, torch.device(device), DTYPES[dtype])
+def _model(folder: str, device: str, dtype: str) -> tuple[Classifier, Intact]:
+    model = Classifier.load(folder, torch.device(device), DTYPES[dtype])
+    return model, model.intact()
+
+
+@contextmanager
+def _lent_to(method: Method[Any], context: RunContext, device: str) -> Iterator[None]:
+    """The model in a method's hands: it comes back as it was, or is loaded anew by the next step."""
+    _, intact = _model(context.backbone, device, context.dtype)
+    try:
+        with left_intact(intact, type(method).__name__):
+            yield
+    except BaseException:
+        _model.cache_clear()
+        raise
 
 
 def _ready_model(context: RunContext, device: str, state: Entry | None = None) -> Classifier:
     """The model as pre-trained, or as a training's step left it."""
-    model = _model(context.backbone, device, context.dtype)
+    model, _ = _model(context.backbone, device, context.dtype)
     model.reset()
     if state is not None:
         head = load_file(str(state.file(HEAD)))
@@ -82,7 +98,8 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     _check_images(tasks, r["concepts"])
     lesson = ClassLesson(model, pixels, sum(r["classes"]))
     checkpoint = Checkpoint(store.checkpoint(step.key))
-    done = train_classes(method, lesson, int(r["seed"]), "+".join(r["concepts"]), checkpoint)
+    with _lent_to(method, context, device):
+        done = train_classes(method, lesson, int(r["seed"]), "+".join(r["concepts"]), checkpoint)
     weights = model.weights()
     if weights:
         save_file(weights, str(folder / WEIGHTS))
@@ -103,7 +120,8 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     model = _ready_model(context, device, state)
     method = method_of(state.manifest["recipe"], step.work["method"], "classification", state)
     method.task_index, method.num_tasks = tuple(state.manifest["recipe"]["place"])
-    model.prompt = hooks.recall(method, model)
+    with _lent_to(method, context, device):
+        model.prompt = hooks.recall(method, model)
     if model.prompt is not None:
         model.prompt.to(model.device).eval()
     pixels = _pixels(tasks, context, device)
@@ -112,9 +130,9 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     batches = torch.arange(len(labels)).split(pixels.recognition.batch_size)
     scores = [model.logits(pixels.testing(rows.tolist())) for rows in batches]
     predicted = [each.argmax(1).cpu() for each in scores]
-    notes = (
-        company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0]) if model.prompt is not None else []
-    )
+    notes = missed(method)
+    if model.prompt is not None:
+        notes += company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
     model.prompt = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear
 
 from harness.backbones.classifier import Classifier
+from harness.settings.classification.epochs import images_an_epoch
 from harness.settings.classification.transforms import Pixels
 
 
@@ -21,10 +22,13 @@ class ClassLesson:
     pixels: Pixels
     classes: int
 
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[list[int]]:
-        """One epoch: all training images once, in random order, `size` at a time; the last batch may be smaller."""
+    def batches(self, size: int, generator: torch.Generator, *, drop_last: bool = False) -> Iterator[list[int]]:
+        """One epoch: all training images once, in random order, `size` at a time.
+
+        The last batch may be smaller; with `drop_last` it is then left out, if there is another one.
+        """
         order = torch.randperm(len(self.pixels.labels("train")), generator=generator)
-        for rows in order.split(size):
+        for rows in order[: images_an_epoch(len(order), size, drop_last)].split(size):
             yield rows.tolist()
 
 

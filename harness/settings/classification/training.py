@@ -11,8 +11,10 @@ from torch import Tensor
 
 from harness.backbones.adapters import attached
 from harness.backbones.classifier import Prompt
+from harness.errors import PluginError
 from harness.method import Method
 from harness.seeds import derive_seed
+from harness.settings.classification.epochs import steps_an_epoch
 from harness.settings.classification.task_data import ClassLesson, Head
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.store.checkpoint import Checkpoint
@@ -61,6 +63,11 @@ def _train_classes(
     head = Head(model, lesson.classes, o.mask_past, loop.initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
     module = loop.begin(model, model.device, None)
+    if isinstance(module, Prompt) and type(method).recall is Method.recall:
+        raise PluginError(
+            f"{type(method).__name__}.begin_task() returns a Prompt to train, and no test sees it: define recall(), "
+            "which gives the prompt to test with."
+        )
     module.train(isinstance(module, Prompt))  # a ViT that is trained as a whole has no dropout, but stays in eval mode
     model.prompt = module if isinstance(module, Prompt) else None
     # once each, though adapters may share one
@@ -77,13 +84,13 @@ def _train_classes(
         optimizer, scaler, model.vit, model.device, checkpoint, of="", rates="learning_rate", token=False, more=[head]
     )
     labels = lesson.pixels.labels("train")
-    total = math.ceil(len(labels) / o.batch_size) * o.epochs
+    total = steps_an_epoch(len(labels), o.batch_size, o.drop_last) * o.epochs
     step = 0
     for epoch in range(o.epochs):
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "epoch", concept, epoch))
         for group in optimizer.param_groups:
             group["lr"] = group["first"] * rate_at(epoch, o.epochs)
-        for rows in lesson.batches(o.batch_size, shuffle):
+        for rows in lesson.batches(o.batch_size, shuffle, drop_last=o.drop_last):
             step += 1
             if step <= loop.step:  # made before the run was resumed
                 continue

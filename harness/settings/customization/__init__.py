@@ -107,11 +107,10 @@ class Customization(Setting):
         return context(given)
 
     def check_prompts(self, context: RunContext, tasks: Sequence[Task], options: Sequence[Any]) -> None:
-        """Category words must fit the tokenizer, where a method's prompts name them."""
+        """Category words must fit the tokenizer, where a method's prompts or its class images' name them."""
         from harness.settings.customization.prepare import check_prompts
 
-        if any(each.category_word for each in options):
-            check_prompts(Path(context.backbone), tasks)
+        check_prompts(Path(context.backbone), tasks, options)
 
     def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
         """See `harness.settings.customization.plan`."""
@@ -184,6 +183,10 @@ class Customization(Setting):
         from harness.prompts import prompt_for
 
         return prompt_for("V*", "X", options.category_word)
+
+    def loss_note(self, options: Any) -> str:
+        """What class images add."""
+        return "; L_SD: of own images + prior_weight x of class images" if options.prior_images else ""
 
     def counting_backbone(self, paper: Tier) -> str:
         """The paper's, by its short name: its true architecture needs no weights."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import registry
 from harness.backbones.checks import check_extractor
@@ -12,7 +13,7 @@ from harness.backbones.hashes import Fingerprints
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
 from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
-from harness.prompts import prompt_for
+from harness.prompts import FAR, class_prompt, prompt_for
 from harness.settings.base import Given
 from harness.spec import Task
 from harness.store.store import key_of
@@ -43,12 +44,19 @@ def context(given: Given) -> RunContext:
     )  # fmt: skip
 
 
-def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
-    """Make sure that every task's prompt, category word included, fits the tokenizer, before any training.
+def check_prompts(folder: Path, tasks: Sequence[Task], options: Sequence[Any]) -> None:
+    """Make sure that every prompt that names a category word fits the tokenizer, before any training.
+
+    Args:
+        options: of the methods, which say whether theirs do, and whether there are class images.
 
     Raises:
         UsageError: a category word is too long.
     """
+    named = [each for each in options if each.category_word]
+    if not named and not any(each.prior_images for each in options):
+        return
+    start = max(FAR, key=len) if any(each.augment for each in named) else "a "
     try:
         settings = json.loads((folder / "tokenizer" / "tokenizer_config.json").read_text(encoding="utf-8"))
         length = int(settings["model_max_length"])
@@ -57,7 +65,8 @@ def check_prompts(folder: Path, tasks: Sequence[Task]) -> None:
         return
     for task in tasks:
         # the custom token is one token, whatever it looks like to the tokenizer now
-        found = count(prompt_for("a", task.category, True))
+        prompt = prompt_for("a", task.category, True) if named else class_prompt(task.category)
+        found = count(start + prompt.removeprefix("a "))
         if found > length:
             raise UsageError(
                 f"The category word '{shortened(task.category)}' of '{shortened(task.name)}' is too long for the "

@@ -52,7 +52,7 @@ from harness.store.store import Entry, Store
 @lru_cache(maxsize=1)
 def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) -> tuple[TextToImage, Intact]:
     model = TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled)
-    return model, Intact(model)
+    return model, model.intact()
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,12 @@ from torch import Tensor
 from harness.backbones.posterior import Posterior
 from harness.method import Batch
 from harness.prompts import prompt_for
+from harness.settings.customization.augmentation import augmented
+from harness.settings.customization.prior import with_prior
 
 if TYPE_CHECKING:
     from harness.backbones.text_to_image import TextToImage
+    from harness.spec import MethodOptions
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class Lesson:
         """`size` of the task's images, drawn with replacement, under the task's prompt."""
         chosen = torch.randint(len(self.latents), (size,), generator=generator)
         return Batch(self.latents.draw(chosen, generator), (self.prompt,))
+
+    def batch(self, options: MethodOptions, generator: torch.Generator) -> Batch:
+        """What `Method.batch` gives by default, by the options `batch_size`, `augment`, `prior_images`, `prior_weight`.
+
+        `batch_size` of the task's images, plain or each rescaled anew, and as many class images beside them.
+        """
+        draw = augmented if options.augment else Lesson.plain
+        own = draw(self, options.batch_size, generator)
+        return with_prior(own, self, options.prior_weight, generator) if options.prior_images else own
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """L_SD of each example, (b,): the mean squared error of its noise prediction over what `mask` lets count.

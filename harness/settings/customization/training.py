@@ -13,7 +13,7 @@ from harness.backbones.batched_adapters import gather
 from harness.backbones.text_to_image import TextToImage
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.batches import latent_notes
+from harness.plugins.batches import BatchWatch, token_notes
 from harness.settings.customization.task_data import Lesson
 from harness.settings.training_loop import TrainingLoop, watched
 from harness.spec import MethodOptions
@@ -74,21 +74,27 @@ def _train_task(
     rates = "learning_rate or token_learning_rate"
     loop.ready(optimizer, scaler, frozen, model.device, checkpoint, of=f" of {lesson.token}", rates=rates, token=True)
 
+    odd: list[str] = []
+
     def adapt() -> None:
         """The model with what is trained, as it is now."""
         loop.refresh()
-        model.set_token(lesson.token, hooks.token(method, module, model.token_dim))
+        token = hooks.token(method, module, model.token_dim)
+        if not loop.step and not odd:
+            odd.extend(token_notes(method, token, model.token_scale()))
+        model.set_token(lesson.token, token)
 
     own_batch = type(method).batch is not Method.batch
-    odd: list[str] = []
+    # those of `Method`, and of built-in methods, are known
+    watch = BatchWatch(method, lesson) if own_batch and type(method).__module__.partition(".")[0] != "methods" else None
     while loop.step < o.steps:
         logged = loop.logged(o.steps)
         adapt()
         values = loop.checks.values(watched=loop.is_first) if own_batch else []
         batch = hooks.batch(method, lesson, loop.generator, watched=loop.is_first)
         loop.lent.check("batch")
-        if own_batch and loop.is_first:
-            odd = latent_notes(method, batch, lesson)
+        if watch is not None:
+            watch.look(batch)
         if own_batch and loop.checks.changed(values):
             gather(loop.stacks)
             adapt()
@@ -108,7 +114,7 @@ def _train_task(
         "trained_parameters": float(trained_count),
         "final_loss": loop.losses[-1]["sd"],
     }
-    notes += [*odd, *more]
+    notes += [*(watch.notes() if watch is not None else []), *odd, *more]
     return TrainedTask(embedding.cpu(), measures, distance, seconds, loop.losses, memory, notes)
 
 

@@ -171,7 +171,7 @@ def test_jobs_of_one_plan_by_hand() -> None:
     plan = make_plan([("stamina", 0)], 3)
     made = divide(plan, list(plan.steps.values()), dict.fromkeys(plan.steps, 1.0), 3600.0)
     assert [(title(job, plan), job.needs, job.chain) for job in made] == [
-        ("3 real, 3 features", (), False),
+        ("3 real, 2 prior, 3 features", (), False),
         ("stamina seed 0: 3 train", (0,), True),
         ("5 generate, 5 features, 2 compose, 1 score", (1,), False),
     ]

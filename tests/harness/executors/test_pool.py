@@ -24,7 +24,7 @@ from harness.engine.devices import Slot, make_slots
 from harness.engine.display import QuietDisplay
 from harness.engine.plan import Plan, RunContext, Step
 from harness.engine.runner import Executor, Outcome, check, run
-from harness.executors.local import LocalExecutor
+from harness.executors.local import HASH_SEED, LocalExecutor, _starting
 from harness.spec import MethodSpec, RunSpec
 from harness.store.store import MANIFEST, Store
 
@@ -261,3 +261,15 @@ def test_a_library_that_fails_where_workers_start_is_one_sentence(
     (line,) = done.stderr.splitlines()
     assert line.startswith("stamina-bench: ")
     assert all(part in line for part in parts), line
+
+
+def test_workers_share_a_seed_of_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the order of a set of texts, in which a plugin's code may draw, would differ from worker to worker."""
+    for given, seen in ((None, "0"), ("random", "0"), ("7", "7")):
+        if given is None:
+            monkeypatch.delenv(HASH_SEED, raising=False)
+        else:
+            monkeypatch.setenv(HASH_SEED, given)
+        with _starting():
+            assert os.environ[HASH_SEED] == seen
+        assert os.environ.get(HASH_SEED) == given

@@ -30,7 +30,7 @@ from torch.nn import functional
 from harness import registry
 from harness.backbones import batched_adapters as stacks
 from harness.backbones.adapters import attach
-from harness.backbones.intact import Intact, left_intact
+from harness.backbones.intact import left_intact
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import BenchError, PluginError, UsageError
 from harness.method import Method
@@ -385,6 +385,10 @@ def hooked(model: TextToImage) -> None:
     model.text_encoder.register_forward_hook(lambda module, given, found: None)
 
 
+def centred(model: TextToImage) -> None:
+    next(iter(model.initial.values())).sub_(0.1)
+
+
 def replaced(model: TextToImage) -> None:
     model.unet.conv_out = torch.nn.Conv2d(1, 1, 1)
 
@@ -394,6 +398,7 @@ def replaced(model: TextToImage) -> None:
     [
         (scaled, "the weights of unet.conv_in.weight"),
         (hooked, "a hook on text_encoder"),
+        (centred, "other values of model.initial['"),
         (replaced, "another module or attention processor at unet.conv_out"),
     ],
 )
@@ -401,13 +406,14 @@ def test_what_a_method_leaves_behind_in_the_model_is_noticed(
     tiny_models: Path, spoil: Callable[[TextToImage], None], what: str
 ) -> None:
     model = tiny_model(tiny_models)
-    intact = Intact(model)
+    intact = model.intact()
     with left_intact(intact, "Mine"):  # what is kept of a task
         for projection in model.projections.values():
             projection.weight.data += 1
     with pytest.raises(PluginError) as said, left_intact(intact, "Mine"):
         spoil(model)
-    assert str(said.value).startswith(f"Mine leaves {what} behind in the model: of a task only")
+    assert str(said.value).startswith(f"Mine leaves {what}")
+    assert " behind in the model: of a task only what the adapters" in str(said.value)
 
 
 def fails_without_gradients() -> None:

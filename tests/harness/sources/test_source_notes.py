@@ -139,3 +139,36 @@ def test_data_files_may_be_patterns(tmp_path: Path) -> None:
     for path in root.glob("t/*.csv"):
         path.unlink()
     raises_sentence(lambda: read_source(root), "Mine.data_files names 't/*.csv', and there is no such file in")
+
+
+TWICE = {
+    "a key": ("return {'a': 1, 'b': 2, 'a': 3}", "gives the key 'a' twice in one dict: the first value is lost"),
+    "a generator": ("torch.rand(1, generator=torch.Generator())", "makes a generator and never seeds it"),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), TWICE.values(), ids=TWICE)
+def test_what_is_lost_or_always_the_same_is_told(tmp_path: Path, body: str, told: str) -> None:
+    (note,) = read_source(write(tmp_path, {"my_method.py": plugin("import torch", body)})).notes
+    assert told in note
+
+
+def test_a_hook_that_is_defined_twice_is_told(tmp_path: Path) -> None:
+    text = (
+        plugin()
+        + "\n    def penalties(self):\n        return {'a': 1}\n\n    def penalties(self):\n        return {}\n"
+    )
+    (note,) = read_source(write(tmp_path, {"my_method.py": text})).notes
+    assert "defines Mine.penalties() again: the one above it is lost" in note
+    seeded = "generator = torch.Generator(); generator.manual_seed(self.x); return {'a': 1, 'b': 1}"
+    assert read_source(write(tmp_path, {"my_method.py": plugin("import torch", seeded)})).notes == ()
+
+
+def test_options_that_no_method_uses_are_told(tmp_path: Path) -> None:
+    text = (
+        "from methods.lora import LoRA\nclass O(LoRA.options_class):\n    rank: int = 3\nclass Mine(LoRA):\n    pass\n"
+    )
+    (note,) = read_source(write(tmp_path, {"my_method.py": text})).notes
+    assert note.startswith("O is a class of options that no method in my_method uses: its defaults count nowhere")
+    used = text.replace("    pass", "    options_class = O")
+    assert read_source(write(tmp_path, {"my_method.py": used})).notes == ()

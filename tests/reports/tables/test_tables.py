@@ -229,3 +229,13 @@ def test_latex_compiles(make: Make, tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "tables.tex"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout[-2000:]
+
+
+def test_the_mean_over_nothing_is_no_figure(make: Make) -> None:
+    """With one task there is nothing to forget; a 0.00 would be marked as the best."""
+    cell = make(whole={"a_mmd": 1.0, "f_mmd": 0.0})
+    single = cell.model_copy(
+        update={"rows": tuple(row.model_copy(update={"n": 0 if row.metric == "f_mmd" else 3}) for row in cell.rows)}
+    )
+    (table,) = build_tables([single])
+    assert set(table.lines[0].figures) == {"a_mmd"}

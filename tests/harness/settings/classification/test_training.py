@@ -13,6 +13,7 @@ import timm
 import torch
 from tiny_classifier import METHODS, ClassCourse, RandomImages, pixels, tiny_classifier, tiny_vit
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from harness import registry
 from harness.backbones.adapters import count_trained
@@ -20,6 +21,7 @@ from harness.backbones.classifier import Classifier
 from harness.errors import BenchError, PluginError
 from harness.method import Method
 from harness.seeds import derive_seed
+from harness.settings.classification.epochs import planned
 from harness.settings.classification.task_data import ClassLesson, Head
 from harness.settings.classification.training import TrainedClasses, rate_at, train_classes
 from harness.settings.classification.transforms import Pixels
@@ -203,6 +205,49 @@ def test_every_epoch_sees_each_image_once_in_another_order(monkeypatch: pytest.M
     orders = [[row for rows in batches[3 * e : 3 * e + 3] for row in rows] for e in range(3)]
     assert [sorted(order) for order in orders] == [list(range(12))] * 3
     assert len({tuple(order) for order in orders}) == 3
+
+
+@pytest.mark.parametrize(
+    ("size", "drop_last", "wanted"), [(4, True, [4]), (4, False, [4, 2]), (3, True, [3, 3]), (7, True, [6])]
+)
+def test_a_short_last_batch_is_left_out_as_the_published_loader_does(
+    size: int, drop_last: bool, wanted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six images; the loader is torch's with drop_last=True, but a task that fills no batch keeps its short one."""
+    batches: list[list[int]] = []
+    training = Pixels.training
+
+    def recorded(self: Pixels, rows: Sequence[int], generator: torch.Generator) -> Tensor:
+        batches.append(list(rows))
+        return training(self, rows, generator)
+
+    monkeypatch.setattr(Pixels, "training", recorded)
+    _, done = slide(epochs=20, batch_size=size, drop_last=drop_last)
+    assert [len(rows) for rows in batches] == wanted * 20
+    loader = DataLoader(range(6), batch_size=size, drop_last=drop_last)  # type: ignore[arg-type]
+    assert len(wanted) == max(1, len(loader))
+    if size == 4:  # other images are left out in other epochs
+        assert {row for rows in batches for row in rows} == set(range(6))
+    recipe = {"options": ClassOptions(epochs=20, batch_size=size, drop_last=drop_last).model_dump(), "images": 6}
+    assert planned(recipe) == (sum(map(len, batches)), len(batches))
+    assert registry.setting("classification").steps_of_training(recipe) == done.losses[-1]["step"] + 1 == len(batches)
+
+
+def test_short_batches_are_left_out_at_the_paper_tier_alone() -> None:
+    for name in METHODS:
+        kind = registry.methods("classification").get(name).options_for("classification")
+        assert (kind.for_tier("paper").drop_last, kind.for_tier("mini").drop_last) == (True, False)
+    old = {"options": {"epochs": 3, "batch_size": 4}, "images": 6}  # of a program that knew no such option
+    assert planned(old) == (18, 6)
+
+
+def test_stamina_and_clora_start_from_the_same() -> None:
+    """Neither paper says from what: what differs is to be the method."""
+    stamina, clora = (
+        registry.methods("classification").get(name).options_for("classification").for_tier("paper").model_dump()
+        for name in ("stamina", "clora")
+    )
+    assert {key: stamina[key] for key in clora} == clora
 
 
 def test_about_twenty_losses_of_a_long_training_are_kept_and_the_last() -> None:

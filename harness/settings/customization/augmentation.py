@@ -1,15 +1,23 @@
-"""Custom Diffusion's augmentation: a concept seen from afar or close up, and the words for it (Kumari et al., 2023)."""
+"""Custom Diffusion's augmentation: a concept seen from afar or close up, and the words for it (Kumari et al., 2023).
+
+As in adobe-research/custom-diffusion, src/finetune_data.py, lines 213-256. What is drawn here decides what trainings
+give, and no method's source hash counts this file: a change raises the version of the `train` step.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from harness.method import Batch
-from harness.settings.customization.task_data import Lesson
+from harness.prompts import FAR, NEAR
 
-FAR, NEAR = ("a far away ", "a very small "), ("a zoomed in ", "a close up ")
+if TYPE_CHECKING:
+    from harness.settings.customization.task_data import Lesson
+
 SMALL = 0.6  # below this scale the image is pasted on a grey canvas
 GREY = 0.5
 

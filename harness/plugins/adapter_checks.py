@@ -1,0 +1,153 @@
+"""What adapters and the custom token of a method must be, before and after a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.backbones.adapters import Adapter
+from harness.backbones.batched_adapters import Stack
+from harness.errors import PluginError
+from harness.method import Method
+from harness.plugins import hooks
+
+LARGE = 0.5  # of a first residual beside its weight, by Frobenius norms
+
+
+def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapter], model: nn.Module | None) -> None:
+    """Make sure that the module which `begin_task` returned has parameters of its own.
+
+    Args:
+        model: whose parameters it must not hold either, as nothing of a task but its projections is kept; None for any.
+
+    Raises:
+        PluginError: it holds some of an adapter's, or of the model's.
+    """
+    theirs = {id(p): "an adapter's" for adapter in adapters for p in adapter.parameters()}
+    if model is not None:
+        theirs |= {id(p): "the model's" for p in model.parameters()}
+    for name, parameter in module.named_parameters():
+        if id(parameter) in theirs:
+            whose = theirs[id(parameter)]
+            remedy = "leave it out" if "adapter" in whose else "only projections are kept of a task: adapt them"
+            raise PluginError(
+                f"The module that {type(method).__name__}.begin_task() returned holds {whose} parameter ({name}); "
+                f"{remedy}."
+            )
+
+
+def check_residuals(adapters: Sequence[Adapter]) -> list[str]:
+    """At the first step: no adapter gives nearly its projection's weight, which would then be there twice.
+
+    Returns:
+        A sentence if one begins with a residual that is large beside the weight.
+
+    Raises:
+        PluginError: one does. The sentence names its class.
+    """
+    found: list[tuple[Adapter, Tensor]] = []
+    for adapter in adapters:
+        if type(adapter).forward is not Adapter.forward:  # adds to the weight in its own way
+            continue
+        residual = adapter.residual().detach().float()
+        for projection in adapter._projection:
+            weight = projection.weight.float()
+            if weight.shape == residual.shape:
+                found.append((adapter, torch.stack([(weight * residual).sum(), weight.norm(), residual.norm()])))
+    if not found:
+        return []
+    largest = 0.0
+    for (adapter, _), (product, weights, residuals) in zip(
+        found, torch.stack([figures for _, figures in found]).tolist(), strict=True
+    ):
+        if 0 < weights / 2 < residuals < 2 * weights and product > 0.9 * weights * residuals:
+            raise PluginError(
+                f"{type(adapter).__name__}.compute() gives the whole weight; return the residual alone, as it is added "
+                "to the projection's weight."
+            )
+        largest = max(largest, residuals / weights if weights else 0.0)
+    if largest < LARGE:
+        return []
+    return [
+        f"the residuals that {type(found[0][0]).__name__} begins with are up to {largest:.2g} times as large as the "
+        "weights that they are added to, so that the model is another one before the first step; begin at 0 (one "
+        "factor of zeros)"
+    ]
+
+
+def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
+    """After the training: each adapter has one residual, alone and as one of several.
+
+    Raises:
+        PluginError: a residual differs from one time to the next, or says `stackable` and is computed otherwise then.
+    """
+    name = type(method).__name__
+    with torch.no_grad():
+        for adapter in adapters:
+            if not _alike(adapter.compute(), adapter.residual()):
+                raise PluginError(
+                    f"The adapters of {name} ({type(adapter).__name__}) give another residual each time in eval mode; "
+                    "draw noise only while self.training, so that what is folded is what was learnt."
+                )
+        for stack in stacks:
+            if not isinstance(stack, Stack):
+                continue
+            for own, part in zip(stack.adapters, stack.joint.eval().compute().unbind(), strict=True):
+                if not _alike(own.residual(), part):
+                    raise PluginError(
+                        f"{type(own).__name__} says that it is stackable, but computes otherwise for several adapters "
+                        "at once than for one; let compute() treat the last two dimensions alone, or leave that out."
+                    )
+
+
+def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: torch.Generator) -> list[str]:
+    """A sentence if an adapter of a plugin computes otherwise while it is trained, and not for noise.
+
+    Args:
+        generator: what noise may be drawn from; it is left as it was.
+    """
+    if type(method).__module__.partition(".")[0] == "methods":
+        return []
+    state, odd = generator.get_state(), ""
+    with torch.no_grad():
+        for adapter in adapters:
+            adapter.train()
+            one, other = adapter.compute().clone(), adapter.compute()
+            adapter.eval()
+            adapter.refresh()
+            if torch.equal(one, other) and not _alike(one, adapter.residual()):
+                odd = type(adapter).__name__
+    generator.set_state(state)
+    if not odd:
+        return []
+    return [
+        f"{odd}.compute() gives another residual in training than in eval mode, and not for noise: what is folded is "
+        "the latter (a scale that is left out there?)"
+    ]
+
+
+def check_token_settled(method: Method[Any], module: nn.Module, dim: int) -> None:
+    """After the training: the module gives one embedding of the token.
+
+    Raises:
+        PluginError: it differs from one time to the next, so that what is kept is not what was learnt.
+    """
+    with torch.no_grad():
+        one = hooks.token(method, module, dim).clone()
+        if not _alike(one, hooks.token(method, module, dim)):
+            raise PluginError(
+                f"The module that {type(method).__name__}.begin_task() returned ({type(module).__name__}) gives "
+                "another embedding of the token each time in eval mode; draw noise only while self.training, so that "
+                "what is kept is what was learnt."
+            )
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Equal but for rounding, by which an entry of a hard mask may change here and there."""
+    if one.shape != other.shape:
+        return False
+    near = torch.isclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max()))
+    return bool(near.float().mean() > 0.999)

@@ -1,0 +1,101 @@
+"""What a method's penalties did in one training, as far as logged steps tell: 0, negative, flat, or for one adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.backbones.adapters import Adapter
+from harness.backbones.batched_adapters import Stack
+from harness.method import Method
+
+FEW = 4  # adapters from which on it is odd that a penalty is of one alone
+
+
+class PenaltyWatch:
+    """Values and reach of the penalties of a plugin; those of built-in methods are known."""
+
+    def __init__(self, method: Method[Any], stacks: Sequence[Adapter | Stack], reachable: Sequence[Tensor]) -> None:
+        """Begin before the first step.
+
+        Args:
+            stacks: What computes the residuals. reachable: all that a gradient can reach and train.
+        """
+        self.method = method
+        self._watched = type(method).__module__.partition(".")[0] != "methods"
+        self._trained = [tensor for tensor in reachable if tensor.requires_grad]
+        self._owners = _owners(stacks)
+        self._adapters = sum(len(each.adapters) if isinstance(each, Stack) else 1 for each in stacks)
+        self._values: dict[str, list[float]] = {}
+        self._reach: dict[
+            str, tuple[int, bool]
+        ] = {}  # adapters with a gradient other than 0, and whether others had one
+
+    def look(self, penalties: Mapping[str, Tensor], *, logged: bool) -> None:
+        """At a logged step, before the backward pass. A penalty's own gradient is looked at until it has one."""
+        if not (logged and self._watched):
+            return
+        for name, term in penalties.items():
+            value = term.item()
+            self._values.setdefault(name, []).append(value)
+            if value != 0 and term.requires_grad and self._reach.get(name, (0, False)) == (0, False):
+                self._reach[name] = self._touched(term)
+
+    def notes(self) -> list[str]:
+        """After the last step: a sentence on each penalty that is hardly what it is meant to be."""
+        found: list[str] = []
+        for name, values in self._values.items():
+            touched, others = self._reach.get(name, (0, False))
+            if name in self._reach and not touched and not others:
+                found.append(
+                    f"the penalty '{name}' never had a gradient other than 0 at the logged steps, so it changes no "
+                    "weight"
+                )
+            elif not any(values) and self.method.task_index > 1:
+                found.append(
+                    f"the penalty '{name}' is 0 at every logged step, so it changes no weight (what is detach()ed "
+                    "follows what is trained: clone() it as well)"
+                )
+            elif max(values) < 0:
+                found.append(
+                    f"the penalty '{name}' is negative at every logged step, so that it rewards; is its sign meant?"
+                )
+            elif touched == 1 and self._adapters >= FEW:
+                found.append(
+                    f"the penalty '{name}' is of 1 of {self._adapters} adapters; is the sum over all of them meant?"
+                )
+        return found
+
+    def _touched(self, term: Tensor) -> tuple[int, bool]:
+        try:
+            gradients = torch.autograd.grad(term, self._trained, retain_graph=True, allow_unused=True)
+        except RuntimeError:  # a graph that is gone or was changed, of which `backward` tells
+            return self._adapters, True
+        adapters: set[tuple[int, int]] = set()
+        others = False
+        for tensor, gradient in zip(self._trained, gradients, strict=True):
+            if gradient is None or not gradient.any():
+                continue
+            owner = self._owners.get(id(tensor))
+            if owner is None:
+                others = True
+            elif owner[1] is None:  # of several adapters, one a row
+                adapters |= {(owner[0], place) for place, part in enumerate(gradient) if part.any()}
+            else:
+                adapters.add((owner[0], owner[1]))
+        return len(adapters), others
+
+
+def _owners(stacks: Sequence[Adapter | Stack]) -> dict[int, tuple[int, int | None]]:
+    """Parameter -> which stack, and its place there; None for all places at once."""
+    found: dict[int, tuple[int, int | None]] = {}
+    for number, stack in enumerate(stacks):
+        if isinstance(stack, Stack):
+            found |= {id(p): (number, None) for p in stack.parameters()}
+            found |= {id(p): (number, place) for place, each in enumerate(stack.adapters) for p in each.parameters()}
+        else:
+            found |= {id(p): (number, 0) for p in stack.parameters()}
+    return found

@@ -1,0 +1,314 @@
+"""Code that runs and is hardly what its author means: a note says so, or the training ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from faulty_methods import Plain, RankOptions
+from pydantic import Field
+from tiny_classifier import RandomImages, pixels, tiny_classifier
+from tiny_tasks import Course, tiny_model
+from torch import Tensor, nn
+
+from harness.backbones.adapters import Adapter, attach
+from harness.backbones.classifier import Prompt
+from harness.backbones.text_to_image import TextToImage
+from harness.errors import BenchError
+from harness.method import Batch, Method
+from harness.settings.classification.task_data import ClassLesson
+from harness.settings.classification.training import train_classes
+from harness.settings.shared_steps import Memory, missed, unread
+from harness.spec import ClassOptions
+from methods import parts
+
+Generator = torch.Generator
+
+
+@pytest.fixture(scope="module")
+def model(tiny_models: Path) -> TextToImage:
+    return tiny_model(tiny_models)
+
+
+@pytest.fixture
+def notes(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """What is told of a class's task `number`, with `memory` from the one before."""
+
+    def teach(plugin: type[Plain], number: int = 1, **memory: Tensor) -> list[str]:
+        class At(plugin):  # type: ignore[misc,valid-type]
+            def __init__(self, options: RankOptions) -> None:
+                super().__init__(options)
+                self.task_index, self.num_tasks = number, 5
+
+        At.__name__ = plugin.__name__
+        model.reset()
+        monkeypatch.setattr("faulty_methods.chosen", At, raising=False)
+        course = Course("faulty_methods:chosen", model)
+        course.memory = Memory(memory)
+        return course.teach().done.notes
+
+    return teach
+
+
+Notes = Callable[..., list[str]]
+
+
+class Alone(parts.LowRank):
+    """Computed one by one."""
+
+    def compute(self) -> Tensor:
+        return super().compute()
+
+
+class Aliased(Plain):
+    """Compares what is trained with itself: detached, but not cloned."""
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.adapters = attach(model, lambda name, projection: Alone(projection, 2, generator))
+        self.anchor = {n: [p.detach() for p in a.parameters()] for n, a in self.adapters.items()}
+        return parts.new_token(model, "free", "category", 2, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        pairs = [zip(a.parameters(), self.anchor[n], strict=True) for n, a in self.adapters.items()]
+        return {"stay": torch.stack([(p - q).square().sum() for each in pairs for p, q in each]).sum()}
+
+
+class Rewards(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"stay": -(1e-3 + self.size())}
+
+
+class OfOne(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        total = torch.zeros(())
+        for adapter in self.adapters.values():
+            total = adapter.residual().square().sum()
+        return {"stay": total}
+
+
+class Large(Adapter):
+    def __init__(self, projection: nn.Linear, generator: Generator) -> None:
+        super().__init__()
+        self.delta = nn.Parameter(torch.randn(projection.weight.shape, generator=generator))
+
+    def compute(self) -> Tensor:
+        return self.delta
+
+
+class Scaled(parts.LowRank):
+    def compute(self) -> Tensor:
+        return super().compute() * (4 if self.training else 1)
+
+
+class BeginsLarge(Plain):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.adapters = attach(model, lambda name, projection: Large(projection, generator))
+        return parts.new_token(model, "free", "category", 2, generator)
+
+
+class ScaledInTraining(Plain):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.adapters = attach(model, lambda name, projection: Scaled(projection, 2, generator))
+        return parts.new_token(model, "free", "category", 2, generator)
+
+
+class FarToken(Plain):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        token = super().begin_task(model, generator)
+        with torch.no_grad():
+            for parameter in token.parameters():
+                parameter.add_(10)
+        return token
+
+
+class OtherPrompt(Plain):
+    def batch(self, lesson: Any, generator: Generator) -> Batch:
+        return replace(super().batch(lesson, generator), prompts=(f"{lesson.category} {lesson.token}",))
+
+
+class OneImage(Plain):
+    def batch(self, lesson: Any, generator: Generator) -> Batch:
+        return Batch(lesson.latents.draw(torch.randint(0, 1, (20,), generator=generator), generator), (lesson.prompt,))
+
+
+class OneExample(Plain):
+    def batch(self, lesson: Any, generator: Generator) -> Batch:
+        return lesson.plain(1, generator)
+
+
+class OnlyTheLast(Plain):
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        self.memory.values()
+        return {f"{self.task_index}/size": self.size()}
+
+
+TOLD: dict[str, tuple[type[Plain], str]] = {
+    "what is compared with itself": (Aliased, "the penalty 'stay' is 0 at every logged step, so it changes no weight"),
+    "a penalty's sign": (Rewards, "the penalty 'stay' is negative at every logged step, so that it rewards"),
+    "= for +=": (OfOne, "the penalty 'stay' is of 1 of 8 adapters; is the sum over all of them meant?"),
+    "no factor of zeros": (BeginsLarge, "the residuals that Large begins with are up to"),
+    "a scale in training alone": (ScaledInTraining, "Scaled.compute() gives another residual in training than in eval"),
+    "a token at another scale": (FarToken, "the token of FarToken begins with a norm of"),
+    "another prompt": (OtherPrompt, "OtherPrompt.batch() never gave the prompt that images are drawn with, 'a photo"),
+    "one image": (OneImage, "OneImage.batch() drew 1 of the task's 4 images in all its steps"),
+    "one example": (OneExample, "OneExample.batch() gives 1 of the 2 examples of batch_size"),
+    "a memory of the last task alone": (
+        OnlyTheLast, "what end_task() leaves has the names of the task before but for a number, and none of its",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("plugin", "told"), TOLD.values(), ids=TOLD)
+def test_what_is_hardly_meant_is_told(notes: Notes, plugin: type[Plain], told: str) -> None:
+    found = notes(plugin, 3, **{"2/size": torch.zeros(())} if plugin is OnlyTheLast else {})
+    assert [note for note in found if note.startswith(told)], found
+    assert len(found) == 1 + (plugin is Aliased)  # whose anchor changes, too
+
+
+def test_what_may_be_meant_is_not(notes: Notes) -> None:
+    class Fine(Plain):
+        def penalties(self) -> Mapping[str, Tensor]:
+            return {"past": 0.0 * self.size(), "size": self.size()}
+
+        def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+            return {"1/size": self.size(), "2/size": self.size()}
+
+    assert notes(Plain, 3) == []
+    assert notes(Fine, 1) == []  # nothing has been learnt before
+    read = Memory({"1/size": torch.zeros(250), "2/size": torch.zeros(1)})
+    assert not [note for note in notes(Fine, 3, **read) if "grows" in note or "number" in note]
+
+
+class InThePast(Plain):
+    """Centres W_init where it lies, which all methods begin with."""
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.drift = {n: model.initial[n].sub_(p.weight.detach()) for n, p in model.projections.items()}
+        return super().begin_task(model, generator)
+
+
+class InTheWeight(Plain):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        for projection in model.projections.values():
+            weight = projection.weight.detach()
+            weight -= weight.mean(0)
+        return super().begin_task(model, generator)
+
+
+class LaterInTheWeight(Plain):
+    def measures(self) -> Mapping[str, float]:
+        for adapter in self.adapters.values():
+            adapter._projection[0].weight.detach().mul_(2)
+        return {}
+
+
+class Still(Plain):
+    class Options(RankOptions):
+        learning_rate: float = Field(0.0, description="rate")
+        tier_defaults: ClassVar[dict[str, Any]] = {}
+
+    options_class = Options
+
+
+class MaskedAway(Plain):
+    def batch(self, lesson: Any, generator: Generator) -> Batch:
+        found = super().batch(lesson, generator)
+        return replace(found, mask=torch.zeros_like(found.latents[:, :1]))
+
+
+ENDED: dict[str, tuple[type[Plain], str]] = {
+    "W_init is changed": (InThePast, "InThePast.begin_task() changes model.initial['"),
+    "a weight is changed": (InTheWeight, "InTheWeight.begin_task() changes the weight of "),
+    "a weight is changed later": (LaterInTheWeight, "LaterInTheWeight.measures() changes the weight of "),
+    "a mask of zeros": (MaskedAway, "MaskedAway.batch() gives a mask that leaves nothing of an example"),
+}
+
+
+@pytest.mark.parametrize(("plugin", "told"), ENDED.values(), ids=ENDED)
+def test_what_spoils_more_than_one_task_ends_it(tiny_models: Path, plugin: type[Plain], told: str) -> None:
+    import faulty_methods
+
+    faulty_methods.chosen = plugin  # type: ignore[attr-defined]
+    try:
+        with pytest.raises(BenchError) as said:
+            Course("faulty_methods:chosen", tiny_model(tiny_models)).teach()
+    finally:
+        del faulty_methods.chosen  # type: ignore[attr-defined]
+    assert str(said.value).startswith(told)
+
+
+def test_a_rate_of_nothing_ends_the_training(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faulty_methods.chosen", Still, raising=False)
+    course = Course("faulty_methods:chosen", model)
+    course.options = course.options.model_copy(update={"learning_rate": 0.0})
+    model.reset()
+    with pytest.raises(
+        BenchError, match=r"^A learning rate of Still is not above 0, so that nothing is learnt with it"
+    ):
+        course.teach()
+
+
+def test_a_memory_that_is_asked_by_a_wrong_name_is_told() -> None:
+    method = Plain(RankOptions())
+    method.memory = Memory({"tokens": torch.zeros(2), "size": torch.zeros(1)})
+    assert method.memory.get("token", None) is None
+    said = ["self.memory is asked for 'token', which end_task() did not leave; is 'tokens' meant?"]
+    assert (missed(method), unread(method)) == (said, said)
+    assert method.memory["tokens"].shape == (2,)
+    assert (missed(method), unread(method)) == ([], [])
+    method.memory.get("fisher", None)  # like no other name
+    assert missed(method) == []
+
+
+class Untested(Method[ClassOptions]):
+    """Trains a prompt, and has no recall()."""
+
+    options_class = ClassOptions
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        prompt = Prompt()
+        prompt.register_parameter("keys", nn.Parameter(torch.zeros(1)))
+        return prompt
+
+
+def test_a_prompt_that_no_test_sees_ends_the_training() -> None:
+    lesson = ClassLesson(tiny_classifier(), pixels(RandomImages()), 2)
+    with pytest.raises(BenchError, match=r"^Untested.begin_task\(\) returns a Prompt to train, and no test sees it"):
+        train_classes(Untested(ClassOptions(batch_size=3)), lesson, 0, "task")
+
+
+def test_a_classifier_that_is_spoilt_is_noticed() -> None:
+    model = tiny_classifier()
+    intact = model.intact()
+    model.vit.blocks[0].attn.q.weight.data.add_(1)  # what a step keeps
+    assert intact.difference() == ""
+    next(iter(model.initial.values())).add_(1)
+    assert intact.difference().startswith("other values of model.initial['")
+
+
+class Base(RankOptions):
+    tier_defaults: ClassVar[dict[str, dict[str, Any]]] = {"mini": {"weight": 0.5, "rank": 3}}
+
+
+class Below(Base):
+    weight: float = 5.0
+
+
+class Further(Below):
+    pass
+
+
+class Anew(Below):
+    tier_defaults: ClassVar[dict[str, dict[str, Any]]] = {"mini": {"weight": 0.25}}
+
+
+def test_a_new_default_counts_at_every_tier() -> None:
+    """Not what a class above gave for a tier."""
+    assert [kind.for_tier("mini").weight for kind in (Base, Below, Further, Anew)] == [0.5, 5.0, 5.0, 0.25]
+    assert [kind.for_tier("mini").rank for kind in (Base, Below, Further)] == [3, 3, 3]
+    pinned: Any = Below.pinned(rank=7)
+    assert (pinned.for_tier("mini").rank, pinned.for_tier("mini").weight) == (7, 5.0)
