@@ -48,6 +48,7 @@ class Prepared:
 def find_benchmark(
     name: str, tier: str, setting: SettingName | None = None, split_into: int | None = None,
     class_order: int | None = None, watch: Watch | None = None, min_side: int | None = None,
+    holdout: int | None = None,
 ) -> Benchmark:  # fmt: skip
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
@@ -59,16 +60,18 @@ def find_benchmark(
         class_order: Of a folder of classes: the order of the classes for every seed.
         watch: Shows how far the reading of a folder's images is.
         min_side: Pixels that an image's shorter side needs in a folder; None for the decoder's default.
+        holdout: So many photographs of each concept are kept out of training, and measured against.
 
     Raises:
         UsageError: none of them, or not of that setting.
     """
+    from harness.data.holdout import hold_out
     from harness.data.selection import unwatched
 
     found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side)
     if setting is not None and found.setting != setting:
         raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
-    return found
+    return found if holdout is None else hold_out(found, tier, holdout)
 
 
 def is_own_folder(name: str) -> bool:
@@ -171,8 +174,9 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     tier: Tier = registry.tiers().get(spec.tier)
     benchmark = benchmark or find_benchmark(
-        spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order, min_side=spec.min_side
-    )
+        spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order, min_side=spec.min_side,
+        holdout=spec.holdout,
+    )  # fmt: skip
     setting = registry.setting(benchmark.setting)
     setting.check(spec, benchmark, tier)
     check_protocol(spec, setting)

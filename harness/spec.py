@@ -61,6 +61,14 @@ class Task(Frozen):
     name: str
     category: str
     images: ImageSource
+    reference: ImageSource | None = Field(
+        None, description="held-out images, never trained on, that generated ones are measured against; None: `images`"
+    )
+
+    @property
+    def measured_by(self) -> ImageSource:
+        """X_{D,j}: the images that generated ones are compared with."""
+        return self.images if self.reference is None else self.reference
 
     @property
     def token(self) -> str:
@@ -300,6 +308,10 @@ class RunSpec(Frozen):
     split_into: int | None = Field(None, ge=1, description="classification of a folder: into how many tasks")
     class_order: int | None = Field(None, ge=0, description="classification: one class order for every seed")
     min_side: int | None = Field(None, ge=1, description="of a folder: pixels that an image's shorter side needs")
+    holdout: int | None = Field(
+        None, ge=2, exclude_if=lambda count: count is None,
+        description="of photographs: so many of each concept are never trained on, and measured against",
+    )  # fmt: skip
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)

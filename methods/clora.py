@@ -58,8 +58,8 @@ class CLoRA(LoRA):
     citation = "Smith et al., Continual Diffusion (C-LoRA), arXiv 2304.06027"
     loss = "L_SD (eq. 1) + lambda_forget L_forget (eq. 3)"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "lambda_forget": (0.3, 1.0, 3.0, 10.0),
-        "learning_rate": (0.005, 0.01, 0.02),
+        "lambda_forget": parts.FORGET_GRID,  # as stamina's
+        "learning_rate": (0.0025, 0.005, 0.01, 0.02),
         "token_learning_rate": (0.003, 0.01, 0.03),
     }
     profiles: ClassVar[Mapping[str, Profile]] = {

@@ -91,7 +91,7 @@ class Stamina(Method[MaskOptions]):
     )
     loss = "L_SD (eq. 1) + lambda_sparse L_sparse (eq. 7) + lambda_forget L_forget (eq. 3), in all eq. 8"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "lambda_forget": (30.0, 100.0, 300.0),
+        "lambda_forget": parts.FORGET_GRID,  # as clora's
         "learning_rate": (0.003, 0.006, 0.012),
         "token_learning_rate": (0.003, 0.01),
         "lambda_sparse": (0.03, 0.1),

@@ -21,6 +21,7 @@ from reports.statistics.orders import order_sheets
 from reports.statistics.paired_images import paired_sheets, pairwise_csv, read_pairs
 from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
+from reports.tables.kernels import kernel_sheets
 from reports.tables.macros import to_macros
 from reports.tables.measured import full_rows, registered_names
 
@@ -39,11 +40,12 @@ def write_report(
         unfinished: cells that were asked for and have no result, for the page.
 
     Returns:
-        The files written. Texts: tables, paper (the paper's tables with both figures) and statistics (paired
-        differences; spread over task orders), as .tex and .md where the cells allow them; macros.tex (a macro for
-        each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see `reports.figures`, as .png and
-        .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see `reports.page`, which shows figures/*.png
-        and so brings them along. With grids or the page, attribution/: whom real photographs are owed to.
+        The files written. Texts: tables, kernels (the scores by other kernels), paper (the paper's tables with both
+        figures) and statistics (paired differences; spread over task orders), as .tex and .md where the cells allow
+        them; macros.tex (a macro for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see
+        `reports.figures`, as .png and .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see
+        `reports.page`, which shows figures/*.png and so brings them along. With grids or the page, attribution/: whom
+        real photographs are owed to.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.
@@ -88,11 +90,14 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     from_paper = (
         paper.paper_sheets(*full_rows(cells), registered_names(cells)) if {"latex", "md"}.intersection(kinds) else []
     )
+    kernels = kernel_sheets(tables)
     if "latex" in kinds:
+        texts |= {"kernels.tex": sheets.to_latex(kernels)} if kernels else {}
         texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
         texts |= {"paper.tex": paper.to_latex(from_paper)} if from_paper else {}
         texts |= {"statistics.tex": sheets.to_latex(statistics)} if statistics else {}
     if "md" in kinds:
+        texts |= {"kernels.md": sheets.to_markdown(kernels, "Scores by other kernels")} if kernels else {}
         texts["tables.md"] = "# Results\n\n" + "\n".join(map(to_markdown, tables))
         texts |= {"paper.md": paper.to_markdown(from_paper)} if from_paper else {}
         texts |= {"statistics.md": sheets.to_markdown(statistics, "Statistics")} if statistics else {}

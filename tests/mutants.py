@@ -25,6 +25,8 @@ OPTIMIZATION, BALANCE = "tests/harness/settings/test_optimization.py", "tests/ha
 SETTLED = "tests/methods/test_mask_training.py::test_what_is_folded_was_trained"
 RESUMED = "tests/harness/store/test_checkpoint.py::test_rates_and_masks_go_on_where_they_were"
 CALIBRATE = "tests/harness/tuning/test_calibrate.py::test_a_table_progress_and_what_is_to_be_known"
+VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdout.py"
+TUNING = "tests/harness/tuning/test_tune.py::test_{}"
 PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/reference/test_penalty_optimum.py"
 
 RECIPES, DEFAULTS = "tests/methods/test_recipes.py", "tests/methods/test_paper_defaults.py"
@@ -116,6 +118,27 @@ MUTANTS = (
     Mutant("methods/stamina.py", "lambda_forget: float = Field(0.5", "lambda_forget: float = Field(1e3", CLASSES),
     # the metric
     Mutant("harness/metrics/mmd.py", "DEGREE, COEF = 3, 1.0", "DEGREE, COEF = 2, 1.0", MMD),
+    Mutant("harness/metrics/variants.py", "(self.scale or width)", "width", VARIANTS),
+    Mutant("harness/metrics/variants.py", "if self.unit else products", "if not self.unit else products", VARIANTS),
+    Mutant("harness/metrics/variants.py", "forgetting[:, :-1]", "forgetting", VARIANTS),
+    # what is measured against is never trained on
+    Mutant("benchmarks/mini/concepts.py", "if self.held_out:\n", "if False:\n", HOLDOUT),
+    Mutant("benchmarks/mini/concepts.py", "number, held_out=True)", "number)", HOLDOUT),
+    Mutant("harness/settings/customization/plan.py", "[taught_from[task.index", "[real[task.index", HOLDOUT),
+    Mutant("harness/data/holdout.py", "if place not in apart", "", HOLDOUT),
+    Mutant("harness/data/holdout.py", "if not bound", "", HOLDOUT),
+    Mutant("harness/data/holdout.py", "{keys[place]}", "{place}", HOLDOUT),
+    # tuning
+    Mutant("harness/settings/base.py", "name = self.trial_metrics[0]", "name = self.trial_metrics[-1]",
+           TUNING.format("forgetting_is_reported_and_not_counted_a_second_time")),
+    Mutant("harness/tuning/searches.py", "room=self.room, edges_first=True", "edges_first=True",
+           TUNING.format("every_method_gets_the_same_trials_wherever_its_ranges_begin")),
+    Mutant("harness/tuning/pattern_search.py", "if self.edges_first:", "if False:",
+           TUNING.format("edges_are_looked_beyond_first_and_within_the_budget")),
+    Mutant("harness/tuning/rounds.py", "fmean(values) for", "values[0] for",
+           TUNING.format("the_mean_over_seeds_counts")),
+    Mutant("methods/clora.py", '"lambda_forget": parts.FORGET_GRID', '"lambda_forget": (0.3, 1.0, 3.0)',
+           TUNING.format("c_lora_and_stamina_search_the_same_grid_of_lambda_forget")),
     # and would `stamina-bench verify` notice?
     Mutant("methods/parts/losses.py", "return torch.stack([product", "return -torch.stack([product", VERIFY),
     Mutant("methods/parts/masks.py", "return (logits > 0)", "return (logits > 1)", VERIFY),

@@ -28,12 +28,17 @@ def world_hash() -> str:
 
 @dataclass(frozen=True)
 class ProceduralImages:
-    """Photos number 0 to count - 1 of one identity, rendered when asked for."""
+    """Photos number 0 to count - 1 of one identity, rendered when asked for.
+
+    `held_out` photos show the same identity under nuisances (pose, light, background, ...) drawn from a seed of their
+    own: none of them is among the training photos, whatever the counts.
+    """
 
     kind: str
     split: str
     identity: int
     count: int = IMAGES_PER_CONCEPT
+    held_out: bool = False
 
     def __len__(self) -> int:
         return self.count
@@ -41,6 +46,7 @@ class ProceduralImages:
     def fingerprint(self) -> str:
         """Hash of what determines the pixels: who is shown, and the renderer's source."""
         text = f"{world_hash()}/{self.kind}/{self.split}/{self.identity}/{self.count}"
+        text += "/held-out" if self.held_out else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def load(self, size: int) -> NDArray[np.uint8]:
@@ -54,6 +60,8 @@ class ProceduralImages:
 
         generator = torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity))
         who = draw_identities(self.kind, self.split, 1, generator)  # type: ignore[arg-type]
+        if self.held_out:
+            generator.manual_seed(derive_seed("mini", "held-out", self.kind, self.split, self.identity))
         nuisance = draw_nuisance(self.kind, self.count, generator)  # type: ignore[arg-type]
         images = render(who.repeat(self.count), nuisance)
         pixels = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
@@ -65,7 +73,10 @@ class ProceduralImages:
 
 @dataclass(frozen=True)
 class MiniConcepts:
-    """`people` people and `waterfalls` waterfalls; both kinds alternate, starting with a person."""
+    """`people` people and `waterfalls` waterfalls; both kinds alternate, starting with a person.
+
+    Each is trained on 16 photos and measured against 16 others: A_mmd against the training photos rewards memorising.
+    """
 
     people: int = 0
     waterfalls: int = 0
@@ -83,6 +94,7 @@ class MiniConcepts:
             Task(
                 index=index, name=f"{kind} {number + 1}", category=kind,
                 images=ProceduralImages(kind, self.split, number),
+                reference=ProceduralImages(kind, self.split, number, held_out=True),
             )
             for index, (kind, number) in enumerate(kinds, 1)
         ]  # fmt: skip

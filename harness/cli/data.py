@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, note, out
-from harness.cli.photos import MinSide, check_folder, watch
+from harness.cli.photos import Holdout, MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
 from harness.front.option_values import known_setting
 
@@ -196,6 +196,7 @@ def check_command(
         str | None, typer.Option(help="Of a folder: customization (concepts, the default) or classification (classes).")
     ] = None,
     min_side: MinSide = None,
+    holdout: Holdout = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Of a folder: exit code 2 if an image or a folder is not used, or odd.")
     ] = False,
@@ -208,12 +209,13 @@ def check_command(
     """
     from harness.api import is_own_folder
     from harness.data.class_manifest import ClassManifest, read_class_manifest
+    from harness.data.holdout import OF_CLASSES, lines_on, names_held_out
     from harness.data.manifest import PreparedImages, prepared_names, read_manifest, tasks_of
 
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
     if name not in known and is_own_folder(name):
-        check_folder(Path(name), kind, min_side, strict=strict, as_json=as_json)
+        check_folder(Path(name), kind, min_side, holdout, strict=strict, as_json=as_json)
         return
     given = {"setting": setting is not None, "min-side": min_side is not None, "strict": strict}
     if name in known and any(given.values()):
@@ -240,13 +242,22 @@ def check_command(
             if isinstance(task.images, PreparedImages)
             for verdict in task.images.verify()
         )
+    apart: dict[str, list[str]] = {}
+    if holdout is not None:
+        if isinstance(manifest, ClassManifest):
+            raise UsageError(OF_CLASSES)
+        apart = names_held_out(tasks_of(manifest), holdout)
     wrong = [str(verdict) for verdict in watch(verdicts, "hashing", manifest.images) if verdict is not None]
     if as_json:
         result = {"name": name, "images": manifest.images, "whole": manifest.images - len(wrong), "found": wrong}
+        if apart:
+            result["held_out"] = apart
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         for text in wrong:
             note(text)
+        for text in lines_on(apart):
+            out.print(text, markup=False, soft_wrap=True)
         whole = manifest.images - len(wrong)
         out.print(f"{whole} of {manifest.images} images of {name} are as they were prepared.", markup=False)
     raise typer.Exit(int(ExitCode.CELLS_FAILED if wrong else ExitCode.DONE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -26,6 +26,15 @@ T = TypeVar("T")
 
 MinSide = Annotated[
     int | None, typer.Option("--min-side", min=1, help="Of a folder: pixels that an image's shorter side needs; 8.")
+]
+Holdout = Annotated[
+    int | None,
+    typer.Option(
+        "--holdout",
+        min=2,
+        metavar="K",
+        help="Of photographs: K of each concept are not trained on, but measured against.",
+    ),
 ]
 PATIENCE = 2.0  # seconds that may pass without a word
 
@@ -71,8 +80,9 @@ def print_reading(reading: Reading | ClassReading) -> None:
 
 
 def check_folder(
-    folder: Path, setting: SettingName | None, min_side: int | None, *, strict: bool, as_json: bool
-) -> None:
+    folder: Path, setting: SettingName | None, min_side: int | None, holdout: int | None = None, *, strict: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """`data check DIR`: read and decode everything in a folder, and list what is used and all that is not.
 
     Raises:
@@ -88,10 +98,14 @@ def check_folder(
     reading: Reading | ClassReading | None = None
     with refused.each():
         reading = of.read_folder(folder, watch, min_side, refused)
+    apart: Mapping[str, Sequence[str]] = {}
+    with refused.each():
+        if holdout is not None and reading is not None and not refused.found:
+            apart = _held_out(reading, holdout)
     if as_json:
-        typer.echo(json.dumps(_as_json(folder, reading, refused.found), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(_as_json(folder, reading, refused.found, apart), indent=1, ensure_ascii=False))
     elif len(refused.found) != 1:
-        for text in _said(reading, refused.found):
+        for text in _said(reading, refused.found, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)
     if len(refused.found) > 1:
         raise UsageError(f"{shortened(folder)} cannot be used; mend the {len(refused.found)} things that are refused.")
@@ -101,8 +115,21 @@ def check_folder(
         reading.require_whole()
 
 
-def _said(reading: Reading | ClassReading | None, refused: Sequence[UsageError]) -> list[str]:
+def _held_out(reading: Reading | ClassReading, holdout: int) -> Mapping[str, Sequence[str]]:
+    from harness.data.concept_folder import Reading
+    from harness.data.folder_benchmark import PhotoTasks
+    from harness.data.holdout import OF_CLASSES, names_held_out
+
+    if not isinstance(reading, Reading):
+        raise UsageError(OF_CLASSES)
+    return names_held_out(PhotoTasks(reading).tasks(), holdout)
+
+
+def _said(
+    reading: Reading | ClassReading | None, refused: Sequence[UsageError], apart: Mapping[str, Sequence[str]]
+) -> list[str]:
     """What is not used, what is refused, and what is odd, in lines below the table, which is printed."""
+    from harness.data.holdout import lines_on
     from harness.data.skipped_files import NAMED
 
     refusals = [f"refused: {error}" for error in refused]
@@ -114,11 +141,15 @@ def _said(reading: Reading | ClassReading | None, refused: Sequence[UsageError])
         *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped if one.kind != "category"),
         *reading.told,
         *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
+        *lines_on(apart),
         *(refusals or [reading.summary]),
     ]
 
 
-def _as_json(folder: Path, reading: Reading | ClassReading | None, refused: Sequence[UsageError]) -> dict[str, object]:
+def _as_json(
+    folder: Path, reading: Reading | ClassReading | None, refused: Sequence[UsageError],
+    apart: Mapping[str, Sequence[str]],
+) -> dict[str, object]:  # fmt: skip
     """All that `data check` finds; of a folder that cannot be read at all only why."""
     found: dict[str, object] = {"folder": str(folder), "used": [], "skipped": [], "notes": []}
     if reading is not None:
@@ -128,4 +159,6 @@ def _as_json(folder: Path, reading: Reading | ClassReading | None, refused: Sequ
         ]
         found |= {"used": reading.rows(), "skipped": skipped, "notes": reading.told}
         found |= {"same_pictures": reading.same, "look_alike": reading.looks_like}
+    if apart:
+        found["held_out"] = apart
     return found | {"refused": [str(error) for error in refused]}

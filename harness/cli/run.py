@@ -32,9 +32,9 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import MinSide, print_reading, tell_beforehand, watch
+from harness.cli.photos import Holdout, MinSide, print_reading, tell_beforehand, watch
 from harness.errors import ExitCode
-from harness.front.beforehand import reading_of, unequal_training
+from harness.front.beforehand import lines_held_out, reading_of, unequal_training
 
 if TYPE_CHECKING:
     from harness.executors.slurm import SlurmOptions
@@ -78,6 +78,7 @@ def run_command(
         typer.Option("--class-order", min=0, help="Classification: this class order for every seed, not the seed's."),
     ] = None,
     min_side: MinSide = None,
+    holdout: Holdout = None,
     full_matrix: Annotated[
         bool,
         typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
@@ -139,7 +140,8 @@ def run_command(
     asked = make_request(
         benchmark, methods=methods, options=changes or (), seeds=seeds, tier=tier, limit=limit, tasks=tasks,
         setting=setting, split_into=split_into, class_order=class_order, min_side=min_side, dtype=dtype, device=device,
-        output=output, backbone=backbone, extractor=extractor, strict=strict, watch=watch, compile=compile,
+        output=output, backbone=backbone, extractor=extractor, strict=strict, watch=watch, holdout=holdout,
+        compile=compile,
         order=order, full_matrix=full_matrix, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(asked.spec, asked.benchmark, elsewhere=options is not None)
@@ -147,6 +149,8 @@ def run_command(
     if dry_run:
         if (reading := reading_of(asked.benchmark, tier)) is not None:
             print_reading(reading)
+        for line in lines_held_out(asked.benchmark, tier):
+            out.print(line, markup=False, soft_wrap=True)
         _print_plan(prepared, options)
         return
     raise typer.Exit(int(carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait)))

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table as RichTable
 
 from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, Seeds, app, err, note, out
-from harness.cli.photos import tell_reading, watch
+from harness.cli.photos import Holdout, tell_reading, watch
 from harness.errors import ExitCode
 from harness.front.option_values import known_tier, parse_seeds
 
@@ -28,11 +28,10 @@ def tune_command(
     ] = "tuning18",
     budget: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Settings to try of each method; default 9 of 36 (classification: 6 of 6).", show_default=False
-        ),
+        typer.Option(min=1, help="Settings to try of each method on the first tasks; default 9.", show_default=False),
     ] = None,
-    seeds: Seeds = "0",
+    seeds: Seeds = "0,1",
+    holdout: Holdout = None,
     backbone: Backbone = None,
     device: Device = "auto",
     output: Output = Path("runs"),
@@ -62,13 +61,13 @@ def tune_command(
     from harness.tuning import tune
 
     listed = list(changes or [])
-    found = find_benchmark(benchmark, known_tier(tier), watch=watch)
+    found = find_benchmark(benchmark, known_tier(tier), watch=watch, holdout=holdout)
     setting = found.setting
     methods = ",".join(tune.searchable(setting)) if methods == "all" else methods
     spec = RunSpec(
         benchmark=benchmark, methods=method_specs(methods, listed, setting), tier=tier, seeds=parse_seeds(seeds),
         backbone=backbone, device=device, **protocol_changes(listed),
-        output=output, jobs=jobs,
+        output=output, jobs=jobs, holdout=holdout,
         keep_going=True, offline=offline,
     )  # fmt: skip
     of = registry.setting(setting)
@@ -94,7 +93,7 @@ def tune_command(
         return
     for r in records:
         for option in r.at_edge:
-            note(f"{r.method}: {option} is best at the edge of its range.")
+            note(f"{r.method}: {option} is best at the edge of what was tried: the budget or the range is spent.")
         if r.chosen is None:
             note(f"{r.method}: every trial failed; the first with: {r.trials[0].error}")
     if not quiet:
@@ -106,7 +105,8 @@ def tune_command(
 def _print_space(record: Any, of: Setting) -> None:
     from harness.tuning.tune import as_text
 
-    title = f"{record.method}: {min(record.budget, record.space_size)} of {record.space_size} settings"
+    finals = f", {record.finals_budget} finals" if record.finals_budget else ""
+    title = f"{record.method}: {record.budget} trials{finals}, from {record.space_size} settings"
     table = RichTable("option", "values", title=title, title_justify="left")
     for option, values in record.space.items():
         table.add_row(option, ", ".join(map(as_text, values)))
@@ -119,7 +119,7 @@ def _print_trials(record: Any, of: Setting) -> None:
     from harness.formats.figure_text import number
     from harness.tuning.tune import as_text
 
-    title = f"{record.method} on {record.benchmark}: {len(record.trials)} of {record.space_size} settings"
+    title = f"{record.method} on {record.benchmark}: {len(record.trials)} trials, from {record.space_size} settings"
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
     metrics = tuple(dict.fromkeys(name for trial in record.trials for name in trial.figures))
     printed = dict(zip(of.headline, of.headline_names, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ class PhotoImages:
     """The photographs of one concept, centre-cropped and resized; only ever read."""
 
     concept: Concept
+    alike: tuple[Path, ...] = ()  # those that another one of them looks like, and the other ones
 
     def __len__(self) -> int:
         return len(self.concept.images)
@@ -38,6 +39,22 @@ class PhotoImages:
         import numpy as np
 
         return np.stack([load_image(path, size) for path in self.concept.images])
+
+    def names(self) -> Sequence[str]:
+        """The files' names."""
+        return [path.name for path in self.concept.images]
+
+    def content_keys(self) -> Sequence[str]:
+        """The files' SHA-256."""
+        return [content_hash(path) for path in self.concept.images]
+
+    def bound(self) -> Sequence[bool]:
+        """Of each file, whether another one looks like it."""
+        return [path in self.alike for path in self.concept.images]
+
+    def only(self, places: Sequence[int]) -> PhotoImages:
+        """Some of the photographs."""
+        return replace(self, concept=replace(self.concept, images=tuple(self.concept.images[k] for k in places)))
 
 
 @dataclass(frozen=True)
@@ -59,9 +76,17 @@ class PhotoTasks:
     def tasks(self) -> Sequence[Task]:
         """All tasks, numbered from 1."""
         return [
-            Task(index=index, name=concept.name, category=concept.category, images=PhotoImages(concept))
+            Task(
+                index=index, name=concept.name, category=concept.category,
+                images=PhotoImages(concept, self._alike(concept)),
+            )
             for index, concept in enumerate(self.reading.concepts, 1)
-        ]
+        ]  # fmt: skip
+
+    def _alike(self, concept: Concept) -> tuple[Path, ...]:
+        named = {f"{concept.name}/{path.name}": path for path in concept.images}
+        pairs = (pair for pair in self.reading.looks_like if all(name in named for name in pair))
+        return tuple(dict.fromkeys(named[name] for pair in pairs for name in pair))
 
 
 def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:

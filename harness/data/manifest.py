@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -320,6 +320,23 @@ class PreparedImages:
         return np.stack(
             [decode_image(io.BytesIO(self._read(photo)), size, self._where(photo)) for photo in self.photos]
         )
+
+    def names(self) -> Sequence[str]:
+        """The files' paths below the data set's folder, or the rows of its table."""
+        return [photo.path or f"row {photo.row}" for photo in self.photos]
+
+    def content_keys(self) -> Sequence[str]:
+        """The SHA-256 of each encoded image."""
+        return [photo.sha256 for photo in self.photos]
+
+    def bound(self) -> Sequence[bool]:
+        """Of each image, whether there is one of the same bytes; those that only look alike are not known here."""
+        keys = self.content_keys()
+        return [keys.count(key) > 1 for key in keys]
+
+    def only(self, places: Sequence[int]) -> PreparedImages:
+        """Some of the photographs."""
+        return replace(self, photos=tuple(self.photos[k] for k in places))
 
     def _read(self, photo: Photo) -> bytes:
         """The encoded image, if it is the one that was prepared."""

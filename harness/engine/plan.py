@@ -215,15 +215,24 @@ class Plan:
         return key
 
     def concept(self, task: Task) -> str:
-        """The fingerprint of a task's images, taken once for all cells: files are read for it."""
-        known = self._concepts.get(id(task.images))  # not by number: a class order gives a number to other classes
+        """The fingerprint of a task's training images."""
+        return self.fingerprint(task.images)
+
+    def fingerprint(self, images: ImageSource) -> str:
+        """The fingerprint of some images, taken once for all cells: files are read for it."""
+        known = self._concepts.get(id(images))  # not by number: a class order gives a number to other classes
         if known is None:
-            known = self._concepts[id(task.images)] = (task.images, task.images.fingerprint())
+            known = self._concepts[id(images)] = (images, images.fingerprint())
         return known[1]
 
     def contents(self, tasks: Iterable[Task]) -> tuple[str, ...]:
-        """What each task is: its images and its category word."""
-        return tuple(task_content(self.concept(task), task.category) for task in tasks)
+        """What each task is: its images, those held out of training, if any, and its category word."""
+        return tuple(
+            task_content(
+                self.concept(task), task.category, "" if task.reference is None else self.fingerprint(task.reference)
+            )
+            for task in tasks
+        )
 
     def whole_content(self, benchmark: Benchmark, own: Sequence[Task]) -> str:
         """What all tasks of a benchmark are, in its own order, whichever of them are run, and in whichever order.

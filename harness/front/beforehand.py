@@ -33,6 +33,13 @@ def require_whole(benchmark: Benchmark, tier: str) -> None:
     reading.require_whole()
 
 
+def lines_held_out(benchmark: Benchmark, tier: str) -> list[str]:
+    """Which images `--holdout` keeps out of training, a line for each concept; none without it."""
+    from harness.data.holdout import held_out_names, lines_on
+
+    return lines_on(held_out_names(benchmark, tier))
+
+
 def lines_beforehand(prepared: Prepared, *, quiet: bool = False) -> Iterator[str]:
     """What is used of a folder, and cautions.
 

@@ -40,6 +40,7 @@ def run(
     split_into: int | None = None,
     class_order: int | None = None,
     min_side: int | None = None,
+    holdout: int | None = None,
     strict: bool | None = None,
     backbone: str | Path | None = None,
     extractor: str | Path | None = None,
@@ -75,6 +76,7 @@ def run(
         split_into: classification of a folder: into how many tasks.
         class_order: classification: one class order for every seed.
         min_side: of a folder: pixels that an image's shorter side needs.
+        holdout: of photographs: so many of each concept are kept out of training, and measured against.
         strict: refuse a folder of images of which something is not used, or odd.
         backbone: a Stable Diffusion folder or hub id instead of the tier's.
         extractor: an open_clip folder or 'architecture/pretrained' for the metrics.

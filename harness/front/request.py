@@ -35,7 +35,7 @@ def make_request(
     split_into: int | None = None, class_order: int | None = None, min_side: int | None = None,
     dtype: str | None = None, device: str | Sequence[str] = "auto", output: str | Path = "runs",
     backbone: str | Path | None = None, extractor: str | Path | None = None, strict: bool = False,
-    watch: Watch | None = None, **rest: Any,
+    watch: Watch | None = None, holdout: int | None = None, **rest: Any,
 ) -> Request:  # fmt: skip
     """Check what is asked for, in the order in which a user would mend it.
 
@@ -58,6 +58,7 @@ def make_request(
         extractor: Instead of the tier's.
         strict: Refuse a folder of images of which something is not used, or odd.
         watch: Shows how far the reading of a folder's images is.
+        holdout: So many photographs of each concept are kept out of training, and measured against.
         rest: Other fields of `RunSpec`.
 
     Raises:
@@ -74,7 +75,7 @@ def make_request(
     seed_values = parse_seeds(seeds)
     kind = known_setting(setting)
     named = str(benchmark)
-    found = api.find_benchmark(named, known_tier(tier), kind, split_into, class_order, watch, min_side)
+    found = api.find_benchmark(named, known_tier(tier), kind, split_into, class_order, watch, min_side, holdout)
     if strict:
         require_whole(found, tier)
     total = len(found.tasks(tier))
@@ -87,6 +88,7 @@ def make_request(
         "backbone": _text(backbone), "extractor": _text(extractor),
         "device": device if isinstance(device, str) else ",".join(device), "output": Path(output),
         "setting": kind, "split_into": split_into, "class_order": class_order, "min_side": min_side,
+        "holdout": holdout,
         **protocol_changes(changes), **rest,
     }  # fmt: skip
     try:

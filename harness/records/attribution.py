@@ -30,8 +30,9 @@ def keep_attribution(output: Path, cells: Iterable[Cell]) -> list[Path]:
     for cell in cells:
         name = cell.base or cell.benchmark
         for task in cell.tasks:
-            if isinstance(task.images, PreparedImages):
-                found.setdefault(name, set()).update(_rows(name, task.name, task.images))
+            for images in (task.images, task.reference):
+                if isinstance(images, PreparedImages):
+                    found.setdefault(name, set()).update(_rows(name, task.name, images))
     paths = []
     for name, rows in found.items():
         path = output / FOLDER / f"{name}.csv"

@@ -55,8 +55,10 @@ def identified(cell: CellRecord, recipes: Recipes) -> CellRecord:
 
 def _content(task: TaskRecord, recipes: Recipes) -> str:
     """By the images' own hash; else by the key of the step that made them, which is other for other images."""
-    images = recipes.of(task.real).get("images")
+    images, trained = recipes.of(task.real).get("images"), recipes.of(task.train).get("concept")
     if isinstance(images, str):
+        if isinstance(trained, str) and trained != images:  # measured against others than it was trained on
+            return task_content(trained, task.category, images)
         return task_content(images, task.category)
     return short("key", task.real, task.category) if task.real is not None else ""
 

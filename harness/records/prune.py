@@ -99,7 +99,8 @@ def compared_concepts() -> frozenset[str]:
             for tier in benchmark.sources:
                 with suppress(Exception):
                     known = registry.setting(benchmark.setting).known_tasks(benchmark, tier)
-                    concepts[benchmark.tuning].update(task.images.fingerprint() for task in known)
+                    shown = (images for task in known for images in (task.images, task.reference) if images is not None)
+                    concepts[benchmark.tuning].update(images.fingerprint() for images in shown)
     return frozenset(concepts[False] - concepts[True])
 
 

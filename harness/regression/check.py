@@ -190,7 +190,15 @@ def _judge(figure: Figure, now: Sequence[float | None], finished: bool, better: 
 def conditions_of(prepared: Prepared) -> Conditions:
     """What a prepared run will be measured under."""
     context, plan = prepared.plan.context, prepared.plan
-    tasks = [[task.name, task.category, plan.concept(task)] for task in plan.cells[0].tasks]
+    tasks = [
+        [
+            task.name,
+            task.category,
+            plan.concept(task),
+            *([] if task.reference is None else [plan.fingerprint(task.reference)]),
+        ]
+        for task in plan.cells[0].tasks
+    ]
     return Conditions(
         backbone=context.backbone_name, backbone_hash=context.backbone_hash, extractor_hash=context.extractor_hash,
         tasks=key_of({"tasks": tasks}), resolution=getattr(context.protocol, "resolution", context.tier.resolution),

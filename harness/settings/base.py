@@ -172,8 +172,10 @@ class Setting(ABC):
         step_kinds: Kind -> what makes such steps.
         preload: The module that a worker imports before its first step.
         scoring_modules: The files that figures are computed by; an edit of one makes scores anew.
-        criterion: What tuning goes by, in words. trial_metrics: the metrics that it reads of a trial's score.
-        space_size, trial_budget: Settings in every built-in method's search space, and how many of them are tried.
+        criterion: What tuning goes by, in words. trial_metrics: the metrics that it records of a trial; it goes by the
+            first of them alone.
+        space_size, trial_budget: Settings in every built-in method's search space before any range is widened, and how
+            many settings are tried of each method, widened ranges or not.
         verified: The metrics that `verify` judges; those with a direction may not get worse. states: those that may
             not move at all. exact: of these, counts that no seed moves.
         bare_loss: What a task is trained on where a method adds nothing. end_of_task: what happens after a training.
@@ -344,8 +346,9 @@ class Setting(ABC):
         return column is not None and column.higher
 
     def trial_score(self, figures: Mapping[str, float]) -> float:
-        """What a tuning goes by, lower is better: by default the sum of `trial_metrics`."""
-        return sum(-figures[name] if self.higher(name) else figures[name] for name in self.trial_metrics)
+        """What a tuning goes by, lower is better: the first of `trial_metrics`."""
+        name = self.trial_metrics[0]
+        return -figures[name] if self.higher(name) else figures[name]
 
     # --------------------------------------------------------------------------------------------- what steps will cost
 

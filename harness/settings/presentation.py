@@ -9,6 +9,7 @@ from harness.formats.figure_text import DIGITS
 
 MISSING = "n/a"
 NO_SPREAD = "—"
+VARIANTS = "kernel variants"  # what a score's protocol calls the kernels of `Presentation.variants`
 DOWN, UP = "↓", "↑"
 
 
@@ -82,6 +83,7 @@ class Presentation:
     Attributes:
         columns: The columns of a results table.
         more: Metrics that no results table prints, and that the CSV file and the LaTeX macros have beside the columns.
+        variants: The headline's metrics by other kernels, which a table of their own shows; also in CSV and macros.
         spread: What the mean and ± of a table are over, in sentences.
         legend: What the columns mean, in sentences.
         units: The columns' units, in a sentence; under the narrow table.
@@ -97,6 +99,7 @@ class Presentation:
 
     columns: tuple[Column, ...]
     more: tuple[Column, ...] = ()
+    variants: tuple[Column, ...] = ()
     spread: str = f"Mean over run seeds. ±: sample standard deviation (n - 1) over run seeds; {NO_SPREAD} of one seed."
     legend: str = ""
     units: str = ""
@@ -112,4 +115,4 @@ class Presentation:
     @property
     def every(self) -> tuple[Column, ...]:
         """The columns, and what only files hold."""
-        return (*self.columns, *self.more)
+        return (*self.columns, *self.more, *self.variants)

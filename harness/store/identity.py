@@ -41,9 +41,14 @@ def short(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 
-def task_content(fingerprint: str, category: str) -> str:
-    """What a task is, whatever it is called: its images and its category word."""
-    return short(fingerprint, category)
+def task_content(fingerprint: str, category: str, reference: str = "") -> str:
+    """What a task is, whatever it is called: its images and its category word.
+
+    Args:
+        fingerprint: of the training images. category: the word.
+        reference: the fingerprint of the held-out images that figures are measured against; '' where there are none.
+    """
+    return short(fingerprint, category, reference) if reference else short(fingerprint, category)
 
 
 def content_of(tasks: Sequence[str]) -> str:

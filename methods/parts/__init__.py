@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
     from methods.parts.prompting import orthogonal_start, prefixes, similarity
     from methods.parts.prompts import CodaPrompts, DualPrompts, PromptPool
-    from methods.parts.records import tuned, tuned_classes
+    from methods.parts.records import FORGET_GRID, tuned, tuned_classes
     from methods.parts.tokens import FreeToken, MlpToken, new_token, task_token
 
 # part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)
 __method_source__ = True
 
 __all__ = [
-    "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank", "MlpMask",
-    "MlpToken", "PromptPool", "accumulate", "caption_features", "diagonal_fisher", "entries",
+    "FORGET_GRID", "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank",
+    "MlpMask", "MlpToken", "PromptPool", "accumulate", "caption_features", "diagonal_fisher", "entries",
     "everyday_captions", "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token",
     "orthogonal_start", "past_changes", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
     "tuned_classes", "without_repeats",
@@ -37,7 +37,7 @@ _HOME = {
     "orthogonal_start": "prompting", "prefixes": "prompting", "similarity": "prompting",
     "CodaPrompts": "prompts", "DualPrompts": "prompts", "PromptPool": "prompts",
     "FreeToken": "tokens", "MlpToken": "tokens", "new_token": "tokens", "task_token": "tokens",
-    "tuned": "records", "tuned_classes": "records",
+    "FORGET_GRID": "records", "tuned": "records", "tuned_classes": "records",
 }  # fmt: skip
 
 

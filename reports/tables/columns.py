@@ -54,7 +54,7 @@ def table_columns() -> tuple[Column, ...]:
 @cache
 def file_columns() -> tuple[Column, ...]:
     """What no table prints, and files hold, of each metric one."""
-    return _each_once(lambda setting: setting.more)
+    return _each_once(lambda setting: (*setting.more, *setting.variants))
 
 
 @cache

@@ -11,7 +11,7 @@ from harness import registry
 from harness.engine.budgets import Trained, unequal_budgets
 from harness.formats.figure_text import number
 from harness.results import FIXED_ORDER, CellResult, Metric, Row
-from harness.settings.presentation import NO_SPREAD
+from harness.settings.presentation import NO_SPREAD, VARIANTS
 from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
 from reports.cells.apart import own_name, told_apart
@@ -167,7 +167,8 @@ class Table:
             + ", ".join(f"{c.title.split(' (')[0]} {join(n)}" for c in shown if (n := self._n(c)))
             + "."
         )
-        notes.append("Protocol: " + ("; ".join(f"{k}: {v}" for k, v in self.protocol) or "not recorded") + ".")
+        told = [f"{name}: {text}" for name, text in self.protocol if name != VARIANTS]  # they have a table of their own
+        notes.append("Protocol: " + ("; ".join(told) or "not recorded") + ".")
         return notes
 
     @property

@@ -57,6 +57,7 @@ class Classification(Setting):
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("accuracy", "scores", "interference"))
     criterion = "a_n of the cell (A_N in %, higher is better), mean over the seeds"
     trial_metrics = ("a_n",)
+    trial_budget = 9
     verified = ("a_n", "a_n_mean", "forgetting_max")
     states = ("plasticity_distance", "mask_density", "n_param")
     exact = ("n_param",)

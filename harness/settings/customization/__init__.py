@@ -53,11 +53,12 @@ class Customization(Setting):
         "generate": StepKind(f"{STEPS}:run_generate", 3, 1.2, 0.2, _sampled, 128),
         "compose": StepKind(f"{STEPS}:run_compose", 2, 0.6, 0.1, _sampled, 64, shown=True),
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
-        "score": StepKind(f"{STEPS}:run_score", 3, 0.5, 0.1, scoring=True, anywhere=True),
+        "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),
     }
     preload = "harness.settings.customization.preload"
-    scoring_modules = tuple(METRICS / f"{name}.py" for name in ("mmd", "scores", "interference"))
-    criterion = "a_mmd + f_mmd of the cell (biased, times 1000, lower is better), mean over the seeds"
+    scoring_modules = tuple(METRICS / f"{name}.py" for name in ("mmd", "scores", "interference", "variants"))
+    # A_N alone: it contains what was forgotten, and A + F would count that twice
+    criterion = "a_mmd of the cell (biased, times 1000, lower is better), mean over the seeds; f_mmd is reported"
     trial_metrics = ("a_mmd", "f_mmd")
     space_size = 36
     trial_budget = 9

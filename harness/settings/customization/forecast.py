@@ -143,9 +143,16 @@ def tasks_of(benchmark: Benchmark, tier: str) -> tuple[Sequence[Task], list[str]
             f"The images of {benchmark.name} at the tier {tier} are not here: counted are {len(tasks)} tasks, as at "
             f"the tier {name}, of {IMAGES} images each."
         )
-    return [
-        task.model_copy(update={"images": StandInImages(task.name, count or len(task.images))}) for task in tasks
-    ], notes
+    return [_stand_in(task, count) for task in tasks], notes
+
+
+def _stand_in(task: Task, count: int | None) -> Task:
+    """The task with images that are only counted; of another tier's task without its held-out ones."""
+    reference = None
+    if task.reference is not None and count is None:
+        reference = StandInImages(f"{task.name}, held out", len(task.reference))
+    images = StandInImages(task.name, count or len(task.images))
+    return task.model_copy(update={"images": images, "reference": reference})
 
 
 def forecast(

@@ -1,6 +1,7 @@
 """A cell of the customization setting as steps. Pure: no torch, no image is opened.
 
-    real(j)            the real images X_{D,j} at the tier's resolution, and their VAE reconstructions
+    real(j)            real images at the tier's resolution, and their VAE reconstructions: of the training images, and,
+                       where a task has held-out ones, of the reference set X_{D,j} that figures are measured against
     prior(X)           class images of the pre-trained model, where a method asks for prior preservation
     train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
     merge(i)           W_i of what a learner made of each concept alone; builds on its train(i) and on merge(i - 1)
@@ -20,7 +21,7 @@ from typing import Any
 from harness.engine.plan import Cell, CellRequest, Composed, Plan
 from harness.plugins.method_checks import made, prior_images
 from harness.prompts import composed_prompt
-from harness.spec import Sampling
+from harness.spec import Sampling, Task
 from harness.store.identity import content_of
 from harness.store.store import key_of
 
@@ -47,11 +48,17 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         work = {"extractor": s.extractor}
         return add("features", {"extractor": s.extractor_hash}, [images], work, f"features of {label}", priority)
 
-    real: list[str] = []
+    def photographed(task: Task, held_out: str = "") -> str:
+        recipe = {"images": plan.concept(task), "resolution": s.tier.resolution, **plan.model()}
+        return add("real", recipe, [], {"task": task}, f"real images of {task.name}{held_out}", (1, order, task.index))
+
+    taught_from: list[str] = []  # of each task, what it is trained on
+    real: list[str] = []  # and what it is measured against: X_{D,j}
     real_features: list[str] = []
     for task in tasks:
-        recipe = {"images": plan.concept(task), "resolution": s.tier.resolution, **plan.model()}
-        real.append(add("real", recipe, [], {"task": task}, f"real images of {task.name}", (1, order, task.index)))
+        taught_from.append(photographed(task))
+        apart = task.model_copy(update={"images": task.reference, "reference": None})
+        real.append(taught_from[-1] if task.reference is None else photographed(apart, ", held out"))
         real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
     def prior(category: str, count: int) -> str:
@@ -84,7 +91,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         # real(j) holds the images to learn from; the previous task's training holds W_{t-1}
         earlier = trains[-1] if trains and not learner.independent else None
         class_images = prior(task.category, priors) if priors else None
-        parents = [real[task.index - 1], *(key for key in (earlier, class_images) if key is not None)]
+        parents = [taught_from[task.index - 1], *(key for key in (earlier, class_images) if key is not None)]
         work = {"task": task, "method": taught["method"], "weights": earlier, "prior": class_images}
         label = f"{taught['method']} seed {seed}: train task {task.index} ({task.name})"
         trains.append(add("train", recipe, parents, work, label, (0, task.index, order)))
@@ -113,6 +120,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
 
     last = len(tasks)
+    held_out = any(task.reference is not None for task in tasks)
     images: dict[tuple[int, int], str] = {}
     image_features: dict[tuple[int, int], str] = {}
     for j in range(1, last + 1):
@@ -143,12 +151,13 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         "score",
         {
             "tasks": last, "metrics": plan.setting.metrics_hash, "independent": method.independent,
-            "full_matrix": full_matrix,
+            "full_matrix": full_matrix, **({"held_out": True} if held_out else {}),
         },
         [*real_features, *dict.fromkeys(image_features.values()), *states],
         {
             "real": real_features, "images": image_features, "trains": states, "extractor": s.extractor,
             "sampling": sampling, "independent": method.independent, "full_matrix": full_matrix,
+            "trained_on": [len(task.images) for task in tasks] if held_out else [],
         },
         f"{name} seed {seed}: score",
         (4, order),

@@ -34,6 +34,15 @@ MORE = (
     ),
     *WEIGHTS,
 )  # fmt: skip
+_KERNELS = {"unit": "unit norm", "offset0": "offset 0", "scale1": "unit norm, scale 1"}  # see harness.metrics.variants
+VARIANTS = tuple(
+    Column(
+        f"{metric}.{name}", "1e-3", f"{title} {words} (x10^3)", f"{title}.{name}",
+        (rf"${title[0]}_\mathrm{{mmd}}$", rf"{words} ($\times 10^3$)"), by_task=True,
+    )
+    for metric, title in (("a_mmd", "A_mmd"), ("f_mmd", "F_mmd"))
+    for name, words in _KERNELS.items()
+)  # fmt: skip
 MEANINGS = {
     "a_mmd": "Distance between a task's real images and those that the model makes of it after the last task, "
     "MMD(X_{D,j}, X_{N,j}), as a mean over tasks (eq. 9 of the paper; biased estimator).",
@@ -42,6 +51,11 @@ MEANINGS = {
     "task, MMD(X_{j,j}, X_{N,j}), as a mean over tasks (eq. 10 of the paper; biased estimator).",
     "f_mmd_unbiased": "The same as F_mmd by the unbiased estimator, which may fall below zero near zero.",
     "kid": "Kernel inception distance between real and generated images, with the tier's own feature extractor.",
+    **{
+        f"{metric}.{name}": f"The same as {metric.capitalize()} by another kernel: {words}."
+        for metric in ("a_mmd", "f_mmd")
+        for name, words in _KERNELS.items()
+    },
     "f_kid": "Forgetting by the kernel inception distance.",
     "n_param": "Parameters that are trained in a task, as a share of the U-Net's.",
     "train_seconds": "Time to train one task, as a mean over tasks; it depends on the machine.",
@@ -61,6 +75,7 @@ MEANINGS = {
 PRESENTATION = Presentation(
     columns=COLUMNS,
     more=MORE,
+    variants=VARIANTS,
     meanings=MEANINGS,
     trials="seeds",
     headline=("a_mmd", "f_mmd"),

@@ -32,12 +32,14 @@ from harness.metrics.scores import (
     matrix_figures,
     training_figures,
 )
+from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
 from harness.plugins.opened_files import file_notes
 from harness.prompts import class_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
+from harness.settings.presentation import VARIANTS
 from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
 from harness.spec import Sampling, Task
 from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
@@ -242,6 +244,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         *learned_figures(real, just),
         *forgetting_figures(just, final),
         *floor_figures(real, [read(key, "reconstructed") for key in w["real"]]),
+        *variant_figures(real, just, final),
         *training_figures(trainings, unet_parameters),
     ]
     if w["full_matrix"]:
@@ -251,11 +254,12 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",
+        VARIANTS: protocol_text(),
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
         "extractor": f"open_clip image tower '{extractor_label(w['extractor'])}' (dimension {real[0].shape[1]})",
         "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
-        "images": f"{_real_counts([len(x) for x in real])}, {s.images} generated per task",
+        "images": f"{_real_counts([len(x) for x in real], w['trained_on'])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }
     if context.cautions:
@@ -264,8 +268,17 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
 
 
-def _real_counts(counts: Sequence[int]) -> str:
-    """How many real images the tasks have: the user's own concepts may differ."""
-    if len(set(counts)) == 1:
-        return f"{counts[0]} real (task 1)"
-    return f"{min(counts)} to {max(counts)} real"
+def _real_counts(counts: Sequence[int], trained_on: Sequence[int] = ()) -> str:
+    """How many real images the tasks have: the user's own concepts may differ.
+
+    Args:
+        counts: of the tasks, the images measured against. trained_on: where these are held out, the training images.
+    """
+    if trained_on:
+        return f"{_range(counts)} real, held out ({_range(trained_on)} others trained on)"
+    return f"{_range(counts)} real (task 1)" if len(set(counts)) == 1 else f"{_range(counts)} real"
+
+
+def _range(counts: Sequence[int]) -> str:
+    """'16', or '12 to 16'."""
+    return f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"

@@ -35,7 +35,7 @@ def count(made: Plan, kind: str) -> int:
 
 def test_a_sequential_method_needs_2n_minus_1_image_sets() -> None:
     made = plan("stamina")
-    assert (count(made, "real"), count(made, "train"), count(made, "generate"), count(made, "score")) == (5, 5, 9, 1)
+    assert (count(made, "real"), count(made, "train"), count(made, "generate"), count(made, "score")) == (10, 5, 9, 1)
     assert count(made, "features") == 5 + 9
 
 

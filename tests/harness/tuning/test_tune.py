@@ -30,6 +30,7 @@ from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store.store import Store
 from harness.tuning import tune
 from harness.tuning.pattern_search import PatternSearch, Point
+from harness.tuning.ranges import FURTHEST, allowed, widened
 from harness.tuning.tune import TuningRecord
 from methods.parts import records, tuned
 from methods.stamina import Stamina
@@ -96,6 +97,64 @@ def test_a_failed_middle_does_not_end_the_search() -> None:
     assert search([3], 3, {(0,): math.inf, (1,): math.nan, (2,): 5.0}).best == (2,)
 
 
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(-2, 6)), min_size=1, max_size=3))
+def test_an_optimum_beyond_the_range_is_found_where_there_is_room(axes: list[tuple[int, int]]) -> None:
+    sizes = [size for size, _ in axes]
+    lowest = tuple(min(at, size + 1) for size, at in axes)  # up to two values before a range and two after it
+
+    def score(point: Point) -> float:
+        return float(sum((a - b) ** 2 for a, b in zip(point, lowest, strict=True)))
+
+    made = PatternSearch(sizes, 400, room=[(3, 3)] * len(sizes), edges_first=True)
+    while made.best != lowest or made.open_sides(lowest):
+        asked = made.ask()
+        assert asked
+        made.tell({point: score(point) for point in asked})
+    assert len(made.scores) <= 15 * len(sizes)  # long before the whole grid
+
+
+def test_edges_are_looked_beyond_first_and_within_the_budget() -> None:
+    def run(budget: int, edges_first: bool) -> PatternSearch:
+        made = PatternSearch([3, 2], budget, {(0, 0): 1.0}, room=[(2, 2), (1, 1)], edges_first=edges_first)
+        while asked := made.ask():
+            made.tell({point: float(point != (0, 0)) + 1 for point in asked})
+        return made
+
+    made = run(4, edges_first=True)
+    assert list(made.scores) == [(0, 0), (-1, 0), (0, -1), (1, 0)]
+    assert made.open_sides((0, 0)) == []
+    assert run(1, edges_first=True).open_sides((0, 0)) == [(0, -1), (1, -1)]  # the budget is spent: it is said
+    assert list(run(4, edges_first=False).scores) == [(0, 0), (-1, 0), (1, 0), (0, -1)]
+    for budget in (1, 2, 5, 28):
+        assert len(run(budget, edges_first=True).scores) == budget
+    assert len(run(99, edges_first=True).scores) == (3 + 2 + 2) * (2 + 1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        ((1.0, 10.0, 100.0), [0.1, 0.01, 0.001], [1000.0, 1e4, 1e5]),
+        ((0.003, 0.01), [0.0009, 0.0003, 8e-05], [0.03, 0.1, 0.4]),
+        ((0.003, 0.006, 0.012), [0.0015, 0.00075, 0.00038], [0.024, 0.048, 0.096]),
+        ((4, 8, 16), [2, 1], [32, 64, 128]),
+        ((1e5, 1e3), [1e7, 1e9, 1e11], [10.0, 0.1, 0.001]),
+        ((0.1,), [], []),
+        ((0.0, 1.0), [], []),
+        ((1.0, 3.0, 2.0), [], []),
+        ((False, True), [], []),
+        (("category", "random"), [], []),
+    ],
+)
+def test_a_range_is_widened_by_its_own_steps(values: tuple[Any, ...], before: list[Any], after: list[Any]) -> None:
+    assert widened(values, 3, -1) == pytest.approx(before)
+    assert widened(values, 3, 1) == pytest.approx(after)
+    assert all(type(value) is type(values[0]) for value in widened(values, 3, 1))
+
+
+def test_a_range_ends_where_an_option_does() -> None:
+    assert allowed([1, 2, 5, 3], lambda value: value < 4) == [1, 2]
+
+
 # ---------------------------------------------------------------------------------------------------------- the tuning
 
 
@@ -130,7 +189,7 @@ class Scorer:
         trained = self.store.open(step.parents[-1]).manifest["recipe"]
         a_mmd = self.score(trained["options"]) + trained["seed"]
         if step.recipe["tasks"] > tune.SHORT:  # in the long run a weak penalty costs more
-            a_mmd += 50 - 10 * math.log10(trained["options"].get("lambda_forget", 1.0))
+            a_mmd += 10 * abs(math.log10(trained["options"].get("lambda_forget", 1.0) / 3000))
         self.scored.append(trained["options"])
         whole = {"task": None, "layer": None}
         return {"figures": [{"metric": "a_mmd", "value": a_mmd, **whole}, {"metric": "f_mmd", "value": 1.0, **whole}]}
@@ -143,6 +202,8 @@ class Scorer:
 def spec(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunSpec:
     """Stamina and TI++ with small spaces, on tuning6 with the tiny models."""
     monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    # the classes are given other spaces here, which a run refuses
+    monkeypatch.setattr("harness.sources.method_source.changed_since", lambda *_: "")
     monkeypatch.setattr(Stamina, "search_space", STAMINA_SPACE)
     monkeypatch.setattr(TextualInversionPlusPlus, "search_space", TOKEN_SPACE)
     methods = (MethodSpec(name="stamina", changes={"steps": 7, "rank": 3}), MethodSpec(name="ti++"))
@@ -180,10 +241,11 @@ def test_the_record_holds_what_was_tried_and_chosen(spec: RunSpec, tmp_path: Pat
     assert stamina.trials[0].setting == {"learning_rate": 0.003, "lambda_forget": 30.0, "token": "free"}
     assert stamina.chosen is not None
     assert stamina.chosen["lambda_forget"] == 300.0
-    assert stamina.at_edge == ("lambda_forget",)  # a word has no range, and the rate is best in its middle
+    assert stamina.trials[-1].setting["lambda_forget"] == 3000.0  # beyond the edge, at which the best lies
+    assert (stamina.widened, stamina.at_edge) == ({"lambda_forget": [3000.0]}, ())
     assert "stamina-bench tune stamina --tier mini --benchmark tuning6" in stamina.note
     assert "--set stamina.steps=7" in stamina.note
-    assert [t.figures["a_mmd"] for t in tokens.trials] == [90.0] * 4  # the whole space, though the budget is larger
+    assert [t.figures["a_mmd"] for t in tokens.trials] == [90.0] * 6  # as many as of the other method, of a space of 4
     assert tokens.chosen == tokens.trials[0].setting  # of equals the first
     assert all(options["steps"] == 7 for options in scored if "lambda_forget" in options)
 
@@ -194,14 +256,14 @@ def test_a_record_says_of_which_images_it_is_and_takes_no_others_place(spec: Run
     path = tmp_path / "runs" / "tuning" / "mini" / "stamina.json"
     kept = json.loads(path.read_text())
     before = {key: value for key, value in kept.items() if key != "content"} | {"version": 1}
-    assert TuningRecord.model_validate(before) == stamina.model_copy(update={"content": ""})
+    assert TuningRecord.model_validate(before) == stamina.model_copy(update={"content": "", "finals_budget": 6})
     path.write_text(json.dumps(before))
     assert go(spec, budget=1)[0][0] == stamina
     path.write_text(json.dumps(kept | {"content": "0" * 64}))
     with pytest.raises(UsageError, match=r"stamina\.json holds the record of a tuning on other images, or other categ"):
         go(spec, budget=2)
     assert json.loads(path.read_text())["content"] == "0" * 64
-    path.write_text(json.dumps(kept | {"version": 3}))
+    path.write_text(json.dumps(kept | {"version": 4}))
     with pytest.raises(UsageError, match="newer version"):
         go(spec, budget=2)
 
@@ -223,6 +285,10 @@ def test_where_all_trials_fail_nothing_is_chosen(spec: RunSpec, monkeypatch: pyt
 def test_the_mean_over_seeds_counts(spec: RunSpec) -> None:
     found, _ = go(spec.model_copy(update={"seeds": (0, 4)}), budget=1)
     assert found[1].trials[0].figures["a_mmd"] == 92.0
+    assert found[1].trials[0].spread == {"a_mmd": pytest.approx(math.sqrt(8)), "f_mmd": 0.0}
+    kept = json.loads((spec.output / "tuning" / "mini" / "ti++.json").read_text())
+    assert set(kept["trials"][0]) == {"setting", "a_mmd", "f_mmd", "spread", "error"}
+    assert TuningRecord.model_validate(kept) == found[1]
     assert found[1].seeds == (0, 4)
 
 
@@ -271,18 +337,23 @@ def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
     best = min(stamina.finals, key=lambda t: t.score(SETTING))
     assert stamina.chosen == best.setting
     assert stamina.trials[0].setting["lambda_forget"] == 30.0  # the best of the short run ...
-    assert stamina.chosen["lambda_forget"] == 300.0  # ... is not that of the long one
+    assert stamina.chosen["lambda_forget"] == 3000.0  # ... is not that of the long one, which lies beyond the range
+    assert 30000.0 in stamina.widened["lambda_forget"]
+    assert "lambda_forget" not in stamina.at_edge
     assert len(scored) == sum(len(r.trials) + len(r.finals) for r in found)
     again, nothing = go(spec.model_copy(update={"benchmark": "tuning18"}))
     assert (again, nothing) == (found, [])
 
 
-def test_forgetting_counts_in_the_search() -> None:
+def test_forgetting_is_reported_and_not_counted_a_second_time() -> None:
     def trial(a_mmd: float | None, f_mmd: float | None) -> float:
         return tune.Trial(setting={}, figures={"a_mmd": a_mmd, "f_mmd": f_mmd}).score(SETTING)
 
-    assert trial(100.0, 20.0) == 120.0
+    assert trial(100.0, 20.0) == 100.0
     assert trial(None, None) == math.inf
+    record = TuningRecord.model_validate_json((records.RECORDS / "mini" / "stamina.json").read_text())
+    best = min(record.finals, key=lambda t: t.score(SETTING))  # by A + F another setting was chosen, worse in A
+    assert (round(best.figures["a_mmd"] or 0, 1), best.setting["lambda_forget"]) == (367.8, 30.0)
 
 
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(spec: RunSpec) -> None:
@@ -370,6 +441,38 @@ def test_every_method_has_a_space_of_the_same_size_and_every_setting_is_valid(na
     assert not {"steps", "batch_size"} & set(plugin.search_space)  # a trial of one method costs what another's does
 
 
+def test_c_lora_and_stamina_search_the_same_grid_of_lambda_forget() -> None:
+    for setting in ("customization", "classification"):
+        spaces = [registry.methods(setting).get(name).space_for(setting) for name in ("clora", "stamina")]
+        assert spaces[0]["lambda_forget"] == spaces[1]["lambda_forget"]
+
+
+def test_every_method_gets_the_same_trials_wherever_its_ranges_begin(
+    tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+
+    def score(self: Scorer, options: Mapping[str, Any]) -> float:  # always better further out
+        return 200.0 - math.log10(options["token_learning_rate"]) + 0.1 * options.get("learning_rate", 0)
+
+    monkeypatch.setattr(Scorer, "score", score)
+    names = ["clora", "stamina", "ti++"]
+    spec = RunSpec(
+        benchmark="tuning18", methods=tuple(MethodSpec(name=name) for name in names), output=tmp_path / "runs"
+    )
+    found, _ = go(spec, budget=SETTING.trial_budget)
+    assert {r.method: (len(r.trials), len(r.finals)) for r in found} == dict.fromkeys(names, (9, tune.FINALS))
+    assert {(r.budget, r.finals_budget) for r in found} == {(9, 9)}
+    for record in found:
+        rates = record.space["token_learning_rate"]
+        assert record.chosen is not None
+        assert record.chosen["token_learning_rate"] >= max(rates)
+        beyond = record.widened.get("token_learning_rate", ())
+        assert beyond
+        assert len([value for value in beyond if value > max(rates)]) <= FURTHEST
+        assert ("token_learning_rate" in record.at_edge) == (record.chosen["token_learning_rate"] == max(beyond))
+
+
 @pytest.mark.parametrize("path", sorted(records.RECORDS.glob("*/*.json")), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_shipped_record_is_whole_and_still_fits_its_method(path: Path) -> None:
     record = TuningRecord.model_validate_json(path.read_text())
@@ -378,8 +481,10 @@ def test_every_shipped_record_is_whole_and_still_fits_its_method(path: Path) -> 
     assert record.complete
     assert record.budget == SETTING.trial_budget
     assert record.chosen is not None
-    assert {k: list(v) for k, v in record.space.items()} == {k: list(v) for k, v in plugin.search_space.items()}
-    assert record.fixed == tune.fixed_options(plugin, record.tier, {}, plugin.search_space)
+    if json.loads(path.read_text())["version"] >= 3:  # records of before keep the space they were made with
+        assert {k: list(v) for k, v in record.space.items()} == {k: list(v) for k, v in plugin.search_space.items()}
+        assert (record.finals_budget, len(record.seeds), record.criterion) == (tune.FINALS, 2, SETTING.criterion)
+    assert record.fixed == tune.fixed_options(plugin, record.tier, {}, record.space)
     options = plugin.options_class.for_tier(record.tier).model_dump()
     assert {k: options[k] for k in record.chosen} == record.chosen
 
@@ -408,10 +513,22 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def test_tune_end_to_end_and_again_for_nothing(workplace: Path, tiny_models: Path) -> None:
-    arguments = ["tune", "probe:Probe", "-b", "photos", "--backbone", tiny_models / "sd", "--budget", 3, *FAST]
+    arguments = [
+        "tune",
+        "probe:Probe",
+        "-b",
+        "photos",
+        "--backbone",
+        tiny_models / "sd",
+        "--budget",
+        3,
+        "--seeds",
+        0,
+        *FAST,
+    ]
     plan = bench(*arguments, "--dry-run", cwd=workplace)
     assert plan.returncode == 0, plan.stderr
-    assert "3 of 4 settings" in plan.stdout
+    assert "3 trials, from 4 settings" in plan.stdout
     assert not (workplace / "runs").exists()
     first = bench(*arguments, cwd=workplace)
     assert first.returncode == 0, first.stderr

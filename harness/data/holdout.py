@@ -1,0 +1,156 @@
+"""`--holdout K`: K images of each concept are never trained on, and generated images are measured against them.
+
+A_mmd against the training images themselves is lowest for a model that draws just these. Which images are held out is
+decided by their content alone: those with the lowest SHA-256 of ("holdout", the file's SHA-256). Neither names, nor
+order, nor seeds change it, and of a concept that gains images most of the choice stays. An image that another one of
+its concept looks like stays in training, as does that one: held out, it would be known by heart all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from harness.errors import UsageError, shortened
+from harness.spec import FIRST_SETTING, Benchmark, ImageSource, Task, TaskList
+
+LEAST = 2  # the unbiased MMD divides by n - 1
+OF_CLASSES = "--holdout is for concepts to draw; classes have test images as it is; leave it out."
+
+
+@runtime_checkable
+class Divisible(ImageSource, Protocol):
+    """Images of which some can be held out."""
+
+    def names(self) -> Sequence[str]:
+        """What to call each image in a sentence, in their order."""
+        ...
+
+    def content_keys(self) -> Sequence[str]:
+        """A hash of each image's content: the same for the same file, whatever it is called."""
+        ...
+
+    def bound(self) -> Sequence[bool]:
+        """Of each image, whether it must stay in training: another one of them looks like it."""
+        ...
+
+    def only(self, places: Sequence[int]) -> ImageSource:
+        """Some of the images, by their 0-based places."""
+        ...
+
+
+def places_held_out(images: Divisible, count: int) -> list[int]:
+    """The 0-based places of the images to hold out, ascending; fewer than `count` where there are not enough."""
+    keys = images.content_keys()
+    free = [place for place, bound in enumerate(images.bound()) if not bound]
+    free.sort(key=lambda place: hashlib.sha256(f"holdout/{keys[place]}".encode()).hexdigest())
+    return sorted(free[: min(count, len(keys) - 1)])
+
+
+def divided(tasks: Sequence[Task], count: int) -> list[Task]:
+    """The tasks with `count` images of each kept out of training, as its reference.
+
+    Raises:
+        UsageError: concepts have too few images, held-out ones already, or images that cannot be divided.
+    """
+    found: list[Task] = []
+    few: list[str] = []
+    for task in tasks:
+        images = _divisible(task)
+        apart = places_held_out(images, count)
+        if len(apart) < count:
+            alike = sum(images.bound())
+            besides = f", {alike} of which look alike and stay in training" if alike else ""
+            few.append(f"'{shortened(task.name)}' has {len(images)} images{besides}")
+        rest = [place for place in range(len(images)) if place not in apart]
+        found.append(task.model_copy(update={"images": images.only(rest), "reference": images.only(apart)}))
+    if few:
+        more = f" (and {len(few) - 1} more concepts have too few)" if len(few) > 1 else ""
+        raise UsageError(
+            f"--holdout {count}: {few[0]}, too few to hold {count} out and train on at least one{more}; "
+            "add images, or hold out fewer."
+        )
+    return found
+
+
+def names_held_out(tasks: Sequence[Task], count: int) -> dict[str, list[str]]:
+    """Concept -> what its held-out images are called.
+
+    Raises:
+        UsageError: as of `divided`.
+    """
+    divided(tasks, count)
+    images = {task.name: _divisible(task) for task in tasks}
+    return {name: [one.names()[place] for place in places_held_out(one, count)] for name, one in images.items()}
+
+
+def _divisible(task: Task) -> Divisible:
+    if task.reference is not None:
+        raise UsageError(
+            f"--holdout: '{task.name}' is measured against {len(task.reference)} held-out images already; leave it out."
+        )
+    if not isinstance(task.images, Divisible):
+        raise UsageError(f"--holdout: the images of '{task.name}' cannot be divided; leave it out.")
+    return task.images
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The tasks of another list, with `count` images of each concept kept out of training as the reference."""
+
+    inner: TaskList
+    count: int
+
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, numbered from 1.
+
+        Raises:
+            UsageError: as of `divided`.
+        """
+        return divided(self.inner.tasks(), self.count)
+
+    # what a list of photographs says besides
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs."""
+        return bool(getattr(self.inner, "photographs", False))
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the images."""
+        return tuple(getattr(self.inner, "cautions", ()))
+
+    @property
+    def reading(self) -> Any:
+        """What was read of the folder, if it is one."""
+        return getattr(self.inner, "reading", None)
+
+
+def hold_out(benchmark: Benchmark, tier: str, count: int) -> Benchmark:
+    """The benchmark with `count` images of each concept kept out of training.
+
+    Raises:
+        UsageError: it is no benchmark of concepts, has held-out images already, or concepts of too few images.
+    """
+    if count < LEAST:
+        raise UsageError(f"--holdout {count}: at least {LEAST} images are needed to measure against.")
+    if benchmark.setting != FIRST_SETTING:
+        raise UsageError(OF_CLASSES)
+    if tier not in benchmark.sources:
+        benchmark.tasks(tier)  # says so
+    source = HeldOut(benchmark.sources[tier], count)
+    source.tasks()
+    return benchmark.model_copy(update={"sources": {**benchmark.sources, tier: source}})
+
+
+def held_out_names(benchmark: Benchmark, tier: str) -> Mapping[str, Sequence[str]]:
+    """Concept -> its held-out images by name; empty without `--holdout`."""
+    source = benchmark.sources.get(tier)
+    return names_held_out(source.inner.tasks(), source.count) if isinstance(source, HeldOut) else {}
+
+
+def lines_on(names: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is held out, a line for each concept."""
+    return [f"held out of training and measured against: {shortened(one)}: {', '.join(names[one])}" for one in names]
