@@ -38,6 +38,7 @@ from harness.data.skipped_files import (
     refuse,
     sentences,
 )
+from harness.data.split_names import is_split_name, refuse_splits
 from harness.errors import UsageError, nearest, shortened
 from harness.spec import Benchmark, SettingName
 
@@ -214,12 +215,13 @@ def read_classes(
                 f"{shortened(first.path)}."
             )
         listing, skipped = _listing(found, refused)
+        refuse_splits(shortened(folder), listing)
         classes = _drawn(folder, listing, examined, refused)
         return _reading(folder, classes, DRAWN, [*found.skipped, *skipped], f"{DRAWN[0].upper()}{DRAWN[1:]}.")
     place = train[0].path
     chosen, spare = tests[:1], tests[1:]
     used = {place, *(one.path for one in tests)}
-    unused = [_unused(one, f"as {place.name}/ holds the classes") for one in found.folders if one.path not in used]
+    unused = [_unused(one, _why_unused(one, place.name, bool(tests))) for one in found.folders if one.path not in used]
     unused += [_unused(one, f"as {chosen[0].name}/ is the test set") for one in spare]
     inside = contents(place, "class", refused)
     listing, skipped = _listing(inside, refused)
@@ -261,6 +263,15 @@ def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
         and not one.images
         and any(inside.images for inside in contents(one.path, "class", Refusals("")).folders)
     ]
+
+
+def _why_unused(folder: SubFolder, place: str, tested: bool) -> str:
+    """Why a folder beside that of the classes is not used; `tested`: whether there is a test set."""
+    split = is_split_name(folder.name) and not folder.name.casefold().startswith(TRAIN[0])
+    if split and folder.images:
+        return "as it has images but no class folders; sort them into the classes' folders to test on them"
+    rename = split and not tested and folder.name.casefold() not in TEST
+    return f"as {place}/ holds the classes" + (f"; name it {TEST[0]} to test on it" if rename else "")
 
 
 def _unused(folder: SubFolder, why: str) -> Skipped:
