@@ -27,6 +27,11 @@ T = TypeVar("T")
 MinSide = Annotated[
     int | None, typer.Option("--min-side", min=1, help="Of a folder: pixels that an image's shorter side needs; 8.")
 ]
+STRICT = (
+    "a folder of images if an image (also a hidden one) or a folder in it is not used, a link is broken or leads back, "
+    "a picture is or looks to be in two concepts, classes or sets, or is twice in a class, names differ in case only, "
+    "or a file of categories is misnamed"
+)
 PATIENCE = 2.0  # seconds that may pass without a word
 
 

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_copies import copies, look_alikes
+from harness.data.class_copies import copies, look_alikes, torn_exports
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import alike_names, benchmark_name, plurals
 from harness.data.duplicates import Again
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.data.masks import Toned, masks_said
+from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
     Refusals,
@@ -121,7 +122,7 @@ class ClassReading:
 
     def require_whole(self) -> None:
         """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
-        refuse(self.skipped, [*self.notes, *(one.sentence for one in self.again)])
+        refuse(self.skipped, [*self.notes, *(one.sentence for one in (*self.again, *self.alike))])
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
     called = [one.name for one in classes]
-    names, odd = tuple(alike_names(called)), plurals(called)
+    names, odd = tuple(alike_names(called)), [*plurals(called), *left_over(called)]
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
@@ -250,6 +251,7 @@ def _reading(
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
     remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
+    alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
 from harness.data.image_folders import SubFolder
@@ -16,6 +16,13 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?P<word>[^\W\d_](?:[\w\s-]*[^\W\d_])?)[\s_.-]*\(?\d+\)?")  # "cat.0", "sea lion_12"
+# What exports and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited", "x_flip".
+_EXPORT = re.compile(
+    r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|"
+    r"[\s_-]+(aug(mented)?|bw|copy|crop(ped)?|edited|flip(ped)?|kopie|mirror(ed)?|rot(ated)?)[\s_-]?\d*)",
+    re.IGNORECASE,
+)
+_AGAIN = re.compile(r"(?P<stem>.+) \(\d+\)")  # what downloads have; but programs number different pictures so, too
 PREFIXES, LOOKED_AT = 50, 2000  # so many classes at most are told by files' names, of so many of them
 
 
@@ -26,6 +33,20 @@ def is_split_name(name: str) -> bool:
     [True, True, True, False, False]
     """
     return _SPLIT.fullmatch(name) is not None
+
+
+def exported(stems: Collection[str]) -> dict[str, str]:
+    """Of each file, by its name without suffix, the name of the picture that it seems to be exported from.
+
+    >>> exported(["a_jpg.rf.0123456789", "a_jpg.rf.abcdefabcd", "b", "b (1)", "c (1)", "b_flip", "d"])["b_flip"]
+    'b'
+    """
+    found: dict[str, str] = {}
+    for stem in stems:
+        again = _AGAIN.fullmatch(stem)
+        match = again if again and again["stem"] in stems else _EXPORT.fullmatch(stem)
+        found[stem] = match["stem"] if match else stem
+    return found
 
 
 def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:

@@ -75,7 +75,7 @@ def run(
         split_into: classification of a folder: into how many tasks.
         class_order: classification: one class order for every seed.
         min_side: of a folder: pixels that an image's shorter side needs.
-        strict: refuse a folder of images of which something is not used, or odd.
+        strict: refuse a folder of images of which something is not used, or odd (docs/data.md).
         backbone: a Stable Diffusion folder or hub id instead of the tier's.
         extractor: an open_clip folder or 'architecture/pretrained' for the metrics.
         device: 'auto', 'cpu', 'cuda', 'cuda:1', or a list of devices.
