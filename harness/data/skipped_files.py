@@ -56,7 +56,7 @@ class Skipped:
 
 @dataclass
 class Refusals:
-    """Why a folder cannot be used. A run says the first and how many more there are; `data check` lists all.
+    """Why a folder cannot be used. A run says the first and how many more are seen by then; `data check` lists all.
 
     command: the command line that lists them. keep: whether all are wanted, so that the reading goes on to its end.
     """
@@ -87,7 +87,7 @@ class Refusals:
         if len(self.found) == 1:
             raise first
         text = str(first)
-        raise UsageError(f"{text[:-1]} (and {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
+        raise UsageError(f"{text[:-1]} (and at least {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
 
 
 def check_command(folder: Path, *options: str) -> str:
