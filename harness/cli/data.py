@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, note, out
-from harness.cli.photos import Holdout, MinSide, check_folder, watch
+from harness.cli.photos import STRICT, Holdout, MinSide, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
 from harness.front.option_values import known_setting
 
@@ -197,9 +197,7 @@ def check_command(
     ] = None,
     min_side: MinSide = None,
     holdout: Holdout = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Of a folder: exit code 2 if an image or a folder is not used, or odd.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help=f"Exit code 2 for {STRICT}.")] = False,
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:

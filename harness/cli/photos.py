@@ -36,6 +36,11 @@ Holdout = Annotated[
         help="Of photographs: K of each concept are not trained on, but measured against.",
     ),
 ]
+STRICT = (
+    "a folder of images if an image (also a hidden one) or a folder in it is not used, a link is broken or leads back, "
+    "a picture is or looks to be in two concepts, classes or sets, or is twice in a class, names differ in case only, "
+    "or a file of categories is misnamed"
+)
 PATIENCE = 2.0  # seconds that may pass without a word
 
 

@@ -32,7 +32,7 @@ from harness.cli.app import (
     print_tables,
 )
 from harness.cli.config import read_config
-from harness.cli.photos import Holdout, MinSide, print_reading, tell_beforehand, watch
+from harness.cli.photos import STRICT, Holdout, MinSide, print_reading, tell_beforehand, watch
 from harness.errors import ExitCode
 from harness.front.beforehand import lines_held_out, reading_of, unequal_training
 
@@ -107,9 +107,7 @@ def run_command(
     slurm: Slurm = "",
     wait: Wait = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="After a failure, finish the other cells.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a folder of images of which something is not used, or odd.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help=f"Exit code 2 for {STRICT}.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan, its cost in time and disk, and stop.")
     ] = False,

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.data.image_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
 from harness.data.images.decoding import unreadable
-from harness.data.skipped_files import Refusals, Skipped, few
+from harness.data.skipped_files import NAMED, Refusals, Skipped, few
 from harness.errors import UsageError, nearest, shortened
 
 FROM_NAME = "the folder's name"
@@ -173,22 +173,20 @@ def told(
     categories: Iterable[tuple[str, Category]],
     of: str = "folder",
     remedy: str = f"goes into {CATEGORY_FILE} in the folder",
+    most: int = NAMED,
 ) -> list[str]:
     """A sentence on the category words that are not plainly the folders' names; none if all are.
 
     Args:
-        of: what has the names. remedy: what to do to have another word, after "another".
+        of: what has the names. remedy: what to do to have another word, after "another". most: so many are named.
     """
     odd = [
         f"{shortened(category.words)} (of '{shortened(name)}')" for name, category in categories if not category.plain
     ]
     if not odd:
         return []
-    one = len(odd) == 1
-    return [
-        f"{'A category word is' if one else f'{len(odd)} category words are'} not plainly the {of}'s name: {few(odd)}; "
-        f"another {remedy}."
-    ]
+    which = "A category word is" if len(odd) == 1 else f"{len(odd)} category words are"
+    return [f"{which} not plainly the {of}'s name: {few(odd, most)}; another {remedy}."]
 
 
 def misnamed(skipped: Sequence[Skipped], root: Path) -> tuple[list[Skipped], list[str]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.data.altered_copies import TEXT, altered
 from harness.data.class_files import ClassFile, FileClass
 from harness.data.duplicates import Again, across, again_inside, look_alike, original_first
 from harness.data.skipped_files import counted
+from harness.data.split_names import exported
 
 BY_HEART = "so that accuracy shows what was kept by heart"
 
@@ -55,34 +57,63 @@ def look_alikes(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tu
     places: dict[Path, tuple[str, str]] = {}
     names: dict[Path, str] = {}
     thumbnails: dict[Path, bytes] = {}
+    sketches: dict[Path, bytes] = {}
     for split in ("train", "test"):  # so that one to test is found to be like one to train
         for one in classes:
             for file in one.train if split == "train" else one.test:
                 path = Path(file.path)
-                places[path], names[path], thumbnails[path] = (one.name, split), _named(file), file.thumbnail
+                places[path], names[path] = (one.name, split), _named(file)
+                thumbnails[path], sketches[path] = file.thumbnail, file.sketch
 
     def comparable(path: Path, other: Path) -> bool:
         return places[path] != places[other] and pictures[str(path)] != pictures[str(other)]
 
-    leaks: list[tuple[str, str]] = []
-    shared: list[tuple[str, str]] = []
-    for path, other in look_alike(thumbnails, comparable):
-        (of, split), (other_of, other_split) = places[path], places[other]
-        if split != other_split:
-            leaks.append((names[path], names[other]))
-        if of != other_of:
-            shared.append((names[path], names[other]))
-    return (
-        *_alike(
-            leaks, f"to train, {BY_HEART}; keep each picture in one of the sets", "image to test", "images to test"
-        ),
-        *_alike(shared, "of other classes; keep each picture in one class", "image", "images"),
-    )
+    found: list[Again] = []
+    pairs = look_alike(thumbnails, comparable)
+    for like, how, some in (
+        ("the same as", "", pairs),
+        ("like", f" {TEXT}", altered(sketches, comparable, pairs)),
+    ):
+        leaks: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for path, other in some:
+            (of, split), (other_of, other_split) = places[path], places[other]
+            if split != other_split:
+                leaks.append((names[path], names[other]))
+            if of != other_of:
+                shared.append((names[path], names[other]))
+        if leaks:
+            number = counted(len(leaks), "image to test looks", "images to test look")
+            text = f"{number} {like} images to train{how}, {BY_HEART}; keep each picture in one of the sets"
+            found.append(Again(text, tuple(leaks)))
+        if shared:
+            number = counted(len(shared), "image looks", "images look")
+            found.append(
+                Again(f"{number} {like} images of other classes{how}; keep each picture in one class", tuple(shared))
+            )
+    return tuple(found)
 
 
-def _alike(pairs: Sequence[tuple[str, str]], which: str, one: str, many: str) -> list[Again]:
-    number = counted(len(pairs), f"{one} looks", f"{many} look")
-    return [Again(f"{number} the same as images {which}", tuple(pairs))] if pairs else []
+def torn_exports(classes: Sequence[FileClass]) -> tuple[Again, ...]:
+    """Files of a class whose names tell one picture, of which some are to train and some to test."""
+    found: list[list[str]] = []
+    for one in classes:
+        tests = set(one.test)
+        stem = exported({Path(file.path).stem for file in (*one.train, *one.test)})
+        groups: dict[str, list[ClassFile]] = {}
+        for file in sorted((*one.train, *one.test), key=lambda file: original_first(Path(file.path))):
+            groups.setdefault(stem[Path(file.path).stem], []).append(file)
+        found += [
+            [_named(file) for file in files]
+            for files in groups.values()
+            if len({file in tests for file in files}) > 1 and len({Path(file.path).stem for file in files}) > 1
+        ]
+    if not found:
+        return ()
+    text = "by the files' names, and on both sides of the drawn split"
+    one_of, many = "picture is exported more than once", "pictures are exported more than once"
+    remedy = f"{BY_HEART}; give a test/ of your own"
+    return (Again(f"{counted(len(found), one_of, many)} {text}, {remedy}", tuple(map(tuple, found))),)
 
 
 def _named(file: ClassFile) -> str:

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_copies import copies, look_alikes
+from harness.data.class_copies import copies, look_alikes, torn_exports
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import alike_names, benchmark_name, plurals
 from harness.data.duplicates import Again
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.data.masks import Toned, masks_said
+from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
     Refusals,
@@ -38,6 +39,7 @@ from harness.data.skipped_files import (
     refuse,
     sentences,
 )
+from harness.data.split_names import is_split_name, refuse_splits
 from harness.errors import UsageError, nearest, shortened
 from harness.spec import Benchmark, SettingName
 
@@ -120,7 +122,7 @@ class ClassReading:
 
     def require_whole(self) -> None:
         """Raises `UsageError` if a photograph or a folder is not used, or if there is a note."""
-        refuse(self.skipped, [*self.notes, *(one.sentence for one in self.again)])
+        refuse(self.skipped, [*self.notes, *(one.sentence for one in (*self.again, *self.alike))])
 
 
 @dataclass(frozen=True)
@@ -214,12 +216,13 @@ def read_classes(
                 f"{shortened(first.path)}."
             )
         listing, skipped = _listing(found, refused)
+        refuse_splits(shortened(folder), listing)
         classes = _drawn(folder, listing, examined, refused)
         return _reading(folder, classes, DRAWN, [*found.skipped, *skipped], f"{DRAWN[0].upper()}{DRAWN[1:]}.")
     place = train[0].path
     chosen, spare = tests[:1], tests[1:]
     used = {place, *(one.path for one in tests)}
-    unused = [_unused(one, f"as {place.name}/ holds the classes") for one in found.folders if one.path not in used]
+    unused = [_unused(one, _why_unused(one, place.name, bool(tests))) for one in found.folders if one.path not in used]
     unused += [_unused(one, f"as {chosen[0].name}/ is the test set") for one in spare]
     inside = contents(place, "class", refused)
     listing, skipped = _listing(inside, refused)
@@ -239,7 +242,7 @@ def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
     called = [one.name for one in classes]
-    names, odd = tuple(alike_names(called)), plurals(called)
+    names, odd = tuple(alike_names(called)), [*plurals(called), *left_over(called)]
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
@@ -248,6 +251,7 @@ def _reading(
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
     remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
+    alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
 
 
@@ -261,6 +265,15 @@ def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:
         and not one.images
         and any(inside.images for inside in contents(one.path, "class", Refusals("")).folders)
     ]
+
+
+def _why_unused(folder: SubFolder, place: str, tested: bool) -> str:
+    """Why a folder beside that of the classes is not used; `tested`: whether there is a test set."""
+    split = is_split_name(folder.name) and not folder.name.casefold().startswith(TRAIN[0])
+    if split and folder.images:
+        return "as it has images but no class folders; sort them into the classes' folders to test on them"
+    rename = split and not tested and folder.name.casefold() not in TEST
+    return f"as {place}/ holds the classes" + (f"; name it {TEST[0]} to test on it" if rename else "")
 
 
 def _unused(folder: SubFolder, why: str) -> Skipped:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from harness.data.altered_copies import altered, altered_across, altered_said
 from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
 from harness.data.duplicates import across, alike, alike_across, how_same, look_alike, original_first, same_pictures
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
@@ -97,12 +98,16 @@ class Reading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: category words that are not plainly the folders' names, and the notes."""
+        return self._told(len(self.concepts))
+
+    def _told(self, most: int) -> list[str]:
+        """The same with so many category words by name."""
         words = [(one.name, Category(one.category, one.origin, one.plain)) for one in self.concepts]
-        return [*told(words), *empty_words(words), *self.notes, *self.remarks]
+        return [*told(words, most=most), *empty_words(words, most=most), *self.notes, *self.remarks]
 
     def lines(self) -> list[str]:
         """What must be said before the work, a sentence each: what is not used, and what is odd, in a few lines."""
-        return first_ones([*sentences(self.folder, self.skipped), *self.told])
+        return first_ones([*sentences(self.folder, self.skipped), *self._told(NAMED)])
 
     def rows(self) -> list[dict[str, str | int]]:
         """Of each concept what is used, and how many files and folders in it are not, clutter apart."""
@@ -210,7 +215,8 @@ def checked(
     remarks += masks_said(
         {
             one.images[0].parent: {
-                path: Toned((found[path].width, found[path].height), found[path].tones) for path in one.images
+                path: Toned((found[path].width, found[path].height), found[path].tones, found[path].sketch)
+                for path in one.images
             }
             for one in concepts
         }
@@ -219,7 +225,9 @@ def checked(
     for concept in concepts:
         pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
         remarks += alike(concept.images[0].parent, pairs)
-        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in pairs]
+        turned = altered({path: found[path].sketch for path in sorted(concept.images, key=original_first)}, known=pairs)
+        remarks += altered_said(concept.images[0].parent, turned)
+        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in (*pairs, *turned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 
@@ -227,12 +235,13 @@ def checked(
         """Files of two concepts, unless they are said to be one picture already."""
         return owner[path] != owner[other] and (path not in picture or picture[path] != picture.get(other))
 
-    elsewhere = look_alike(
-        {path: found[path].thumbnail for one in concepts for path in sorted(one.images, key=original_first)}, comparable
-    )
+    ordered = [path for one in concepts for path in sorted(one.images, key=original_first)]
+    elsewhere = look_alike({path: found[path].thumbnail for path in ordered}, comparable)
     pairs_elsewhere = [(names[path], names[other]) for path, other in elsewhere]
-    remarks += alike_across(pairs_elsewhere)
-    looks_like += pairs_elsewhere
+    turned = altered({path: found[path].sketch for path in ordered}, comparable, elsewhere)
+    turned_elsewhere = [(names[path], names[other]) for path, other in turned]
+    notes += (*alike_across(pairs_elsewhere), *altered_across(turned_elsewhere))
+    looks_like += [*pairs_elsewhere, *turned_elsewhere]
     skipped = (*reading.skipped, *copies.values())
     same = tuple(group for one in twice for group in one.groups)
     return replace(

@@ -28,7 +28,7 @@ _SYSTEM = re.compile(
     r"\.(trash(es|-.*)?|spotlight-v100|fseventsd|temporaryitems|documentrevisions-v100|ipynb_checkpoints|thumbnails)"
 )
 NO_IMAGE = "no image but "
-BACK = "a link back to a folder that it lies in"
+BACK, BROKEN = "a link back to a folder that it lies in", "a broken link"
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"})
 
 
@@ -99,7 +99,7 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
                 skipped.append(clutter)
             elif kind_of(entry) == "folder":
                 if _leads_back(entry):
-                    skipped.append(Skipped(entry, "clutter", BACK))
+                    skipped.append(Skipped(entry, "link", BACK))
                 else:
                     folders.append(_sub_folder(entry, refused))
             elif entry.name.casefold() == CATEGORIES_FILE:
@@ -154,9 +154,11 @@ def require_sub_folders(found: Contents, each: str, refused: Refusals) -> None:
     nested = [one for one in found.folders if any(skip.kind == "nested" for skip in one.photographs)]
     if nested:
         inside = few([f"{one.path.name}/" for one in nested])
+        place = f"the one that holds one sub-folder per {each}"
+        place += f" ({shortened(nested[0].path)}?)" if len(nested) == 1 else ""
         raise UsageError(
-            f"{folder} holds no folder of images, but folders of such folders ({inside}); give the one that holds one "
-            f"sub-folder per {each}, or --setting classification for train/ and test/."
+            f"{folder} holds no folder of images, but folders of such folders ({inside}); give {place}, or --setting "
+            "classification for train/ and test/."
         )
     if not any(one.photographs for one in found.folders):
         if found.beside:
@@ -182,6 +184,11 @@ def too_few(folder: SubFolder, least: int, each: str, copies: Sequence[Skipped] 
         return UsageError(f"{where} has {has} but {count}: {unread[0].path.name} is {unread[0].reason}.")
     if nested:
         number, inside = sum(one.photographs for one in nested), few([one.path.name for one in nested])
+        if len(nested) > 1 and not folder.images:
+            return UsageError(
+                f"{where} has no image of its own but {number} in {len(nested)} folders inside ({inside}); if each of "
+                f"them is a {each}, give {where} as the folder or move them beside it, else move the images up."
+            )
         return UsageError(
             f"{where} has {has} of its own but {number} in folders inside ({inside}); move them up into {where}."
         )
@@ -220,6 +227,8 @@ def _sub_folder(path: Path, refused: Refusals) -> SubFolder:
 
 
 def _no_image(entry: Path, what: str) -> Skipped:
+    if what == "broken link":
+        return Skipped(entry, "link", BROKEN)
     remedy = f"; {HOLDERS[what]}" if what in HOLDERS else ""
     return Skipped(entry, "other", f"{NO_IMAGE}{with_article(what)}{remedy}")
 
@@ -232,10 +241,26 @@ def _clutter(entry: Path) -> Skipped | None:
     if is_placeholder(entry.name):
         return None
     if name.startswith("."):
+        count = _hidden_images(entry)
+        if count:
+            return Skipped(entry, "hidden", "hidden by the dot that its name begins with; rename it to use it", count)
         return Skipped(entry, "clutter", "hidden")
     if name in _CLUTTER or _SYSTEM.fullmatch(name):
         return Skipped(entry, "clutter", "a file that the system keeps for itself")
     return None
+
+
+def _hidden_images(entry: Path) -> int:
+    """How many images a hidden entry is or directly holds; what macOS keeps beside a file (`._a.jpg`) is none."""
+    if entry.name.startswith("._"):
+        return 0
+    if kind_of(entry) != "folder":
+        return int(look(entry).role == "image")
+    try:
+        names = [one.name for one in entry.iterdir()]
+    except OSError:
+        return 0
+    return sum(is_named_as_image(name) and not name.startswith(".") for name in names)
 
 
 def _nested(folder: Path) -> Skipped:

@@ -15,8 +15,22 @@ from harness.errors import UsageError, shortened
 # clutter: what is hidden, and files that systems and cameras leave; system: folders that they leave; other: no image;
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
 # empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set;
+# hidden: an image, or a folder of some, whose name begins with a dot; link: one that is broken or leads back
 # category: a file that seems to give category words, of which a note says why it is not read
-Kind = Literal["clutter", "system", "other", "unreadable", "nested", "empty", "beside", "copy", "unused", "category"]
+Kind = Literal[
+    "clutter",
+    "system",
+    "other",
+    "unreadable",
+    "nested",
+    "empty",
+    "beside",
+    "copy",
+    "unused",
+    "category",
+    "hidden",
+    "link",
+]
 
 NAMED = 3  # so many names stand in a sentence
 LINES = 12  # so many sentences are printed of a folder
@@ -37,12 +51,12 @@ class Skipped:
     @property
     def loses(self) -> bool:
         """Whether its owner may have wanted it used: what `--strict` refuses."""
-        return self.photographs > 0 or self.kind == "empty"
+        return self.photographs > 0 or self.kind in ("empty", "link")
 
 
 @dataclass
 class Refusals:
-    """Why a folder cannot be used. A run says the first and how many more there are; `data check` lists all.
+    """Why a folder cannot be used. A run says the first and how many more are seen by then; `data check` lists all.
 
     command: the command line that lists them. keep: whether all are wanted, so that the reading goes on to its end.
     """
@@ -73,7 +87,7 @@ class Refusals:
         if len(self.found) == 1:
             raise first
         text = str(first)
-        raise UsageError(f"{text[:-1]} (and {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
+        raise UsageError(f"{text[:-1]} (and at least {len(self.found) - 1} more: {self.command}){text[-1:]}") from first
 
 
 def check_command(folder: Path, *options: str) -> str:
@@ -139,7 +153,7 @@ def refuse(skipped: Iterable[Skipped], notes: Sequence[str]) -> None:
 def _parts(place: Path, skipped: Sequence[Skipped]) -> list[str]:
     kinds: dict[tuple[Kind, str], list[Skipped]] = {}
     for one in skipped:
-        kinds.setdefault((one.kind, one.reason if one.kind in ("unreadable", "unused") else ""), []).append(one)
+        kinds.setdefault((one.kind, one.reason if one.kind in ("unreadable", "unused", "link") else ""), []).append(one)
     return [_part(place, kind, reason, some) for (kind, reason), some in kinds.items()]
 
 
@@ -160,6 +174,12 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
         case "copy":
             again = few([f"{one.path.name} is {one.reason}" for one in some])
             return f"{counted(number, 'image')} that there {'is' if number == 1 else 'are'} already ({again})"
+        case "hidden":
+            it = "it" if number == 1 else "them"
+            return f"{images} in hidden files or folders ({names}; rename {it} without the dot to use {it})"
+        case "link":
+            it = "it" if number == 1 else "them"
+            return f"{counted(number, 'link')} ({names}), {'each ' if number > 1 else ''}{reason}; mend or remove {it}"
         case "unused":
             return f"{names}/ with {images} ({reason})"
         case _:

@@ -77,7 +77,7 @@ def run(
         class_order: classification: one class order for every seed.
         min_side: of a folder: pixels that an image's shorter side needs.
         holdout: of photographs: so many of each concept are kept out of training, and measured against.
-        strict: refuse a folder of images of which something is not used, or odd.
+        strict: refuse a folder of images of which something is not used, or odd (docs/data.md).
         backbone: a Stable Diffusion folder or hub id instead of the tier's.
         extractor: an open_clip folder or 'architecture/pretrained' for the metrics.
         device: 'auto', 'cpu', 'cuda', 'cuda:1', or a list of devices.

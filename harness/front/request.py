@@ -56,7 +56,7 @@ def make_request(
         output: The results folder.
         backbone: Instead of the tier's.
         extractor: Instead of the tier's.
-        strict: Refuse a folder of images of which something is not used, or odd.
+        strict: Refuse a folder of images of which something is not used, or odd (docs/data.md).
         watch: Shows how far the reading of a folder's images is.
         holdout: So many photographs of each concept are kept out of training, and measured against.
         rest: Other fields of `RunSpec`.

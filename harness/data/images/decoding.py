@@ -31,18 +31,17 @@ from harness.data.images.notes import (
     gap_note,
     shape_note,
     square_note,
-    tone_note,
+    stored_notes,
 )
 from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.tiff_kinds import unread_kind
 from harness.data.images.tones import Tones, tones_of
-from harness.data.images.zero_ends import zeros_note
 from harness.errors import UsageError
 
 T = TypeVar("T")
 
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
-THUMBNAIL = 8  # pixels along each side
+THUMBNAIL, SKETCH = 8, 32  # pixels along each side
 COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
 EDGE = 2  # pixels of such a JPEG that may show what is up to two blocks away
 
@@ -67,7 +66,7 @@ class Examined:
     width, height: as stored, in pixels. decoding: the version of the decoding since which it is shown as now, 1 for
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
     it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal. tones: see
-    `tones_of`.
+    `tones_of`. sketch: a few more pixels' greys, the same, but for the place, of a picture and of that mirrored.
     """
 
     width: int
@@ -76,6 +75,7 @@ class Examined:
     notes: tuple[str, ...]
     thumbnail: bytes = b""
     tones: Tones = "many"
+    sketch: bytes = b""
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -133,7 +133,8 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     notes = found.notes + shape_note(found.stored, name)
     notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
-    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image, thumbnail))
+    sketch = found.image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("L").tobytes()
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image, thumbnail), sketch)
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -226,7 +227,7 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
             grey = ends_grey(image, 1) and _ends_grey(stream)
             notes += cut_note(name) if grey else gap_note(there.gap, name)
         if coarse:
-            notes += (*zeros_note(stream, image.format, name), *tone_note(image, name))
+            notes += stored_notes(image, stream, name)
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)

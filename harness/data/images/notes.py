@@ -12,12 +12,15 @@ import numpy as np
 from PIL import Image
 
 from harness.data.images.jpeg_scans import Gap
+from harness.data.images.zero_ends import zeros_note
 
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
-NARROW = 3  # of an image so many times as long as wide, the central square shows little enough to be said
+NARROW = 2  # of an image so many times as long as wide, the central square shows little enough to be said
 DEEP = 1 << 14  # of 16 bits: an image with no larger value was stored with 14 bits or fewer, and is shown nearly black
+FAINT = 144  # of 255: a picture that is nowhere more opaque is washed out on white
 SRGB_GAMMA = 1 / 2.2  # as a PNG states it
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
+SPECKS = 1000  # but for one of so many pixels at either end: dust, and hot pixels of a camera
 
 # What the formats that may hold several images call them. Those in an MPO, an icon or a Photoshop file are previews,
 # sizes and layers of the one that a viewer shows.
@@ -36,7 +39,7 @@ def frames_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str
     Args:
         image: as opened from `stream`; it is left at its first frame.
     """
-    called = _SEVERAL.get(image.format or "")
+    called = "frames" if image.format == "MPO" and _pair(image) else _SEVERAL.get(image.format or "")
     if called is None:
         return ()
     try:
@@ -62,13 +65,30 @@ def shape_note(size: tuple[int, int], name: object) -> tuple[str, ...]:
     return (f"{name} has {size[0]} x {size[1]} pixels, and its central square shows {100 * short / long:.0f} % of it.",)
 
 
-def tone_note(image: Image.Image, name: object) -> tuple[str, ...]:
+def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
+    """What its pixels as they are stored tell of a usable image.
+
+    Args:
+        image: as opened from `stream`, with its pixels read.
+    """
+    notes = (*zeros_note(stream, image.format, name), *tone_note(image, stream, name))
+    return (*notes, *rescued_note(image, name))
+
+
+def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
     """A note where an image's values mean other tones than they are shown with. Of its pixels as they are stored."""
     if image.mode.startswith("I;16"):
         largest = int(np.asarray(image).max())
         if FLAT * 257 < largest < DEEP:  # of less, `flat_note` tells
             bits = largest.bit_length()
             return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+    elif image.format == "PNG" and image.mode == "RGB" and _is_deep(stream):  # of which Pillow keeps the higher byte
+        largest = max(int(high) for _, high in image.getextrema())  # type: ignore[misc]
+        if FLAT < largest < DEEP >> 8:
+            bits = 8 + largest.bit_length()
+            return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+    if "A" in image.getbands() and (alpha := int(image.getchannel("A").getextrema()[1])) <= FAINT:  # type: ignore[arg-type]
+        return (f"{name} is {100 * alpha / 255:.0f} % opaque at most, so it is washed out; save it without alpha.",)
     gamma = image.info.get("gamma")
     if gamma and not {"srgb", "icc_profile"} & image.info.keys() and abs(gamma / SRGB_GAMMA - 1) > 0.05:
         return (f"{name} states a gamma of {gamma:.2g}, which is not applied; save it as sRGB if its tones matter.",)
@@ -108,6 +128,16 @@ def cut_note(name: object) -> tuple[str, ...]:
     return (f"{name}: its lower part seems missing (grey); compare it with the original.",)
 
 
+def rescued_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """`cut_note` of a picture saved of such a JPEG in another format: its last row is that grey, its first is not."""
+    width, height = image.size
+    if image.format in ("JPEG", "MPO") or image.mode not in ("RGB", "L") or not ends_grey(image, 1):
+        return ()
+    rows = (np.asarray(image.crop((0, y, width, y + 1))) for y in (height - 1, 0))
+    last, first = ((row == MISSING).all() for row in rows)
+    return cut_note(name) if last and not first else ()
+
+
 def gap_note(gap: Gap, name: object) -> tuple[str, ...]:
     """A note on a JPEG of which something else is missing, and nothing if nothing is."""
     if gap == "scans":
@@ -119,11 +149,38 @@ def gap_note(gap: Gap, name: object) -> tuple[str, ...]:
 
 def _one_shade(image: Image.Image) -> str | None:
     """None where there is something to see; else the colour, as the end of a sentence, if it has a name."""
-    extrema = [channel.getextrema() for channel in image.split()]
-    lowest, highest = [float(low) for low, _ in extrema], [float(high) for _, high in extrema]  # type: ignore[arg-type]
+    lowest, highest = _most(image)
     if max(high - low for low, high in zip(lowest, highest, strict=True)) > FLAT:
         return None
     return " (white)" if min(lowest) >= 255 - FLAT else " (black)" if max(highest) <= FLAT else ""
+
+
+def _most(image: Image.Image) -> tuple[list[int], list[int]]:
+    """The lowest and the highest level of each channel of an RGB image, but for specks."""
+    counts = np.asarray(image.histogram()).reshape(3, 256)
+    few = image.width * image.height // SPECKS
+    return (
+        [int((levels.cumsum() > few).argmax()) for levels in counts],
+        [255 - int((levels[::-1].cumsum() > few).argmax()) for levels in counts],
+    )
+
+
+def _pair(image: Image.Image) -> bool:
+    """Whether the second image of an MPO is as large as the first, as of a camera with two lenses."""
+    try:
+        first = image.size
+        image.seek(1)
+        return image.size == first
+    except Exception:  # damage behind the first frame is no reason to refuse it
+        return False
+    finally:
+        image.seek(0)
+
+
+def _is_deep(stream: BinaryIO) -> bool:
+    """Whether a PNG has 16 bits in each channel."""
+    stream.seek(24)
+    return stream.read(1) == b"\x10"
 
 
 def _tiff_pages(stream: BinaryIO) -> int:

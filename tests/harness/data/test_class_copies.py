@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from in_process import bench
 from PIL import Image
+from tests_support import raises_sentence
 
 from harness.data.class_folder import folder_benchmark, read_classes
 
@@ -44,7 +45,7 @@ def test_a_picture_saved_once_more_in_train_and_in_test_is_said(
     )
     assert reading.told == [f"{caution}: test/cat/new.jpg and train/cat/1.png."]
     assert reading.cautions == (f"{caution}.",)
-    reading.require_whole()  # it only looks so
+    raises_sentence(reading.require_whole, "test/cat/new.jpg", "--strict")
     source = folder_benchmark(folder, "mini", 1).sources["mini"]
     assert source.cautions == (f"{caution}.",)  # type: ignore[attr-defined]
     _, said = bench("data", "check", folder, "--setting", "classification", "--json")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from own_photos import concept, lines, noise, picture
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageEnhance
 
 from harness.data.class_folder import read_classes
 from harness.data.images.decoding import THUMBNAIL
@@ -73,7 +73,9 @@ def test_what_is_no_mask(dog: Path, tmp_path: Path) -> None:
         picture(carnival / f"mask_{number}.jpg", photo(f"m{number}"))
     logos = concept(tmp_path, "logo", ())
     for number, colour in enumerate(("red", "blue", "orange")):
-        mask(colour, "white").resize((60 + number, 48)).save(logos / f"{number}.png")
+        mask(colour, "white").resize((60 + number, 48)).rotate(10 * number, fillcolor="white").save(
+            logos / f"{number}.png"
+        )
     assert lines(tmp_path) == []
 
 
@@ -87,16 +89,49 @@ def test_masks_among_classes_are_named(tmp_path: Path) -> None:
     assert line.endswith("cat/1.png looks like a mask or a map, not a photograph; if it is, move it away.")
 
 
-def test_a_folder_of_masks_is_named(dog: Path) -> None:
-    masks = concept(dog.parent, "parts", ())
+def test_a_folder_of_masks_is_named(tmp_path: Path) -> None:
+    dog, masks = concept(tmp_path, "dog", ()), concept(tmp_path, "parts", ())
     for number, name in enumerate(("a", "b")):
         image = mask()
         ImageDraw.Draw(image).rectangle((0, 0, 9 + number, 9), fill="white")
         image.save(masks / f"{name}.png")
+        Image.composite(photo(name).point(lambda level: 255 - level // 4), photo(f"{name}2"), image.convert("L")).save(
+            dog / f"{name}.jpg"
+        )
+    photo("c").save(dog / "c.jpg")
     said = "HERE/parts seems to hold masks or maps of the photographs in dog; if so, move it away."
     assert lines(dog.parent) == [said]
     mask("black", "white").save(masks / "z.png")
     assert lines(dog.parent) == []
+
+
+def test_black_and_white_photographs_that_are_numbered_alike_are_no_masks(dog: Path) -> None:
+    clock = concept(dog.parent, "clock", ())
+    for name in ("a", "b", "c"):
+        noise(f"clock {name}", 9, 8).resize(SIZE).convert("L").save(clock / f"{name}.jpg")
+    assert lines(dog.parent) == []
+
+
+def test_a_copy_in_black_and_white_is_no_mask(dog: Path) -> None:
+    photo("a").convert("L").save(dog / "a.png")
+    (line,) = lines(dog.parent)
+    assert line.endswith("with other tones; if it is that picture, remove it.")
+
+
+def test_a_night_shot_is_no_mask(dog: Path) -> None:
+    dark = noise("night", 6, 5).resize((60, 48), Image.Resampling.BICUBIC)
+    ImageEnhance.Brightness(ImageEnhance.Color(dark).enhance(0.5)).enhance(0.25).save(dog / "night.jpg", quality=92)
+    assert lines(dog.parent) == []
+
+
+def test_half_a_photograph_is_no_mask(dog: Path) -> None:
+    half = Image.new("RGB", SIZE, "black")
+    product = Image.new("RGB", (60, 24), "white")
+    ImageDraw.Draw(product).rectangle((20, 4, 40, 24), fill="red")
+    ImageDraw.Draw(product).rectangle((26, 8, 34, 14), fill="blue")
+    half.paste(product)
+    half.save(dog / "half.png")
+    assert not [line for line in lines(dog.parent) if "mask" in line]
 
 
 def tones(image: Image.Image) -> str:

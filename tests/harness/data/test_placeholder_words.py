@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from own_photos import concept, lines
 
-from harness.data.placeholder_words import says_nothing
+from harness.data.category_words import FROM_NAME, Category
+from harness.data.placeholder_words import empty_words, left_over, says_nothing
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,31 @@ def test_train_is_a_vehicle_but_not_beside_test(tmp_path: Path) -> None:
     concept(tmp_path, "Test")
     (line,) = lines(tmp_path)
     assert line.startswith("2 category words say nothing of what the folder shows: Test (of 'Test') and train (of 'tr")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["WhatsApp Images", "Screenshots", "iCloud Photos", "Favorites", "Recents", "backup", "originals", "edited",
+     "cropped", "resized", "user photos", "final", "Photos from"],
+)  # fmt: skip
+def test_what_telephones_and_editors_call_folders_says_nothing(name: str) -> None:
+    assert says_nothing(name)
+
+
+def test_a_camera_is_one_but_not_beside_screenshots() -> None:
+    assert says_nothing("Camera", ["Camera", "Screenshots"])
+    assert not says_nothing("Camera", ["Camera", "dog"])
+
+
+def test_words_with_parts_of_copies_and_formats_are_named_all_of_them() -> None:
+    names = ["dog copy", "dog Kopie", "Copy of cat", "dog png", "photo of dog", "sks dog", "\u0441at"]
+    (line,) = empty_words([(name, Category(name, FROM_NAME)) for name in names], most=len(names))
+    assert line.startswith("7 category words have a part that is not of what the folder shows, or letters of two ")
+    assert all(name in line for name in names)
+
+
+def test_classes_that_seem_to_be_none_are_named() -> None:
+    assert left_over(["dog", "unlabeled", "_rejected", "all", "BACKGROUND_Google", "allium"]) == [
+        "4 classes seem to be none by the folder's name: unlabeled, _rejected, all and BACKGROUND_Google; if so, move "
+        "the folder away."
+    ]

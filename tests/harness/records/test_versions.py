@@ -256,7 +256,7 @@ def test_a_newer_record_of_a_tuning_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     assert method_card._read(path).method == "clora"
     path.write_text(json.dumps({**content, "version": 9, "more": 1}))
-    with pytest.raises(UsageError, match=r"clora\.json is of a newer version \(9; this is 2\); update stamina-bench"):
+    with pytest.raises(UsageError, match=r"clora\.json is of a newer version \(9; this is 3\); update stamina-bench"):
         method_card._read(path)
     for text in ("[]", "{}", "{"):
         path.write_text(text)

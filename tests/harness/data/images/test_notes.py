@@ -130,8 +130,9 @@ def test_pictures_with_nothing_to_see(tmp_path: Path, image: Image.Image, name: 
 
 def framed(width: int, square: str) -> Image.Image:
     """Something to see on both sides of a central square of one colour."""
-    image = shades().resize((width, width // 2))
-    image.paste(square, (width // 4, 0, width - width // 4, width // 2))
+    height = width * 6 // 11
+    image = shades().resize((width, height))
+    image.paste(square, ((width - height) // 2, 0, (width + height) // 2, height))
     return image
 
 
@@ -139,7 +140,7 @@ def framed(width: int, square: str) -> Image.Image:
 @pytest.mark.parametrize(("colour", "shade"), [("white", " (white)"), ("black", " (black)"), ("teal", "")])
 def test_a_central_square_with_nothing_to_see(tmp_path: Path, name: str, colour: str, shade: str) -> None:
     path = tmp_path / name
-    framed(1100, colour).save(path, quality=95)  # a quarter of it is no whole number of JPEG's blocks
+    framed(1100, colour).save(path, quality=95)  # what lies beside it is no whole number of JPEG's blocks
     assert check_photo(path) == (f"{path}: its central square, which is used, is almost one colour{shade}.",)
     image = framed(1100, colour)
     image.paste("orange", (500, 200, 600, 300))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from harness.data.images.decoding import check_photo
+from harness.data.images.decoding import check_image, check_photo
 
 GREYS = np.tile(np.arange(64, dtype=np.uint16), (48, 1))
 
@@ -44,9 +47,78 @@ def test_a_gamma_that_is_not_applied(tmp_path: Path, gamma: int, more: bytes, sa
     assert check_photo(path) == ((note,) if said else ())
 
 
-@pytest.mark.parametrize(("width", "part"), [(149, None), (150, 33), (180, 28)])
+@pytest.mark.parametrize(("width", "part"), [(99, None), (100, 50), (180, 28)])
 def test_a_long_picture(tmp_path: Path, width: int, part: int | None) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, width, 3), dtype=np.uint8)).save(path)
     said = f"{path} has {width} x 50 pixels, and its central square shows {part} % of it."
     assert check_photo(path) == ((said,) if part else ())
+
+
+def deep_rgb(pixels: np.ndarray) -> bytes:
+    """A PNG of RGB with 16 bits in each channel, which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def said_of(data: bytes) -> list[str]:
+    return list(check_image(io.BytesIO(data), "x"))
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def coloured(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (60, 50, 3), np.uint8)
+
+
+def test_colours_of_fourteen_bits_in_sixteen_are_said() -> None:
+    (line,) = said_of(deep_rgb(coloured().astype(np.uint16) * 64))
+    assert line == "x has 16 bits but uses 14, so it is nearly black; save it with its full range."
+    assert said_of(deep_rgb(coloured().astype(np.uint16) * 257)) == []
+
+
+def test_a_picture_that_is_half_transparent_everywhere_is_said() -> None:
+    image = Image.fromarray(coloured())
+    image.putalpha(102)
+    assert said_of(encoded(image)) == ["x is 40 % opaque at most, so it is washed out; save it without alpha."]
+    image.putalpha(200)
+    assert said_of(encoded(image)) == []
+
+
+def test_two_photographs_in_one_file_are_said() -> None:
+    images = [Image.fromarray(coloured(seed)) for seed in range(2)]
+    pair = encoded(images[0], "MPO", save_all=True, append_images=images[1:])
+    assert said_of(pair) == ["x has 2 frames, and the first is used."]
+    preview = encoded(images[0], "MPO", save_all=True, append_images=[images[1].resize((20, 24))])
+    assert said_of(preview) == []
+
+
+@pytest.mark.parametrize(("ground", "speck", "shade"), [(2, 255, "black"), (250, 60, "white")])
+def test_a_speck_is_nothing_to_see(ground: int, speck: int, shade: str) -> None:
+    pixels = np.full((80, 80, 3), ground, np.uint8)
+    pixels[40, 30] = speck
+    assert said_of(encoded(Image.fromarray(pixels))) == [f"x is almost one colour ({shade})."]
+
+
+def test_a_rescued_jpeg_that_was_saved_as_png_is_said() -> None:
+    pixels = coloured()
+    pixels[30:] = 128
+    (line,) = said_of(encoded(Image.fromarray(pixels)))
+    assert line == "x: its lower part seems missing (grey); compare it with the original."
+    pixels[:10] = 128  # a ground of that grey
+    assert said_of(encoded(Image.fromarray(pixels))) == []
+
+
+def test_of_an_image_twice_as_long_as_wide_the_shown_part_is_said() -> None:
+    wide = np.random.default_rng(0).integers(0, 256, (40, 80, 3), np.uint8)
+    assert said_of(encoded(Image.fromarray(wide))) == ["x has 80 x 40 pixels, and its central square shows 50 % of it."]

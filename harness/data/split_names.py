@@ -1,0 +1,84 @@
+"""What folders and files of a data set's splits are called: a folder of such alone holds no classes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+
+from harness.data.image_folders import SubFolder
+from harness.data.skipped_files import few
+from harness.errors import UsageError, shortened
+
+_SPLIT = re.compile(
+    r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|holdout)([\s_.-]*(set|split|data|images|\d+))*",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"(?P<word>[^\W\d_](?:[\w\s-]*[^\W\d_])?)[\s_.-]*\(?\d+\)?")  # "cat.0", "sea lion_12"
+# What exports and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited", "x_flip".
+_EXPORT = re.compile(
+    r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|"
+    r"[\s_-]+(aug(mented)?|bw|copy|crop(ped)?|edited|flip(ped)?|kopie|mirror(ed)?|rot(ated)?)[\s_-]?\d*)",
+    re.IGNORECASE,
+)
+_AGAIN = re.compile(r"(?P<stem>.+) \(\d+\)")  # what downloads have; but programs number different pictures so, too
+PREFIXES, LOOKED_AT = 50, 2000  # so many classes at most are told by files' names, of so many of them
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a folder's name is that of a split.
+
+    >>> [is_split_name(name) for name in ("Training", "test1", "val_images", "trains", "testudo")]
+    [True, True, True, False, False]
+    """
+    return _SPLIT.fullmatch(name) is not None
+
+
+def exported(stems: Collection[str]) -> dict[str, str]:
+    """Of each file, by its name without suffix, the name of the picture that it seems to be exported from.
+
+    >>> exported(["a_jpg.rf.0123456789", "a_jpg.rf.abcdefabcd", "b", "b (1)", "c (1)", "b_flip", "d"])["b_flip"]
+    'b'
+    """
+    found: dict[str, str] = {}
+    for stem in stems:
+        again = _AGAIN.fullmatch(stem)
+        match = again if again and again["stem"] in stems else _EXPORT.fullmatch(stem)
+        found[stem] = match["stem"] if match else stem
+    return found
+
+
+def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:
+    """Refuse classes of which each is called as a split is, so that `train` and `test` are not told apart as classes.
+
+    Args:
+        place: what errors call the folder.
+
+    Raises:
+        UsageError: names the folders, and the classes that the names of their files seem to give.
+    """
+    if not classes or not all(map(is_split_name, classes)):
+        return
+    largest = max(classes.values(), key=lambda one: len(one.images))
+    train = next((one for one in classes.values() if one.name.casefold().startswith("train")), largest)
+    found, example = _prefixes(train)
+    folders = few([f"{train.name}/{name}/" for name in found or ("CLASS",)])
+    hint = f", as names like {shortened(example)} say" if found else ""
+    names = few([f"{name}/" for name in classes])
+    raise UsageError(
+        f"{place} holds {names}, which are names of splits, with images but no class folders inside; sort the images "
+        f"into one folder per class ({folders}){hint}."
+    )
+
+
+def _prefixes(folder: SubFolder) -> tuple[Sequence[str], str]:
+    """The words before the numbers in files' names, if two or more of them are there often; and such a name."""
+    words: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for path in islice(folder.images, 0, None, max(1, len(folder.images) // LOOKED_AT)):
+        if match := _NUMBERED.fullmatch(path.stem):
+            words[match["word"]] += 1
+            examples.setdefault(match["word"], path.name)
+    found = sorted(word for word, count in words.items() if count > 1)
+    return (found, examples[found[0]]) if 2 <= len(found) <= PREFIXES else ((), "")
