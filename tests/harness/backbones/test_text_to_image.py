@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ SAMPLING = Sampling(images=3, steps=3, guidance_scale=2.0, eta=0.0, batch_size=3
 def model(tiny_models: Path) -> TextToImage:
     return TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"))
 
+
+# batches of the concept's own images
+PLAIN: Mapping[str, Any] = {"prior_images": 0, "augment": False}
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
 
@@ -55,7 +59,7 @@ def test_training_changes_what_it_may_and_nothing_else(model: TextToImage, metho
     before = {k: v.clone() for k, v in model.unet.state_dict().items()}
     words = {k: v.clone() for k, v in model.text_encoder.state_dict().items()}
     options = method.options_class(
-        steps=4, batch_size=2, weight_decay=0.1, learning_rate=1e-2, token_learning_rate=1e-2
+        steps=4, batch_size=2, weight_decay=0.1, learning_rate=1e-2, token_learning_rate=1e-2, **PLAIN
     )
     teach(model, method(options))
     changed = {k for k, v in model.unet.state_dict().items() if not torch.equal(v, before[k])}
@@ -70,7 +74,7 @@ def test_training_does_not_depend_on_the_global_random_state(model: TextToImage)
         model.reset()
         torch.manual_seed(state)
         np.random.seed(state)  # noqa: NPY002
-        done = teach(model, Stamina(Stamina.options_class(steps=3)))
+        done = teach(model, Stamina(Stamina.options_class(steps=3, **PLAIN)))
         tokens.append((done.token, model.weights()))
     assert torch.equal(tokens[0][0], tokens[1][0])
     assert all(torch.equal(tokens[0][1][k], tokens[1][1][k]) for k in tokens[0][1])
@@ -79,7 +83,7 @@ def test_training_does_not_depend_on_the_global_random_state(model: TextToImage)
 def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: Path) -> None:
     model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"), torch.bfloat16)
     assert model.posterior(IMAGES).mean.dtype is torch.float32
-    done = teach(model, Stamina(Stamina.options_class(steps=3)))
+    done = teach(model, Stamina(Stamina.options_class(steps=3, **PLAIN)))
     assert {w.dtype for w in model.weights().values()} == {torch.float32}
     assert 0 < done.measures["residual_norm"] < float("inf")
     images = model.generate("a photo of a <v1>", [1, 2], SAMPLING)
@@ -88,7 +92,8 @@ def test_half_precision_trains_and_draws_with_float32_projections(tiny_models: P
 
 
 def test_the_loss_falls_on_a_concept_that_is_learnt(model: TextToImage) -> None:
-    options = CLoRA.options_class(steps=60, batch_size=4, learning_rate=1e-2, token_learning_rate=1e-2, lambda_forget=0)
+    rates = {"learning_rate": 1e-2, "token_learning_rate": 1e-2}
+    options = CLoRA.options_class(steps=60, batch_size=4, lambda_forget=0, **rates, **PLAIN)
     losses = teach(model, CLoRA(options)).losses
     assert np.mean([entry["sd"] for entry in losses[-5:]]) < np.mean([entry["sd"] for entry in losses[:5]])
 
@@ -109,7 +114,7 @@ def test_change_is_what_has_been_folded_so_far(model: TextToImage) -> None:
 
 
 def test_a_folded_model_saved_and_loaded_by_plain_diffusers_draws_the_same(model: TextToImage, tmp_path: Path) -> None:
-    teach(model, Stamina(Stamina.options_class(steps=3, lambda_sparse=0.0)))
+    teach(model, Stamina(Stamina.options_class(steps=3, lambda_sparse=0.0, **PLAIN)))
     ours = model.generate("a photo of a person", [5, 6, 7], SAMPLING)
     model.pipeline.save_pretrained(tmp_path, safe_serialization=True)
     plain = TextToImage.load(str(tmp_path), torch.device("cpu"))
