@@ -165,9 +165,10 @@ def check_task(folder: Path, source: str) -> None:
             f"Backbone '{source}': its U-Net takes {channels} channels where an image has {latent}, as those for "
             f"inpainting, depth or upscaling do; use {NAMES}, or another text-to-image {PIPELINE}."
         )
-    if scheduler.get("use_flow_sigmas") or not (scheduler.get("trained_betas") or "beta_start" in scheduler):
+    named = scheduler.get("_class_name", "")
+    if scheduler.get("use_flow_sigmas") or (named and not {"beta_start", "trained_betas"} & scheduler.keys()):
         raise UsageError(
-            f"Backbone '{source}': {SETTINGS[0]} ({scheduler.get('_class_name', 'a scheduler')}) has no betas, by "
+            f"Backbone '{source}': {SETTINGS[0]} ({named}) has no betas, by "
             f"which a diffusion model adds noise to images, as flow models have none; use {NAMES}, or another folder."
         )
     found = scheduler.get("prediction_type", PREDICTIONS[0])

@@ -126,9 +126,8 @@ class _Reading:
         for file, content in sorted(self.texts.items()):
             self.notes.extend(text_notes(file, content, data_named=any(map(_data_files, self.cls.__mro__))))
         self.notes.extend(replaced_notes(self.cls, self.base))
-        if self.texts:
-            self.notes.extend(unused_options(self.cls, self.base))
         if self.texts and self.whole_text:
+            self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()
         for path in sorted(self.own):

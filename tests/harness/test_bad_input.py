@@ -140,7 +140,7 @@ TABLE = (
     Row("--set without =", f"{RUN} --set rank", "'rank'", "option=value"),
     Row("--set without a name", f"{RUN} --set =3", "'=3'", "option=value"),
     Row("an unknown option", "run mixed50 --set rnk=3", "'rnk'", "did you mean rank"),
-    Row("an option that the method lacks", "run mixed50 --set clora.tau=1", "'clora.tau=1'", "known: batch_size"),
+    Row("an option that the method lacks", "run mixed50 --set clora.tau=1", "'clora.tau=1'", "known: adam_eps"),
     Row("an option of a method that is not run", f"{RUN} --set cd.steps=1", "'cd'", "add it there"),
     Row("a word for a number", f"{RUN} --set steps=many", "'steps' cannot be 'many'", "a valid integer"),
     Row("a fraction for an integer", f"{RUN} --set steps=4.5", "'steps' cannot be 4.5", "a valid integer"),

@@ -79,7 +79,7 @@ def family(request: pytest.FixtureRequest, home: Path, tiny_models: Path) -> Ite
     known = KNOWN["sd-1.4"]
     if request.param == "sd1":
         snapshots = home / "hub" / f"models--{known.repository.replace('/', '--')}" / "snapshots"
-        backbone = shutil.copytree(backbone, snapshots / known.revision)
+        backbone = shutil.copytree(backbone, snapshots / known.revision, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         yield taught(methods, backbone, known.name if request.param == "sd1" else str(backbone), home, tiny_models)

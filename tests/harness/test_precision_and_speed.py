@@ -31,6 +31,7 @@ from methods.textual_inversion import TextualInversionPlusPlus
 
 CPU = torch.device("cpu")
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+PLAIN: dict[str, Any] = {"prior_images": 0, "augment": False}  # batches of the concept's own images
 SAMPLING = Sampling(images=3, steps=2, guidance_scale=2.0, eta=0.0, batch_size=3)
 
 
@@ -52,7 +53,7 @@ def test_half_precision_learns_what_float32_learns(tiny_models: Path, dtype: tor
     changes = []
     for kind in (torch.float32, dtype):
         model = load(tiny_models, kind)
-        teach(model, CLoRA(CLoRA.options_class(steps=5, learning_rate=1e-2, token_learning_rate=1e-2)))
+        teach(model, CLoRA(CLoRA.options_class(steps=5, learning_rate=1e-2, token_learning_rate=1e-2, **PLAIN)))
         assert {p.weight.dtype for p in model.projections.values()} == {torch.float32}
         assert {p.dtype for p in model.vae.parameters()} == {kind}
         changes.append(torch.cat([model.change(name).flatten() for name in model.projections]))
@@ -63,7 +64,7 @@ def test_half_precision_learns_what_float32_learns(tiny_models: Path, dtype: tor
 
 def test_float16s_loss_is_scaled_and_the_scale_resumed(tiny_models: Path, tmp_path: Path) -> None:
     """Without the scale, resumed steps would differ; with it they are the steps of a training never stopped."""
-    options = Stamina.options_class(steps=4, batch_size=2, learning_rate=1e-2)
+    options = Stamina.options_class(steps=4, batch_size=2, learning_rate=1e-2, **PLAIN)
     whole = teach(load(tiny_models, torch.float16), Stamina(options))
 
     class Stop(Exception):
@@ -279,7 +280,7 @@ def test_a_compiled_unet_is_compiled_once_for_all_tasks(
             model.reset()
             plain.reset()
         for each in (model, plain):
-            teach(each, method(method.options_class(steps=2, learning_rate=1e-2, **more)), f"<v{task}>")
+            teach(each, method(method.options_class(steps=2, learning_rate=1e-2, **{**PLAIN, **more})), f"<v{task}>")
         images = [each.generate(f"a photo of a <v{task}>", [1, 2, 3], SAMPLING) for each in (model, plain)]
         assert np.array_equal(*images)
         counts.append(backend.graphs)

@@ -83,7 +83,9 @@ def taught(folder: Path, **changes: Any) -> TrainedTask:
     """One task of STAMINA on the tiny checkpoint."""
     model = tiny_model(folder)
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-    options = StaminaOptions(steps=20, batch_size=2, learning_rate=0.01, rank=4, lambda_sparse=1.0, **changes)
+    options = StaminaOptions(
+        steps=20, batch_size=2, prior_images=0, augment=False, learning_rate=0.01, rank=4, lambda_sparse=1.0, **changes
+    )
     lesson = Lesson(model, images, model.posterior(images), "<v1>", "person", False)
     return train_task(Stamina(options), lesson, 0, "concept")
 

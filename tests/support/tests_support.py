@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +54,8 @@ def raises_sentence(call: Callable[[], object], *parts: object) -> str:
     for part in parts:
         assert str(part) in message, message
     return message
+
+
+def measured_by_training(tasks: Callable[[Any], Sequence[Any]]) -> Callable[[Any], list[Any]]:
+    """A list of tasks without the images that are held out of training."""
+    return lambda self: [task.model_copy(update={"reference": None}) for task in tasks(self)]

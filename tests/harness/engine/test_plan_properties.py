@@ -64,10 +64,13 @@ def make_plan(cells: Collection[tuple[str, int]], tasks: int, order: int, full_m
 def missing(plan: Plan, done: Collection[str]) -> set[str]:
     """What is not done and either wanted for itself or a parent of what is missing: from each step upwards."""
 
+    shown = {key for cell in plan.cells for key in cell.shown}  # of real images those that figures are measured against
+
     @cache
     def lacking(key: str) -> bool:
         users = [step.key for step in plan.steps.values() if key in step.parents]
-        return key not in done and (plan.steps[key].kind in WANTED or any(map(lacking, users)))
+        wanted = key in shown if plan.steps[key].kind == "real" else plan.steps[key].kind in WANTED
+        return key not in done and (wanted or any(map(lacking, users)))
 
     return {key for key in plan.steps if lacking(key)}
 

@@ -247,7 +247,7 @@ def test_stamina_and_clora_start_from_the_same() -> None:
         registry.methods("classification").get(name).options_for("classification").for_tier("paper").model_dump()
         for name in ("stamina", "clora")
     )
-    assert {key: stamina[key] for key in clora} == clora
+    assert {key: stamina[key] for key in clora} == clora | {"adam_eps": 1e-15}  # for the masks' small gradients
 
 
 def test_about_twenty_losses_of_a_long_training_are_kept_and_the_last() -> None:
