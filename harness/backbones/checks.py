@@ -168,8 +168,8 @@ def check_task(folder: Path, source: str) -> None:
     named = scheduler.get("_class_name", "")
     if scheduler.get("use_flow_sigmas") or (named and not {"beta_start", "trained_betas"} & scheduler.keys()):
         raise UsageError(
-            f"Backbone '{source}': {SETTINGS[0]} ({named}) has no betas, by "
-            f"which a diffusion model adds noise to images, as flow models have none; use {NAMES}, or another folder."
+            f"Backbone '{source}': {SETTINGS[0]} ({named}) has no betas, by which a "
+            f"diffusion model adds noise to images, as flow models have none; use {NAMES}, or another folder."
         )
     found = scheduler.get("prediction_type", PREDICTIONS[0])
     if found not in PREDICTIONS:

@@ -13,6 +13,7 @@ from harness.backbones.batched_adapters import Stack
 from harness.errors import PluginError
 from harness.method import Method
 from harness.plugins import hooks
+from harness.sources.home import is_built_in
 
 LARGE = 0.5  # of a first residual beside its weight, by Frobenius norms
 
@@ -109,7 +110,7 @@ def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: to
     Args:
         generator: what noise may be drawn from; it is left as it was.
     """
-    if type(method).__module__.partition(".")[0] == "methods":
+    if is_built_in(type(method)):
         return []
     state, odd = generator.get_state(), ""
     with torch.no_grad():

@@ -11,6 +11,7 @@ from torch import Tensor
 from harness.backbones.adapters import Adapter
 from harness.backbones.batched_adapters import Stack
 from harness.method import Method
+from harness.sources.home import is_built_in
 
 FEW = 4  # adapters from which on it is odd that a penalty is of one alone
 
@@ -25,7 +26,7 @@ class PenaltyWatch:
             stacks: What computes the residuals. reachable: all that a gradient can reach and train.
         """
         self.method = method
-        self._watched = type(method).__module__.partition(".")[0] != "methods"
+        self._watched = not is_built_in(type(method))
         self._trained = [tensor for tensor in reachable if tensor.requires_grad]
         self._owners = _owners(stacks)
         self._adapters = sum(len(each.adapters) if isinstance(each, Stack) else 1 for each in stacks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file as load_tensors
 
 from harness import registry
+from harness.backbones.intact import Intact, left_intact
 from harness.errors import UsageError
 from harness.method import Method
 from harness.metrics.interference import Change, change
@@ -38,6 +40,21 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
     if entry is not None and MEMORY in entry.manifest["files"]:
         method.memory = Memory(load_tensors(str(entry.file(MEMORY))))
     return method
+
+
+@contextmanager
+def lent_to(method: Method[Any], intact: Intact, forget: Callable[[], None]) -> Iterator[None]:
+    """A model in a method's hands: it comes back as it was, or is loaded anew by the next step.
+
+    Args:
+        intact: how the model was. forget: drops it.
+    """
+    try:
+        with left_intact(intact, type(method).__name__):
+            yield
+    except BaseException:
+        forget()
+        raise
 
 
 class Memory(dict[str, torch.Tensor]):

@@ -31,6 +31,7 @@ from harness.plugins.settled import changed_notes, growth_notes, own_values
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
 from harness.settings.optimization import clip_by_kind, kinds_of
+from harness.sources.home import is_built_in
 from harness.store.checkpoint import Checkpoint, TrainingState
 
 LOGGED = 20  # steps of a training whose losses are kept
@@ -193,7 +194,7 @@ class TrainingLoop:
         if logged:
             kept = {"step": self.step, name: value.item(), **(more or {})}
             self.losses.append(kept | {k: v.item() for k, v in penalties.items()})
-        if self.is_first:
+        if self.is_first and not is_built_in(type(self.method)):  # a copy of all that a plugin keeps
             self._own = own_values(self.method)
         self.step += 1
         if self.checkpoint is not None and self.checkpoint.due():

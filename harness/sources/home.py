@@ -10,3 +10,8 @@ METHODS: Final = "methods"  # whose source is part of their results' keys: see M
 VERSIONED: Final = ("harness", "benchmarks", "reports")  # whose steps have versions
 PACKAGES: Final = (*VERSIONED, METHODS)
 FRONT_DOOR: Final = "stamina_bench"  # the module beside them: the console script, and their public names
+
+
+def is_built_in(cls: type) -> bool:
+    """Whether a class is one of this program's own methods, whose behaviour its tests know."""
+    return cls.__module__.partition(".")[0] == METHODS

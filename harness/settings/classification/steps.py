@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.backbones.classifier import Classifier
 from harness.backbones.classifier_files import statistics
-from harness.backbones.intact import Intact, left_intact
+from harness.backbones.intact import Intact
 from harness.backbones.precision import DTYPES
 from harness.data.class_tasks import ClassTask
 from harness.engine.plan import RunContext, Step
@@ -31,7 +31,7 @@ from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
-from harness.settings.shared_steps import Facts, changes, method_of, missed, unread, write_json
+from harness.settings.shared_steps import Facts, changes, lent_to, method_of, missed, unread, write_json
 from harness.spec import Recognition
 from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -46,16 +46,10 @@ def _model(folder: str, device: str, dtype: str) -> tuple[Classifier, Intact]:
     return model, model.intact()
 
 
-@contextmanager
-def _lent_to(method: Method[Any], context: RunContext, device: str) -> Iterator[None]:
-    """The model in a method's hands: it comes back as it was, or is loaded anew by the next step."""
+def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
+    """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype)
-    try:
-        with left_intact(intact, type(method).__name__):
-            yield
-    except BaseException:
-        _model.cache_clear()
-        raise
+    return lent_to(method, intact, _model.cache_clear)
 
 
 def _ready_model(context: RunContext, device: str, state: Entry | None = None) -> Classifier:

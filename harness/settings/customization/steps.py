@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
 from harness.backbones.extractor import Extractor
-from harness.backbones.intact import Intact, left_intact
+from harness.backbones.intact import Intact
 from harness.backbones.precision import DTYPES
 from harness.backbones.text_to_image import TextToImage
 from harness.engine.plan import RunContext, Step
@@ -40,7 +40,7 @@ from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
 from harness.settings.presentation import VARIANTS
-from harness.settings.shared_steps import Facts, changes, method_of, unread, write_json
+from harness.settings.shared_steps import Facts, changes, lent_to, method_of, unread, write_json
 from harness.spec import Sampling, Task
 from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -66,16 +66,10 @@ def _ready_model(context: RunContext, device: str) -> TextToImage:
     return model
 
 
-@contextmanager
-def _lent_to(method: Method[Any], context: RunContext, device: str) -> Iterator[None]:
-    """The model in a method's hands: it comes back as it was, or is loaded anew by the next step."""
+def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
+    """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
-    try:
-        with left_intact(intact, type(method).__name__):
-            yield
-    except BaseException:
-        _model.cache_clear()
-        raise
+    return lent_to(method, intact, _model.cache_clear)
 
 
 def _load_weights(model: TextToImage, entry: Entry) -> None:

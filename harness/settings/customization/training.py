@@ -17,6 +17,7 @@ from harness.plugins.batches import BatchWatch, token_notes
 from harness.settings.customization.task_data import Lesson
 from harness.settings.optimization import adamw, rate_share, set_rates
 from harness.settings.training_loop import TrainingLoop, watched
+from harness.sources.home import is_built_in
 from harness.spec import MethodOptions
 from harness.store.checkpoint import Checkpoint
 
@@ -85,7 +86,7 @@ def _train_task(
 
     own_batch = type(method).batch is not Method.batch
     # those of `Method`, and of built-in methods, are known
-    watch = BatchWatch(method, lesson) if own_batch and type(method).__module__.partition(".")[0] != "methods" else None
+    watch = BatchWatch(method, lesson) if own_batch and not is_built_in(type(method)) else None
     while loop.step < o.steps:
         set_rates(optimizer, rate_share(o.lr_schedule, o.warmup, loop.step, o.steps))
         adapt()
