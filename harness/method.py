@@ -80,7 +80,9 @@ class Method(ABC, Generic[O]):
 
     Attributes:
         memory: what `end_task` or `merge` left after the task before; empty at the first.
-        task_index: i, the number of this task, counted from 1. num_tasks: N, how many there are.
+        task_index: i, the number of this task, counted from 1; for `independent` methods, and with a `base_method` in
+            the learning of a concept, always 1, as such trainings are shared between runs.
+        num_tasks: N, how many there are; in the classification setting alone.
     """
 
     options_class: ClassVar[type[Any]]
@@ -98,7 +100,26 @@ class Method(ABC, Generic[O]):
     def __init__(self, options: O) -> None:
         self.options = options
         self.memory: Mapping[str, Tensor] = {}
-        self.task_index, self.num_tasks = 1, 1
+        self.task_index = 1
+        self._num_tasks: int | None = None
+
+    @property
+    def num_tasks(self) -> int:
+        """N, how many tasks there are.
+
+        Raises:
+            RuntimeError: nobody said, as in the customization setting.
+        """
+        if self._num_tasks is None:
+            raise RuntimeError(
+                "self.num_tasks is told in the classification setting only: a concept's training is shared by runs of "
+                "any number of tasks; self.task_index is its place"
+            )
+        return self._num_tasks
+
+    @num_tasks.setter
+    def num_tasks(self, count: int) -> None:
+        self._num_tasks = count
 
     @classmethod
     def options_for(cls, setting: SettingName) -> type[Any]:

@@ -90,5 +90,18 @@ def company_notes(method: Method[Any], among: torch.Tensor, alone: torch.Tensor)
     ]
 
 
+def recall_notes(method: Method[Any], trained: torch.Tensor, recalled: torch.Tensor) -> list[str]:
+    """A sentence if the logits, (images, classes), of the prompt to test with are not those of the one trained."""
+    usual = float(trained.float().std())
+    far = float((trained.float() - recalled.float()).abs().max())
+    if far <= 0.02 * usual + 1e-6:
+        return []
+    return [
+        f"the prompt that {type(method).__name__}.recall() gives is not the one that was trained: logits of training "
+        f"images differ by up to {far:.2g}, where they spread by {usual:.2g}; make it of self.memory, as end_task() "
+        "left it, without drawing anything anew"
+    ]
+
+
 def _zero(means: torch.Tensor, spread: float) -> bool:
     return float(means.abs().max()) < 1e-3 * spread

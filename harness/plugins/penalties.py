@@ -30,6 +30,7 @@ class PenaltyWatch:
         self._trained = [tensor for tensor in reachable if tensor.requires_grad]
         self._owners = _owners(stacks)
         self._adapters = sum(len(each.adapters) if isinstance(each, Stack) else 1 for each in stacks)
+        self._looked = False
         self._values: dict[str, list[float]] = {}
         self._reach: dict[
             str, tuple[int, bool]
@@ -39,6 +40,7 @@ class PenaltyWatch:
         """At a logged step, before the backward pass. A penalty's own gradient is looked at until it has one."""
         if not (logged and self._watched):
             return
+        self._looked = True
         for name, term in penalties.items():
             value = term.item()
             self._values.setdefault(name, []).append(value)
@@ -48,6 +50,11 @@ class PenaltyWatch:
     def notes(self) -> list[str]:
         """After the last step: a sentence on each penalty that is hardly what it is meant to be."""
         found: list[str] = []
+        if self._watched and self._looked and not self._values and self._expected():
+            found.append(
+                f"penalties() gave no term at any logged step of task {self.method.task_index}, so that nothing holds "
+                "on to earlier tasks; is what it needs in self.memory?"
+            )
         for name, values in self._values.items():
             touched, others = self._reach.get(name, (0, False))
             if name in self._reach and not touched and not others:
@@ -60,15 +67,20 @@ class PenaltyWatch:
                     f"the penalty '{name}' is 0 at every logged step, so it changes no weight (what is detach()ed "
                     "follows what is trained: clone() it as well)"
                 )
-            elif max(values) < 0:
+            elif max(values) <= 0 and any(values):
                 found.append(
-                    f"the penalty '{name}' is negative at every logged step, so that it rewards; is its sign meant?"
+                    f"the penalty '{name}' is never above 0 at the logged steps, so that it rewards; is its sign meant?"
                 )
             elif touched == 1 and self._adapters >= FEW:
                 found.append(
                     f"the penalty '{name}' is of 1 of {self._adapters} adapters; is the sum over all of them meant?"
                 )
         return found
+
+    def _expected(self) -> bool:
+        """Whether a later task's training should have a penalty: the plugin's own code says what they are."""
+        defined = next(kind for kind in type(self.method).__mro__ if "penalties" in vars(kind))
+        return self.method.task_index > 1 and defined is not Method and not is_built_in(defined)
 
     def _touched(self, term: Tensor) -> tuple[int, bool]:
         try:

@@ -18,7 +18,7 @@ MEGABYTE = 1e6
 
 def own_values(method: Method[Any]) -> dict[str, object]:
     """The attributes of an instance whose content tells whether they changed, but for what a step computes anew."""
-    known = {"options", "memory", "task_index", "num_tasks"}
+    known = {"options", "memory", "task_index", "_num_tasks"}
     return {
         name: comparable(value)
         for name, value in vars(method).items()
@@ -37,6 +37,25 @@ def changed_notes(method: Method[Any], before: Mapping[str, object]) -> list[str
     ]
 
 
+def lost_notes(
+    method: Method[Any], before: Mapping[str, object], held: Mapping[str, Tensor], memory: Mapping[str, Tensor]
+) -> list[str]:
+    """A sentence if `end_task` kept something on the instance, which ends with the task, and returned nothing.
+
+    Args:
+        before: `own_values` before it. held: the memory that the method had then. memory: what it returned.
+    """
+    changed = sorted(name for name, value in own_values(method).items() if before.get(name) != value)
+    if method.memory is not held:
+        changed.insert(0, "memory")
+    if memory or not changed:
+        return []
+    return [
+        f"end_task() keeps something in self.{changed[0]} and returns nothing: one instance lives for one task, so "
+        "that the next does not find it; return it, and find it in self.memory"
+    ]
+
+
 def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
     """A sentence if what the third task leaves is more than what the second left."""
     held = method.memory
@@ -48,11 +67,11 @@ def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]
         ]
     if method.task_index != THIRD or after <= before + max(MEGABYTE / 1000, before / 100):
         return []
-    last = after + (after - before) * (method.num_tasks - THIRD)
+    hundred = after + (after - before) * (100 - THIRD)
     return [
         f"what end_task() leaves grows with the tasks, {before / MEGABYTE:.3g} MB after the second and "
-        f"{after / MEGABYTE:.3g} MB after the third: about {last / MEGABYTE:.3g} MB after all {method.num_tasks}, and "
-        "as much is read for each; sum it up in a fixed number of tensors if the method allows"
+        f"{after / MEGABYTE:.3g} MB after the third, as if to {hundred / MEGABYTE:.3g} MB after a hundred, and as much "
+        "is read for each; sum it up in a fixed number of tensors if the method allows"
     ]
 
 

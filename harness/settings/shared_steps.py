@@ -37,8 +37,8 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
             f"The source of method '{name}' changed during the run; run again (in a notebook, restart Python first)."
         )
     method = made(plugin, plugin.options_for(setting).model_validate(recipe["options"]))
-    if entry is not None and MEMORY in entry.manifest["files"]:
-        method.memory = Memory(load_tensors(str(entry.file(MEMORY))))
+    left = entry is not None and MEMORY in entry.manifest["files"]
+    method.memory = Memory(load_tensors(str(entry.file(MEMORY))) if entry is not None and left else {})
     return method
 
 
@@ -58,7 +58,10 @@ def lent_to(method: Method[Any], intact: Intact, forget: Callable[[], None]) -> 
 
 
 class Memory(dict[str, torch.Tensor]):
-    """A method's memory, which knows whether anything of it was ever asked for, and what that was not there."""
+    """A method's memory, which knows whether anything of it was ever asked for, and what that was not there.
+
+    It is only read: what a hook put into it would be gone with the instance.
+    """
 
     read = False
 
@@ -91,6 +94,14 @@ class Memory(dict[str, torch.Tensor]):
     def __iter__(self) -> Iterator[str]:
         self.read = True
         return super().__iter__()
+
+    def _kept(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "self.memory is what the task before left, and cannot be changed: one instance lives for one task; return "
+            "what the next one needs from end_task(), as {**self.memory, ...} to keep what is there."
+        )
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _kept
 
 
 def unread(method: Method[Any]) -> list[str]:

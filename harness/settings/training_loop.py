@@ -27,7 +27,7 @@ from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
 from harness.plugins.opened_files import file_notes
-from harness.plugins.settled import changed_notes, growth_notes, own_values
+from harness.plugins.settled import changed_notes, growth_notes, lost_notes, own_values
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
 from harness.settings.optimization import clip_by_kind, kinds_of
@@ -241,7 +241,10 @@ class TrainingLoop:
 
     def end_task(self, lesson: Any) -> tuple[dict[str, Tensor], list[str]]:
         """The method's memory, once everything is folded, and notes for the user."""
+        held, own = self.method.memory, None if is_built_in(type(self.method)) else own_values(self.method)
         memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
         notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
+        if own is not None:
+            notes += lost_notes(self.method, own, held, memory)
         return memory, [*notes, *file_notes(self.method)]

@@ -1,4 +1,5 @@
-"""What a plugin's text alone shows to be a likely mistake: draws that no seed changes or all do, files, unread options.
+"""What a plugin's text alone shows to be a likely mistake: draws that no seed changes or all do, files, the
+environment, unread options.
 
 These are notes before a run, no errors: a text does not tell all that its code does.
 """
@@ -43,6 +44,11 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
         return
     names, constants = _imported(tree), _constants(tree)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript | ast.Call) and (variable := _environment(node, names)):
+            yield (
+                f"{file}, line {node.lineno}, reads the environment ({variable}), which is no part of what results are "
+                "known by: after a change of it, a run would take old ones as they are; make it an option."
+            )
         if not isinstance(node, ast.Call):
             continue
         where = f"{file}, line {node.lineno},"
@@ -60,6 +66,15 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
             yield f"{where} {call}"
     yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
+
+
+def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:
+    """How a piece of text asks for a variable of the environment; '' if it does not."""
+    if isinstance(node, ast.Subscript):
+        asked = isinstance(node.ctx, ast.Load) and _dotted(node.value, names) == "os.environ"
+    else:
+        asked = _dotted(node.func, names) in ("os.getenv", "os.environ.get", "os.environ.copy", "os.environ.items")
+    return ast.unparse(node) if asked else ""
 
 
 def _twice(tree: ast.Module) -> Iterator[tuple[int, str]]:

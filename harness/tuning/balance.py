@@ -15,7 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FEATHER = 1e-20  # a weight that presses nothing, and leaves the penalty's value to be read
-NEAR = math.sqrt(2)  # r in [1 / NEAR, NEAR] is equal: a training with that weight stays within a factor 2
+NEAR = (
+    2**0.25
+)  # r in [1 / NEAR, NEAR] is equal: a training with that weight, and draws of its own, stays within a factor 2
 STEP, LEAP = 4.0, 100.0  # the least and the most that a weight is raised by at once
 REACH = 1e9  # beyond the first guess by so much, nothing is looked for
 

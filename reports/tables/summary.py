@@ -16,6 +16,7 @@ from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
 from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
+from reports.cells.without_effect import without_effect
 from reports.tables.columns import DOWN, UP, Column, convert, presentation
 from reports.tables.published import Published, published_for
 
@@ -250,7 +251,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         floors=floors,
         registered=registered_name(first),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
-        cautions=tuple(filter(None, (_budgets(lines), _few_images(current)))),
+        cautions=tuple(filter(None, (_budgets(lines), without_effect(lines), _few_images(current)))),
     )
 
 

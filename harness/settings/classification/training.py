@@ -13,12 +13,19 @@ from harness.backbones.adapters import attached
 from harness.backbones.classifier import Prompt
 from harness.errors import PluginError
 from harness.method import Method
+from harness.plugins import hooks
+from harness.plugins.batches import recall_notes
+from harness.plugins.method_checks import made
 from harness.seeds import derive_seed
 from harness.settings.classification.epochs import steps_an_epoch
 from harness.settings.classification.task_data import ClassLesson, Head
 from harness.settings.optimization import set_rates
+from harness.settings.shared_steps import Memory
 from harness.settings.training_loop import TrainingLoop, watched
+from harness.sources.home import is_built_in
 from harness.store.checkpoint import Checkpoint
+
+LOOKED_AT = 8  # images by which two prompts are compared
 
 
 @dataclass
@@ -105,6 +112,8 @@ def _train_classes(
     weight, bias = head.whole()
     model.load_head(weight, bias)
     memory, more = loop.end_task(lesson)
+    if isinstance(module, Prompt) and not is_built_in(type(method)):
+        more += _recalled(method, lesson, module, memory)
     model.prompt = None
     seconds = loop.seconds
     distance = {name: float(model.change(name).norm()) for name in model.projections}
@@ -118,3 +127,21 @@ def _train_classes(
     assert not attached(model.projections.values())
     notes += more
     return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, loop.losses, memory, notes)
+
+
+@torch.no_grad()
+def _recalled(method: Method[Any], lesson: ClassLesson, trained: Prompt, memory: dict[str, Tensor]) -> list[str]:
+    """Compare the prompt that was trained with what another instance makes of the memory, as a test will."""
+    model = lesson.model
+    other = made(type(method), method.options)
+    other.memory, other.task_index, other.num_tasks = Memory(memory), method.task_index, method.num_tasks
+    images = lesson.pixels.training(range(min(LOOKED_AT, len(lesson.pixels.labels("train")))), torch.Generator())
+    images = images.to(model.device)
+    before = model.logits(images)
+    prompt = hooks.recall(other, model)
+    if prompt is not None:
+        prompt.to(model.device).eval()
+    model.prompt = prompt
+    after = model.logits(images)
+    model.prompt = trained
+    return recall_notes(method, before, after)

@@ -93,6 +93,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         class_images = prior(task.category, priors) if priors else None
         parents = [taught_from[task.index - 1], *(key for key in (earlier, class_images) if key is not None)]
         work = {"task": task, "method": taught["method"], "weights": earlier, "prior": class_images}
+        work["place"] = 1 if learner.independent else len(trains) + 1
         label = f"{taught['method']} seed {seed}: train task {task.index} ({task.name})"
         trains.append(add("train", recipe, parents, work, label, (0, task.index, order)))
 
@@ -103,7 +104,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         for task, learnt in zip(tasks, trains, strict=True):
             earlier = states[-1] if states else None
             recipe = {**merged, **plan.model(), "category": task.category}
-            work = {"task": task, "method": name, "weights": earlier}
+            work = {"task": task, "method": name, "weights": earlier, "place": len(states) + 1}
             label = f"{name} seed {seed}: merge task {task.index} ({task.name})"
             parents = [learnt] if earlier is None else [learnt, earlier]
             states.append(add("merge", recipe, parents, work, label, (0, task.index, order)))

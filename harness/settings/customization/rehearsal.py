@@ -60,7 +60,7 @@ class Rehearsal:
         if "prior_images" in type(options).model_fields:
             options = options.model_copy(update={"prior_images": 0})
         method = made(self.plugin, options)
-        method.memory, method.task_index, method.num_tasks = memory, number, 2
+        method.memory, method.task_index = memory, number
         images = task.images.load(self.resolution)
         lesson = Lesson(
             self.model, images, self.model.posterior(images), task.token, task.category, options.category_word

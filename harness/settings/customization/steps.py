@@ -99,6 +99,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     earlier, prior = step.work["weights"], step.work["prior"]
     before_it = store.open(earlier) if earlier is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", before_it)
+    method.task_index = step.work["place"]
     if before_it is not None:
         _load_weights(model, before_it)
     images = load_images(store.open(step.parents[0]).folder / "images")
@@ -142,6 +143,7 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
     model = _ready_model(context, device)
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", earlier)
+    method.task_index = step.work["place"]
     started = time.perf_counter()
     learnt = store.open(step.parents[0])
     alone = load_tensors(str(learnt.file(WEIGHTS)))

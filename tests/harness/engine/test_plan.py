@@ -78,6 +78,21 @@ def test_an_independent_method_samples_each_task_once() -> None:
     assert all(len(step.parents) == 1 for step in trains)  # its images, no earlier task
 
 
+@pytest.mark.parametrize(("method", "places"), [("stamina", [1, 2, 3]), ("ti++", [1, 1, 1]), ("cd-merge", [1, 1, 1])])
+def test_a_training_knows_its_place(method: str, places: list[int]) -> None:
+    """`task_index`, which is no part of a key: what a task comes after is; trainings of one concept are shared."""
+    made = Plan(SETTING)
+    plugin = registry.methods().get(method)
+    learner = registry.methods().get(plugin.base_method) if plugin.base_method else None
+    options = plugin.options_class.for_tier("mini")
+    made.add_cell(CellRequest(BENCHMARK, BENCHMARK.tasks("mini")[:3], 5, method, plugin, options, 0, learner=learner))
+    assert [step.work["place"] for step in made.steps.values() if step.kind == "train"] == places
+    assert [step.work["place"] for step in made.steps.values() if step.kind == "merge"] == [1, 2, 3] * (
+        method == "cd-merge"
+    )
+    assert not any("place" in step.recipe for step in made.steps.values())
+
+
 def test_parents_come_before_children_and_all_exist() -> None:
     made = plan("clora")
     seen: set[str] = set()

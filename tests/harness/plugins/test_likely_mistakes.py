@@ -82,6 +82,39 @@ class Rewards(Plain):
         return {"stay": -(1e-3 + self.size())}
 
 
+class RewardsLater(Plain):
+    """A residual begins at 0, and so does what is made of it."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"stay": -self.size()}
+
+
+class KeepsNothing(Plain):
+    """Keeps its past on the instance, which ends with the task."""
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.past: list[Tensor] = []
+        return super().begin_task(model, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"stay": self.size()} if self.past else {}
+
+
+class Forgets(KeepsNothing):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.size()}
+
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        self.past.append(self.size().detach())
+        return {}
+
+
+class Reassigns(Plain):
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        self.memory = {"size": self.size()}
+        return {}
+
+
 class OfOne(Plain):
     def penalties(self) -> Mapping[str, Tensor]:
         total = torch.zeros(())
@@ -148,7 +181,11 @@ class OnlyTheLast(Plain):
 
 TOLD: dict[str, tuple[type[Plain], str]] = {
     "what is compared with itself": (Aliased, "the penalty 'stay' is 0 at every logged step, so it changes no weight"),
-    "a penalty's sign": (Rewards, "the penalty 'stay' is negative at every logged step, so that it rewards"),
+    "a penalty's sign": (Rewards, "the penalty 'stay' is never above 0 at the logged steps, so that it rewards"),
+    "a penalty's sign, from 0 on": (RewardsLater, "the penalty 'stay' is never above 0 at the logged steps"),
+    "a past that is empty": (KeepsNothing, "penalties() gave no term at any logged step of task 3, so that nothing"),
+    "a past that ends with the task": (Forgets, "end_task() keeps something in self.past and returns nothing: one"),
+    "a memory that is assigned": (Reassigns, "end_task() keeps something in self.memory and returns nothing: one"),
     "= for +=": (OfOne, "the penalty 'stay' is of 1 of 8 adapters; is the sum over all of them meant?"),
     "no factor of zeros": (BeginsLarge, "the residuals that Large begins with are up to"),
     "a scale in training alone": (ScaledInTraining, "Scaled.compute() gives another residual in training than in eval"),
@@ -273,6 +310,69 @@ class Untested(Method[ClassOptions]):
         prompt = Prompt()
         prompt.register_parameter("keys", nn.Parameter(torch.zeros(1)))
         return prompt
+
+
+class Prompted(Method[ClassOptions]):
+    """One prompt for all images: what it adds to K and V of the first block."""
+
+    options_class = ClassOptions
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.prompt = parts.PromptPool(1, 2, 4, model.dim, 1, generator)
+        if self.memory:
+            self.prompt.load_state_dict(self.memory)
+        return self.prompt
+
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        return self.prompt.state_dict()
+
+    def recall(self, model: Any) -> Prompt:
+        self.begin_task(model, Generator())
+        return self.prompt
+
+
+class InPlace(Prompted):
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        held: Any = self.memory
+        held["keys"] = torch.zeros(1)
+        return {}
+
+
+class Nothing(Prompted):
+    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
+        return {}
+
+
+def test_a_test_with_another_prompt_than_the_one_trained_is_told() -> None:
+    def taught(plugin: type[Prompted]) -> list[str]:
+        lesson = ClassLesson(tiny_classifier(), pixels(RandomImages()), 2)
+        method = plugin(ClassOptions(batch_size=3, epochs=2, learning_rate=0.1))
+        method.num_tasks, method.memory = 5, Memory({})
+        return [note for note in train_classes(method, lesson, 0, "task").notes if "recall()" in note]
+
+    assert taught(Prompted) == []
+    (note,) = taught(Nothing)
+    assert note.startswith("the prompt that Nothing.recall() gives is not the one that was trained: logits of training")
+    with pytest.raises(TypeError, match=r"^self.memory is what the task before left, and cannot be changed"):
+        taught(InPlace)
+
+
+def test_a_memory_is_only_read() -> None:
+    memory: Any = Memory({"size": torch.zeros(1)})
+    for change in (
+        lambda: memory.update(size=1), lambda: memory.pop("size"), memory.clear, lambda: memory.setdefault("a", 1),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=r"return what the next one needs from end_task\(\)"):
+            change()
+    assert {**memory, "more": 1}.keys() == {"size", "more"}
+
+
+def test_the_number_of_tasks_is_told_where_it_is_known() -> None:
+    method = Plain(RankOptions())
+    with pytest.raises(RuntimeError, match=r"^self.num_tasks is told in the classification setting only"):
+        _ = method.num_tasks
+    method.num_tasks = 5
+    assert method.num_tasks == 5
 
 
 def test_a_prompt_that_no_test_sees_ends_the_training() -> None:

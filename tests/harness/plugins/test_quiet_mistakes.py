@@ -171,8 +171,9 @@ def test_a_memory_that_grows_is_told(
     assert (
         found
         == [
-            "what end_task() leaves grows with the tasks, 2 MB after the second and 3 MB after the third: about 50 MB "
-            "after all 50, and as much is read for each; sum it up in a fixed number of tensors if the method allows"
+            "what end_task() leaves grows with the tasks, 2 MB after the second and 3 MB after the third, as if to "
+            "100 MB after a hundred, and as much is read for each; sum it up in a fixed number of tensors if the "
+            "method allows"
         ]
         * told
     )

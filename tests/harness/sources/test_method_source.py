@@ -347,7 +347,7 @@ def test_a_child_of_a_built_in_method_changes_with_its_own_file(tmp_path: Path) 
 # ----------------------------------------------------------------------------------------------- what cannot be counted
 
 UNKNOWN = {
-    "import": ("", "import importlib, os; importlib.import_module(os.environ['X'])",
+    "import": ("", "import importlib; importlib.import_module(self.name)",
                "imports a module that it names only when it runs (import_module)"),
     "builtin": ("", "__import__(self.name)", "imports a module that it names only when it runs (__import__)"),
     "exec": ("", "exec(open('x').read())", "runs code with exec"),
@@ -363,6 +363,24 @@ def test_code_that_is_found_when_it_runs_is_told(tmp_path: Path, imports: str, b
     assert read_source(root).notes == (
         f"{root / 'my_method.py'}, line {line}, {told}: an edit of that would go unnoticed.",
     )
+
+
+@pytest.mark.parametrize(
+    ("imports", "body"),
+    [
+        ("import os", "os.environ['LAMBDA']"), ("import os as system", "system.environ.get('LAMBDA', '1')"),
+        ("from os import getenv", "getenv('LAMBDA')"), ("from os import environ", "environ['LAMBDA']"),
+    ],
+)  # fmt: skip
+def test_a_variable_of_the_environment_is_told(tmp_path: Path, imports: str, body: str) -> None:
+    root = write(tmp_path, {"my_method.py": plugin(imports, f"return float({body})")})
+    (note,) = read_source(root).notes
+    assert note.endswith(
+        f"reads the environment ({body}), which is no part of what results are known by: after a change of it, a run "
+        "would take old ones as they are; make it an option."
+    )
+    root = write(tmp_path, {"my_method.py": plugin("import os", "os.environ['A'] = '1'")})
+    assert read_source(root).notes == ()
 
 
 def test_a_file_beside_it_is_told_until_it_is_data(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Options that two lines differ in, and that no figure tells: a plugin that declares one and never uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from harness.results import CellResult
+
+TIME = "s"  # the unit of figures that differ from run to run
+Figures = Mapping[tuple[object, ...], float]
+
+
+def without_effect(lines: Mapping[str, Sequence[CellResult]]) -> str:
+    """A sentence on lines of one method and source with one other option, and the same figures to the last bit.
+
+    A single task is not looked at: what acts on earlier tasks has no effect there.
+
+    Args:
+        lines: label -> one cell a seed, of all that stand in one table.
+    """
+    said = [
+        f"{first.method} has the same figures to the last bit with {told}: nothing seems to read the option."
+        for one, two in combinations(lines.values(), 2)
+        for first, second in _same_seed(one, two)
+        if (told := _differing(first, second)) and _same(first, second)
+    ]
+    return " ".join(dict.fromkeys(said))
+
+
+def _same_seed(one: Sequence[CellResult], two: Sequence[CellResult]) -> Iterator[tuple[CellResult, CellResult]]:
+    others = {cell.seed: cell for cell in two}
+    return ((cell, others[cell.seed]) for cell in one if cell.seed in others)
+
+
+def _differing(one: CellResult, two: CellResult) -> str:
+    """'lambda_stay=0.1 and lambda_stay=100', if one option differs and nothing else that is known before a run."""
+    if one.method != two.method or one.made_by != two.made_by or len(one.tasks) < 2:
+        return ""
+    names = [name for name, value in one.options.items() if two.options.get(name) != value]
+    if len(names) != 1 or one.options.keys() != two.options.keys():
+        return ""
+    return f"{names[0]}={one.options[names[0]]} and {names[0]}={two.options[names[0]]}"
+
+
+def _same(one: CellResult, two: CellResult) -> bool:
+    figures = _figures(one)
+    return bool(figures) and figures == _figures(two)
+
+
+def _figures(cell: CellResult) -> Figures:
+    return {(row.metric, row.task, row.layer, row.after): row.value for row in cell.rows if row.unit != TIME}

@@ -1,0 +1,47 @@
+"""Options that change no figure are told in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.results import CellResult
+from reports.tables import build_tables, to_text
+
+Make = Callable[..., CellResult]
+
+
+def table_notes(*cells: CellResult) -> list[str]:
+    (table,) = build_tables(cells)
+    return [note for note in table.cautions if "to the last bit" in note]
+
+
+def line(make: Make, label: str, weight: float, **other: Any) -> CellResult:
+    given: dict[str, Any] = {
+        "method": "mine", "whole": {"a_mmd": 1.5, "train_seconds": weight}, "curves": {"a_mmd": [1.0, 2.0, 1.5]},
+        "options": {"lambda_stay": weight, "steps": 5},
+    }  # fmt: skip
+    return make(label, **{**given, **other})
+
+
+def test_an_option_that_nothing_reads_is_told(make: Make) -> None:
+    first, second = line(make, "mine", 0.1), line(make, "mine [lambda_stay=100]", 100.0)
+    said = (
+        "mine has the same figures to the last bit with lambda_stay=0.1 and lambda_stay=100.0: nothing seems to read "
+        "the option."
+    )
+    assert table_notes(first, second) == [said]
+    (table,) = build_tables([first, second])
+    assert said.split(":")[0] in to_text(table).replace("\n", " ")
+
+
+def test_what_differs_or_cannot_be_told_is_not(make: Make) -> None:
+    first = line(make, "mine", 0.1)
+    other = "mine [lambda_stay=100]"
+    assert table_notes(first) == []
+    assert table_notes(first, line(make, other, 100.0, curves={"a_mmd": [1.0, 2.0, 1.6]})) == []
+    assert table_notes(first, line(make, other, 100.0, method="yours")) == []
+    assert table_notes(first, line(make, other, 100.0, seed=1)) == []  # no seed in common
+    assert table_notes(first, line(make, other, 100.0, options={"lambda_stay": 100.0, "steps": 6})) == []
+    one = [line(make, name, weight, tasks=1, curves={}) for name, weight in (("mine", 0.1), (other, 100.0))]
+    assert table_notes(*one) == []  # what acts on earlier tasks has no effect there
