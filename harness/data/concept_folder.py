@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.data.altered_copies import altered, altered_across, altered_said
 from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
-from harness.data.duplicates import across, alike, alike_across, how_same, look_alike, original_first, same_pictures
+from harness.data.concept_copies import likeness_across, likeness_inside
+from harness.data.duplicates import across, how_same, original_first, same_pictures
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
@@ -221,13 +221,6 @@ def checked(
             for one in concepts
         }
     )
-    looks_like: list[tuple[str, ...]] = []
-    for concept in concepts:
-        pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
-        remarks += alike(concept.images[0].parent, pairs)
-        turned = altered({path: found[path].sketch for path in sorted(concept.images, key=original_first)}, known=pairs)
-        remarks += altered_said(concept.images[0].parent, turned)
-        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in (*pairs, *turned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 
@@ -235,13 +228,15 @@ def checked(
         """Files of two concepts, unless they are said to be one picture already."""
         return owner[path] != owner[other] and (path not in picture or picture[path] != picture.get(other))
 
+    pairs: list[tuple[Path, Path]] = []
+    for concept in concepts:
+        likeness = likeness_inside(concept.images, found)
+        remarks += likeness.said(concept.images[0].parent)
+        pairs += likeness.pairs
     ordered = [path for one in concepts for path in sorted(one.images, key=original_first)]
-    elsewhere = look_alike({path: found[path].thumbnail for path in ordered}, comparable)
-    pairs_elsewhere = [(names[path], names[other]) for path, other in elsewhere]
-    turned = altered({path: found[path].sketch for path in ordered}, comparable, elsewhere)
-    turned_elsewhere = [(names[path], names[other]) for path, other in turned]
-    notes += (*alike_across(pairs_elsewhere), *altered_across(turned_elsewhere))
-    looks_like += [*pairs_elsewhere, *turned_elsewhere]
+    likeness = likeness_across(ordered, found, comparable)
+    notes += tuple(likeness.said_across(names))
+    looks_like = [(names[path], names[first]) for path, first in (*pairs, *likeness.pairs)]
     skipped = (*reading.skipped, *copies.values())
     same = tuple(group for one in twice for group in one.groups)
     return replace(
