@@ -32,6 +32,7 @@ from harness.data.images.notes import (
     shape_note,
     square_note,
     stored_notes,
+    unprofiled_note,
 )
 from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.tiff_kinds import unread_kind
@@ -46,7 +47,7 @@ OVERVIEW = 64  # pixels along the longer side, at most
 COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
 EDGE = 2  # pixels of such a JPEG that may show what is up to two blocks away
 
-_DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
+_DNG_VERSION, _SUBFILE_TYPE, _SUB_IMAGES = 50706, 254, 330  # TIFF tags
 
 # How to turn an image upright, by the value of its EXIF orientation (1, upright, is absent).
 _UPRIGHT = {
@@ -229,13 +230,13 @@ def _decoded(stream: BinaryIO, name: object, coarse: int = 0) -> _Decoded:
             raise OSError("no end of the image")  # what is missing may be zeros, which decoders take for pixels
         if image.format == "PNG" and not is_sound(stream):
             raise OSError("a sum is wrong")
-        several = frames_note(image, stream, name)
+        several, start = frames_note(image, stream, name), image.tell()
         if coarse:
             image.draft(None, (coarse, coarse))
         image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
-        notes += first_note(frame, name) if frame else several
+        notes += first_note(frame - start, name) if frame > start else several
         if coarse and there is not None:
             grey = ends_grey(image, 1) and _ends_grey(stream)
             notes += cut_note(name) if grey else gap_note(there.gap, name)
@@ -269,9 +270,9 @@ def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageF
     try:
         stream, profile = readable(stream)
         with _opened(stream) as image:
-            _refuse_bomb(name, image)
-            if _is_raw(image):
+            if _is_raw(image) or not _at_full_size(image):
                 raise UsageError(why_unusable(Content("raw", "camera raw image"), name))
+            _refuse_bomb(name, image)
             return use(image, profile or image.info.get("icc_profile"))
     except (UsageError, MemoryError):
         raise
@@ -307,18 +308,35 @@ def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
 def _is_raw(image: Image.Image) -> bool:
     """Whether a TIFF is a camera's raw image, of which Pillow would show the small preview that comes first."""
     tags = getattr(image, "tag_v2", {})
-    return image.format == "TIFF" and (_DNG_VERSION in tags or bool(tags.get(_SUBFILE_TYPE, 0) & 1))
+    return image.format == "TIFF" and (_DNG_VERSION in tags or (_is_reduced(image) and _SUB_IMAGES in tags))
+
+
+def _at_full_size(image: Image.Image) -> bool:
+    """Go to the first page of a TIFF that is no smaller copy, as scanners' come after one; whether there is any."""
+    page = 0
+    while _is_reduced(image):
+        page += 1
+        try:
+            image.seek(page)
+        except EOFError:
+            return False
+    return True
+
+
+def _is_reduced(image: Image.Image) -> bool:
+    return image.format == "TIFF" and bool(getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1)
 
 
 def _visible_frame(image: Image.Image, name: object) -> int:
-    """The first frame, counted from 0, that is not fully transparent; the image is left there, loaded.
+    """The first frame, counted from 0, from its present one, that is not fully transparent; it is left there.
 
     Raises:
         UsageError: there is none.
     """
-    frames = range(getattr(image, "n_frames", 1)) if image.has_transparency_data else range(1)
+    start = image.tell()
+    frames = range(start, getattr(image, "n_frames", 1)) if image.has_transparency_data else range(start, start + 1)
     for frame in frames:
-        if frame:
+        if frame > start:
             image.seek(frame)
             image.load()
         if not _is_empty(image):
@@ -340,10 +358,7 @@ def _is_empty(image: Image.Image) -> bool:
 def _correction(image: Image.Image, profile: bytes | None, name: object) -> tuple[Correction | None, tuple[str, ...]]:
     """What brings the image to sRGB, and what is to be said of it."""
     if not profile:
-        said = (
-            f"{name} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter."
-        )
-        return None, (said,) if image.mode == "CMYK" else ()
+        return None, unprofiled_note(image, name)
     try:
         return to_srgb(profile, image.mode), ()
     except UnusableProfileError as error:
