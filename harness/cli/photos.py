@@ -109,7 +109,7 @@ def check_folder(
             apart = _held_out(reading, holdout)
     if as_json:
         typer.echo(json.dumps(_as_json(folder, reading, refused.found, apart), indent=1, ensure_ascii=False))
-    elif len(refused.found) != 1:
+    else:
         for text in _said(reading, refused.found, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)
     if len(refused.found) > 1:
@@ -137,7 +137,7 @@ def _said(
     from harness.data.holdout import lines_on
     from harness.data.skipped_files import NAMED
 
-    refusals = [f"refused: {error}" for error in refused]
+    refusals = [f"refused: {error}" for error in refused] if len(refused) > 1 else []  # a single one is said at the end
     if reading is None:
         return refusals
     print_reading(reading)
@@ -147,7 +147,7 @@ def _said(
         *reading.told,
         *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
         *lines_on(apart),
-        *(refusals or [reading.summary]),
+        *(refusals if refused else [reading.summary]),
     ]
 
 

@@ -26,6 +26,7 @@ LEAST, FINEST = 4.0, 0.5  # levels, of 255: the spread of a picture, and of its 
 # (0.997) and of what details there are.
 SAME, SMOOTH, ROUGHLY = 0.97, 0.999, 0.9
 TEXT = "mirrored, turned or with other tones"
+PART = "cropped, shifted, in a frame or drawn over"  # of those that `contained` finds
 
 
 def altered(
@@ -64,27 +65,37 @@ def altered(
     return [(path, paths[first[path]]) for path in paths if path in first]
 
 
-def altered_said(folder: Path, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
-    """A sentence on such files of a folder; none if there are none."""
-    if not pairs:
+def altered_said(
+    folder: Path, pairs: Sequence[tuple[Path, Path]], parts: Sequence[tuple[Path, Path]] = ()
+) -> list[str]:
+    """A sentence on such files of a folder, and on those that show a part of another; none if there are none."""
+    both = [*pairs, *parts]
+    if not both:
         return []
-    if len(pairs) == 1:
-        ((path, first),) = pairs
-        return [f"{shortened(path)} looks like {shortened(first.name)} {TEXT}; if it is that picture, remove it."]
-    named = few([f"{path.name} like {first.name}" for path, first in pairs])
+    if len(both) == 1:
+        ((path, first),) = both
+        how = _how(pairs, parts)
+        return [f"{shortened(path)} looks like {shortened(first.name)} {how}; if it is that picture, remove it."]
+    named = few([f"{path.name} like {first.name}" for path, first in both])
     return [
-        f"{shortened(folder)}: {len(pairs)} images look like others there {TEXT}: {named}; if they are those pictures, "
-        "remove them."
+        f"{shortened(folder)}: {len(both)} images look like others there {_how(pairs, parts)}: {named}; if they are "
+        "those pictures, remove them."
     ]
 
 
-def altered_across(pairs: Sequence[tuple[str, str]]) -> list[str]:
+def altered_across(pairs: Sequence[tuple[str, str]], parts: Sequence[tuple[str, str]] = ()) -> list[str]:
     """A sentence on such files of two concepts, by name; none if there are none."""
-    if not pairs:
+    both = [*pairs, *parts]
+    if not both:
         return []
-    named = few([f"{name} like {first}" for name, first in pairs])
-    number = counted(len(pairs), "image looks", "images look")
-    return [f"{number} like images of other concepts {TEXT}: {named}; keep each picture in one concept."]
+    named = few([f"{name} like {first}" for name, first in both])
+    number = counted(len(both), "image looks", "images look")
+    how = _how(pairs, parts)
+    return [f"{number} like images of other concepts {how}: {named}; keep each picture in one concept."]
+
+
+def _how(pairs: Sequence[object], parts: Sequence[object]) -> str:
+    return f"{TEXT}, or {PART}" if pairs and parts else TEXT if pairs else PART
 
 
 def _turned(images: NDArray[T], turns: int) -> NDArray[T]:

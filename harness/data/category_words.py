@@ -28,6 +28,8 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
 _NUMBER = re.compile(r"v?\d+", re.IGNORECASE)  # "2", "v2"
 _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
+_JOINED = re.compile(r"[^\W\d_][a-z]{2,}(?:[A-Z][a-z]{2,})+")  # "FancyBoot", "redBackpack", but not "iPhone", "McKay"
+_ONE_WORD = frozenset({"airpods", "facebook", "linkedin", "macbook", "onedrive", "playstation", "whatsapp", "youtube"})
 # Other trainers' convention: repeats, a rare token and the class, as in "10_sks dog".
 _REPEATS = re.compile(r"\d+_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -51,12 +53,14 @@ def words_of_name(name: str) -> tuple[str, bool]:
 
     >>> words_of_name("duck_toy"), words_of_name("dog-02"), words_of_name("dog (1)"), words_of_name("0001")
     (('duck toy', True), ('dog', True), ('dog', False), ('', False))
+    >>> words_of_name("FancyBoot"), words_of_name("iPhone")
+    (('fancy boot', False), ('iPhone', True))
     """
     name = composed(name)
     convention = _REPEATS.fullmatch(name)
     text = re.sub(r"<[^<>]*>", " ", convention["words"] if convention else name)
     words = [word.strip(_APOSTROPHES) for word in "".join(c if _in_word(c) else " " for c in text).split()]
-    words = [word for word in words if any(c.isalnum() for c in word)]
+    words = [part for word in words if any(c.isalnum() for c in word) for part in _parts(word)]
     while words and words[0].isdecimal():
         del words[0]
     while words and _NUMBER.fullmatch(words[-1]):
@@ -227,6 +231,12 @@ def read_text(path: Path) -> str | None:
         raise UsageError(f"{shortened(path)} is not UTF-8 text; save it as UTF-8.") from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _parts(word: str) -> list[str]:
+    """The words that one is written together of, each with a capital."""
+    joined = _JOINED.fullmatch(word) and word.lower() not in _ONE_WORD
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word).lower().split() if joined else [word]
 
 
 def _in_word(char: str) -> bool:

@@ -22,8 +22,9 @@ from harness.data import class_tasks
 from harness.data.class_copies import copies, look_alikes, torn_exports
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
-from harness.data.concept_folder import alike_names, benchmark_name, plurals
+from harness.data.concept_folder import benchmark_name
 from harness.data.duplicates import Again
+from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.data.masks import Toned, masks_said
 from harness.data.placeholder_words import left_over
@@ -40,6 +41,7 @@ from harness.data.skipped_files import (
     sentences,
 )
 from harness.data.split_names import is_split_name, refuse_splits
+from harness.data.stray_images import strays_said
 from harness.errors import UsageError, nearest, shortened
 from harness.spec import Benchmark, SettingName
 
@@ -242,14 +244,14 @@ def _reading(
     folder: Path, classes: tuple[FileClass, ...], note: str, skipped: Iterable[Skipped], split: str
 ) -> ClassReading:
     called = [one.name for one in classes]
-    names, odd = tuple(alike_names(called)), [*plurals(called), *left_over(called)]
+    names, odd = tuple(alike_names(called)), [*meant_as_one(called), *left_over(called)]
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
     for file in files:
         if file.toned is not None:
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
-    remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places))
+    remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places), *strays_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)

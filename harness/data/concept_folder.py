@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.data.altered_copies import altered, altered_across, altered_said
 from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
-from harness.data.duplicates import across, alike, alike_across, how_same, look_alike, original_first, same_pictures
+from harness.data.concept_copies import likeness_across, likeness_inside
+from harness.data.duplicates import across, how_same, original_first, same_pictures
+from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
@@ -37,6 +38,7 @@ from harness.data.skipped_files import (
     refuse,
     sentences,
 )
+from harness.data.stray_images import strays_said
 from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
@@ -165,7 +167,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]
     notes = (*alike_names(names), *meant)
-    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(plurals(names)))
+    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(meant_as_one(names)))
 
 
 def checked(
@@ -212,22 +214,14 @@ def checked(
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [*reading.remarks]
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
-    remarks += masks_said(
-        {
-            one.images[0].parent: {
-                path: Toned((found[path].width, found[path].height), found[path].tones, found[path].sketch)
-                for path in one.images
-            }
-            for one in concepts
+    toned = {
+        one.images[0].parent: {
+            path: Toned((found[path].width, found[path].height), found[path].tones, found[path].sketch)
+            for path in one.images
         }
-    )
-    looks_like: list[tuple[str, ...]] = []
-    for concept in concepts:
-        pairs = look_alike({path: found[path].thumbnail for path in sorted(concept.images, key=original_first)})
-        remarks += alike(concept.images[0].parent, pairs)
-        turned = altered({path: found[path].sketch for path in sorted(concept.images, key=original_first)}, known=pairs)
-        remarks += altered_said(concept.images[0].parent, turned)
-        looks_like += [tuple(f"{concept.name}/{path.name}" for path in pair) for pair in (*pairs, *turned)]
+        for one in concepts
+    }
+    remarks += [*masks_said(toned), *strays_said(toned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 
@@ -235,13 +229,15 @@ def checked(
         """Files of two concepts, unless they are said to be one picture already."""
         return owner[path] != owner[other] and (path not in picture or picture[path] != picture.get(other))
 
+    pairs: list[tuple[Path, Path]] = []
+    for concept in concepts:
+        likeness = likeness_inside(concept.images, found)
+        remarks += likeness.said(concept.images[0].parent)
+        pairs += likeness.pairs
     ordered = [path for one in concepts for path in sorted(one.images, key=original_first)]
-    elsewhere = look_alike({path: found[path].thumbnail for path in ordered}, comparable)
-    pairs_elsewhere = [(names[path], names[other]) for path, other in elsewhere]
-    turned = altered({path: found[path].sketch for path in ordered}, comparable, elsewhere)
-    turned_elsewhere = [(names[path], names[other]) for path, other in turned]
-    notes += (*alike_across(pairs_elsewhere), *altered_across(turned_elsewhere))
-    looks_like += [*pairs_elsewhere, *turned_elsewhere]
+    likeness = likeness_across(ordered, found, comparable)
+    notes += tuple(likeness.said_across(names))
+    looks_like = [(names[path], names[first]) for path, first in (*pairs, *likeness.pairs)]
     skipped = (*reading.skipped, *copies.values())
     same = tuple(group for one in twice for group in one.groups)
     return replace(
@@ -249,29 +245,6 @@ def checked(
         looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
         sides=tuple(min(found[path].width, found[path].height) for one in concepts for path in one.images),
     )  # fmt: skip
-
-
-def alike_names(names: Sequence[str]) -> list[str]:
-    """A sentence on names that differ in case only; none if there are none."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(name.casefold(), []).append(name)
-    found = [few(group) for group in groups.values() if len(group) > 1]
-    return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
-
-
-def plurals(names: Sequence[str]) -> list[str]:
-    """A sentence on names of which one is the other's plural; none if there are none."""
-    known = {name.casefold(): name for name in names}
-    pairs = [
-        f"{name} and {known[many]}"
-        for name in names
-        for many in (f"{name.casefold()}s", f"{name.casefold()}es")
-        if many in known
-    ]
-    more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-    text = f"Folders that may be meant as one: {'; '.join(pairs[:NAMED])}{more}; if they are, merge them."
-    return [text] if pairs else []
 
 
 def benchmark_name(folder: Path) -> str:

@@ -24,7 +24,7 @@ class PhotoImages:
     """The photographs of one concept, centre-cropped and resized; only ever read."""
 
     concept: Concept
-    alike: tuple[Path, ...] = ()  # those that another one of them looks like, and the other ones
+    alike: tuple[tuple[Path, Path], ...] = ()  # those that look like each other
 
     def __len__(self) -> int:
         return len(self.concept.images)
@@ -48,13 +48,20 @@ class PhotoImages:
         """The files' SHA-256."""
         return [content_hash(path) for path in self.concept.images]
 
-    def bound(self) -> Sequence[bool]:
-        """Of each file, whether another one looks like it."""
-        return [path in self.alike for path in self.concept.images]
+    def kin(self) -> Sequence[int]:
+        """Of each file, the place of the first of those that look alike, by way of others, too."""
+        of = list(range(len(self)))
+        place = {path: number for number, path in enumerate(self.concept.images)}
+        for path, other in self.alike:
+            old, new = sorted((of[place[path]], of[place[other]]), reverse=True)
+            of = [new if number == old else number for number in of]
+        return of
 
     def only(self, places: Sequence[int]) -> PhotoImages:
         """Some of the photographs."""
-        return replace(self, concept=replace(self.concept, images=tuple(self.concept.images[k] for k in places)))
+        return replace(
+            self, concept=replace(self.concept, images=tuple(self.concept.images[k] for k in places)), alike=()
+        )
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,10 @@ class PhotoTasks:
             for index, concept in enumerate(self.reading.concepts, 1)
         ]  # fmt: skip
 
-    def _alike(self, concept: Concept) -> tuple[Path, ...]:
+    def _alike(self, concept: Concept) -> tuple[tuple[Path, Path], ...]:
         named = {f"{concept.name}/{path.name}": path for path in concept.images}
         pairs = (pair for pair in self.reading.looks_like if all(name in named for name in pair))
-        return tuple(dict.fromkeys(named[name] for pair in pairs for name in pair))
+        return tuple((named[name], named[first]) for name, first in pairs)
 
 
 def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:

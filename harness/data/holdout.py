@@ -2,13 +2,15 @@
 
 A_mmd against the training images themselves is lowest for a model that draws just these. Which images are held out is
 decided by their content alone: those with the lowest SHA-256 of ("holdout", the file's SHA-256). Neither names, nor
-order, nor seeds change it, and of a concept that gains images most of the choice stays. An image that another one of
-its concept looks like stays in training, as does that one: held out, it would be known by heart all the same.
+order, nor seeds change it, and of a concept that gains images most of the choice stays. Images of a concept that look
+alike, or are called as copies of one picture, stay in training: held out, one would be known by heart all the same.
+Where there are too few others, all that look alike are held out together.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -32,8 +34,8 @@ class Divisible(ImageSource, Protocol):
         """A hash of each image's content: the same for the same file, whatever it is called."""
         ...
 
-    def bound(self) -> Sequence[bool]:
-        """Of each image, whether it must stay in training: another one of them looks like it."""
+    def kin(self) -> Sequence[int]:
+        """Of each image, the place of the first one that it looks like; its own if there is none."""
         ...
 
     def only(self, places: Sequence[int]) -> ImageSource:
@@ -42,11 +44,23 @@ class Divisible(ImageSource, Protocol):
 
 
 def places_held_out(images: Divisible, count: int) -> list[int]:
-    """The 0-based places of the images to hold out, ascending; fewer than `count` where there are not enough."""
+    """The 0-based places of the images to hold out, ascending; fewer than `count` where there are not enough.
+
+    Images that look alike come last and all together, so that there may be more than `count`.
+    """
     keys = images.content_keys()
-    free = [place for place, bound in enumerate(images.bound()) if not bound]
-    free.sort(key=lambda place: hashlib.sha256(f"holdout/{keys[place]}".encode()).hexdigest())
-    return sorted(free[: min(count, len(keys) - 1)])
+    groups: dict[int, list[int]] = {}
+    for place, of in enumerate(images.kin()):
+        groups.setdefault(of, []).append(place)
+    held: list[int] = []
+    for group in sorted(groups.values(), key=lambda group: (len(group) > 1, min(_drawn(keys[one]) for one in group))):
+        if len(held) < count and len(held) + len(group) < len(keys):
+            held += group
+    return sorted(held)
+
+
+def _drawn(key: str) -> str:
+    return hashlib.sha256(f"holdout/{key}".encode()).hexdigest()
 
 
 def divided(tasks: Sequence[Task], count: int) -> list[Task]:
@@ -61,7 +75,7 @@ def divided(tasks: Sequence[Task], count: int) -> list[Task]:
         images = _divisible(task)
         apart = places_held_out(images, count)
         if len(apart) < count:
-            alike = sum(images.bound())
+            alike = sum(number for number in Counter(images.kin()).values() if number > 1)
             besides = f", {alike} of which look alike and stay in training" if alike else ""
             few.append(f"'{shortened(task.name)}' has {len(images)} images{besides}")
         rest = [place for place in range(len(images)) if place not in apart]

@@ -329,10 +329,10 @@ class PreparedImages:
         """The SHA-256 of each encoded image."""
         return [photo.sha256 for photo in self.photos]
 
-    def bound(self) -> Sequence[bool]:
-        """Of each image, whether there is one of the same bytes; those that only look alike are not known here."""
+    def kin(self) -> Sequence[int]:
+        """Of each image, the place of the first of the same bytes; those that only look alike are not known here."""
         keys = self.content_keys()
-        return [keys.count(key) > 1 for key in keys]
+        return [keys.index(key) for key in keys]
 
     def only(self, places: Sequence[int]) -> PreparedImages:
         """Some of the photographs."""

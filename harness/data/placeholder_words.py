@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from harness.data.category_words import FROM_NAME, Category
+from harness.data.garbled_names import repaired
 from harness.data.skipped_files import NAMED, few
 from harness.errors import shortened
 
@@ -18,33 +19,47 @@ _NOTHING = frozenset(
     re.findall(
         r"\w+",
         """
-        background backup backups bild bilder class classes cropped category categories concept concepts data dataset
-        datasets dcim default download downloads edited dsc dscf dscn example examples export exports favorites
-        favourites foto fotos gopr icloud image images img imgs input inputs instance jpeg jpegs jpg jpgs misc
-        miscellaneous ohwx original originals other others output outputs photo photograph photographs photos pic pics
-        picture pictures png pngs pxl raw recents rejected resized sample samples screenshot screenshots sks stuff
-        subset task tasks temp test testing tmp todo training uncategorized unknown unlabeled unlabelled unnamed
-        unsorted untitled upload uploads val valid validation various whatsapp zwx
+        augmented background backup backups bad best bild bilder bluetooth class classes cluster cropped category
+        categories concept concepts data dataset datasets dcim default delete deleted download downloads duplicate
+        duplicates edited dsc dscf dscn example examples export exports favorites favourites foto fotos good gopr icloud
+        image imagenes images img imgs imágenes inconnu input inputs instagram instance jpeg jpegs jpg jpgs keep masks
+        messenger misc miscellaneous movies negative object ohwx original originals other others output outputs photo
+        photograph photographs photos pic pics picture pictures png pngs positive private pxl raw recents recordings reg
+        regularisation regularization rejected resized sample samples screenshot screenshots selected sent sks snapchat
+        sonstiges stuff style subject subset task tasks tbd telegram temp test testing thumbnails thumbs tmp todo
+        training unbekannt uncategorized unidentified unknown unlabeled unlabelled unnamed unsorted untitled upload
+        uploads val valid validation various whatsapp zwx
         """,
     )
 )
 _FILLING = frozenset(
-    re.findall(r"\w+", "a all and copy drive final folder from google my new of old set sets the their user your")
+    re.findall(
+        r"\w+",
+        "a album all and camera copy drive final folder from google my new of old person saved set sets shared the "
+        "their user your",
+    )
 )
 _PHRASES = frozenset(
-    {"all", "camera roll", "carpeta sin título", "dossier sans titre", "final", "my folder", "neuer ordner",
-     "new folder", "nouveau dossier", "nova pasta", "nueva carpeta", "nuova cartella", "sans titre",
-     "unbenannter ordner"}
+    {"album", "all", "batch", "camera roll", "camera uploads", "carpeta sin título", "day", "dossier sans titre",
+     "fill in", "final", "my folder", "neuer ordner", "new", "new folder", "nouveau dossier", "nova pasta",
+     "nueva carpeta", "nuova cartella", "old", "photo library", "sans titre", "screen recordings", "session",
+     "shared album", "unbenannter ordner"}
 )  # fmt: skip
+_THINGS = frozenset({"photo album", "picture album"})
+_CAMERAS = re.compile(r"\d{3}[a-z_]{5}", re.IGNORECASE)  # the folders that cameras make: "100CANON", "101_PANA"
+_FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
 _LEFT_OVER = re.compile(
     r"all|background google|backups?|rejected|trash|uncategorized|unlabell?ed|unnamed|unsorted|untitled"
 )
-# What stands beside the word for what is shown: of copies, formats and other trainers.
+# What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
-    r"(?:sks|ohwx|zwx) .+|(?:copy|photos?|pictures?|images?) of .+|.+ (?:copy|kopie|copie|copia|jpe?g|png|webp)",
+    r"(?:sks|ohwx|zwx) .+|my \w+|(?:best|copy|photos?|pictures?|images?) of .+|"
+    r".+ (?:augmented|copie|copia|copy|cropped|dataset|edited|final|hd|hq|images|imgs?|jpe?g|kopie|new|originals|"
+    r"photos|pics?|pictures|png|resized|selected|thumbs|thumbnails|webp|\d+x\d+|for (?:test|train)(?:ing)?)",
     re.IGNORECASE,
 )
+_SPLIT = re.compile(r"(?P<word>.+) (?:train|test|val)", re.IGNORECASE)  # "dog train", but a toy train is a thing
 _CAMERA = "camera"  # a thing, but not beside other folders of a telephone
 # A vehicle, unless what lies beside it is another part of a data set.
 _TRAIN, _SETS = "train", frozenset({"dev", "images", "labels", "test", "testing", "val", "valid", "validation"})
@@ -64,17 +79,26 @@ def says_nothing(words: str, names: Iterable[str] = ()) -> bool:
         return any(name.casefold() in _SETS for name in names)
     if found == [_CAMERA]:
         return any(says_nothing(name.replace("_", " ")) for name in names if name.casefold() != _CAMERA)
+    if " ".join(found) in _THINGS:
+        return False
     return " ".join(found) in _PHRASES or (
         any(word in _NOTHING for word in found) and all(word in _NOTHING | _FILLING for word in found)
     )
 
 
-def odd_parts(words: str) -> bool:
+def odd_parts(words: str, others: Collection[str] = ()) -> bool:
     """Whether category words have a part that is not of what is shown, or a word with letters of two scripts.
+
+    Args:
+        others: the words of all concepts, in small letters: beside `dog` or `dog test`, `dog train` is a part of a set.
 
     >>> [odd_parts(words) for words in ("dog copy", "photo of dog", "sks dog", "\u0441at", "photo frame", "dog")]
     [True, True, True, True, False, False]
     """
+    if split := _SPLIT.fullmatch(words.casefold()):
+        word = split["word"]
+        parts = {word, *(f"{word} {part}" for part in ("train", "test", "val"))} - {words.casefold()}
+        return not parts.isdisjoint(others)
     return _BESIDE.fullmatch(words) is not None or any(len(_scripts(word)) > 1 for word in words.split())
 
 
@@ -84,16 +108,22 @@ def empty_words(
     remedy: str = "category.txt in the folder",
     most: int = NAMED,
 ) -> list[str]:
-    """Sentences on category words from names that say nothing, or more than what is shown; none if there are none.
+    """Sentences on category words that say nothing, or more than what is shown, and on garbled names.
 
     Args:
         categories: a concept's name, and its category. of: what has the names. remedy: what gives another word.
         most: so many are named.
     """
-    given = [(name, one) for name, one in categories if one.origin == FROM_NAME]
+    given = list(categories)
     names = [name for name, _ in given]
-    nothing = [(name, one) for name, one in given if says_nothing(one.words, names)]
-    more = [(name, one) for name, one in given if (name, one) not in nothing and odd_parts(one.words)]
+    others = {one.words.casefold() for _, one in given}
+    nothing = [(name, one) for name, one in given if _is_empty(name, one, names)]
+    more = [(name, one) for name, one in given if (name, one) not in nothing and odd_parts(one.words, others)]
+    garbled = [
+        f"{shortened(name)} ({shortened(meant)}?)" if meant != name else shortened(name)
+        for name, one in given
+        if one.origin == FROM_NAME and (meant := repaired(name)) is not None
+    ]
     said: list[str] = []
     if nothing:
         which = "A category word says" if len(nothing) == 1 else f"{len(nothing)} category words say"
@@ -105,7 +135,19 @@ def empty_words(
             f"{which} a part that is not of what the {of} shows, or letters of two scripts: {_named(more, most)}; give "
             f"another by {remedy}."
         )
+    if garbled:
+        which = "A name has" if len(garbled) == 1 else f"{len(garbled)} names have"
+        said.append(
+            f"{which} letters that seem garbled: {few(garbled, most)}; rename the {of}, or give a word by {remedy}."
+        )
     return said
+
+
+def _is_empty(name: str, category: Category, names: Sequence[str]) -> bool:
+    """Whether a concept's category says nothing; what stands in a file is not taken for a folder's name."""
+    if category.origin != FROM_NAME:
+        return says_nothing(category.words)
+    return says_nothing(category.words, names) or bool(_CAMERAS.fullmatch(name) or _FACE.fullmatch(name))
 
 
 def left_over(classes: Iterable[str]) -> list[str]:

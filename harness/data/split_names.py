@@ -16,12 +16,15 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?P<word>[^\W\d_](?:[\w\s-]*[^\W\d_])?)[\s_.-]*\(?\d+\)?")  # "cat.0", "sea lion_12"
-# What exports and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited", "x_flip".
+# What exports, edits and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited",
+# "x_flip", "x-removebg-preview", "x-150x150", "x.PORTRAIT-01.COVER".
 _EXPORT = re.compile(
-    r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|"
-    r"[\s_-]+(aug(mented)?|bw|copy|crop(ped)?|edited|flip(ped)?|kopie|mirror(ed)?|rot(ated)?)[\s_-]?\d*)",
+    r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|\.[a-z]+-\d\d\.(cover|original)|-\d{2,4}x\d{2,4}|"
+    r"[\s_-]+(aug(mented)?|bw|bg[\s_-]?removed|copy|crop(ped)?|edited|flip(ped)?|kopie|mirror(ed)?|no[\s_-]?bg|"
+    r"removebg([\s_-]preview)?|rot(ated)?|scaled|thumb(nail)?)[\s_-]?\d*)",
     re.IGNORECASE,
 )
+_EDITED = re.compile(r"(?P<start>IMG_)E(?P<number>\d{4,})")  # what an iPhone's import calls the edited IMG_0001
 _AGAIN = re.compile(r"(?P<stem>.+) \(\d+\)")  # what downloads have; but programs number different pictures so, too
 PREFIXES, LOOKED_AT = 50, 2000  # so many classes at most are told by files' names, of so many of them
 
@@ -41,12 +44,15 @@ def exported(stems: Collection[str]) -> dict[str, str]:
     >>> exported(["a_jpg.rf.0123456789", "a_jpg.rf.abcdefabcd", "b", "b (1)", "c (1)", "b_flip", "d"])["b_flip"]
     'b'
     """
-    found: dict[str, str] = {}
-    for stem in stems:
-        again = _AGAIN.fullmatch(stem)
-        match = again if again and again["stem"] in stems else _EXPORT.fullmatch(stem)
-        found[stem] = match["stem"] if match else stem
-    return found
+    return {stem: _source(stem, stems) for stem in stems}
+
+
+def _source(stem: str, stems: Collection[str]) -> str:
+    if edited := _EDITED.fullmatch(stem):
+        return edited["start"] + edited["number"]
+    again = _AGAIN.fullmatch(stem)
+    match = again if again and again["stem"] in stems else _EXPORT.fullmatch(stem)
+    return match["stem"] if match else stem
 
 
 def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
@@ -32,6 +32,7 @@ from harness.data.images.notes import (
     shape_note,
     square_note,
     stored_notes,
+    unprofiled_note,
 )
 from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.tiff_kinds import unread_kind
@@ -42,10 +43,11 @@ T = TypeVar("T")
 
 MIN_SIDE = 8  # pixels, as small as images of known data sets are: what is smaller is a mistake
 THUMBNAIL, SKETCH = 8, 32  # pixels along each side
+OVERVIEW = 64  # pixels along the longer side, at most
 COARSE = 64  # pixels along the shorter side that are left, where it has more, of a JPEG that is only looked at
 EDGE = 2  # pixels of such a JPEG that may show what is up to two blocks away
 
-_DNG_VERSION, _SUBFILE_TYPE = 50706, 254  # TIFF tags
+_DNG_VERSION, _SUBFILE_TYPE, _SUB_IMAGES = 50706, 254, 330  # TIFF tags
 
 # How to turn an image upright, by the value of its EXIF orientation (1, upright, is absent).
 _UPRIGHT = {
@@ -67,6 +69,7 @@ class Examined:
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
     it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal. tones: see
     `tones_of`. sketch: a few more pixels' greys, the same, but for the place, of a picture and of that mirrored.
+    overview: (h, w) greys of the whole, in its shape, at most `OVERVIEW` pixels long.
     """
 
     width: int
@@ -76,6 +79,7 @@ class Examined:
     thumbnail: bytes = b""
     tones: Tones = "many"
     sketch: bytes = b""
+    overview: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), compare=False, repr=False)
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -108,6 +112,11 @@ def decode_whole(stream: BinaryIO, name: object) -> NDArray[np.uint8]:
     return np.array(_decoded(stream, name).image)
 
 
+def load_greys(path: Path, side: int) -> NDArray[np.uint8]:
+    """The photograph at `path` in greys, uncropped, (h, w), at most `side` pixels long; errors as of `load_image`."""
+    return _of_file(path, lambda stream: _greys(_decoded(stream, path, side).image, side))
+
+
 def check_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> tuple[str, ...]:
     """The notes of `examine_image`."""
     return examine_image(stream, name, min_side).notes
@@ -124,7 +133,7 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     Raises:
         UsageError: as `load_image`, or its shorter side has fewer than `min_side` pixels.
     """
-    found = _decoded(stream, name, coarse=True)
+    found = _decoded(stream, name, COARSE)
     if min(found.stored) < min_side:
         pixels = f"{found.stored[0]} x {found.stored[1]} pixels"
         raise UsageError(
@@ -134,7 +143,8 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     sketch = found.image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("L").tobytes()
-    return Examined(*found.stored, found.decoding, notes, thumbnail, tones_of(found.image, thumbnail), sketch)
+    tones, overview = tones_of(found.image, thumbnail), _greys(found.image, OVERVIEW)
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones, sketch, overview)
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -206,8 +216,12 @@ def _of_file(path: Path, use: Callable[[BinaryIO], T]) -> T:
         return use(stream)
 
 
-def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
-    """The photograph that an open file holds: upright, RGB, at its own size (`coarse`: a JPEG smaller)."""
+def _decoded(stream: BinaryIO, name: object, coarse: int = 0) -> _Decoded:
+    """The photograph that an open file holds: upright, RGB, at its own size.
+
+    Args:
+        coarse: it is only looked at: a JPEG may be smaller, with so many pixels along its shorter side.
+    """
 
     def decode(image: ImageFile.ImageFile, profile: bytes | None) -> _Decoded:
         stored = image.size
@@ -216,13 +230,13 @@ def _decoded(stream: BinaryIO, name: object, coarse: bool = False) -> _Decoded:
             raise OSError("no end of the image")  # what is missing may be zeros, which decoders take for pixels
         if image.format == "PNG" and not is_sound(stream):
             raise OSError("a sum is wrong")
-        several = frames_note(image, stream, name)
+        several, start = frames_note(image, stream, name), image.tell()
         if coarse:
-            image.draft(None, (COARSE, COARSE))
+            image.draft(None, (coarse, coarse))
         image.load()  # before EXIF: a PNG may carry it after the pixels, and a TIFF is turned upright here
         frame = _visible_frame(image, name)
         correction, notes = _correction(image, profile, name)
-        notes += first_note(frame, name) if frame else several
+        notes += first_note(frame - start, name) if frame > start else several
         if coarse and there is not None:
             grey = ends_grey(image, 1) and _ends_grey(stream)
             notes += cut_note(name) if grey else gap_note(there.gap, name)
@@ -256,9 +270,9 @@ def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageF
     try:
         stream, profile = readable(stream)
         with _opened(stream) as image:
-            _refuse_bomb(name, image)
-            if _is_raw(image):
+            if _is_raw(image) or not _at_full_size(image):
                 raise UsageError(why_unusable(Content("raw", "camera raw image"), name))
+            _refuse_bomb(name, image)
             return use(image, profile or image.info.get("icc_profile"))
     except (UsageError, MemoryError):
         raise
@@ -294,18 +308,35 @@ def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
 def _is_raw(image: Image.Image) -> bool:
     """Whether a TIFF is a camera's raw image, of which Pillow would show the small preview that comes first."""
     tags = getattr(image, "tag_v2", {})
-    return image.format == "TIFF" and (_DNG_VERSION in tags or bool(tags.get(_SUBFILE_TYPE, 0) & 1))
+    return image.format == "TIFF" and (_DNG_VERSION in tags or (_is_reduced(image) and _SUB_IMAGES in tags))
+
+
+def _at_full_size(image: Image.Image) -> bool:
+    """Go to the first page of a TIFF that is no smaller copy, as scanners' come after one; whether there is any."""
+    page = 0
+    while _is_reduced(image):
+        page += 1
+        try:
+            image.seek(page)
+        except EOFError:
+            return False
+    return True
+
+
+def _is_reduced(image: Image.Image) -> bool:
+    return image.format == "TIFF" and bool(getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1)
 
 
 def _visible_frame(image: Image.Image, name: object) -> int:
-    """The first frame, counted from 0, that is not fully transparent; the image is left there, loaded.
+    """The first frame, counted from 0, from its present one, that is not fully transparent; it is left there.
 
     Raises:
         UsageError: there is none.
     """
-    frames = range(getattr(image, "n_frames", 1)) if image.has_transparency_data else range(1)
+    start = image.tell()
+    frames = range(start, getattr(image, "n_frames", 1)) if image.has_transparency_data else range(start, start + 1)
     for frame in frames:
-        if frame:
+        if frame > start:
             image.seek(frame)
             image.load()
         if not _is_empty(image):
@@ -327,10 +358,7 @@ def _is_empty(image: Image.Image) -> bool:
 def _correction(image: Image.Image, profile: bytes | None, name: object) -> tuple[Correction | None, tuple[str, ...]]:
     """What brings the image to sRGB, and what is to be said of it."""
     if not profile:
-        said = (
-            f"{name} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter."
-        )
-        return None, (said,) if image.mode == "CMYK" else ()
+        return None, unprofiled_note(image, name)
     try:
         return to_srgb(profile, image.mode), ()
     except UnusableProfileError as error:
@@ -376,6 +404,13 @@ def _grey(image: Image.Image) -> Image.Image:
         full = 1.0 if largest <= 1 else 255.0
     scaled = np.nan_to_num(pixels, nan=0.0, posinf=full, neginf=0.0) * (255.0 / full)
     return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+def _greys(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """Greys of an image, no longer than `side`."""
+    times = min(1.0, side / max(image.size))
+    size = (max(1, round(image.width * times)), max(1, round(image.height * times)))
+    return np.array(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0).convert("L"))
 
 
 def _central_square(image: Image.Image) -> Image.Image:

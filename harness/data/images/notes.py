@@ -9,7 +9,7 @@ import struct
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from harness.data.images.jpeg_scans import Gap
 from harness.data.images.zero_ends import zeros_note
@@ -31,23 +31,25 @@ _SEVERAL = {
 
 _SUBFILE_TYPE, _OLD_SUBFILE_TYPE = 254, 255  # TIFF tags
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_UNCALIBRATED = 0xFFFF  # of EXIF's ColorSpace
 
 
 def frames_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
     """A note where the file holds more pages or frames than the first. Before the pixels are read.
 
     Args:
-        image: as opened from `stream`; it is left at its first frame.
+        image: as opened from `stream`; it is left at its frame.
     """
     called = "frames" if image.format == "MPO" and _pair(image) else _SEVERAL.get(image.format or "")
     if called is None:
         return ()
+    first = image.tell()
     try:
         if not getattr(image, "is_animated", False):
             return ()
         number = _tiff_pages(stream) if image.format == "TIFF" else image.n_frames  # type: ignore[attr-defined]
     except Exception:  # damage behind the first frame is no reason to refuse it
-        image.seek(0)
+        image.seek(first)
         return (f"{name} has several {called}, and the first is used.",)
     return (f"{name} has {number} {called}, and the first is used.",) if number > 1 else ()
 
@@ -93,6 +95,28 @@ def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, 
     if gamma and not {"srgb", "icc_profile"} & image.info.keys() and abs(gamma / SRGB_GAMMA - 1) > 0.05:
         return (f"{name} states a gamma of {gamma:.2g}, which is not applied; save it as sRGB if its tones matter.",)
     return ()
+
+
+def unprofiled_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """A note where the colours of an image without a profile are not sRGB's."""
+    if image.mode == "CMYK":
+        return (
+            f"{name} is CMYK without a colour profile; its colours are approximate, so save it as RGB if they matter.",
+        )
+    if _is_adobe_rgb(image):
+        return (f"{name} is Adobe RGB by its EXIF alone, which is not applied; save it as sRGB if its colours matter.",)
+    return ()
+
+
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether a camera says so, as it does without a profile: no sRGB, and the rules of interoperability R03."""
+    try:
+        exif = image.getexif()
+        space = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
+        rules = exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex, "")
+    except Exception:  # damaged EXIF is no reason to refuse sound pixels
+        return False
+    return space == _UNCALIBRATED and str(rules).startswith("R03")
 
 
 def flat_note(image: Image.Image, name: object) -> tuple[str, ...]:

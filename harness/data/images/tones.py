@@ -18,6 +18,7 @@ EVEN = 16  # of a thumbnail's pixels, 64: so many have one colour where there ar
 STEP, RANGES = 32, 8  # a range's levels, and how many ranges all of an image's levels have at least
 FULL = 0.75  # of an image's rows, where those below are of one colour
 FEW, MOST = 4, 0.97  # so many ranges hold such a part of all pixels
+BESIDE = 0.6  # and, but for the first, which is the ground's, such a part of the others: a small thing has many tones
 
 
 def tones_of(image: Image.Image, thumbnail: bytes) -> Tones:
@@ -31,7 +32,9 @@ def tones_of(image: Image.Image, thumbnail: bytes) -> Tones:
     step = min(STEP, max(1, int(np.ptp(sample)) // RANGES))  # a dark photograph's tones are close together
     counts = np.sort(np.unique((sample + step // 2) // step, axis=0, return_counts=True)[1])[::-1]
     ranges = 2 if grey or len(sample) < FULL * SAMPLE**2 else FEW  # half a photograph may have few colours
-    few = counts[0] < len(sample) and counts[:ranges].sum() >= MOST * len(sample)
+    others = len(sample) - counts[0]
+    few = others > 0 and counts[:ranges].sum() >= MOST * len(sample)
+    few = few and (grey or counts[1:ranges].sum() >= BESIDE * others)
     return "few" if few else "grey" if grey else "many"
 
 

@@ -122,7 +122,9 @@ def test_a_folder_of_classes_is_checked_too(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     refused(bench("data", "check", tmp_path / "no"), "no does not exist")
     concept(tmp_path, "dog", ("a.png",))
-    refused(bench("data", "check", tmp_path), "only one image")
+    code, said = bench("data", "check", tmp_path)
+    assert code == 2
+    assert "only one image" in said.splitlines()[-1]
     refused(bench("data", "check", "mixed50", "--strict"), "--strict is for a folder")
     refused(bench("data", "check", "mixed50", "--setting", "classification"), "--setting is for a folder")
     refused(bench("data", "check", "mixed50", "--min-side", "3"), "--min-side is for a folder")
@@ -155,6 +157,18 @@ def test_data_check_lists_all_that_is_refused(tmp_path: Path) -> None:
     # a run names the first of what is seen without decoding, and how many more there are
     more = f"(and at least 4 more: stamina-bench data check {root})."
     refused(bench("run", root, "--methods", "ti++"), "cup/c.jpg", more)
+
+
+def test_data_check_lists_the_rest_where_one_thing_is_refused(tmp_path: Path) -> None:
+    concept(tmp_path, "dog")
+    concept(tmp_path, "m\x1bnze")
+    (concept(tmp_path, "cat") / "notes.pdf").write_bytes(b"%PDF-1.5")
+    out, err = io.StringIO(), io.StringIO()
+    assert call(out, err, "data", "check", str(tmp_path)) == 2
+    assert "notes.pdf: no image but a PDF document" in out.getvalue()
+    assert all(name in out.getvalue() for name in ("dog", "cat"))
+    assert "refused" not in out.getvalue()
+    assert err.getvalue().count("has unprintable characters; rename it.") == 1
 
 
 def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None:

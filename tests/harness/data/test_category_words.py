@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_photos import concept
+from own_photos import concept, lines
 from tests_support import raises_sentence
 
 from harness.data.category_words import checked_category, words_of_name
@@ -236,3 +236,20 @@ def test_bad_common_file(tmp_path: Path, text: str, part: str) -> None:
     concept(tmp_path, "max")
     (tmp_path / "categories.csv").write_text(text, encoding="utf-8")
     raises_sentence(lambda: read_photos(tmp_path), tmp_path / "categories.csv", part)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("FancyBoot", "fancy boot"), ("redBackpack", "red backpack"), ("big_FancyBoot", "big fancy boot")],
+)
+def test_words_that_are_written_together_are_taken_apart_and_said(tmp_path: Path, name: str, words: str) -> None:
+    concept(tmp_path, name)
+    assert lines(tmp_path) == [
+        f"A category word is not plainly the folder's name: {words} (of '{name}'); another goes into category.txt in "
+        "the folder."
+    ]
+
+
+@pytest.mark.parametrize("name", ["iPhone", "McDonald", "WhatsApp", "LEGO", "Duck", "LeBron"])
+def test_names_with_capitals_inside_are_left_whole(name: str) -> None:
+    assert words_of_name(name) == (name, True)

@@ -208,9 +208,10 @@ def test_a_test_image_saved_from_a_training_image_is_said(tmp_path: Path) -> Non
     large = Image.open(io.BytesIO(picture(7))).resize((640, 480))
     large.save(tmp_path / "own" / "train" / "a" / "e.jpg")
     Image.open(tmp_path / "own" / "train" / "a" / "e.jpg").save(tmp_path / "own" / "test" / "a" / "e.png")
-    (line,) = read_classes(tmp_path / "own").lines()
+    line, *sizes = read_classes(tmp_path / "own").lines()
     assert line.startswith("1 picture is in the training set and in the test set, so that accuracy shows what was")
     assert line.endswith(": train/a/e.jpg and test/a/e.png.")
+    assert all("far fewer" in size for size in sizes)
 
 
 @pytest.mark.parametrize("held_out", ["test", "val"])

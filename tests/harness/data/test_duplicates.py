@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_process import bench
-from own_photos import concept, lines, noise, picture
+from own_photos import concept, noise, picture
+from own_photos import lines as all_lines
 from PIL import Image
 from tests_support import raises_sentence
 
@@ -24,6 +25,11 @@ from harness.data.images.decoding import examine_photo
 from harness.spec import MethodSpec, RunSpec
 
 T = TypeVar("T")
+
+
+def lines(folder: Path) -> list[str]:
+    """What a run says, but of sizes: here small images are beside large ones."""
+    return [line for line in all_lines(folder) if "far fewer" not in line]
 
 
 def test_copies_are_counted_once_and_named(tmp_path: Path) -> None:

@@ -143,3 +143,13 @@ def test_tones() -> None:
     assert tones(mask()) == tones(mask("maroon", "green")) == "few"
     assert tones(depth()) == tones(photo("a").convert("L")) == "grey"
     assert tones(photo("a")) == tones(Image.new("RGB", SIZE, "red")) == "many"
+
+
+def test_a_small_thing_on_a_plain_ground_is_no_mask(dog: Path) -> None:
+    """Its soft edge and its tones take up little of the picture."""
+    thing = np.full((*SIZE[::-1], 3), 250, np.uint8)
+    thing[22:26, 28:32] = np.random.default_rng(3).integers(60, 220, (4, 4, 3))
+    sheet = Image.fromarray(thing).resize((120, 96), Image.Resampling.BICUBIC).resize(SIZE, Image.Resampling.BOX)
+    assert tones(sheet) == "many"
+    sheet.save(dog / "z.png")
+    assert lines(dog.parent) == []

@@ -14,12 +14,12 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile, features
+from PIL import Image, ImageFile, TiffImagePlugin, features
 from tests_support import raises_sentence
 
 from harness.data.image_folders import contents
 from harness.data.images import file_kinds
-from harness.data.images.decoding import load_image
+from harness.data.images.decoding import decoding_of, examine_photo, load_image
 from harness.data.images.file_kinds import can_decode, content_of, is_named_as_image, is_placeholder, look
 from harness.data.skipped_files import Refusals
 
@@ -233,6 +233,29 @@ def test_a_raw_image_that_is_called_tif(tmp_path: Path) -> None:
         image.save(tmp_path / name, tiffinfo=tags)
         assert look(tmp_path / name).role == "image"
         raises_sentence(lambda name=name: load_image(tmp_path / name, 8), tmp_path / name, "is a camera raw image")
+
+
+def scanned(path: Path, *pages: tuple[Image.Image, int]) -> Path:
+    """A TIFF of pages, each with what kind of page it is called."""
+    with TiffImagePlugin.AppendingTiffWriter(str(path), True) as stream:
+        for image, kind in pages:
+            image.save(stream, "TIFF", tiffinfo={254: kind})
+            stream.newFrame()
+    return path
+
+
+def test_a_tiff_that_begins_with_its_thumbnail_is_used_at_full_size(tmp_path: Path) -> None:
+    small, large = Image.new("RGB", (16, 12), "red"), Image.new("RGB", (64, 48), "blue")
+    large.paste("white", (0, 0, 32, 48))
+    path = scanned(tmp_path / "scan.tif", (small, 1), (large, 0))
+    found = examine_photo(path)
+    assert (found.width, found.height, found.notes) == (64, 48, ())
+    assert decoding_of(path) == found.decoding
+    assert load_image(path, 8)[4, 7].tolist() == [0, 0, 255]
+    several = scanned(tmp_path / "two.tif", (small, 1), (large, 0), (large, 0))
+    assert examine_photo(several).notes == (f"{several} has 2 pages, and the first is used.",)
+    thumbnails = scanned(tmp_path / "small.tif", (small, 1), (small, 1))
+    raises_sentence(lambda: load_image(thumbnails, 8), thumbnails, "is a camera raw image")
 
 
 # Plugins

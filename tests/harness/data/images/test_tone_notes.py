@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from harness.data.images.decoding import check_image, check_photo
 
@@ -122,3 +122,17 @@ def test_a_rescued_jpeg_that_was_saved_as_png_is_said() -> None:
 def test_of_an_image_twice_as_long_as_wide_the_shown_part_is_said() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (40, 80, 3), np.uint8)
     assert said_of(encoded(Image.fromarray(wide))) == ["x has 80 x 40 pixels, and its central square shows 50 % of it."]
+
+
+@pytest.mark.parametrize(
+    ("space", "rules", "said"), [(0xFFFF, "R03", True), (0xFFFF, "R98", False), (1, "R03", False), (0xFFFF, "", False)]
+)
+def test_adobe_rgb_by_exif_alone(tmp_path: Path, space: int, rules: str, said: bool) -> None:
+    path, exif = tmp_path / "a.jpg", Image.Exif()
+    inside = exif.get_ifd(ExifTags.IFD.Exif)
+    inside[ExifTags.Base.ColorSpace] = space
+    if rules:
+        inside[ExifTags.IFD.Interop] = {1: rules, 2: b"0100"}
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)).save(path, exif=exif)
+    note = f"{path} is Adobe RGB by its EXIF alone, which is not applied; save it as sRGB if its colours matter."
+    assert check_photo(path) == ((note,) if said else ())

@@ -1,0 +1,53 @@
+"""Names of concepts' and classes' folders that are hardly told apart, or seem to be one that came in parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.data.skipped_files import NAMED, few
+
+# What a part or a copy of a folder has behind its name, even where there is none of the name alone: "mug_part2",
+# "mug - Copy", and what Google Drive makes of a large one, "mug-20231105T101112Z-001".
+_PART = re.compile(
+    r"(?P<whole>.*[^\W\d_].*?)(?:[\s_-]*part[\s_-]*\d+|[\s_-]+(?:copy|kopie|copie|copia)(?:[\s_-]*\(?\d+\)?)?|"
+    r"-\d{8}T\d{6}Z(?:-\d+)*)",
+    re.IGNORECASE,
+)
+# The same of names that are told from others so, too, and count only beside the name alone: "mug 2", "mug (1)".
+_NUMBERED = re.compile(r"(?P<whole>.*[^\W\d_])(?:[\s_.-]*\d{1,2}|\s*\(\d+\))")
+
+
+def alike_names(names: Sequence[str]) -> list[str]:
+    """A sentence on names that differ in case only; none if there are none."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    found = [few(group) for group in groups.values() if len(group) > 1]
+    return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
+
+
+def meant_as_one(names: Sequence[str]) -> list[str]:
+    """A sentence on names of which one is the other's plural, or that are parts or copies of one; none without such.
+
+    >>> meant_as_one(["dog1", "dog2", "cat", "cat 2"])
+    ['Folders that may be meant as one: cat and cat 2; if they are, merge them.']
+    """
+    known = {name.casefold(): name for name in names}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_whole(name.casefold(), known), []).append(name)
+    found = [few(group) for group in groups.values() if len(group) > 1 and len({one.casefold() for one in group}) > 1]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    text = f"Folders that may be meant as one: {'; '.join(found[:NAMED])}{more}; if they are, merge them."
+    return [text] if found else []
+
+
+def _whole(name: str, known: Mapping[str, str]) -> str:
+    """What a name is a part, a copy or the plural of; itself if it is none."""
+    if part := _PART.fullmatch(name):
+        return _whole(part["whole"], known)
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered and numbered["whole"] in known:
+        return numbered["whole"]
+    return next((name[: -len(end)] for end in ("s", "es") if name.endswith(end) and name[: -len(end)] in known), name)

@@ -1,0 +1,33 @@
+"""Folders that seem to be one: plurals, parts of a download, copies."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.data.folder_names import meant_as_one
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("vase", "vase 2"), ("vase", "Vase2"), ("teapot", "teapot (1)"), ("can", "can_part2"), ("box", "box - Copy"),
+        ("box", "box Kopie"), ("box", "box - Copy (2)"), ("can_part1", "can_part2"), ("can part 1", "can part 2"),
+        ("duck_toy-20231105T101112Z-001", "duck_toy-20231105T101112Z-002"), ("box", "boxes"), ("vase", "Vases"),
+    ],
+)  # fmt: skip
+def test_parts_and_copies_of_a_folder_are_named(names: tuple[str, str]) -> None:
+    (line,) = meant_as_one([*names, "dog"])
+    assert line == f"Folders that may be meant as one: {names[0]} and {names[1]}; if they are, merge them."
+
+
+def test_all_parts_are_named_together() -> None:
+    (line,) = meant_as_one(["mug", "mug (1)", "mug_part2", "cat", "cats", "dog", "dog 2", "vase", "vase - Copy"])
+    assert ": mug, mug (1) and mug_part2; cat and cats; dog and dog 2 and 1 more; if" in line
+
+
+@pytest.mark.parametrize(
+    "names", [("dog1", "dog2"), ("dog (1)", "dog (2)"), ("mug_red", "mug_blue"), ("1", "10"), ("Duck", "duck"),
+              ("mug", "mug 1900"), ("bas", "bus"), ("copy", "part1")]
+)  # fmt: skip
+def test_what_is_told_apart_is_left_alone(names: tuple[str, str]) -> None:
+    assert meant_as_one(names) == []

@@ -1,0 +1,71 @@
+"""Icons, thumbnails and sheets of several pictures among photographs are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from own_photos import concept, lines, noise, picture
+
+from harness.data.class_folder import read_classes
+
+
+def with_photos(folder: Path, *sizes: tuple[int, int]) -> Path:
+    """A concept of four photographs and images of those sizes."""
+    home = concept(folder, "mug", ())
+    for number in range(4):
+        noise(f"photo {number}", 400, 300).save(home / f"{number}.png")
+    for number, size in enumerate(sizes):
+        noise(f"small {number}", *size).save(home / f"small {number}.png")
+    return home
+
+
+def test_an_icon_is_named(tmp_path: Path) -> None:
+    with_photos(tmp_path, (60, 90))
+    assert lines(tmp_path) == [
+        "HERE/mug/small 0.png has 60 x 90 pixels, far fewer than others there; if it is an icon or a thumbnail, remove "
+        "it."
+    ]
+
+
+def test_thumbnails_are_named_in_one_line(tmp_path: Path) -> None:
+    with_photos(tmp_path, (99, 74), (74, 99), (101, 76))
+    assert lines(tmp_path) == [
+        "HERE/mug: 2 images have far fewer pixels than others there: small 0.png (99 x 74) and small 1.png (74 x 99); "
+        "if they are icons or thumbnails, remove them."
+    ]
+
+
+def test_icons_are_named_though_they_are_most(tmp_path: Path) -> None:
+    with_photos(tmp_path, *[(24, 24)] * 9)
+    (line,) = lines(tmp_path)
+    assert line.startswith("HERE/mug: 9 images have far fewer pixels than others there: small 0.png (24 x 24)")
+
+
+def test_a_data_set_of_small_images_has_no_icons(tmp_path: Path) -> None:
+    concept(tmp_path, "mug", tuple(f"{number}.png" for number in range(4)))
+    assert lines(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["ContactSheet-001", "contact sheet", "mug_collage", "montage (2)", "preview", "all-previews", "sprites"]
+)
+def test_a_sheet_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    picture(concept(tmp_path, "mug") / f"{name}.png")
+    assert lines(tmp_path) == [
+        f"HERE/mug: 1 image is a preview or a sheet of several pictures by the name: {name}.png; if so, remove it."
+    ]
+
+
+def test_what_is_no_sheet(tmp_path: Path) -> None:
+    concept(tmp_path, "collage", ("collage 1.png", "collage 2.png"))
+    concept(tmp_path, "mug", ("previewed.png", "spritely.png", "a-removebg-preview.png", "contact.png"))
+    assert lines(tmp_path) == []
+
+
+def test_classes_have_them_named_as_well(tmp_path: Path) -> None:
+    with_photos(tmp_path, (60, 90))
+    picture(concept(tmp_path, "vase", ("a.png",)) / "montage.png")
+    said = "\n".join(read_classes(tmp_path).remarks)
+    assert "small 0.png has 60 x 90 pixels" in said
+    assert "by the name: montage.png" in said
