@@ -124,8 +124,15 @@ def job(folder: str, run_file: str, keys: Sequence[str]) -> Work:
 def main() -> None:
     """The console script."""
     leave_current_folder()
-    from harness.cli import main as command
+    try:
+        from harness.cli import main as command
+    except Exception:
+        from harness.sources.standard_names import in_the_way
 
+        if not (told := in_the_way()):
+            raise
+        sys.stderr.write(f"Error: {told}\n")
+        sys.exit(2)
     command()
 
 

@@ -75,8 +75,9 @@ class TrainingChecks:
         for (at, name, _), value in zip(parts, torch.stack([part.float() for *_, part in parts]).tolist(), strict=True):
             if not math.isfinite(value):
                 remedy = f"try a smaller {self.rates} (--set), or --dtype float32"
-                if at == 0 and name not in hooks.LOSSES:  # nothing has been learnt yet
-                    remedy = f"mend what {self.name}.penalties() computes (a division by 0, perhaps)"
+                if name not in hooks.LOSSES:
+                    mend = f"mend what {self.name}.penalties() computes (a division by 0, perhaps)"
+                    remedy = mend if at == 0 else f"{mend}, or {remedy}"  # at step 0 nothing has been learnt yet
                 raise BenchError(f"The loss '{name}'{self.of} is {value} at step {at}; {remedy}.")
 
     def reach(self, loss: Tensor, penalties: Mapping[str, Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.errors import reason
 from harness.sources.home import HOME, PACKAGES
 
@@ -28,9 +30,18 @@ def spoilt(name: str, error: BaseException) -> str:
 def missing_part(error: BaseException) -> str | None:
     """The sentence, if the error is that a module of this program is not there; else None."""
     name = getattr(error, "name", None) or ""
-    if not isinstance(error, ModuleNotFoundError) or name.partition(".")[0] not in PACKAGES:
+    if not isinstance(error, ModuleNotFoundError) or name.partition(".")[0] not in PACKAGES or _asked_elsewhere(error):
         return None
     return spoilt(name, error)
+
+
+def _asked_elsewhere(error: BaseException) -> bool:
+    """Whether the import is in a file that is not this program's: a plugin's, of a name that there is no more."""
+    from traceback import walk_tb  # which needs a part of the standard library that a user's file may hide
+
+    asked = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
+    files = [Path(file) for file in asked if not file.startswith("<")]
+    return bool(files) and not any(files[-1].is_relative_to(HOME / each) for each in (*PACKAGES, "stamina_bench.py"))
 
 
 def others_with(top: str) -> list[str]:

@@ -32,7 +32,10 @@ def without_current_folder(path: Sequence[str], environment: Mapping[str, str]) 
 
     It stays where a distribution that is installed in place put it, which is behind the standard library.
     """
-    here = os.path.realpath(os.getcwd())
+    try:
+        here = os.path.realpath(os.getcwd())
+    except FileNotFoundError:  # it was deleted
+        return [part for part in path if os.path.isabs(part)]
     if here in {os.path.realpath(part) for part in [*named_folders(environment), str(HOME)]}:
         return list(path)
     standard = os.path.dirname(os.__file__)

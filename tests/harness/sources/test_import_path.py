@@ -162,6 +162,34 @@ def test_a_missing_part_of_ours_is_one_sentence() -> None:
     assert library_failure(ModuleNotFoundError("No module named 'my'", name="my")) is None
 
 
+def test_a_part_of_ours_that_a_plugin_alone_asks_for_is_the_plugins_fault(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from harness.backbones.adaptable import attach\n")
+    said = bench(tmp_path, "show", "mine:Mine", PYTHONPATH=str(tmp_path)).stderr
+    assert f"in {tmp_path / 'mine.py'}, line 1" in said
+    assert "No module named 'harness.backbones.adaptable'" in said
+    assert "install it again" not in said
+
+
+def test_a_folder_that_was_deleted_is_one_sentence(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os; os.rmdir({str(gone)!r}); from stamina_bench import main; main()"
+    done = python(gone, "-P", "-c", code, "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("stamina-bench: The current folder cannot be used")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_module_of_pythons_name_on_the_path_is_named(tmp_path: Path) -> None:
+    (tmp_path / "token.py").write_text("")
+    done = bench(tmp_path, "list", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: Python imports {tmp_path / 'token.py'} for 'token', the name of a module of its own, because "
+        "PYTHONPATH names that folder; rename the file, or name another folder.\n"
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------- workers
 
 PROBE = """
