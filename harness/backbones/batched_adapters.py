@@ -46,7 +46,8 @@ class Stack:
 
     def refresh(self) -> None:
         """As `Adapter.refresh` of each."""
-        self.joint.progress = self.progress
+        for adapter in (self.joint, *self.adapters):
+            adapter.progress = self.progress
         self.joint._residual = residual = self.joint.compute()
         self.joint._parts = residual.unbind()  # at once: on the way back each part alone would fill a whole gradient
         for projection, adapted in zip(self.projections, self.joint(self.weight).unbind(), strict=True):

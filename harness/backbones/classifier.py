@@ -13,7 +13,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from harness.backbones.adapters import Adapter, Projection, attached, fold
 from harness.backbones.classifier_files import WEIGHTS, read_config
 from harness.backbones.intact import Intact
-from harness.errors import UsageError, first_line
+from harness.errors import PluginError, UsageError, first_line
 
 Prefix = tuple[Tensor, Tensor]  # what goes before the keys and before the values of a block, each (B, L, dim)
 
@@ -188,6 +188,11 @@ class Classifier:
         with torch.no_grad():
             query = self._class_token(images)
         prefixes = self.prompt(query)
+        if wrong := [block for block in prefixes if block not in range(len(self.vit.blocks))]:
+            raise PluginError(
+                f"The prompt {type(self.prompt).__name__} gives prefixes for block {wrong[0]!r}; blocks are counted "
+                f"from 0 to {len(self.vit.blocks) - 1}."
+            )
         try:
             for block, prefix in prefixes.items():
                 self.vit.blocks[block].attn.prefix = prefix

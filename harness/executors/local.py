@@ -146,11 +146,12 @@ class LocalExecutor:
         context = self._process_context()
         if isinstance(context, ForkServerContext):
             told: Future[LibraryError | None] = Future()
-            with _starting(), _signals_left_to_parent():
-                starting = threading.Thread(target=_fork_once, args=(context, told), daemon=True)
-                starting.start()
-            while starting.is_alive():
-                starting.join(0.1)
+            with _starting():
+                with _signals_left_to_parent():
+                    starting = threading.Thread(target=_fork_once, args=(context, told), daemon=True)
+                    starting.start()
+                while starting.is_alive():
+                    starting.join(0.1)
             failure = self._why(told)
             if failure is not None:
                 raise failure

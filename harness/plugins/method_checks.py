@@ -147,7 +147,23 @@ def _kind_flaw(plugin: type[Method[Any]]) -> str:
     return ""
 
 
+def _order_flaw(plugin: type[Method[Any]]) -> str:
+    """Hooks of a class that is named after `Method`, whose own of that name are called instead."""
+    after = plugin.__mro__[plugin.__mro__.index(Method) + 1 :]
+    for name in HOOKS:
+        owner = next(kind for kind in plugin.__mro__ if name in vars(kind))
+        other = next((kind for kind in after if name in vars(kind)), None)
+        if owner is Method and other is not None:
+            return (
+                f"{other.__name__}.{name}() is never called, as Method.{name}() comes before it; name {other.__name__} "
+                f"before Method: class {plugin.__name__}({other.__name__}, Method[...])"
+            )
+    return ""
+
+
 def _hooks_flaw(plugin: type[Method[Any]]) -> str:
+    if order := _order_flaw(plugin):
+        return order
     for name, given in HOOKS.items():
         hook = inspect.getattr_static(plugin, name)
         if not isinstance(hook, FunctionType):

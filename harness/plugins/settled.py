@@ -8,12 +8,38 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from harness.errors import PluginError
 from harness.formats.comparable import comparable
 from harness.method import Method
 from harness.plugins.hidden_state import VALUES
 
 THIRD = 3  # task after which a memory that grows is told: that of the first may rightly be empty
 MEGABYTE = 1e6
+
+
+class MemoryWatch:
+    """What the task before left, which a step must leave as it is: a resumed training begins with it as it was."""
+
+    def __init__(self, method: Method[Any]) -> None:
+        """Remember it as `begin_task` left it."""
+        self.name = type(method).__name__
+        held = method.memory
+        tensors = dict.items(held) if isinstance(held, dict) else held.items()
+        self.tensors = [(name, tensor, tensor._version) for name, tensor in tensors]
+
+    def check(self) -> None:
+        """At a step.
+
+        Raises:
+            PluginError: a tensor of it was changed in place.
+        """
+        for name, tensor, version in self.tensors:
+            if tensor._version != version:
+                raise PluginError(
+                    f"{self.name} changes self.memory['{name}'] in place in a training step, so that it changes at "
+                    "each step, and a training that is interrupted begins again with it as it was; change a copy "
+                    "(clone())."
+                )
 
 
 def own_values(method: Method[Any]) -> dict[str, object]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.backbones.adapters import Adaptable, Adapter, by_name
-from harness.backbones.batched_adapters import gather, stacked
+from harness.backbones.batched_adapters import Stack, gather, stacked
 from harness.errors import PluginError
 from harness.method import Method
 from harness.plugins import hooks
@@ -26,8 +26,9 @@ from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
+from harness.plugins.one_by_one import Trained, looks_at_gradients
 from harness.plugins.opened_files import file_notes
-from harness.plugins.settled import changed_notes, growth_notes, lost_notes, own_values
+from harness.plugins.settled import MemoryWatch, changed_notes, growth_notes, lost_notes, own_values
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
 from harness.settings.optimization import clip_by_kind, kinds_of
@@ -97,11 +98,14 @@ class TrainingLoop:
         lent_weights.check("begin_task")
         # what a method unfroze, its optimizer changes
         self._weights = Lent(self.method, (), model={n: w for n, w in weights.items() if not w.requires_grad})
+        self._memory = MemoryWatch(self.method)
         self.adapters: list[Adapter] = list(by_name(model.projections).values())
         check_apart(self.method, self.module, self.adapters, frozen)
         for adapter in self.adapters:
             adapter.to(device).train()
-        self.stacks = stacked(self.adapters)
+        self.stacks = list(self.adapters) if looks_at_gradients(self.method) else stacked(self.adapters)
+        together = [each for stack in self.stacks if isinstance(stack, Stack) for each in stack.adapters]
+        self._flags = Trained(self.method, together)
         self._model = model
         return self.module
 
@@ -180,6 +184,8 @@ class TrainingLoop:
             self._begun = check_residuals(self.adapters)
         penalties = hooks.penalties(self.method, watched=self.is_first)
         self.lent.check("penalties")
+        self._flags.check()
+        self._memory.check()
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
         loss = value + sum(penalties.values(), torch.zeros_like(value))
         self.checks.reach(loss, penalties)

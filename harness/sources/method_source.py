@@ -17,7 +17,7 @@ from harness.sources.as_written import changed_since
 from harness.sources.distributions import distribution_of, is_standard, normal, ours
 from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
-from harness.sources.replaced_hooks import replaced_notes
+from harness.sources.replaced_hooks import replaced_notes, replaced_terms
 from harness.sources.source_notes import option_notes, text_notes, unused_options
 from harness.sources.typed_in import TypedIn, lines_of
 
@@ -126,6 +126,7 @@ class _Reading:
         for file, content in sorted(self.texts.items()):
             self.notes.extend(text_notes(file, content, data_named=any(map(_data_files, self.cls.__mro__))))
         self.notes.extend(replaced_notes(self.cls, self.base))
+        self.notes.extend(replaced_terms(self.cls, self.base))
         if self.texts and self.whole_text:
             self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))

@@ -15,14 +15,17 @@ from tiny_classifier import RandomImages, pixels, tiny_classifier
 from tiny_tasks import Course, tiny_model
 from torch import Tensor, nn
 
+from harness import registry
 from harness.backbones.adapters import Adapter, attach
 from harness.backbones.classifier import Prompt
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import BenchError
 from harness.method import Batch, Method
+from harness.plugins.method_checks import flaw
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.shared_steps import Memory, missed, unread
+from harness.sources.replaced_hooks import replaced_terms
 from harness.spec import ClassOptions
 from methods import parts
 
@@ -341,6 +344,124 @@ class InPlace(Prompted):
 class Nothing(Prompted):
     def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
         return {}
+
+
+class Deep(Prompted):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        prompt = super().begin_task(model, generator)
+        made = prompt.forward
+        prompt.forward = lambda query: {block + 9: prefix for block, prefix in made(query).items()}  # type: ignore[method-assign]
+        return prompt
+
+
+def test_a_prompt_for_a_block_that_there_is_not_ends_the_training() -> None:
+    method = Deep(ClassOptions(batch_size=3))
+    method.num_tasks = 5
+    with pytest.raises(BenchError, match=r"^The prompt PromptPool gives prefixes for block 9; blocks are counted from"):
+        train_classes(method, ClassLesson(tiny_classifier(), pixels(RandomImages()), 2), 0, "task")
+
+
+class Mixin:
+    """To be named before `Method`."""
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {}
+
+
+class Behind(Method[RankOptions], Mixin):
+    options_class = RankOptions
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        return nn.Module()
+
+
+class Before(Mixin, Plain):
+    pass
+
+
+def test_hooks_of_a_class_behind_method_are_never_called() -> None:
+    setting = registry.setting("customization")
+    assert flaw(Behind, setting) == (
+        "Mixin.penalties() is never called, as Method.penalties() comes before it; name Mixin before Method: class "
+        "Behind(Mixin, Method[...])"
+    )
+    assert flaw(Before, setting) == ""
+
+
+class Decays(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.memory["w"].mul_(0.9) * self.size()}
+
+
+class Copies(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.memory["w"].clone().mul_(0.9) * self.size()}
+
+
+def test_a_memory_that_a_step_changes_in_place_ends_the_training(notes: Notes) -> None:
+    with pytest.raises(BenchError, match=r"^Decays changes self.memory\['w'\] in place in a training step"):
+        notes(Decays, 2, w=torch.ones(()))
+    assert notes(Copies, 2, w=torch.ones(())) == []
+
+
+class Masks(Plain):
+    """Keeps the rows of A at 0 but for one, by a hook on its gradient, and sums up the gradients that it sees."""
+
+    seen: ClassVar[float] = 0.0
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        token = super().begin_task(model, generator)
+        self.mask = torch.tensor([1.0, 0.0])
+        for adapter in self.adapters.values():
+            adapter.A.register_hook(lambda gradient: gradient * self.mask)
+        return token
+
+    def measures(self) -> Mapping[str, float]:
+        adapters = self.adapters.values()
+        return {
+            "closed": sum(float(each.A[:, 1].detach().abs().sum()) for each in adapters),
+            "open": sum(float(each.A[:, 0].detach().abs().sum()) for each in adapters),
+            "gradient": sum(float(each.A.grad.abs().sum()) for each in adapters if each.A.grad is not None),
+        }
+
+
+def test_hooks_on_gradients_work_as_anywhere(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.reset()
+    monkeypatch.setattr("faulty_methods.chosen", Masks, raising=False)
+    measures = Course("faulty_methods:chosen", model).teach().done.measures
+    assert measures["closed"] == 0 < measures["open"]
+    assert measures["gradient"] > 0
+
+
+class BySuper(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"forget": self.size(), "size": self.size()}
+
+
+class Replaces(BySuper):
+    def penalties(self) -> Mapping[str, Tensor]:
+        terms = dict(super().penalties())
+        terms["forget"] = 2 * self.size()
+        return terms
+
+
+class Joins(BySuper):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {**super().penalties(), "size": self.size()}
+
+
+class Doubles(BySuper):
+    def penalties(self) -> Mapping[str, Tensor]:
+        terms = dict(super().penalties())
+        terms["forget"] = 2 * terms["forget"]
+        return {**terms, "more": self.size()}
+
+
+def test_a_term_that_replaces_anothers_is_told() -> None:
+    told = [list(replaced_terms(kind, Method)) for kind in (Replaces, Joins, Doubles)]
+    assert [[note.split(",")[0] for note in each] for each in told] == [
+        ["Replaces.penalties() gives a term 'forget'"], ["Joins.penalties() gives a term 'size'"], [],
+    ]  # fmt: skip
 
 
 def test_a_test_with_another_prompt_than_the_one_trained_is_told() -> None:

@@ -231,3 +231,17 @@ def test_a_default_of_another_type_is_refused() -> None:
         "the default of 'strength' in its Text is '0.5', a str, and read as an option it is 0.5, a float; write that"
     )
     assert (of(Whole), of(ByTier)) == ("", "")
+
+
+class Thaws(Plain):
+    """Freezes B at once, and trains it in the second half: of adapters that are computed together."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        for adapter in self.adapters.values():
+            adapter.B.requires_grad_(adapter.progress >= 0.5)
+        return super().batch(lesson, generator)
+
+
+def test_what_is_thawed_beside_others_ends_the_training(notes: Teach) -> None:
+    with pytest.raises(PluginError, match=r"^Thaws freezes or thaws a parameter of its adapters during a task"):
+        notes(Thaws)

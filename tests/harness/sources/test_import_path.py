@@ -203,7 +203,9 @@ import stamina_bench
 def look(step, setting, root, device):
     import benchmarks, harness, methods, queue, random, reports
 
-    return sys.path, [module.__file__ for module in (harness, methods, benchmarks, reports, queue, random)]
+    return sys.path, [module.__file__ for module in (harness, methods, benchmarks, reports, queue, random)] + [
+        str(hash("a"))
+    ]
 
 
 def start(threads, ready):
@@ -254,6 +256,8 @@ def test_workers_run_nothing_of_the_current_folder(tmp_path: Path, device: str, 
     assert not {"", ".", str(folder)} & set(theirs)
     assert files[:4] == [str(in_project(name)) for name in ("harness", "methods", "benchmarks", "reports")]
     assert not [file for file in files if file.startswith(str(folder))]
+    # the order of a set of texts, in which a plugin's code may draw, is the same in every worker of every run
+    assert files[-1] == python(folder, "-P", "-c", "print(hash('a'))", PYTHONHASHSEED="0").stdout.strip()
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"], ids=["forked", "spawned"])
