@@ -185,3 +185,17 @@ def test_what_is_no_copy_by_its_name(tmp_path: Path) -> None:
     for seed, name in enumerate(names):
         scene(seed).save(dog / f"{name}.png")
     assert not any("by the names" in line for line in lines(tmp_path))
+
+
+@pytest.mark.parametrize("mark", [" (1)", " copy", " - Kopie", "_copy2"])
+def test_the_content_decides_on_marks_that_different_pictures_have_too(tmp_path: Path, mark: str) -> None:
+    name = "WhatsApp Image 2023-05-14 at 10.10.12"
+    dog = fill(tmp_path / "dog", range(2))
+    scene(2).save(dog / f"{name}.png")
+    scene(3).save(dog / f"{name}{mark}.png")
+    reading = checked(read_photos(tmp_path))
+    assert reading.looks_like == ()
+    assert not reading.remarks
+    assert len(divided(PhotoTasks(reading).tasks(), 3)) == 1
+    cropped(scene(2)).save(dog / f"{name}{mark}.png")
+    assert len(checked(read_photos(tmp_path)).looks_like) == 1
