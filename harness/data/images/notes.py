@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from harness.data.images.jpeg_scans import Gap
+from harness.data.images.tiff_kinds import is_negative
 from harness.data.images.zero_ends import zeros_note
 
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
@@ -83,7 +84,8 @@ def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, 
         largest = int(np.asarray(image).max())
         if FLAT * 257 < largest < DEEP:  # of less, `flat_note` tells
             bits = largest.bit_length()
-            return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+            shade = "white" if is_negative(image) else "black"
+            return (f"{name} has 16 bits but uses {bits}, so it is nearly {shade}; save it with its full range.",)
     elif image.format == "PNG" and image.mode == "RGB" and _is_deep(stream):  # of which Pillow keeps the higher byte
         largest = max(int(high) for _, high in image.getextrema())  # type: ignore[misc]
         if FLAT < largest < DEEP >> 8:

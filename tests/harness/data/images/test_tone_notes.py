@@ -29,6 +29,13 @@ def test_fewer_bits_than_a_file_has_room_for(
     assert (said in check_photo(path)) == (bits is not None)
 
 
+def test_too_few_bits_where_0_is_white(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(GREYS * 130).save(path, tiffinfo={262: 0})
+    said = f"{path} has 16 bits but uses 13, so it is nearly white; save it with its full range."
+    assert said in check_photo(path)
+
+
 @pytest.mark.parametrize(
     ("gamma", "more", "said"),
     [(45455, b"", ""), (100000, b"", "1"), (55556, b"", "0.56"), (100000, b"sRGB", "")],
