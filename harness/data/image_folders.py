@@ -29,6 +29,8 @@ _SYSTEM = re.compile(
 )
 NO_IMAGE = "no image but "
 BACK, BROKEN = "a link back to a folder that it lies in", "a broken link"
+RESULTS = "a folder of results that runs of this program wrote"
+_RESULT_PARTS = frozenset({"attribution", "estimates", "report", "runs", "store"})
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"})
 
 
@@ -100,6 +102,8 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
             elif kind_of(entry) == "folder":
                 if _leads_back(entry):
                     skipped.append(Skipped(entry, "link", BACK))
+                elif _is_of_results(entry):
+                    skipped.append(Skipped(entry, "results", RESULTS))
                 else:
                     folders.append(_sub_folder(entry, refused))
             elif entry.name.casefold() == CATEGORIES_FILE:
@@ -267,12 +271,21 @@ def _nested(folder: Path) -> Skipped:
     """A folder inside a concept's or class's; its photographs are counted by their names, those in links to it not."""
     if _leads_back(folder):
         return Skipped(folder, "clutter", BACK)
+    if _is_of_results(folder):
+        return Skipped(folder, "results", RESULTS)
     count = 0
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not _SYSTEM.fullmatch(name.casefold())]
         count += sum(is_named_as_image(name) and not name.startswith(".") for name in names)
     images = f"a folder inside, with {counted(count, 'image')}; move the images up to use them"
     return Skipped(folder, "nested", images if count else "a folder inside, of which nothing is used", count)
+
+
+def _is_of_results(folder: Path) -> bool:
+    """Whether runs of this program wrote it: it is a results folder or a part of one, without an image of its own."""
+    within = folder.parent if folder.name in _RESULT_PARTS else folder
+    found = any((place / "store" / "steps").is_dir() for place in (folder, within))
+    return found and not any(look(entry).role == "image" for entry in entries(folder))
 
 
 def _leads_back(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from harness.errors import UsageError, shortened
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
 # empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set;
 # hidden: an image, or a folder of some, whose name begins with a dot; link: one that is broken or leads back
-# category: a file that seems to give category words, of which a note says why it is not read
+# results: what runs of this program wrote; category: a file that seems to give category words, of which a note says why it is not read
 Kind = Literal[
     "clutter",
     "system",
@@ -30,6 +30,7 @@ Kind = Literal[
     "category",
     "hidden",
     "link",
+    "results",
 ]
 
 NAMED = 3  # so many names stand in a sentence
@@ -163,6 +164,8 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
     match kind:
         case "system":
             return f"{counted(number, 'folder')} of the system's ({names})"
+        case "results":
+            return f"what runs of this program wrote ({names})"
         case "unreadable":
             return f"{counted(number, 'photograph')} ({names}), {'each ' if number > 1 else ''}{reason}"
         case "nested":

@@ -31,6 +31,26 @@ def read_concepts(folder: Path) -> list[Concept]:
 # Folders
 
 
+@pytest.mark.parametrize("place", ["runs", ".", "cup"])
+def test_what_runs_wrote_into_the_folder_is_not_used_and_named(tmp_path: Path, place: str) -> None:
+    concept(tmp_path, "cup")
+    concept(tmp_path, "duck")
+    results = tmp_path / place / ("runs" if place == "cup" else "")
+    concept(results / "report", "grids")
+    concept(results / "store" / "steps", "8c")
+    assert [one.name for one in read_concepts(tmp_path)] == ["cup", "duck"]
+    named = {"runs": "runs", ".": "report and store", "cup": "runs"}[place]
+    where = "HERE/cup" if place == "cup" else "HERE"
+    assert lines(tmp_path) == [f"{where}: not used: what runs of this program wrote ({named})."]
+    read_photos(tmp_path).require_whole()
+
+
+def test_a_concept_that_has_images_is_no_results_folder(tmp_path: Path) -> None:
+    concept(tmp_path, "cup")
+    (concept(tmp_path, "runs") / "store" / "steps").mkdir(parents=True)
+    assert [one.name for one in read_concepts(tmp_path)] == ["cup", "runs"]
+
+
 def test_concepts_and_images_are_in_natural_order(tmp_path: Path) -> None:
     for name in ("task10", "task2", "Task1", "b"):
         concept(tmp_path, name, ("img10.png", "IMG2.PNG", "img1.jpg"))
