@@ -247,9 +247,14 @@ def checked(
     )  # fmt: skip
 
 
+def name_of(folder: Path) -> str:
+    """A folder's name, also where it is given as `.` or `..`."""
+    return composed(folder.resolve().name) or "photographs"
+
+
 def benchmark_name(folder: Path) -> str:
     """What a benchmark of the user's own images is called: as the folder, but never as a registered benchmark."""
     from harness import registry
 
-    name = composed(folder.resolve().name) or "photographs"
+    name = name_of(folder)
     return f"{name} (folder)" if name in registry.benchmarks().names() else name

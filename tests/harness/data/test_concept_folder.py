@@ -465,3 +465,9 @@ def test_the_users_data_is_left_as_it_was(tmp_path: Path) -> None:
 def test_importing_does_not_import_torch() -> None:
     code = "import sys, harness.data.concept_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_given_as_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    concept(tmp_path / "mine", "cup")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert photo_benchmark(Path(), "mini").title == "1 concepts of mine"
