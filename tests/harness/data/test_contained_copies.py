@@ -10,6 +10,8 @@ import pytest
 from own_photos import lines
 from PIL import Image, ImageDraw
 
+from harness.data import class_copies
+from harness.data.class_folder import read_classes
 from harness.data.concept_folder import checked, read_photos
 from harness.data.folder_benchmark import PhotoTasks
 from harness.data.holdout import divided, names_held_out
@@ -147,6 +149,24 @@ def test_the_copies_of_a_picture_are_held_out_together(tmp_path: Path) -> None:
     assert held in (["0 cropped by hand.jpg", "0.png"], ["0.png", "0 cropped by hand.jpg"],
                     ["1 cropped by hand.jpg", "1.png"], ["1.png", "1 cropped by hand.jpg"])  # fmt: skip
     assert len(task.images) == 2
+
+
+def test_a_part_of_an_image_to_train_is_no_image_to_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for first, name in ((0, "cat"), (10, "dog")):
+        fill(tmp_path / "train" / name, range(first, first + 3))
+        fill(tmp_path / "test" / name, range(first + 5, first + 7))
+    assert read_classes(tmp_path).told == []
+    cropped(scene(1)).save(tmp_path / "test/cat/new.jpg", quality=90)
+    scene(16).crop((60, 30, 280, 200)).save(tmp_path / "train/dog/new.jpg", quality=90)
+    (line,) = read_classes(tmp_path).told
+    assert line.startswith(
+        "2 images to test look like images to train cropped, shifted, in a frame or drawn over, so that accuracy shows "
+        "what was kept by heart; keep each picture in one of the sets: "
+    )
+    assert "test/cat/new.jpg and train/cat/1.png" in line
+    assert "test/dog/16.png and train/dog/new.jpg" in line
+    monkeypatch.setattr(class_copies, "COMPARED", 0)
+    assert read_classes(tmp_path).told == []
 
 
 def test_an_overview_has_the_pictures_shape_and_is_never_enlarged(tmp_path: Path) -> None:
