@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from harness.data.images.hdr import hdr_note
 from harness.data.images.jpeg_scans import Gap
 from harness.data.images.tiff_kinds import is_negative
 from harness.data.images.zero_ends import zeros_note
@@ -74,7 +75,8 @@ def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
     Args:
         image: as opened from `stream`, with its pixels read.
     """
-    notes = (*zeros_note(stream, image.format, name), *tone_note(image, stream, name))
+    tones = hdr_note(stream, image.format, name, image.info.get("icc_profile")) or tone_note(image, stream, name)
+    notes = (*zeros_note(stream, image.format, name), *tones)
     return (*notes, *rescued_note(image, name))
 
 
