@@ -161,6 +161,17 @@ def listed_categories(tables: Sequence[Path], names: Collection[str], refused: R
     return categories
 
 
+def contradicted(where: Path, used: Category, listed: Category | None) -> list[str]:
+    """A sentence on a concept's own file that says another word than the common one; none if it does not."""
+    if listed is None or used.words.casefold() in ("", listed.words.casefold()):
+        return []
+    words, other = shortened(used.words), shortened(listed.words)
+    return [
+        f"{shortened(where)}: {used.origin} says '{words}', {listed.origin} '{other}'; '{words}' is used, so correct "
+        "one of them."
+    ]
+
+
 def checked_category(text: str, where: str) -> str:
     """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
     category = " ".join(composed(text).split())

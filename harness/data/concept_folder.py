@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
+from harness.data.category_words import FROM_NAME, Category, category_of, contradicted, listed_categories, misnamed, told
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
 from harness.data.folder_names import alike_names, meant_as_one
@@ -151,6 +151,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         listed = listed_categories(found.tables, [one.name for one in found.folders], refused)
     concepts: list[Concept] = []
     skipped = list(found.skipped)
+    remarks: list[str] = []
     for one in folders:
         skipped += one.skipped
         if not one.images and not one.photographs and not one.refused:
@@ -161,13 +162,14 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
             category = category_of(one.path, one.name, one.category_files, listed, folder)
+            remarks += contradicted(one.path, category, listed.get(one.name))
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     refused.settle()
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]
     notes = (*alike_names(names), *meant)
-    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(meant_as_one(names)))
+    return Reading(folder, tuple(concepts), tuple(skipped), notes, (*meant_as_one(names), *remarks))
 
 
 def checked(
