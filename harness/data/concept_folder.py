@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.data.category_words import FROM_NAME, Category, category_of, contradicted, listed_categories, misnamed, told
+from harness.data.category_words import (
+    FROM_NAME,
+    Category,
+    category_of,
+    contradicted,
+    listed_categories,
+    misnamed,
+    told,
+)
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
 from harness.data.folder_names import alike_names, meant_as_one

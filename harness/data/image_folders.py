@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.garbled_names import meant_as
 from harness.data.images.decoding import kind_of, unreadable
 from harness.data.images.file_kinds import HOLDERS, is_named_as_image, is_placeholder, look, with_article
 from harness.data.skipped_files import Refusals, Skipped, counted, few
@@ -85,13 +86,15 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
             pointer, an empty file, a web page), what cannot be read, and two sub-folders of one name.
 
     Raises:
-        UsageError: the folder is missing, no folder or unreadable.
+        UsageError: the folder is missing, no folder or unreadable, or its path is not UTF-8.
     """
     kind = kind_of(folder)
     if kind == "missing":
         raise UsageError(f"The photo folder {shortened(folder)} does not exist; check the path.")
     if kind != "folder":
         raise UsageError(f"{shortened(folder)} is not a folder; give the folder that holds one sub-folder per {each}.")
+    if meant_as(str(folder.resolve())) is not None:  # a run's file could not name it
+        raise UsageError(f"The path of the photo folder {shortened(folder.resolve())} is not UTF-8; rename it.")
     folders: list[SubFolder] = []
     skipped: list[Skipped] = []
     tables: list[Path] = []
@@ -144,13 +147,16 @@ def require_sub_folders(found: Contents, each: str, refused: Refusals) -> None:
     """Make sure that there is a sub-folder with images, and that each name can be printed.
 
     Args:
-        refused: takes names with unprintable characters.
+        refused: takes names with unprintable characters, or that are not UTF-8.
 
     Raises:
         UsageError: there is none.
     """
     for one in found.folders:
-        if not one.name.isprintable():
+        if (meant := meant_as(one.name)) is not None:
+            hint = f" (meant as '{shortened(meant)}'?)" if meant != one.name else ""
+            refused.add(UsageError(f"The name of the folder {shortened(one.path)} is not UTF-8{hint}; rename it."))
+        elif not one.name.isprintable():
             refused.add(UsageError(f"The folder name {str(one.path)!r} has unprintable characters; rename it."))
     if any(one.images or one.refused for one in found.folders):
         return

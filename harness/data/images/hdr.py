@@ -7,7 +7,9 @@ from typing import BinaryIO
 from harness.data.images.png_chunks import transfer_of
 
 _HDR = {16: "PQ", 18: "HLG"}
-_BOX = b"colrnclx"  # of an ISO media file: what the colours are; two bytes each for primaries, transfer and matrix follow
+_BOX = (
+    b"colrnclx"  # of an ISO media file: what the colours are; two bytes each for primaries, transfer and matrix follow
+)
 _META = 1 << 16  # bytes at the file's begin that hold such boxes
 
 

@@ -21,7 +21,9 @@ from harness.data import image_folders
 from harness.data.category_words import words_of_name
 from harness.data.concept_folder import Concept, checked, read_photos
 from harness.data.folder_benchmark import photo_benchmark
+from harness.data.garbled_names import repaired
 from harness.data.images.decoding import content_hash, load_image, unreadable
+from harness.errors import UsageError
 
 
 def read_concepts(folder: Path) -> list[Concept]:
@@ -206,6 +208,23 @@ def test_an_unprintable_folder_name(tmp_path: Path) -> None:
     raises_sentence(lambda: read_concepts(tmp_path), "a\\nb", "rename")
 
 
+@pytest.mark.parametrize("name", [b"th\xe9i\xe8re", b"th\x82i\x8are"])
+def test_a_folder_name_that_is_not_utf_8(tmp_path: Path, name: bytes) -> None:
+    try:
+        concept(tmp_path, os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    escaped = repr(name)[2:-1]
+    said = f"The name of the folder {tmp_path}/{escaped} is not UTF-8 (meant as 'théière'?); rename it."
+    with pytest.raises(UsageError) as error:
+        read_concepts(tmp_path)
+    assert str(error.value) == said
+    (tmp_path / os.fsdecode(name) / "cup").mkdir()
+    raises_sentence(
+        lambda: read_concepts(tmp_path / os.fsdecode(name)), f"{tmp_path}/{escaped} is not UTF-8; rename it."
+    )
+
+
 # What is used and what is not
 
 
@@ -379,7 +398,7 @@ def test_any_name_is_read_shown_or_refused(name: str) -> None:
         assert only.category == " ".join(only.category.split())
         plainly = re.sub(r"[\d\s]+$", "", " ".join(re.sub("[_-]", " ", only.name).split()))
         assert only.plain == (only.category == plainly and not any(c.isdigit() for c in only.category))
-        assert read_photos(folder).lines() == [] or not only.plain
+        assert read_photos(folder).lines() == [] or not only.plain or repaired(only.name) is not None
 
 
 @pytest.mark.parametrize("name", ["x" * 250, "word " * 40 + "."])
