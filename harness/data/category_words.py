@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.data.image_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
 from harness.data.images.decoding import unreadable
-from harness.data.skipped_files import NAMED, Refusals, Skipped, few
+from harness.data.skipped_files import NAMED, Refusals, Skipped, few, few_of
 from harness.errors import UsageError, nearest, shortened
 
 FROM_NAME = "the folder's name"
@@ -196,12 +196,14 @@ def told(
         of: what has the names. remedy: what to do to have another word, after "another". most: so many are named.
     """
     odd = [
-        f"{shortened(category.words)} (of '{shortened(name)}')" for name, category in categories if not category.plain
+        f"{shortened(category.words)} (of '{shortened(name)}')"
+        for name, category in categories
+        if not category.plain and category.words != name  # "100APPLE" is the name: what is odd, others say
     ]
     if not odd:
         return []
     which = "A category word is" if len(odd) == 1 else f"{len(odd)} category words are"
-    return [f"{which} not plainly the {of}'s name: {few(odd, most)}; another {remedy}."]
+    return [f"{which} not plainly the {of}'s name: {few_of(odd, most)}; another {remedy}."]
 
 
 def misnamed(skipped: Sequence[Skipped], root: Path) -> tuple[list[Skipped], list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from harness.data.category_words import FROM_NAME, Category
 from harness.data.garbled_names import repaired
-from harness.data.skipped_files import NAMED, few
+from harness.data.skipped_files import NAMED, few, few_of
 from harness.errors import shortened
 
 # What programs, cameras, data sets and hurried people call folders; words that name a thing as well are left out.
@@ -138,7 +138,7 @@ def empty_words(
     if garbled:
         which = "A name has" if len(garbled) == 1 else f"{len(garbled)} names have"
         said.append(
-            f"{which} letters that seem garbled: {few(garbled, most)}; rename the {of}, or give a word by {remedy}."
+            f"{which} letters that seem garbled: {few_of(garbled, most)}; rename the {of}, or give a word by {remedy}."
         )
     return said
 
@@ -160,7 +160,7 @@ def left_over(classes: Iterable[str]) -> list[str]:
 
 
 def _named(found: Sequence[tuple[str, Category]], most: int) -> str:
-    return few([f"{shortened(one.words)} (of '{shortened(name)}')" for name, one in found], most)
+    return few_of([f"{shortened(one.words)} (of '{shortened(name)}')" for name, one in found], most)
 
 
 def _scripts(word: str) -> set[str]:

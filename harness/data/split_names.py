@@ -17,8 +17,8 @@ _SPLIT = re.compile(
 )
 _NUMBERED = re.compile(r"(?P<word>[^\W\d_](?:[\w\s-]*[^\W\d_])?)[\s_.-]*\(?\d+\)?")  # "cat.0", "sea lion_12"
 # What exports, edits and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited",
-# "x_flip", "x-removebg-preview", "x-150x150", "x.PORTRAIT-01.COVER". Not "x (1)" and "x copy": programs number different
-# pictures of one second so, and a mere copy is found by its content.
+# "x_flip", "x-removebg-preview", "x-150x150", "x.PORTRAIT-01.COVER". Not "x (1)" and "x copy": programs number
+# different pictures of one second so, and a mere copy is found by its content.
 _EXPORT = re.compile(
     r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|\.[a-z]+-\d\d\.(cover|original)|-\d{2,4}x\d{2,4}|"
     r"[\s_-]+(aug(mented)?|bw|bg[\s_-]?removed|crop(ped)?|edited|flip(ped)?|mirror(ed)?|no[\s_-]?bg|"

@@ -89,8 +89,8 @@ def load_image(path: Path, size: int) -> NDArray[np.uint8]:
     upright. Colours are brought to sRGB by the image's ICC profile, greys to greys; one that cannot be used counts as
     none. Of an animation or a multi-page file, the first frame that is not fully transparent is taken. Transparency is
     laid on white. 16-bit greys are divided by 257. 32-bit integers have the full scale (255, 65535 or 2^31 - 1) that
-    their largest value fits in, floats that of 1 if none is larger and else of 255; what lies outside is clipped. Where a TIFF says
-    that 0 is white, it is.
+    their largest value fits in, floats that of 1 if none is larger and else of 255; what lies outside is clipped. In a
+    TIFF, 0 is white where it says so.
 
     Returns: (size, size, 3) uint8 in RGB, 0..255, writable and contiguous.
     Raises `UsageError` if the file is missing, unreadable, damaged, no image, fully transparent, of a format that needs

@@ -16,6 +16,7 @@ from harness.data.concept_folder import checked, read_photos
 from harness.data.folder_benchmark import PhotoTasks
 from harness.data.holdout import divided, names_held_out
 from harness.data.images.decoding import examine_photo, load_greys
+from harness.errors import shortened
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -219,3 +220,15 @@ def test_the_content_decides_on_marks_that_different_pictures_have_too(tmp_path:
     assert len(divided(PhotoTasks(reading).tasks(), 3)) == 1
     cropped(scene(2)).save(dog / f"{name}{mark}.png")
     assert len(checked(read_photos(tmp_path)).looks_like) == 1
+
+
+def test_of_two_long_names_each_is_shortened(tmp_path: Path) -> None:
+    dog = fill(tmp_path / "dog", range(0))
+    said = []
+    for seed, begin in enumerate(("first", "second")):
+        name, copy = f"{begin} {'of many words ' * 6}1.png", f"{begin} {'and other words ' * 6}2.png"
+        scene(2 * seed).save(dog / name)
+        cropped(scene(2 * seed)).save(dog / copy)
+        said.append(f"{shortened(copy)} like {shortened(name)}")
+    (line,) = lines(tmp_path)
+    assert f": {said[0]} and {said[1]}; " in line
