@@ -26,6 +26,7 @@ HEADER = ["folder", "category"]
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
+_CAMERAS = re.compile(r"\d{3}[a-z_]{5}", re.IGNORECASE)
 _NUMBER = re.compile(r"v?\d+", re.IGNORECASE)  # "2", "v2"
 _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
 _JOINED = re.compile(r"[^\W\d_][a-z]{2,}(?:[A-Z][a-z]{2,})+")  # "FancyBoot", "redBackpack", but not "iPhone", "McKay"
@@ -184,6 +185,11 @@ def checked_category(text: str, where: str) -> str:
     return category
 
 
+def is_of_camera(name: str) -> bool:
+    """Whether a folder is called as cameras call them: "100CANON", "101_PANA"."""
+    return _CAMERAS.fullmatch(name) is not None
+
+
 def told(
     categories: Iterable[tuple[str, Category]],
     of: str = "folder",
@@ -198,7 +204,7 @@ def told(
     odd = [
         f"{shortened(category.words)} (of '{shortened(name)}')"
         for name, category in categories
-        if not category.plain and category.words != name  # "100APPLE" is the name: what is odd, others say
+        if not category.plain and not (category.words == name and is_of_camera(name))  # which says nothing, and is said
     ]
     if not odd:
         return []

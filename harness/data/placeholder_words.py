@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
-from harness.data.category_words import FROM_NAME, Category
+from harness.data.category_words import FROM_NAME, Category, is_of_camera
 from harness.data.garbled_names import repaired
 from harness.data.skipped_files import NAMED, few, few_of
 from harness.errors import shortened
@@ -46,7 +46,6 @@ _PHRASES = frozenset(
      "shared album", "unbenannter ordner"}
 )  # fmt: skip
 _THINGS = frozenset({"photo album", "picture album"})
-_CAMERAS = re.compile(r"\d{3}[a-z_]{5}", re.IGNORECASE)  # the folders that cameras make: "100CANON", "101_PANA"
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
 _LEFT_OVER = re.compile(
@@ -147,7 +146,7 @@ def _is_empty(name: str, category: Category, names: Sequence[str]) -> bool:
     """Whether a concept's category says nothing; what stands in a file is not taken for a folder's name."""
     if category.origin != FROM_NAME:
         return says_nothing(category.words)
-    return says_nothing(category.words, names) or bool(_CAMERAS.fullmatch(name) or _FACE.fullmatch(name))
+    return says_nothing(category.words, names) or is_of_camera(name) or bool(_FACE.fullmatch(name))
 
 
 def left_over(classes: Iterable[str]) -> list[str]:
