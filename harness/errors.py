@@ -84,9 +84,15 @@ def presentable(text: str) -> str:
     """The text on one line, as a terminal or a log may show it.
 
     A space stands for each character that cannot be seen (escape sequences, line ends, changes of direction), an
-    ellipsis for a password or token.
+    ellipsis for a password or token, `\\xe9` for a byte of a file's name that is no UTF-8.
     """
-    return _SECRET.sub("…", "".join(c if c.isprintable() else " " for c in text))
+    shown = (c if c.isprintable() else f"\\x{ord(c) - 0xDC00:02x}" if _is_byte(c) else " " for c in text)
+    return _SECRET.sub("…", "".join(shown))
+
+
+def _is_byte(char: str) -> bool:
+    """Whether Python has it for a byte of a file's name that it could not read."""
+    return "\udc80" <= char <= "\udcff"
 
 
 def shortened(name: object, most: int = 60) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ STRICT = (
     "a picture is or looks to be in two concepts, classes or sets, or is twice in a class, names differ in case only, "
     "or a file of categories is misnamed"
 )
+_BYTES = re.compile("[\udc80-\udcff]")  # of names that are not UTF-8: JSON has escapes for them
 PATIENCE = 2.0  # seconds that may pass without a word
 
 
@@ -108,7 +110,8 @@ def check_folder(
         if holdout is not None and reading is not None and not refused.found:
             apart = _held_out(reading, holdout)
     if as_json:
-        typer.echo(json.dumps(_as_json(folder, reading, refused.found, apart), indent=1, ensure_ascii=False))
+        text = json.dumps(_as_json(folder, reading, refused.found, apart), indent=1, ensure_ascii=False)
+        typer.echo(_BYTES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
         for text in _said(reading, refused.found, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)

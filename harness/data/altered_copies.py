@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.data.images.decoding import SKETCH, THUMBNAIL
 from harness.data.near_thumbnails import near_rows
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import counted, few_of
 from harness.errors import shortened
 
 T = TypeVar("T", bound=np.generic)
@@ -76,7 +76,7 @@ def altered_said(
         ((path, first),) = both
         how = _how(pairs, parts)
         return [f"{shortened(path)} looks like {shortened(first.name)} {how}; if it is that picture, remove it."]
-    named = few([f"{path.name} like {first.name}" for path, first in both])
+    named = few_of([f"{shortened(path.name)} like {shortened(first.name)}" for path, first in both])
     return [
         f"{shortened(folder)}: {len(both)} images look like others there {_how(pairs, parts)}: {named}; if they are "
         "those pictures, remove them."
@@ -88,7 +88,7 @@ def altered_across(pairs: Sequence[tuple[str, str]], parts: Sequence[tuple[str, 
     both = [*pairs, *parts]
     if not both:
         return []
-    named = few([f"{name} like {first}" for name, first in both])
+    named = few_of([f"{shortened(name)} like {shortened(first)}" for name, first in both])
     number = counted(len(both), "image looks", "images look")
     how = _how(pairs, parts)
     return [f"{number} like images of other concepts {how}: {named}; keep each picture in one concept."]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.data.image_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
 from harness.data.images.decoding import unreadable
-from harness.data.skipped_files import NAMED, Refusals, Skipped, few
+from harness.data.skipped_files import NAMED, Refusals, Skipped, few, few_of
 from harness.errors import UsageError, nearest, shortened
 
 FROM_NAME = "the folder's name"
@@ -26,6 +26,7 @@ HEADER = ["folder", "category"]
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
+_CAMERAS = re.compile(r"\d{3}[a-z_]{5}", re.IGNORECASE)
 _NUMBER = re.compile(r"v?\d+", re.IGNORECASE)  # "2", "v2"
 _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
 _JOINED = re.compile(r"[^\W\d_][a-z]{2,}(?:[A-Z][a-z]{2,})+")  # "FancyBoot", "redBackpack", but not "iPhone", "McKay"
@@ -161,6 +162,17 @@ def listed_categories(tables: Sequence[Path], names: Collection[str], refused: R
     return categories
 
 
+def contradicted(where: Path, used: Category, listed: Category | None) -> list[str]:
+    """A sentence on a concept's own file that says another word than the common one; none if it does not."""
+    if listed is None or used.words.casefold() in ("", listed.words.casefold()):
+        return []
+    words, other = shortened(used.words), shortened(listed.words)
+    return [
+        f"{shortened(where)}: {used.origin} says '{words}', {listed.origin} '{other}'; '{words}' is used, so correct "
+        "one of them."
+    ]
+
+
 def checked_category(text: str, where: str) -> str:
     """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
     category = " ".join(composed(text).split())
@@ -171,6 +183,11 @@ def checked_category(text: str, where: str) -> str:
     if len(words) > 1 and words[0].lower() in _ARTICLES:
         raise UsageError(f"{where} gives the category {category!r}; leave out '{words[0]}'.")
     return category
+
+
+def is_of_camera(name: str) -> bool:
+    """Whether a folder is called as cameras call them: "100CANON", "101_PANA"."""
+    return _CAMERAS.fullmatch(name) is not None
 
 
 def told(
@@ -185,12 +202,14 @@ def told(
         of: what has the names. remedy: what to do to have another word, after "another". most: so many are named.
     """
     odd = [
-        f"{shortened(category.words)} (of '{shortened(name)}')" for name, category in categories if not category.plain
+        f"{shortened(category.words)} (of '{shortened(name)}')"
+        for name, category in categories
+        if not category.plain and not (category.words == name and is_of_camera(name))  # which says nothing, and is said
     ]
     if not odd:
         return []
     which = "A category word is" if len(odd) == 1 else f"{len(odd)} category words are"
-    return [f"{which} not plainly the {of}'s name: {few(odd, most)}; another {remedy}."]
+    return [f"{which} not plainly the {of}'s name: {few_of(odd, most)}; another {remedy}."]
 
 
 def misnamed(skipped: Sequence[Skipped], root: Path) -> tuple[list[Skipped], list[str]]:

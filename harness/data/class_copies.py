@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.data.altered_copies import TEXT, altered
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.altered_copies import PART, TEXT, altered
 from harness.data.class_files import ClassFile, FileClass
+from harness.data.contained_copies import WITHIN, contained
 from harness.data.duplicates import Again, across, again_inside, look_alike, original_first
 from harness.data.skipped_files import counted
 from harness.data.split_names import exported
 
 BY_HEART = "so that accuracy shows what was kept by heart"
+COMPARED = 50_000  # pairs of images at most in which one is looked for within the other
 
 
 def copies(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tuple[Again, ...]:
@@ -70,9 +75,11 @@ def look_alikes(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tu
 
     found: list[Again] = []
     pairs = look_alike(thumbnails, comparable)
+    turned = altered(sketches, comparable, pairs)
     for like, how, some in (
         ("the same as", "", pairs),
-        ("like", f" {TEXT}", altered(sketches, comparable, pairs)),
+        ("like", f" {TEXT}", turned),
+        ("like", f" {PART}", _parts(classes, comparable, [*pairs, *turned])),
     ):
         leaks: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
@@ -92,6 +99,34 @@ def look_alikes(classes: Sequence[FileClass], pictures: Mapping[str, str]) -> tu
                 Again(f"{number} {like} images of other classes{how}; keep each picture in one class", tuple(shared))
             )
     return tuple(found)
+
+
+def _parts(
+    classes: Sequence[FileClass],
+    comparable: Callable[[Path, Path], bool],
+    known: Sequence[tuple[Path, Path]],
+) -> list[tuple[Path, Path]]:
+    """Images to test that show a part of one to train of their class, or it within more.
+
+    Each is compared with `WITHIN` of those, with fewer where there are many images to test; known: as of `contained`.
+    """
+    within = min(WITHIN, COMPARED // max(1, sum(len(one.test) for one in classes)))
+    found: list[tuple[Path, Path]] = []
+    for one in classes:
+        train = _overviews(one.train[:within])
+        if train:
+            overviews = train | _overviews(one.test)
+            found += contained(overviews, comparable, known, within=within, kept=train.__contains__)
+    return found
+
+
+def _overviews(files: Sequence[ClassFile]) -> dict[Path, NDArray[np.uint8]]:
+    """Of the images with a photograph's tones."""
+    return {
+        Path(file.path): file.overview
+        for file in files
+        if file.overview is not None and file.toned is not None and file.toned.tones == "many"
+    }
 
 
 def torn_exports(classes: Sequence[FileClass]) -> tuple[Again, ...]:

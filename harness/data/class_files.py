@@ -40,8 +40,8 @@ class ClassFile:
     """An image's file as it was when it was listed: absolute path, hash and size of its bytes, modification time.
 
     decoding: the version of the decoding since which it is shown as now; None: not looked up. notes: what its owner
-    should know of it, in sentences. thumbnail, sketch: those of `Examined`; empty if it was not looked at. toned: its
-    stored size and tones, if it was looked at.
+    should know of it, in sentences. thumbnail, sketch, overview: those of `Examined`; empty if it was not looked at.
+    toned: its stored size and tones, if it was looked at.
     """
 
     path: str
@@ -53,6 +53,7 @@ class ClassFile:
     thumbnail: bytes = field(default=b"", compare=False, repr=False)
     sketch: bytes = field(default=b"", compare=False, repr=False)
     toned: Toned | None = field(default=None, compare=False, repr=False)
+    overview: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def examine(path: Path, min_side: int | None = None) -> ClassFile:
             digest = _remember(place, seen, data)
             file = ClassFile(
                 place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail,
-                found.sketch, Toned((found.width, found.height), found.tones, found.sketch),
+                found.sketch, Toned((found.width, found.height), found.tones, found.sketch), found.overview,
             )  # fmt: skip
             known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:

@@ -22,7 +22,7 @@ from harness.data import class_tasks
 from harness.data.class_copies import copies, look_alikes, torn_exports
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
-from harness.data.concept_folder import benchmark_name
+from harness.data.concept_folder import benchmark_name, name_of
 from harness.data.duplicates import Again
 from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
@@ -186,7 +186,7 @@ def folder_benchmark(
     return Benchmark(
         name=f"{benchmark_name(folder)}-{count}tasks{fixed}",
         setting="classification",
-        title=f"{len(classes)} classes of {folder.name} in {count} task{'s' if count > 1 else ''}",
+        title=f"{len(classes)} classes of {name_of(folder)} in {count} task{'s' if count > 1 else ''}",
         summary="the user's own classes",
         sources={tier: FolderClasses(reading, count, class_seed)},
         tuning=True,  # as with a folder of photographs: whether to compare on them is their owner's choice

@@ -13,7 +13,7 @@ from harness.data.altered_copies import altered, altered_across, altered_said
 from harness.data.contained_copies import ELSEWHERE, SIZES, contained
 from harness.data.duplicates import alike, alike_across, look_alike, original_first
 from harness.data.images.decoding import Examined
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import counted, few_of
 from harness.data.split_names import exported
 from harness.errors import shortened
 
@@ -86,6 +86,6 @@ def _exports(images: Sequence[Path]) -> list[Pair]:
 def _called(folder: Path, pairs: Sequence[Pair]) -> list[str]:
     if not pairs:
         return []
-    named = few([f"{path.name} of {first.name}" for path, first in pairs])
+    named = few_of([f"{shortened(path.name)} of {shortened(first.name)}" for path, first in pairs])
     copies = counted(len(pairs), "image is a copy", "images are copies")
     return [f"{shortened(folder)}: {copies} by the names: {named}; if so, keep one of each picture."]

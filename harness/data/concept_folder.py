@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from harness.data.category_words import FROM_NAME, Category, category_of, listed_categories, misnamed, told
+from harness.data.category_words import (
+    FROM_NAME,
+    Category,
+    category_of,
+    contradicted,
+    listed_categories,
+    misnamed,
+    told,
+)
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
 from harness.data.folder_names import alike_names, meant_as_one
@@ -151,6 +159,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         listed = listed_categories(found.tables, [one.name for one in found.folders], refused)
     concepts: list[Concept] = []
     skipped = list(found.skipped)
+    remarks: list[str] = []
     for one in folders:
         skipped += one.skipped
         if not one.images and not one.photographs and not one.refused:
@@ -161,13 +170,14 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
         category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
             category = category_of(one.path, one.name, one.category_files, listed, folder)
+            remarks += contradicted(one.path, category, listed.get(one.name))
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     refused.settle()
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]
     notes = (*alike_names(names), *meant)
-    return Reading(folder, tuple(concepts), tuple(skipped), notes, tuple(meant_as_one(names)))
+    return Reading(folder, tuple(concepts), tuple(skipped), notes, (*meant_as_one(names), *remarks))
 
 
 def checked(
@@ -247,9 +257,14 @@ def checked(
     )  # fmt: skip
 
 
+def name_of(folder: Path) -> str:
+    """A folder's name, also where it is given as `.` or `..`."""
+    return composed(folder.resolve().name) or "photographs"
+
+
 def benchmark_name(folder: Path) -> str:
     """What a benchmark of the user's own images is called: as the folder, but never as a registered benchmark."""
     from harness import registry
 
-    name = composed(folder.resolve().name) or "photographs"
+    name = name_of(folder)
     return f"{name} (folder)" if name in registry.benchmarks().names() else name

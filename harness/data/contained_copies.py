@@ -33,6 +33,7 @@ def contained(
     known: Sequence[tuple[Path, Path]] = (),
     sizes: Sequence[float] = SIZES,
     within: int = WITHIN,
+    kept: Callable[[Path], bool] = lambda path: True,
 ) -> list[tuple[Path, Path]]:
     """Files that show a good part of an earlier one's picture, or it within more, each with the likeliest of those.
 
@@ -42,6 +43,7 @@ def contained(
         overviews: of the files (see `Examined`). comparable: whether it matters that two show one picture.
         known: pairs that are found to look the same already; their first files are left out.
         sizes: of one picture within the other that are tried. within: each is compared with so many before it.
+        kept: whether later ones are compared with a file.
 
     Raises:
         UsageError: a file cannot be read any more.
@@ -57,7 +59,8 @@ def contained(
             if _is_same(guess, fine):
                 found.append((path, guess.of(path)))
                 break
-        before.append(one)
+        if kept(path):
+            before.append(one)
     return found
 
 

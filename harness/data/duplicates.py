@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.data.image_folders import natural
 from harness.data.images.decoding import content_hash, decode_whole, load_image
 from harness.data.near_thumbnails import AKIN, near
-from harness.data.skipped_files import NAMED, counted, few
+from harness.data.skipped_files import NAMED, counted, few, few_of
 from harness.errors import shortened
 
 # Of 255: the mean difference in FINE x FINE pixels that saving as JPEG makes; and what a smaller size adds to it, as a
@@ -122,7 +122,7 @@ def alike(folder: Path, pairs: Sequence[tuple[Path, Path]]) -> list[str]:
             f"{shortened(path)} looks the same as {shortened(first.name)}; if it is that picture saved once more, "
             "remove it."
         ]
-    named = few([f"{path.name} like {first.name}" for path, first in pairs])
+    named = few_of([f"{shortened(path.name)} like {shortened(first.name)}" for path, first in pairs])
     return [
         f"{shortened(folder)}: {len(pairs)} images look the same as others there: {named}; if they are those pictures "
         "saved once more, remove them."
@@ -136,7 +136,7 @@ def alike_across(pairs: Sequence[tuple[str, str]]) -> list[str]:
     if len(pairs) == 1:
         ((name, first),) = pairs
         return [f"{name} looks the same as {first}, of another concept; if it is that picture, keep it in one."]
-    named = few([f"{name} like {first}" for name, first in pairs])
+    named = few_of([f"{shortened(name)} like {shortened(first)}" for name, first in pairs])
     return [
         f"{len(pairs)} images look the same as images of other concepts: {named}; if they are those pictures, keep "
         "each in one."

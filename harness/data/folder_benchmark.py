@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data.concept_folder import Concept, Reading, benchmark_name, checked, read_photos
+from harness.data.concept_folder import Concept, Reading, benchmark_name, checked, name_of, read_photos
 from harness.data.images.decoding import content_hash, decoding_of, load_image
 from harness.data.images.decoding_versions import image_key
 from harness.data.selection import Watch, unwatched
@@ -109,7 +109,7 @@ def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side:
     reading = checked(read_photos(folder), watch, min_side)
     return Benchmark(
         name=benchmark_name(folder),
-        title=f"{len(reading.concepts)} concepts of {folder.name}",
+        title=f"{len(reading.concepts)} concepts of {name_of(folder)}",
         summary="the user's own photographs",
         sources={tier: PhotoTasks(reading)},
         tuning=True,  # whether to compare methods on the same photographs is their owner's choice

@@ -76,7 +76,7 @@ def divided(tasks: Sequence[Task], count: int) -> list[Task]:
         apart = places_held_out(images, count)
         if len(apart) < count:
             alike = sum(number for number in Counter(images.kin()).values() if number > 1)
-            besides = f", {alike} of which look alike and stay in training" if alike else ""
+            besides = f", {alike} of which look alike or are called as copies and stay in training" if alike else ""
             few.append(f"'{shortened(task.name)}' has {len(images)} images{besides}")
         rest = [place for place in range(len(images)) if place not in apart]
         found.append(task.model_copy(update={"images": images.only(rest), "reference": images.only(apart)}))

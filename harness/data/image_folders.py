@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.garbled_names import meant_as
 from harness.data.images.decoding import kind_of, unreadable
 from harness.data.images.file_kinds import HOLDERS, is_named_as_image, is_placeholder, look, with_article
 from harness.data.skipped_files import Refusals, Skipped, counted, few
@@ -29,6 +30,8 @@ _SYSTEM = re.compile(
 )
 NO_IMAGE = "no image but "
 BACK, BROKEN = "a link back to a folder that it lies in", "a broken link"
+RESULTS = "a folder of results that runs of this program wrote"
+_RESULT_PARTS = frozenset({"attribution", "estimates", "report", "runs", "store"})
 _CLUTTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini", "icon\r"})
 
 
@@ -83,13 +86,15 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
             pointer, an empty file, a web page), what cannot be read, and two sub-folders of one name.
 
     Raises:
-        UsageError: the folder is missing, no folder or unreadable.
+        UsageError: the folder is missing, no folder or unreadable, or its path is not UTF-8.
     """
     kind = kind_of(folder)
     if kind == "missing":
         raise UsageError(f"The photo folder {shortened(folder)} does not exist; check the path.")
     if kind != "folder":
         raise UsageError(f"{shortened(folder)} is not a folder; give the folder that holds one sub-folder per {each}.")
+    if meant_as(str(folder.resolve())) is not None:  # a run's file could not name it
+        raise UsageError(f"The path of the photo folder {shortened(folder.resolve())} is not UTF-8; rename it.")
     folders: list[SubFolder] = []
     skipped: list[Skipped] = []
     tables: list[Path] = []
@@ -100,6 +105,8 @@ def contents(folder: Path, each: str, refused: Refusals) -> Contents:
             elif kind_of(entry) == "folder":
                 if _leads_back(entry):
                     skipped.append(Skipped(entry, "link", BACK))
+                elif _is_of_results(entry):
+                    skipped.append(Skipped(entry, "results", RESULTS))
                 else:
                     folders.append(_sub_folder(entry, refused))
             elif entry.name.casefold() == CATEGORIES_FILE:
@@ -140,13 +147,16 @@ def require_sub_folders(found: Contents, each: str, refused: Refusals) -> None:
     """Make sure that there is a sub-folder with images, and that each name can be printed.
 
     Args:
-        refused: takes names with unprintable characters.
+        refused: takes names with unprintable characters, or that are not UTF-8.
 
     Raises:
         UsageError: there is none.
     """
     for one in found.folders:
-        if not one.name.isprintable():
+        if (meant := meant_as(one.name)) is not None:
+            hint = f" (meant as '{shortened(meant)}'?)" if meant != one.name else ""
+            refused.add(UsageError(f"The name of the folder {shortened(one.path)} is not UTF-8{hint}; rename it."))
+        elif not one.name.isprintable():
             refused.add(UsageError(f"The folder name {str(one.path)!r} has unprintable characters; rename it."))
     if any(one.images or one.refused for one in found.folders):
         return
@@ -267,12 +277,21 @@ def _nested(folder: Path) -> Skipped:
     """A folder inside a concept's or class's; its photographs are counted by their names, those in links to it not."""
     if _leads_back(folder):
         return Skipped(folder, "clutter", BACK)
+    if _is_of_results(folder):
+        return Skipped(folder, "results", RESULTS)
     count = 0
     for _, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not _SYSTEM.fullmatch(name.casefold())]
         count += sum(is_named_as_image(name) and not name.startswith(".") for name in names)
     images = f"a folder inside, with {counted(count, 'image')}; move the images up to use them"
     return Skipped(folder, "nested", images if count else "a folder inside, of which nothing is used", count)
+
+
+def _is_of_results(folder: Path) -> bool:
+    """Whether runs of this program wrote it: it is a results folder or a part of one, without an image of its own."""
+    within = folder.parent if folder.name in _RESULT_PARTS else folder
+    found = any((place / "store" / "steps").is_dir() for place in (folder, within))
+    return found and not any(look(entry).role == "image" for entry in entries(folder))
 
 
 def _leads_back(folder: Path) -> bool:

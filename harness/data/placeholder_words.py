@@ -9,9 +9,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
-from harness.data.category_words import FROM_NAME, Category
+from harness.data.category_words import FROM_NAME, Category, is_of_camera
 from harness.data.garbled_names import repaired
-from harness.data.skipped_files import NAMED, few
+from harness.data.skipped_files import NAMED, few, few_of
 from harness.errors import shortened
 
 # What programs, cameras, data sets and hurried people call folders; words that name a thing as well are left out.
@@ -46,7 +46,6 @@ _PHRASES = frozenset(
      "shared album", "unbenannter ordner"}
 )  # fmt: skip
 _THINGS = frozenset({"photo album", "picture album"})
-_CAMERAS = re.compile(r"\d{3}[a-z_]{5}", re.IGNORECASE)  # the folders that cameras make: "100CANON", "101_PANA"
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
 _LEFT_OVER = re.compile(
@@ -138,7 +137,7 @@ def empty_words(
     if garbled:
         which = "A name has" if len(garbled) == 1 else f"{len(garbled)} names have"
         said.append(
-            f"{which} letters that seem garbled: {few(garbled, most)}; rename the {of}, or give a word by {remedy}."
+            f"{which} letters that seem garbled: {few_of(garbled, most)}; rename the {of}, or give a word by {remedy}."
         )
     return said
 
@@ -147,7 +146,7 @@ def _is_empty(name: str, category: Category, names: Sequence[str]) -> bool:
     """Whether a concept's category says nothing; what stands in a file is not taken for a folder's name."""
     if category.origin != FROM_NAME:
         return says_nothing(category.words)
-    return says_nothing(category.words, names) or bool(_CAMERAS.fullmatch(name) or _FACE.fullmatch(name))
+    return says_nothing(category.words, names) or is_of_camera(name) or bool(_FACE.fullmatch(name))
 
 
 def left_over(classes: Iterable[str]) -> list[str]:
@@ -160,7 +159,7 @@ def left_over(classes: Iterable[str]) -> list[str]:
 
 
 def _named(found: Sequence[tuple[str, Category]], most: int) -> str:
-    return few([f"{shortened(one.words)} (of '{shortened(name)}')" for name, one in found], most)
+    return few_of([f"{shortened(one.words)} (of '{shortened(name)}')" for name, one in found], most)
 
 
 def _scripts(word: str) -> set[str]:

@@ -16,6 +16,7 @@ from harness.errors import UsageError, shortened
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
 # empty: a folder without images; beside: an image beside the folders; copy: a picture once more; unused: a whole set;
 # hidden: an image, or a folder of some, whose name begins with a dot; link: one that is broken or leads back
+# results: what runs of this program wrote
 # category: a file that seems to give category words, of which a note says why it is not read
 Kind = Literal[
     "clutter",
@@ -30,6 +31,7 @@ Kind = Literal[
     "category",
     "hidden",
     "link",
+    "results",
 ]
 
 NAMED = 3  # so many names stand in a sentence
@@ -104,9 +106,14 @@ def empty(folder: Path) -> Skipped:
 
 def few(names: Sequence[str], most: int = NAMED) -> str:
     """'a', 'a and b', 'a, b and c', 'a, b, c and 4 more'."""
-    shown = [shortened(name) for name in names[:most]]
-    if len(names) > most:
-        shown.append(f"{len(names) - most} more")
+    return few_of([shortened(name) for name in names], most)
+
+
+def few_of(texts: Sequence[str], most: int = NAMED) -> str:
+    """The same of texts in which names are shortened already."""
+    shown = list(texts[:most])
+    if len(texts) > most:
+        shown.append(f"{len(texts) - most} more")
     *first, last = shown
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -163,6 +170,8 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
     match kind:
         case "system":
             return f"{counted(number, 'folder')} of the system's ({names})"
+        case "results":
+            return f"what runs of this program wrote ({names})"
         case "unreadable":
             return f"{counted(number, 'photograph')} ({names}), {'each ' if number > 1 else ''}{reason}"
         case "nested":
@@ -172,7 +181,7 @@ def _part(place: Path, kind: Kind, reason: str, some: Sequence[Skipped]) -> str:
         case "beside":
             return f"{images} beside the sub-folders ({names}; move them into one to use them)"
         case "copy":
-            again = few([f"{one.path.name} is {one.reason}" for one in some])
+            again = few_of([f"{shortened(one.path.name)} is {one.reason}" for one in some])
             return f"{counted(number, 'image')} that there {'is' if number == 1 else 'are'} already ({again})"
         case "hidden":
             it = "it" if number == 1 else "them"

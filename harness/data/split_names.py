@@ -17,15 +17,15 @@ _SPLIT = re.compile(
 )
 _NUMBERED = re.compile(r"(?P<word>[^\W\d_](?:[\w\s-]*[^\W\d_])?)[\s_.-]*\(?\d+\)?")  # "cat.0", "sea lion_12"
 # What exports, edits and augmentations of a picture have behind its name: "x_jpg.rf.1f2e3d", "x_aug3", "x-Edited",
-# "x_flip", "x-removebg-preview", "x-150x150", "x.PORTRAIT-01.COVER".
+# "x_flip", "x-removebg-preview", "x-150x150", "x.PORTRAIT-01.COVER". Not "x (1)" and "x copy": programs number
+# different pictures of one second so, and a mere copy is found by its content.
 _EXPORT = re.compile(
     r"(?P<stem>.+?)(_(jpe?g|png|bmp|webp)\.rf\.[0-9a-z]{6,}|\.[a-z]+-\d\d\.(cover|original)|-\d{2,4}x\d{2,4}|"
-    r"[\s_-]+(aug(mented)?|bw|bg[\s_-]?removed|copy|crop(ped)?|edited|flip(ped)?|kopie|mirror(ed)?|no[\s_-]?bg|"
+    r"[\s_-]+(aug(mented)?|bw|bg[\s_-]?removed|crop(ped)?|edited|flip(ped)?|mirror(ed)?|no[\s_-]?bg|"
     r"removebg([\s_-]preview)?|rot(ated)?|scaled|thumb(nail)?)[\s_-]?\d*)",
     re.IGNORECASE,
 )
 _EDITED = re.compile(r"(?P<start>IMG_)E(?P<number>\d{4,})")  # what an iPhone's import calls the edited IMG_0001
-_AGAIN = re.compile(r"(?P<stem>.+) \(\d+\)")  # what downloads have; but programs number different pictures so, too
 PREFIXES, LOOKED_AT = 50, 2000  # so many classes at most are told by files' names, of so many of them
 
 
@@ -41,17 +41,16 @@ def is_split_name(name: str) -> bool:
 def exported(stems: Collection[str]) -> dict[str, str]:
     """Of each file, by its name without suffix, the name of the picture that it seems to be exported from.
 
-    >>> exported(["a_jpg.rf.0123456789", "a_jpg.rf.abcdefabcd", "b", "b (1)", "c (1)", "b_flip", "d"])["b_flip"]
-    'b'
+    >>> exported(["a_jpg.rf.0123456789", "b", "b (1)", "b_flip"])
+    {'a_jpg.rf.0123456789': 'a', 'b': 'b', 'b (1)': 'b (1)', 'b_flip': 'b'}
     """
-    return {stem: _source(stem, stems) for stem in stems}
+    return {stem: _source(stem) for stem in stems}
 
 
-def _source(stem: str, stems: Collection[str]) -> str:
+def _source(stem: str) -> str:
     if edited := _EDITED.fullmatch(stem):
         return edited["start"] + edited["number"]
-    again = _AGAIN.fullmatch(stem)
-    match = again if again and again["stem"] in stems else _EXPORT.fullmatch(stem)
+    match = _EXPORT.fullmatch(stem)
     return match["stem"] if match else stem
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.data.masks import Toned
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import counted, few, few_of
 from harness.errors import shortened
 
 ICON, LARGE = 64, 128  # pixels of the shorter side: what is below is an icon, where another image has so many
@@ -39,7 +39,9 @@ def _small(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
             f"{shortened(found[0])} has {sizes[0]} pixels, far fewer than others there; if it is an icon or a "
             "thumbnail, remove it."
         ]
-    named = few([f"{path.name} ({size})" for path, size in zip(found, sizes, strict=True)]) if found else ""
+    named = (
+        few_of([f"{shortened(path.name)} ({size})" for path, size in zip(found, sizes, strict=True)]) if found else ""
+    )
     text = f"{shortened(folder)}: {len(found)} images have far fewer pixels than others there: {named}; if they are "
     return [f"{text}icons or thumbnails, remove them."] if found else []
 

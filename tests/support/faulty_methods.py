@@ -263,7 +263,7 @@ MISTAKES: Mapping[str, type[Plain]] = {
         lambda m: {"bad": m.size() / 0 * 0},
     ),
     "nan at a step that is not logged": ends(
-        "The loss 'late' of <v1> is nan at step 1; try a smaller learning_rate or token", "penalties", late
+        "The loss 'late' of <v1> is nan at step 1; mend what Broken.penalties() computes", "penalties", late
     ),
     "a float": ends(f"{SCALAR} 0.5, a float.", "penalties", {"bad": 0.5}),
     "a vector": ends(

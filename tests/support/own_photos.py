@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ JPEG_XL = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100)
 
 def noise(seed: str, width: int = 20, height: int = 16) -> Image.Image:
     """A picture of its own for each seed."""
-    number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
+    number = int.from_bytes(hashlib.sha256(os.fsencode(seed)).digest()[:8], "big")
     return Image.fromarray(np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8))
 
 

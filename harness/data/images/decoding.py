@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from harness.data.images.colour_profiles import Correction, UnusableProfileError, to_srgb
-from harness.data.images.decoding_versions import DECODING
+from harness.data.images.decoding_versions import NEGATIVES, PROFILES
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
 from harness.data.images.jpeg_markers import extent, unusual_kind
 from harness.data.images.notes import (
@@ -35,7 +35,7 @@ from harness.data.images.notes import (
     unprofiled_note,
 )
 from harness.data.images.png_chunks import is_sound, readable
-from harness.data.images.tiff_kinds import unread_kind
+from harness.data.images.tiff_kinds import is_negative, unread_kind
 from harness.data.images.tones import Tones, tones_of
 from harness.errors import UsageError
 
@@ -89,7 +89,8 @@ def load_image(path: Path, size: int) -> NDArray[np.uint8]:
     upright. Colours are brought to sRGB by the image's ICC profile, greys to greys; one that cannot be used counts as
     none. Of an animation or a multi-page file, the first frame that is not fully transparent is taken. Transparency is
     laid on white. 16-bit greys are divided by 257. 32-bit integers have the full scale (255, 65535 or 2^31 - 1) that
-    their largest value fits in, floats that of 1 if none is larger and else of 255; what lies outside is clipped.
+    their largest value fits in, floats that of 1 if none is larger and else of 255; what lies outside is clipped. In a
+    TIFF, 0 is white where it says so.
 
     Returns: (size, size, 3) uint8 in RGB, 0..255, writable and contiguous.
     Raises `UsageError` if the file is missing, unreadable, damaged, no image, fully transparent, of a format that needs
@@ -166,7 +167,7 @@ def decoding_of_image(stream: BinaryIO, name: object) -> int:
 
     def version(image: ImageFile.ImageFile, profile: bytes | None) -> int:
         frame = _visible_frame(image, name) if getattr(image, "is_animated", False) else 0
-        return _version(_correction(image, profile, name)[0], frame)
+        return _version(image, _correction(image, profile, name)[0], frame)
 
     return _with_opened(stream, name, version)
 
@@ -245,7 +246,7 @@ def _decoded(stream: BinaryIO, name: object, coarse: int = 0) -> _Decoded:
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)
-        return _Decoded(rgb, stored, _version(correction, frame), notes)
+        return _Decoded(rgb, stored, _version(image, correction, frame), notes)
 
     return _with_opened(stream, name, decode)
 
@@ -344,8 +345,8 @@ def _visible_frame(image: Image.Image, name: object) -> int:
     raise UsageError(f"{name} is fully transparent, so there is nothing to see in it; replace or remove it.")
 
 
-def _version(correction: Correction | None, frame: int) -> int:
-    return DECODING if correction is not None or frame else 1
+def _version(image: Image.Image, correction: Correction | None, frame: int) -> int:
+    return NEGATIVES if is_negative(image) else PROFILES if correction is not None or frame else 1
 
 
 def _is_empty(image: Image.Image) -> bool:
@@ -403,7 +404,8 @@ def _grey(image: Image.Image) -> Image.Image:
     else:
         full = 1.0 if largest <= 1 else 255.0
     scaled = np.nan_to_num(pixels, nan=0.0, posinf=full, neginf=0.0) * (255.0 / full)
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return Image.fromarray(255 - grey if is_negative(image) else grey)
 
 
 def _greys(image: Image.Image, side: int) -> NDArray[np.uint8]:

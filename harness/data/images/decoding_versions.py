@@ -5,9 +5,9 @@ So a change of the decoding makes new only what was made from photographs that i
 
 from __future__ import annotations
 
-# Raise it when some images are shown in another way than before, and let `photo_decoding` give it to those.
-# 2: colour profiles are applied, and an empty first frame is passed over
-DECODING = 2
+# Add one more when some images are shown in another way than before, and let `decoding` give it to those.
+PROFILES = 2  # colour profiles are applied, and an empty first frame is passed over
+NEGATIVES = 3  # TIFFs of more than 8 bits in which 0 is white are shown so
 
 
 def image_key(sha256: str, decoding: int) -> str:

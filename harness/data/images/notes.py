@@ -11,7 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from harness.data.images.hdr import hdr_note
 from harness.data.images.jpeg_scans import Gap
+from harness.data.images.tiff_kinds import is_negative
 from harness.data.images.zero_ends import zeros_note
 
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
@@ -73,7 +75,8 @@ def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
     Args:
         image: as opened from `stream`, with its pixels read.
     """
-    notes = (*zeros_note(stream, image.format, name), *tone_note(image, stream, name))
+    tones = hdr_note(stream, image.format, name, image.info.get("icc_profile")) or tone_note(image, stream, name)
+    notes = (*zeros_note(stream, image.format, name), *tones)
     return (*notes, *rescued_note(image, name))
 
 
@@ -83,7 +86,8 @@ def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, 
         largest = int(np.asarray(image).max())
         if FLAT * 257 < largest < DEEP:  # of less, `flat_note` tells
             bits = largest.bit_length()
-            return (f"{name} has 16 bits but uses {bits}, so it is nearly black; save it with its full range.",)
+            shade = "white" if is_negative(image) else "black"
+            return (f"{name} has 16 bits but uses {bits}, so it is nearly {shade}; save it with its full range.",)
     elif image.format == "PNG" and image.mode == "RGB" and _is_deep(stream):  # of which Pillow keeps the higher byte
         largest = max(int(high) for _, high in image.getextrema())  # type: ignore[misc]
         if FLAT < largest < DEEP >> 8:

@@ -67,6 +67,15 @@ def is_sound(stream: BinaryIO) -> bool:
     return True
 
 
+def transfer_of(stream: BinaryIO) -> int:
+    """The code of the transfer that a PNG's cICP chunk states; 2, unspecified, if it has none."""
+    for kind, start, length in _chunks(stream):
+        if kind == b"cICP" and length == 4:
+            stream.seek(start + 1)
+            return stream.read(1)[0]
+    return 2
+
+
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Of each chunk its kind, the offset of its data and its length; then the stream is where they end."""
     at = len(SIGNATURE)

@@ -1,4 +1,4 @@
-"""TIFFs that are sound and that Pillow does not read, told from those that are damaged."""
+"""TIFFs that are sound and that Pillow does not read, or not as they are meant, told from the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from packaging.version import Version
 from PIL import Image
 
 _COMPRESSION, _PHOTOMETRIC, _SUBSAMPLING = 259, 262, 530  # TIFF tags
-_NONE, _YCBCR = 1, 6
+_WHITE_IS_ZERO, _NONE, _YCBCR = 0, 1, 6
 
 READS_YCBCR = Version("13")  # Pillow before it takes uncompressed YCbCr, subsampled or not, for a truncated file
 
@@ -25,3 +25,9 @@ def unread_kind(image: Image.Image) -> tuple[str, str] | None:
         newer = f"`pip install 'pillow>={READS_YCBCR}'`, or " if whole else ""
         return "an uncompressed YCbCr TIFF", f"{newer}save it as RGB"
     return None if whole else ("an uncompressed TIFF with subsampled colours", "save it as RGB")
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white in an opened TIFF of more than 8 bits, which Pillow turns over in those of fewer alone."""
+    deep = image.format == "TIFF" and image.mode.startswith(("I", "F"))
+    return deep and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,20 @@ def test_many_such_files_take_one_line(tmp_path: Path) -> None:
         f"{tmp_path}: 5 files are not read: dog_0/category.txt.txt, dog_1/category.txt.txt, dog_2/category.txt.txt "
         "and 2 more; the name must be category.txt."
     )
+
+
+def test_a_file_name_that_is_not_utf_8_is_shown_and_comes_back_from_json(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        concept(tmp_path, "cup", ("a.png", "b.png", name))
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    (tmp_path / "cup" / name).write_bytes((tmp_path / "cup" / "a.png").read_bytes())
+    _, said = bench("data", "check", tmp_path)
+    assert f"not used: {tmp_path}/cup/caf\\xe9.png: the same file as a.png" in said
+    _, said = bench("data", "check", tmp_path, "--json")
+    (skipped,) = json.loads(said)["skipped"]
+    assert skipped["path"] == f"{tmp_path}/cup/{name}"
 
 
 def test_a_folder_that_cannot_be_read_at_all_as_json(tmp_path: Path) -> None:

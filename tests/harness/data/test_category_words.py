@@ -253,3 +253,11 @@ def test_words_that_are_written_together_are_taken_apart_and_said(tmp_path: Path
 @pytest.mark.parametrize("name", ["iPhone", "McDonald", "WhatsApp", "LEGO", "Duck", "LeBron"])
 def test_names_with_capitals_inside_are_left_whole(name: str) -> None:
     assert words_of_name(name) == (name, True)
+
+
+def test_two_files_that_say_different_words_are_said(tmp_path: Path) -> None:
+    concept(tmp_path, "duck_toy", category="toy\n")
+    concept(tmp_path, "cat", category="cat\n")
+    (tmp_path / "categories.csv").write_text("duck_toy,duck\ncat,Cat\n", encoding="utf-8")
+    said = "category.txt says 'toy', categories.csv 'duck'; 'toy' is used, so correct one of them."
+    assert lines(tmp_path) == [f"HERE/duck_toy: {said}"]

@@ -73,6 +73,13 @@ def animals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Tasks
 
 
+def test_a_folder_given_as_a_dot_has_its_name(animals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(animals)
+    assert folder_benchmark(Path(), "mini", 3).title == "6 classes of animals in 3 tasks"
+    monkeypatch.chdir(animals / "cat")
+    assert folder_benchmark(Path(".."), "mini", 3).title == "6 classes of animals in 3 tasks"
+
+
 def test_a_folder_is_a_benchmark_of_classes(animals: Path) -> None:
     before = state(animals)
     benchmark = folder_benchmark(animals, "mini", 3)

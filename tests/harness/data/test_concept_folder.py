@@ -21,7 +21,9 @@ from harness.data import image_folders
 from harness.data.category_words import words_of_name
 from harness.data.concept_folder import Concept, checked, read_photos
 from harness.data.folder_benchmark import photo_benchmark
+from harness.data.garbled_names import repaired
 from harness.data.images.decoding import content_hash, load_image, unreadable
+from harness.errors import UsageError
 
 
 def read_concepts(folder: Path) -> list[Concept]:
@@ -29,6 +31,26 @@ def read_concepts(folder: Path) -> list[Concept]:
 
 
 # Folders
+
+
+@pytest.mark.parametrize("place", ["runs", ".", "cup"])
+def test_what_runs_wrote_into_the_folder_is_not_used_and_named(tmp_path: Path, place: str) -> None:
+    concept(tmp_path, "cup")
+    concept(tmp_path, "duck")
+    results = tmp_path / place / ("runs" if place == "cup" else "")
+    concept(results / "report", "grids")
+    concept(results / "store" / "steps", "8c")
+    assert [one.name for one in read_concepts(tmp_path)] == ["cup", "duck"]
+    named = {"runs": "runs", ".": "report and store", "cup": "runs"}[place]
+    where = "HERE/cup" if place == "cup" else "HERE"
+    assert lines(tmp_path) == [f"{where}: not used: what runs of this program wrote ({named})."]
+    read_photos(tmp_path).require_whole()
+
+
+def test_a_concept_that_has_images_is_no_results_folder(tmp_path: Path) -> None:
+    concept(tmp_path, "cup")
+    (concept(tmp_path, "runs") / "store" / "steps").mkdir(parents=True)
+    assert [one.name for one in read_concepts(tmp_path)] == ["cup", "runs"]
 
 
 def test_concepts_and_images_are_in_natural_order(tmp_path: Path) -> None:
@@ -184,6 +206,23 @@ def test_an_unprintable_folder_name(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system refuses the name")
     raises_sentence(lambda: read_concepts(tmp_path), "a\\nb", "rename")
+
+
+@pytest.mark.parametrize("name", [b"th\xe9i\xe8re", b"th\x82i\x8are"])
+def test_a_folder_name_that_is_not_utf_8(tmp_path: Path, name: bytes) -> None:
+    try:
+        concept(tmp_path, os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    escaped = repr(name)[2:-1]
+    said = f"The name of the folder {tmp_path}/{escaped} is not UTF-8 (meant as 'théière'?); rename it."
+    with pytest.raises(UsageError) as error:
+        read_concepts(tmp_path)
+    assert str(error.value) == said
+    (tmp_path / os.fsdecode(name) / "cup").mkdir()
+    raises_sentence(
+        lambda: read_concepts(tmp_path / os.fsdecode(name)), f"{tmp_path}/{escaped} is not UTF-8; rename it."
+    )
 
 
 # What is used and what is not
@@ -447,3 +486,9 @@ def test_the_users_data_is_left_as_it_was(tmp_path: Path) -> None:
 def test_importing_does_not_import_torch() -> None:
     code = "import sys, harness.data.concept_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_given_as_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    concept(tmp_path / "mine", "cup")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert photo_benchmark(Path(), "mini").title == "1 concepts of mine"

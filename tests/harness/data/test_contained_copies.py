@@ -10,10 +10,13 @@ import pytest
 from own_photos import lines
 from PIL import Image, ImageDraw
 
+from harness.data import class_copies
+from harness.data.class_folder import read_classes
 from harness.data.concept_folder import checked, read_photos
 from harness.data.folder_benchmark import PhotoTasks
 from harness.data.holdout import divided, names_held_out
 from harness.data.images.decoding import examine_photo, load_greys
+from harness.errors import shortened
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -149,6 +152,24 @@ def test_the_copies_of_a_picture_are_held_out_together(tmp_path: Path) -> None:
     assert len(task.images) == 2
 
 
+def test_a_part_of_an_image_to_train_is_no_image_to_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for first, name in ((0, "cat"), (10, "dog")):
+        fill(tmp_path / "train" / name, range(first, first + 3))
+        fill(tmp_path / "test" / name, range(first + 5, first + 7))
+    assert read_classes(tmp_path).told == []
+    cropped(scene(1)).save(tmp_path / "test/cat/new.jpg", quality=90)
+    scene(16).crop((60, 30, 280, 200)).save(tmp_path / "train/dog/new.jpg", quality=90)
+    (line,) = read_classes(tmp_path).told
+    assert line.startswith(
+        "2 images to test look like images to train cropped, shifted, in a frame or drawn over, so that accuracy shows "
+        "what was kept by heart; keep each picture in one of the sets: "
+    )
+    assert "test/cat/new.jpg and train/cat/1.png" in line
+    assert "test/dog/16.png and train/dog/new.jpg" in line
+    monkeypatch.setattr(class_copies, "COMPARED", 0)
+    assert read_classes(tmp_path).told == []
+
+
 def test_an_overview_has_the_pictures_shape_and_is_never_enlarged(tmp_path: Path) -> None:
     scene(0).save(tmp_path / "a.png")
     scene(0).resize((24, 40)).save(tmp_path / "b.png")
@@ -185,3 +206,29 @@ def test_what_is_no_copy_by_its_name(tmp_path: Path) -> None:
     for seed, name in enumerate(names):
         scene(seed).save(dog / f"{name}.png")
     assert not any("by the names" in line for line in lines(tmp_path))
+
+
+@pytest.mark.parametrize("mark", [" (1)", " copy", " - Kopie", "_copy2"])
+def test_the_content_decides_on_marks_that_different_pictures_have_too(tmp_path: Path, mark: str) -> None:
+    name = "WhatsApp Image 2023-05-14 at 10.10.12"
+    dog = fill(tmp_path / "dog", range(2))
+    scene(2).save(dog / f"{name}.png")
+    scene(3).save(dog / f"{name}{mark}.png")
+    reading = checked(read_photos(tmp_path))
+    assert reading.looks_like == ()
+    assert not reading.remarks
+    assert len(divided(PhotoTasks(reading).tasks(), 3)) == 1
+    cropped(scene(2)).save(dog / f"{name}{mark}.png")
+    assert len(checked(read_photos(tmp_path)).looks_like) == 1
+
+
+def test_of_two_long_names_each_is_shortened(tmp_path: Path) -> None:
+    dog = fill(tmp_path / "dog", range(0))
+    said = []
+    for seed, begin in enumerate(("first", "second")):
+        name, copy = f"{begin} {'of many words ' * 6}1.png", f"{begin} {'and other words ' * 6}2.png"
+        scene(2 * seed).save(dog / name)
+        cropped(scene(2 * seed)).save(dog / copy)
+        said.append(f"{shortened(copy)} like {shortened(name)}")
+    (line,) = lines(tmp_path)
+    assert f": {said[0]} and {said[1]}; " in line

@@ -83,6 +83,12 @@ def test_what_cameras_and_sorters_of_faces_call_folders_says_nothing(name: str) 
     assert line.startswith("A category word says nothing")
 
 
+def test_a_cameras_folder_is_not_said_to_have_another_name(tmp_path: Path) -> None:
+    concept(tmp_path, "100APPLE")
+    (line,) = lines(tmp_path)
+    assert line.startswith("A category word says nothing of what the folder shows: 100APPLE (of '100APPLE'); give")
+
+
 @pytest.mark.parametrize("word", ["TODO", "fill in", "unknown"])
 @pytest.mark.parametrize("file", ["category.txt", "categories.csv"])
 def test_words_that_were_never_filled_in_are_named(tmp_path: Path, word: str, file: str) -> None:

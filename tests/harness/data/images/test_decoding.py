@@ -24,6 +24,7 @@ from harness.data.images.decoding import (
     decode_image,
     decode_whole,
     decoding_of,
+    examine_photo,
     load_image,
 )
 from harness.data.images.tiff_kinds import READS_YCBCR
@@ -104,6 +105,30 @@ YCBCR = "a.tif" if READS else "a.jpg"
 def test_every_mode(tmp_path: Path, image: Image.Image, name: str, expected: tuple[int, ...]) -> None:
     path = saved(tmp_path, image, name)
     np.testing.assert_allclose(colour(path), expected, atol=5)
+
+
+RAMP = np.tile(np.linspace(0, 1, 16, dtype=np.float32), (16, 1))
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        RAMP > 0.5,  # Pillow turns these two over as it saves them
+        (RAMP * 255).astype(np.uint8),
+        ((1 - RAMP) * 65535).astype("<u2"),
+        1 - RAMP,
+        (1 - RAMP) * 255,
+    ],
+    ids=["1 bit", "8 bits", "16 bits", "floats to 1", "floats to 255"],
+)
+def test_a_tiff_in_which_0_is_white(tmp_path: Path, stored: np.ndarray, compression: str | None) -> None:
+    path = saved(tmp_path, Image.fromarray(stored), "a.tif", tiffinfo={262: 0}, compression=compression)
+    with Image.open(path) as image:
+        assert image.tag_v2[262] == 0  # type: ignore[attr-defined]
+    shown = RAMP > 0.5 if stored.dtype == bool else RAMP
+    np.testing.assert_allclose(load_image(path, 16)[..., 0], shown * 255, atol=1)
+    assert examine_photo(path).decoding == decoding_of(path) == (3 if stored.dtype.itemsize > 1 else 1)
 
 
 def test_mode_survives_the_test_files(tmp_path: Path) -> None:

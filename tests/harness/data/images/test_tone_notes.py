@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
 
 from harness.data.images.decoding import check_image, check_photo
 
@@ -27,6 +27,13 @@ def test_fewer_bits_than_a_file_has_room_for(
     Image.fromarray((GREYS * step).astype(dtype)).save(path, image_format)
     said = f"{path} has 16 bits but uses {bits}, so it is nearly black; save it with its full range."
     assert (said in check_photo(path)) == (bits is not None)
+
+
+def test_too_few_bits_where_0_is_white(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(GREYS * 130).save(path, tiffinfo={262: 0})
+    said = f"{path} has 16 bits but uses 13, so it is nearly white; save it with its full range."
+    assert said in check_photo(path)
 
 
 @pytest.mark.parametrize(
@@ -136,3 +143,23 @@ def test_adobe_rgb_by_exif_alone(tmp_path: Path, space: int, rules: str, said: b
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)).save(path, exif=exif)
     note = f"{path} is Adobe RGB by its EXIF alone, which is not applied; save it as sRGB if its colours matter."
     assert check_photo(path) == ((note,) if said else ())
+
+
+HDR = "x is HDR ({}), used as if it were sRGB, so it looks flat; export it as SDR."
+
+
+@pytest.mark.parametrize(("transfer", "kind"), [(16, "PQ"), (18, "HLG"), (13, None), (1, None)])
+def test_a_png_of_high_dynamic_range_is_said(transfer: int, kind: str | None) -> None:
+    data = encoded(Image.fromarray(coloured()))
+    inside = b"cICP" + bytes([9, transfer, 0, 1])
+    data = data[:33] + struct.pack(">I", 4) + inside + struct.pack(">I", zlib.crc32(inside)) + data[33:]
+    assert said_of(data) == ([HDR.format(kind)] if kind else [])
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+@pytest.mark.parametrize(("transfer", "kind"), [(16, "PQ"), (18, "HLG"), (13, None)])
+def test_an_avif_of_high_dynamic_range_is_said(transfer: int, kind: str | None) -> None:
+    before, found, after = encoded(Image.fromarray(coloured()), "AVIF").partition(b"colrnclx")
+    data = before + found + after[:2] + struct.pack(">H", transfer) + after[4:]
+    assert found
+    assert said_of(data) == ([HDR.format(kind)] if kind else [])
