@@ -21,7 +21,6 @@ from harness.data import image_folders
 from harness.data.category_words import words_of_name
 from harness.data.concept_folder import Concept, checked, read_photos
 from harness.data.folder_benchmark import photo_benchmark
-from harness.data.garbled_names import repaired
 from harness.data.images.decoding import content_hash, load_image, unreadable
 from harness.errors import UsageError
 
