@@ -1,4 +1,4 @@
-"""Pictures that are there once more but mirrored, turned, in greys, or with another brightness or contrast.
+"""Pictures that are there once more: mirrored, turned, in greys, as a negative, with other brightness or contrast.
 
 They are told by small greys of them, without their mean and spread, in all eight positions: first those that are near
 at 8 x 8 pixels, in about linear time, then by the finest of their details.
@@ -20,6 +20,8 @@ from harness.errors import shortened
 
 T = TypeVar("T", bound=np.generic)
 
+# turns of a picture, and -1 for its negative, which is scanned from either side of a film
+POSITIONS = (*((turns, 1) for turns in range(8)), (0, -1), (4, -1))
 SCALE, WITHIN = 40, 20  # levels that stand for one standard deviation, and by how many of them two may differ
 LEAST, FINEST = 4.0, 0.5  # levels, of 255: the spread of a picture, and of its details, that can be compared
 # Correlation of details, which of different drawings of one kind is up to 0.96; or, of smooth pictures, of whole ones
@@ -51,14 +53,14 @@ def altered(
     coarse, details = _coarse(whole[some]), _normal(details[some])
     pictures = _normal(whole[some].astype(np.float32))
     first: dict[Path, int] = {}
-    for turns in range(8):
-        asked = np.ascontiguousarray(_turned(coarse, turns)).reshape(len(paths), -1, 1)
+    for turns, sign in POSITIONS:
+        asked = np.ascontiguousarray(_turned(coarse if sign > 0 else ~coarse, turns)).reshape(len(paths), -1, 1)
         for place, places in near_rows(coarse.reshape(len(paths), -1, 1), asked, WITHIN):
             path = paths[place]
             likely = [other for other in places if comparable(path, paths[other])] if path not in done else []
             if likely:
-                fine = (details[likely] * _turned(details[place][None], turns)).mean(axis=(1, 2))
-                broad = (pictures[likely] * _turned(pictures[place][None], turns)).mean(axis=(1, 2))
+                fine = sign * (details[likely] * _turned(details[place][None], turns)).mean(axis=(1, 2))
+                broad = sign * (pictures[likely] * _turned(pictures[place][None], turns)).mean(axis=(1, 2))
                 alike = (fine >= SAME) | ((fine >= ROUGHLY) & (broad >= SMOOTH))
                 if alike.any():
                     first[path] = min(first.get(path, place), likely[int(alike.argmax())])

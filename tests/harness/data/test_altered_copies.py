@@ -42,6 +42,8 @@ CHANGES: list[Change] = [
     lambda image: ImageEnhance.Brightness(image).enhance(1.2),
     lambda image: ImageEnhance.Brightness(image).enhance(0.6),
     lambda image: ImageEnhance.Contrast(ImageOps.mirror(image)).enhance(0.7),
+    ImageOps.invert,
+    lambda image: ImageOps.mirror(ImageOps.invert(image)).convert("L"),
 ]
 
 
