@@ -14,6 +14,7 @@ first.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
@@ -71,6 +72,7 @@ __all__ = [
     "attach", "compare", "list_benchmarks", "list_methods", "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 
+INTERRUPTED = 130  # exit code
 _HOME = Path(__file__).parent
 
 
@@ -133,7 +135,12 @@ def main() -> None:
             raise
         sys.stderr.write(f"Error: {told}\n")
         sys.exit(2)
-    command()
+    try:
+        command()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C while processes end changes nothing
+        raise
 
 
 if __name__ == "__main__":

@@ -160,7 +160,6 @@ def main() -> None:
             traceback.print_exc()
         code = _tell(error)
     if code == ExitCode.INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C while processes end changes nothing
         again = shlex.join(["stamina-bench", *sys.argv[1:]])
         err.print(f"Interrupted; everything finished is kept. To go on: {again}", markup=False, soft_wrap=True)
     sys.exit(int(code or 0))
