@@ -25,8 +25,16 @@ def check_apart(method: Method[Any], module: nn.Module, adapters: Sequence[Adapt
         model: whose parameters it must not hold either, as nothing of a task but its projections is kept; None for any.
 
     Raises:
-        PluginError: it holds some of an adapter's, or of the model's.
+        PluginError: it holds some of an adapter's, or of the model's; or two parameters have one memory.
     """
+    places: dict[int, nn.Parameter] = {}
+    for parameter in (p for each in (*adapters, module) for p in each.parameters() if p.numel()):
+        if places.setdefault(parameter.data_ptr(), parameter) is not parameter:
+            raise PluginError(
+                f"Two parameters that {type(method).__name__}.begin_task() makes, of shape {tuple(parameter.shape)}, "
+                "lie in the same memory, so that a step on one changes the other; make each of a tensor of its own "
+                "(clone())."
+            )
     theirs = {id(p): "an adapter's" for adapter in adapters for p in adapter.parameters()}
     if model is not None:
         theirs |= {id(p): "the model's" for p in model.parameters()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -53,8 +53,9 @@ def own_values(method: Method[Any]) -> dict[str, object]:
 
 
 def changed_notes(method: Method[Any], before: Mapping[str, object]) -> list[str]:
-    """A sentence if some of `own_values` are others now than after the first step."""
+    """A sentence if some of `own_values` are others now than after the first step, or something is iterated over."""
     changed = sorted(name for name, value in own_values(method).items() if before.get(name) != value)
+    changed += [name for name, value in vars(method).items() if isinstance(value, Iterator)]
     if not changed:
         return []
     return [

@@ -361,6 +361,32 @@ def test_a_prompt_for_a_block_that_there_is_not_ends_the_training() -> None:
         train_classes(method, ClassLesson(tiny_classifier(), pixels(RandomImages()), 2), 0, "task")
 
 
+class OneMemory(Plain):
+    """Both factors, of square shape, begin with one tensor of zeros."""
+
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        token, start = super().begin_task(model, generator), dict[torch.Size, Tensor]()
+        for adapter in self.adapters.values():
+            adapter.A = nn.Parameter(start.setdefault(adapter.A.shape, torch.zeros(adapter.A.shape)))
+        return token
+
+
+def test_parameters_in_one_memory_end_the_training(notes: Notes) -> None:
+    with pytest.raises(BenchError, match=r"^Two parameters that OneMemory.begin_task\(\) makes, of shape \("):
+        notes(OneMemory)
+
+
+class Epochs(Plain):
+    def begin_task(self, model: Any, generator: Generator) -> nn.Module:
+        self.order = iter(range(1000))
+        return super().begin_task(model, generator)
+
+
+def test_an_iterator_that_no_checkpoint_keeps_is_told(notes: Notes) -> None:
+    (note,) = notes(Epochs)
+    assert note.startswith("self.order changes from step to step, and no checkpoint keeps it")
+
+
 class Mixin:
     """To be named before `Method`."""
 
