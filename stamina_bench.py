@@ -14,7 +14,6 @@ first.
 
 from __future__ import annotations
 
-import signal
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
@@ -139,6 +138,8 @@ def main() -> None:
         command()
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
+            import signal
+
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C while processes end changes nothing
         raise
 
