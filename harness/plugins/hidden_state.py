@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from harness.errors import PluginError
 from harness.formats.comparable import comparable
 from harness.method import Method
-from harness.sources.home import HOME, PACKAGES
+from harness.sources.home import PACKAGES, is_ours
 from harness.sources.method_source import method_source
 
 # kinds whose content tells whether they changed; of anything else it cannot be told
@@ -65,8 +65,7 @@ def _helpers(method: type[Method[Any]]) -> dict[str, ModuleType]:
     """The plugin's own modules that it imports; this program's are looked at elsewhere (`process_state`)."""
     if method.__module__.partition(".")[0] in PACKAGES:
         return {}
-    own = tuple(HOME / each for each in PACKAGES)
-    files = {str(path) for path in method_source(method, Method).files if not any(map(path.is_relative_to, own))}
+    files = {str(path) for path in method_source(method, Method).files if not is_ours(path)}
     loaded = [(name, getattr(module, "__file__", None), module) for name, module in list(sys.modules.items())]
     return {name: module for name, file, module in loaded if isinstance(file, str) and file in files}
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from harness.errors import PluginError
 from harness.method import Method
-from harness.sources.home import HOME, PACKAGES, is_built_in
+from harness.sources.home import is_built_in, is_ours
 from harness.sources.imports import parsed
 from harness.sources.method_source import method_source
 
@@ -19,8 +19,7 @@ def looks_at_gradients(method: Method[Any]) -> bool:
     """Whether a plugin's own text, or that of what it imports of its own, has to do with parameters' gradients."""
     if is_built_in(type(method)):
         return False
-    ours = tuple(HOME / each for each in PACKAGES)
-    files = [path for path in method_source(type(method), Method).files if not any(map(path.is_relative_to, ours))]
+    files = [path for path in method_source(type(method), Method).files if not is_ours(path)]
     trees = [parsed(path.read_bytes()) for path in files if path.suffix == ".py" and path.is_file()]
     return any(
         isinstance(node, ast.Attribute) and node.attr in LOOKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import reason
-from harness.sources.home import HOME, PACKAGES
+from harness.sources.home import HOME, PACKAGES, is_ours
 
 
 def spoilt(name: str, error: BaseException) -> str:
@@ -41,7 +41,7 @@ def _asked_elsewhere(error: BaseException) -> bool:
 
     asked = [frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__)]
     files = [Path(file) for file in asked if not file.startswith("<")]
-    return bool(files) and not any(files[-1].is_relative_to(HOME / each) for each in (*PACKAGES, "stamina_bench.py"))
+    return bool(files) and not is_ours(files[-1])
 
 
 def others_with(top: str) -> list[str]:
