@@ -21,7 +21,7 @@ class BatchWatch:
 
     def __init__(self, method: Method[Any], lesson: Lesson) -> None:
         """Begin before the first step."""
-        self.hook, self.lesson, self.size = f"{type(method).__name__}.batch()", lesson, method.options.batch_size
+        self.hook, self.lesson, self.options = f"{type(method).__name__}.batch()", lesson, method.options
         self._named, self._seen, self._odd = False, 0, list[str]()  # examples so far
         self._tail = lesson.prompt.removeprefix("a ")  # before which an augmentation says how it is seen
 
@@ -29,10 +29,27 @@ class BatchWatch:
         """At each step."""
         if not self._seen:
             self._odd = latent_notes(self.hook, batch, self.lesson)
-            if len(batch.latents) < self.size:
-                self._odd.append(f"{self.hook} gives {len(batch.latents)} of the {self.size} examples of batch_size")
+            if len(batch.latents) < self.options.batch_size:
+                self._odd.append(
+                    f"{self.hook} gives {len(batch.latents)} of the {self.options.batch_size} examples of batch_size"
+                )
+            self._odd += self._left_out(batch)
         self._seen += len(batch.latents)
         self._named = self._named or any(prompt.endswith(self._tail) for prompt in batch.prompts)
+
+    def _left_out(self, batch: Batch) -> list[str]:
+        """A sentence if a batch lacks what the options ask for, and `lesson.batch` gives beside the latents."""
+        options: Any = self.options
+        lacking = []
+        if options.augment and batch.mask is None:
+            lacking.append(("mask", "augment", "without it the loss counts the grey around rescaled images"))
+        if options.prior_images and batch.share is None:
+            lacking.append(("share", "prior_images", "without it prior_weight does nothing"))
+        return [
+            f"{self.hook} gives no {what}, though {option} is on ({effect}); to change some of what super().batch() "
+            "gives, use dataclasses.replace(given, latents=...)"
+            for what, option, effect in lacking[:1]
+        ]
 
     def notes(self) -> list[str]:
         """After the last step."""

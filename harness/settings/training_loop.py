@@ -22,6 +22,7 @@ from harness.plugins.adapter_checks import (
     check_token_settled,
     scaled_notes,
 )
+from harness.plugins.folded import folded_notes
 from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import no_hidden_state
 from harness.plugins.hooks import no_global_draws
@@ -99,7 +100,8 @@ class TrainingLoop:
         # what a method unfroze, its optimizer changes
         self._weights = Lent(self.method, (), model={n: w for n, w in weights.items() if not w.requires_grad})
         self._memory = MemoryWatch(self.method)
-        self.adapters: list[Adapter] = list(by_name(model.projections).values())
+        self._named = by_name(model.projections)
+        self.adapters: list[Adapter] = list(self._named.values())
         check_apart(self.method, self.module, self.adapters, frozen)
         for adapter in self.adapters:
             adapter.to(device).train()
@@ -253,4 +255,5 @@ class TrainingLoop:
         notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
+            notes += folded_notes(memory, self._model, self._named)
         return memory, [*notes, *file_notes(self.method)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -194,10 +195,59 @@ def test_latents_of_another_scale_are_told(notes: Teach, change: Callable[[Batch
     class Mine(Plain):
         def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
             found = super().batch(lesson, generator)
-            return Batch(change(found), found.prompts)
+            return replace(found, latents=change(found))
 
     (note,) = notes(Mine)
     assert note.startswith(f"Mine.batch() gives latents {told}")
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("mask", "augment is on (without it the loss counts the grey around rescaled images)"),
+        ("share", "prior_images is on (without it prior_weight does nothing)"),
+    ],
+)
+def test_a_batch_that_loses_what_the_options_ask_for_is_told(notes: Teach, lost: str, told: str) -> None:
+    class Loses(Plain):
+        def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+            return replace(super().batch(lesson, generator), **{lost: None})
+
+    assert notes(Loses) == [
+        f"Loses.batch() gives no {lost}, though {told}; to change some of what super().batch() gives, use "
+        "dataclasses.replace(given, latents=...)"
+    ]
+
+
+def left(of: Callable[[Any, Any, Tensor], Tensor]) -> type[Plain]:
+    """A method that leaves something of each projection, its adapter and the weight kept at the start."""
+
+    class Leaves(Plain):
+        def begin_task(self, model: Any, generator: torch.Generator) -> Any:
+            self.model = model
+            self.start = {name: projection.weight for name, projection in model.projections.items()}
+            return super().begin_task(model, generator)
+
+        def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+            with torch.no_grad():
+                return {n: of(self.model.projections[n], a, self.start[n]) for n, a in self.adapters.items()}
+
+    return Leaves
+
+
+def test_a_residual_that_is_counted_twice_is_told(notes: Teach) -> None:
+    (note,) = notes(left(lambda projection, adapter, start: projection.weight + adapter.compute()))
+    assert "' that end_task() leaves is the weight of " in note
+    assert note.endswith("with the task's residual added once more: end_task() is called when the residual is folded "
+                         "into projection.weight")  # fmt: skip
+    for right in (lambda p, a, s: p.weight.clone(), lambda p, a, s: a.compute()):
+        assert notes(left(right)) == []
+
+
+def test_a_change_told_from_the_folded_tensor_itself_is_told(notes: Teach) -> None:
+    (note,) = notes(left(lambda projection, adapter, start: projection.weight - start))
+    assert note.startswith("what end_task() leaves of the projections ('")
+    assert note.endswith("so keep projection.weight.clone() in begin_task() to tell a change")
 
 
 def test_an_answer_that_hangs_on_the_batch_is_told() -> None:
