@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Method,
         MethodOptions,
         MethodSpec,
+        Metric,
         OutOfMemoryError,
         PluginError,
         Prepared,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         RunSpec,
         StoreError,
         Task,
+        TaskImages,
         UncountedSourceWarning,
         UnwritableError,
         UsageError,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
         compare,
         list_benchmarks,
         list_methods,
+        list_metrics,
         load_results,
         prepare,
         run,
@@ -66,9 +69,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile",
-    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError",
-    "attach", "compare", "list_benchmarks", "list_methods", "load_results", "parts", "plan", "prepare", "run",
+    "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError", "PluginError", "Prepared",
+    "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages", "UncountedSourceWarning",
+    "UnwritableError", "UsageError", "attach", "compare", "list_benchmarks", "list_methods", "list_metrics",
+    "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 
 INTERRUPTED = 130  # exit code

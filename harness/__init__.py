@@ -22,19 +22,21 @@ if TYPE_CHECKING:
         UnwritableError,
         UsageError,
     )
-    from harness.front.catalogue import list_benchmarks, list_methods
+    from harness.front.catalogue import list_benchmarks, list_methods, list_metrics
     from harness.front.front_door import run
     from harness.front.run_plan import RunPlan
     from harness.method import Batch, Method, Profile
+    from harness.metric import Metric, TaskImages
     from harness.spec import Benchmark, ClassOptions, MethodOptions, MethodSpec, RunSpec, Task
     from reports.compare.runs import Comparison
     from reports.run_results import Results, compare, load_results
 
 __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "OutOfMemoryError", "PluginError", "Prepared", "Profile",
-    "Results", "RunPlan", "RunSpec", "StoreError", "Task", "UncountedSourceWarning", "UnwritableError", "UsageError",
-    "attach", "compare", "list_benchmarks", "list_methods", "load_results", "prepare", "run",
+    "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError", "PluginError", "Prepared",
+    "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages", "UncountedSourceWarning",
+    "UnwritableError", "UsageError", "attach", "compare", "list_benchmarks", "list_methods", "list_metrics",
+    "load_results", "prepare", "run",
 ]  # fmt: skip
 
 HOME = {
@@ -45,6 +47,7 @@ HOME = {
     "run": "harness.front.front_door", "RunPlan": "harness.front.run_plan",
     "prepare": "harness.api", "Prepared": "harness.api",
     "list_benchmarks": "harness.front.catalogue", "list_methods": "harness.front.catalogue",
+    "list_metrics": "harness.front.catalogue", "Metric": "harness.metric", "TaskImages": "harness.metric",
     "Results": "reports.run_results", "compare": "reports.run_results", "load_results": "reports.run_results",
     "Comparison": "reports.compare.runs",
     **dict.fromkeys(

@@ -179,6 +179,10 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     )  # fmt: skip
     setting = registry.setting(benchmark.setting)
     setting.check(spec, benchmark, tier)
+    if spec.metrics and not setting.measures:
+        raise UsageError(f"--metrics measures generated images, and the setting {setting.name} has none; leave it out.")
+    for name in spec.metrics:
+        warn_of_uncounted(name, registry.metrics().get(name), "Metric")
     check_protocol(spec, setting)
     benchmark = setting.ordered(benchmark, spec)
     wanted = [_wanted(method, tier, setting) for method in spec.methods]
@@ -205,6 +209,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
             request = CellRequest(
                 benchmark=benchmark, tasks=chosen, total=len(tasks), name=each.name, method=each.method,
                 options=each.options, seed=seed, learner=each.learner, full_matrix=spec.full_matrix, given=each.given,
+                metrics=spec.metrics,
             )  # fmt: skip
             plan.add_cell(request)
     fingerprints.save()

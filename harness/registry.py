@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from harness.errors import UsageError, unknown
@@ -18,9 +19,11 @@ from harness.machine.libraries import library_failure
 from harness.plugins.errors import not_loaded
 from harness.sources.home import PACKAGES
 from harness.sources.import_path import packages_from_home
+from harness.sources.named_file import module_of, names_file
 
 if TYPE_CHECKING:
     from harness.method import Method
+    from harness.metric import Metric
     from harness.settings.base import Setting
     from harness.spec import Benchmark, SettingName, Tier
 
@@ -37,7 +40,7 @@ class Registry(Generic[T]):
     def __init__(
         self, kind: str, group: str, flaw: Callable[[object], str],
         elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
-        loaded: Callable[[T], object] = lambda plugin: None,
+        loaded: Callable[[T], object] = lambda plugin: None, *, from_files: bool = False,
     ) -> None:  # fmt: skip
         """Of one kind of plugin, registered as entry points of one group.
 
@@ -46,8 +49,10 @@ class Registry(Generic[T]):
             elsewhere: what to say of a name that belongs to another registry: one that is not in this one (None), or
                 what it stands for, which does not fit.
             loaded: called with each plugin as soon as it is imported.
+            from_files: whether 'FILE.py:Class' names one, too.
         """
         self.kind, self.group, self.flaw, self.elsewhere, self.loaded = kind, group, flaw, elsewhere, loaded
+        self.from_files = from_files
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -96,10 +101,13 @@ class Registry(Generic[T]):
             if point is not None:
                 plugin = cast(T, point.load())
             else:
-                module, _, attribute = name.partition(":")
-                plugin = cast(T, getattr(import_module(module), attribute))
+                module, _, attribute = name.rpartition(":")
+                in_file = self.from_files and names_file(name)
+                plugin = cast(T, getattr(module_of(Path(module)) if in_file else import_module(module), attribute))
+        except UsageError:
+            raise
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            module = (point.value if point is not None else name).partition(":")[0]
+            module = (point.value if point is not None else name).rpartition(":")[0]
             raise library_failure(error, module) or not_loaded(self.kind, name, point, error) from error
         if why := self.flaw(plugin):
             plain = UsageError(f"'{name}' cannot be used as a {self.kind}: {why}; see the README on writing one.")
@@ -214,6 +222,21 @@ def settings_of(method: str) -> tuple[SettingName, ...]:
         assert reason is not None
         raise reason
     return tuple(found)
+
+
+@cache
+def metrics() -> Registry[type[Metric]]:
+    """The measures that a run may be asked for beside its setting's own figures."""
+    from harness.plugins.metric_checks import flaw
+
+    def known() -> set[str]:
+        shown = [setting(name).presentation for name in setting_names()]
+        return {name for each in shown for name in (*(column.metric for column in each.every), *each.meanings)}
+
+    return Registry(
+        "metric", "stamina_bench.metrics", lambda plugin: flaw(plugin, known()),
+        loaded=lambda plugin: plugin.source_hash(), from_files=True,
+    )  # fmt: skip
 
 
 @cache

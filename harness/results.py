@@ -90,6 +90,28 @@ class Figures(Frozen):
     protocol: Mapping[str, str]
 
 
+class Measure(Frozen):
+    """A metric that a run was asked for beside its setting's own figures: how tables and files show it.
+
+    Its rows are called `name`, of X_{N,j}, `name.learned`, of X_{j,j}, and `name.forgotten`, by how much the first is
+    worse than the second; in `unit`, which is that of tables, too.
+    """
+
+    name: str
+    title: str
+    summary: str
+    unit: str
+    higher: bool = Field(description="whether higher is better; of what was forgotten lower always is")
+    digits: int = Field(description="after the decimal point in tables")
+
+
+class MeasureFigures(Frozen):
+    """figures.json of a metric in the store."""
+
+    metric: Measure
+    figures: tuple[CellFigure, ...]
+
+
 class Row(CellFigure):
     """One figure with the cell that it belongs to; `method` is the cell's label."""
 
@@ -128,6 +150,7 @@ class Results(Frozen):
     """results.json of a report: every row but those of single layers and of X_{i,j}."""
 
     schema_version: int = Field(json_schema_extra={"const": SCHEMA_VERSION})
+    measures: tuple[Measure, ...] = Field((), description="metrics of rows beside the settings' own")
     rows: tuple[TidyRow, ...]
 
 
@@ -218,6 +241,7 @@ class CellResult(Frozen):
     made_by: MadeBy = MadeBy()
     registered: bool = True  # whether it is the benchmark that is registered under its name, with published figures
     inherited: tuple[str, ...] = ()  # options that say how much is trained and are another tier's defaults
+    measures: tuple[Measure, ...] = ()  # of `rows`, those beside the setting's own
     # where `reports.cells.apart` added something to the benchmark's name: the name itself; and why
     called: str = ""
     apart: tuple[str, ...] = ()

@@ -323,6 +323,10 @@ class RunSpec(Frozen):
     tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
     order: int = Field(0, ge=0, description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")
+    metrics: tuple[str, ...] = Field(
+        (), exclude_if=lambda names: not names,
+        description="measures beside the setting's own figures: registered names, or FILE.py:Class",
+    )  # fmt: skip
     sampling: Mapping[str, Any] = {}
     recognition: Mapping[str, Any] = {}
     protocol: Mapping[str, Mapping[str, Any]] = Field(

@@ -14,7 +14,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from harness.formats.csv_cells import harmless
-from harness.results import SCHEMA_VERSION, CellResult, Row, TidyRow
+from harness.results import SCHEMA_VERSION, CellResult, Measure, Row, TidyRow
 from reports.cells.apart import told_apart
 
 COLUMNS = tuple(TidyRow.model_fields)
@@ -59,9 +59,15 @@ def to_json(frame: pd.DataFrame) -> str:
     return "[\n" + ",\n".join(json.dumps(record, allow_nan=False) for record in records) + "\n]\n"
 
 
-def to_results(frame: pd.DataFrame) -> str:
-    """results.json: the same list with the version of its schema, `harness.results.Results`."""
-    return f'{{"schema_version": {SCHEMA_VERSION}, "rows": {to_json(frame).rstrip()}}}\n'
+def to_results(frame: pd.DataFrame, measures: Sequence[Measure] = ()) -> str:
+    """results.json: the same list with the version of its schema, `harness.results.Results`.
+
+    Args:
+        measures: Metrics of the rows beside the settings' own.
+    """
+    told = json.dumps([measure.model_dump() for measure in measures], ensure_ascii=False)
+    others = f'"measures": {told}, ' if measures else ""
+    return f'{{"schema_version": {SCHEMA_VERSION}, {others}"rows": {to_json(frame).rstrip()}}}\n'
 
 
 def to_csv(frame: pd.DataFrame) -> str:

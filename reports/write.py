@@ -23,7 +23,9 @@ from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
 from reports.tables.kernels import kernel_sheets
 from reports.tables.macros import to_macros
+from reports.tables.measure_columns import measures_of
 from reports.tables.measured import full_rows, registered_names
+from reports.tables.measures import measure_sheets
 
 KINDS = ("latex", "md", "csv", "json", "html", "png", "pdf")
 
@@ -40,7 +42,8 @@ def write_report(
         unfinished: cells that were asked for and have no result, for the page.
 
     Returns:
-        The files written. Texts: tables, kernels (the scores by other kernels), paper (the paper's tables with both
+        The files written. Texts: tables, kernels (the scores by other kernels), measures (other
+        metrics that runs were asked for), paper (the paper's tables with both
         figures) and statistics (paired differences; spread over task orders), as .tex and .md where the cells allow
         them; macros.tex (a macro for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see
         `reports.figures`, as .png and .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see
@@ -82,7 +85,7 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     """Name -> text of every file that is one."""
     texts: dict[str, str] = {}
     if "json" in kinds:
-        texts["results.json"] = to_results(tidy(cells))
+        texts["results.json"] = to_results(tidy(cells), measures_of(cells))
     if not {"latex", "md", "csv"}.intersection(kinds):
         return texts
     tables, pairs = build_tables(cells), read_pairs(cells)
@@ -90,14 +93,16 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
     from_paper = (
         paper.paper_sheets(*full_rows(cells), registered_names(cells)) if {"latex", "md"}.intersection(kinds) else []
     )
-    kernels = kernel_sheets(tables)
+    kernels, measures = kernel_sheets(tables), measure_sheets(tables)
     if "latex" in kinds:
         texts |= {"kernels.tex": sheets.to_latex(kernels)} if kernels else {}
+        texts |= {"measures.tex": sheets.to_latex(measures)} if measures else {}
         texts |= {"tables.tex": to_latex_document(tables), "macros.tex": to_macros(tables)}
         texts |= {"paper.tex": paper.to_latex(from_paper)} if from_paper else {}
         texts |= {"statistics.tex": sheets.to_latex(statistics)} if statistics else {}
     if "md" in kinds:
         texts |= {"kernels.md": sheets.to_markdown(kernels, "Scores by other kernels")} if kernels else {}
+        texts |= {"measures.md": sheets.to_markdown(measures, "Other measures")} if measures else {}
         texts["tables.md"] = "# Results\n\n" + "\n".join(map(to_markdown, tables))
         texts |= {"paper.md": paper.to_markdown(from_paper)} if from_paper else {}
         texts |= {"statistics.md": sheets.to_markdown(statistics, "Statistics")} if statistics else {}

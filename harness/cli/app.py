@@ -32,6 +32,14 @@ err = Console(stderr=True, highlight=False, emoji=False)
 out = Console(highlight=False, emoji=False)
 
 # options that several commands have
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="A,B",
+        help="Measures beside the tables' own, comma-separated: names of `list metrics`, or FILE.py:Class.",
+    ),
+]
 Backbone = Annotated[
     str | None,
     typer.Option(
@@ -102,10 +110,14 @@ def root(
 
 
 def print_tables(cells: Any) -> None:
-    from reports.tables import build_tables, to_text
+    from reports.tables import build_tables, sheets, to_text
+    from reports.tables.measures import measure_sheets
 
-    for table in build_tables(cells):
+    tables = build_tables(cells)
+    for table in tables:
         typer.echo(to_text(table))
+    if others := measure_sheets(tables):
+        typer.echo(sheets.to_text(others))
 
 
 def note(text: str) -> None:

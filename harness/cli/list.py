@@ -20,7 +20,7 @@ Setting = Annotated[
 
 @app.command("list", epilog=EPILOG)
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List benchmarks, methods and tiers, and where each comes from."""
+    """List benchmarks, methods, tiers and metrics, and where each comes from."""
     from harness.front.catalogue import listed
 
     found = list(listed())

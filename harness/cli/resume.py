@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import EPILOG, Executor, Jobs, LeftOut, Slurm, Wait, app, note
+from harness.cli.app import EPILOG, Executor, Jobs, LeftOut, Metrics, Slurm, Wait, app, note
 from harness.cli.photos import tell_beforehand
 from harness.cli.run import carry_out
 from harness.errors import ExitCode, MachineError, UsageError
@@ -60,18 +60,22 @@ def score_command(
         str | None,
         typer.Option(help="Another open_clip folder or 'architecture/pretrained' for the metrics; recorded with them."),
     ] = None,
+    metrics: Metrics = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
     """Make the figures again from what a results folder holds: with this version's metrics, without any training."""
+    from harness.front.metric_names import wanted_metrics
+
     code = ExitCode.DONE
     ready: list[Any] = []
     changes: dict[str, Any] = {"extractor": extractor} if extractor is not None else {}
     changes["jobs"] = jobs
     names: set[str] = set()
     left_out = LeftOut()
-    for path, prepared in _prepared(runs, left_out, benchmark=benchmark, **changes):
+    wanted = wanted_metrics(metrics)
+    for path, prepared in _prepared(runs, left_out, benchmark=benchmark, metrics=wanted, **changes):
         names |= (own := {cell.benchmark for cell in prepared.plan.cells})
         if benchmark is not None and benchmark not in own:
             continue
@@ -96,7 +100,7 @@ def score_command(
 
 def _prepared(
     runs: Path, left_out: LeftOut, *, elsewhere: bool = False, resuming: bool = False, benchmark: str | None = None,
-    **changes: Any,
+    metrics: Sequence[str] = (), **changes: Any,
 ) -> Iterator[tuple[Path, Any]]:  # fmt: skip
     """Each run file with its plan, oldest first; a spec that comes twice counts once.
 
@@ -104,6 +108,7 @@ def _prepared(
 
     Args:
         left_out: is told of such runs. elsewhere: for other machines. benchmark: such runs of others are no matter.
+        metrics: measures beside those that were asked for.
         resuming: such runs that are finished are only noted: there is nothing to go on with. changes: to what was
             asked for.
 
@@ -124,7 +129,9 @@ def _prepared(
             settings = {cell.setting for cell in described_cells(path)}
             if settings and not any(registry.setting(name).extracts for name in settings):
                 return None
-        spec = read_spec(path).model_copy(update={**changes, "output": runs})
+        spec = read_spec(path)
+        measures = tuple(dict.fromkeys((*spec.metrics, *metrics)))
+        spec = spec.model_copy(update={**changes, "output": runs, "metrics": measures})
         if spec.model_dump_json() in seen:
             return None
         try:

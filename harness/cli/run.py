@@ -19,6 +19,7 @@ from harness.cli.app import (
     Dtype,
     Executor,
     Jobs,
+    Metrics,
     Offline,
     Output,
     Seeds,
@@ -83,6 +84,7 @@ def run_command(
         bool,
         typer.Option("--full-matrix", help="Images of every task after every later one: N(N+1)/2 sets, for A_n."),
     ] = False,
+    metrics: Metrics = None,
     backbone: Backbone = None,
     extractor: Annotated[
         str | None,
@@ -140,7 +142,7 @@ def run_command(
         setting=setting, split_into=split_into, class_order=class_order, min_side=min_side, dtype=dtype, device=device,
         output=output, backbone=backbone, extractor=extractor, strict=strict, watch=watch, holdout=holdout,
         compile=compile,
-        order=order, full_matrix=full_matrix, jobs=jobs, keep_going=keep_going, offline=offline,
+        order=order, full_matrix=full_matrix, metrics=metrics, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(asked.spec, asked.benchmark, elsewhere=options is not None)
     tell_beforehand(prepared, quiet=quiet)

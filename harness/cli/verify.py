@@ -49,6 +49,10 @@ def verify_command(
             "--set", metavar="[METHOD.]KEY=VALUE", help="With --update: change an option, or sampling.KEY; repeatable."
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="With --update: measures beside the setting's own, as `run` takes them."),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Where the backbone lies on this machine; its content must be the baseline's.")
     ] = None,
@@ -74,7 +78,7 @@ def verify_command(
 
     given = {
         "--benchmark": benchmark, "--methods": methods, "--limit": limit, "--seeds": seeds, "--tier": tier,
-        "--set": changes or None,
+        "--set": changes or None, "--metrics": metrics,
     }  # fmt: skip
     settings = {"device": device, "output": output, "jobs": jobs, "keep_going": True, "offline": offline}
     places = {"backbone": backbone, "extractor": extractor}
@@ -176,6 +180,7 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
         UsageError: unknown names or options, or one seed.
     """
     from harness import api, registry
+    from harness.front.metric_names import wanted_metrics
     from harness.overrides import method_specs, protocol_changes
     from harness.regression.baseline import ONE_SEED, Subset
 
@@ -197,6 +202,9 @@ def _subset(old: Any, given: Mapping[str, Any]) -> Any:
         values["methods"] = {spec.name: dict(spec.changes) for spec in specs}
         name, changed = registry.setting(values["setting"]).protocol_name, protocol_changes(listed)
         values["sampling"] = changed.get(name) or changed.get("protocol", {}).get(name, {})
+    if given["--metrics"] is not None:
+        wanted_metrics(given["--metrics"])  # as they are typed: the file may be read on another machine
+        values["metrics"] = tuple(name.strip() for name in given["--metrics"].split(","))
     values |= {name: given[name] for name in ("backbone", "extractor") if given[name] is not None}
     return Subset(**values)
 
@@ -208,6 +216,7 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
         BenchError: a name or option of the file is unknown here, or the run cannot be made.
     """
     from harness import api, registry
+    from harness.front.metric_names import wanted_metrics
     from harness.spec import MethodSpec, RunSpec, protocol_fields
 
     try:
@@ -228,6 +237,7 @@ def _prepare(subset: Any, against: Path, settings: Mapping[str, Any]) -> Any:
         **protocol_fields(setting.protocol_name, subset.sampling),
         methods=tuple(MethodSpec(name=name, changes=changes) for name, changes in subset.methods.items()),
         tasks=tuple(range(1, min(subset.limit, total) + 1)) if subset.limit else None,
+        metrics=wanted_metrics(subset.metrics),
         **{**settings, **places},
     )  # fmt: skip
     return api.prepare(spec, found.model_copy(update={"composition": ""}))  # no figure is of two concepts in one image

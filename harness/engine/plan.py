@@ -68,6 +68,7 @@ class Cell:
     images: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (i, j) -> X_{i,j}
     features: Mapping[tuple[int, int], str] = field(default_factory=dict)
     compositions: tuple[Composed, ...] = ()
+    measures: Mapping[str, str] = field(default_factory=dict)  # name of a metric that was asked for -> key of its step
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
     order: int = 0
     base: str = ""
@@ -81,6 +82,11 @@ class Cell:
     def shown(self) -> tuple[str, ...]:
         """Keys of the pictures that a report shows."""
         return (*self.real, *self.images.values(), *(composed.key for composed in self.compositions))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Keys of what is asked for beside its figures: pictures, and other measures."""
+        return (*self.shown, *self.measures.values())
 
     @property
     def partial(self) -> bool:
@@ -103,6 +109,7 @@ class CellRequest:
         learner: What `method.base_method` names.
         full_matrix: Whether every task is looked at after every later one.
         given: The options that the user set.
+        metrics: Measures beside the setting's own figures, by name.
     """
 
     benchmark: Benchmark
@@ -115,6 +122,7 @@ class CellRequest:
     learner: type[Method[Any]] | None = None
     full_matrix: bool = False
     given: Sequence[str] = ()
+    metrics: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

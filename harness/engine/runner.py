@@ -77,7 +77,7 @@ def check(plan: Plan, store: Store) -> Progress:
     A missing step whose every user is in the store is not made again: nothing needs it.
     """
     wanted = [cell.score for cell in plan.cells]
-    wanted += [key for cell in plan.cells for key in cell.shown]
+    wanted += [key for cell in plan.cells for key in cell.beside]
     needed: dict[str, bool] = {}
     while wanted:
         key = wanted.pop()
@@ -238,7 +238,7 @@ def conclude(outcome: Outcome, plan: Plan, store: Store, pending: Iterable[Step]
     asked_for = {step.key for step in pending}
     for cell in plan.cells:
         # a step that failed for another cell is no matter to one that has all that it was asked for
-        asked = [cell.score, *(key for key in cell.shown if key in asked_for)]
+        asked = [cell.score, *(key for key in cell.beside if key in asked_for)]
         if all(store.get(key) is not None for key in asked):
             outcome.done.append(cell)
             continue

@@ -35,16 +35,20 @@ ENOUGH_MEMORY = (
 
 def _in_surroundings(step: Step, context: RunContext) -> AbstractContextManager[None]:
     """What a plugin's code must leave as it was, where a step runs any that is not ours."""
-    name = step.work.get("method")
-    if not isinstance(name, str) or registry.methods(context.setting).is_ours(name):
-        return nullcontext()
-    return left_alone(f"Method '{name}'")
+    for kind, plugins in (("method", registry.methods(context.setting)), ("metric", registry.metrics())):
+        name = step.work.get(kind)
+        if isinstance(name, str) and not plugins.is_ours(name):
+            return left_alone(f"{kind.capitalize()} '{name}'")
+    return nullcontext()
 
 
 def _plugin_of(step: Step, context: RunContext) -> str:
-    """The module of the method whose step it is; empty if it is of none, or that cannot be imported."""
-    with suppress(UsageError, KeyError):
-        return registry.methods(context.setting).get(step.work["method"]).__module__
+    """The module of the method or metric whose step it is; empty if of none, or if that cannot be imported."""
+    with suppress(UsageError):
+        if "method" in step.work:
+            return registry.methods(context.setting).get(step.work["method"]).__module__
+        if "metric" in step.work:
+            return registry.metrics().get(step.work["metric"]).__module__
     return ""
 
 

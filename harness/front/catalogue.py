@@ -1,4 +1,4 @@
-"""What is installed: benchmarks, methods and tiers, with their settings and where each comes from."""
+"""What is installed: benchmarks, methods, tiers and metrics, with their settings and where each comes from."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def listed() -> Iterator[dict[str, Any]]:
         tier = tiers.get(name)
         served = [name for name in registry.setting_names() if registry.setting(name).models(tier, None)]
         yield row("tier", name, served, tiers)
+    metrics = registry.metrics()
+    for name in metrics.names():
+        yield row(
+            "metric", name, [each for each in registry.setting_names() if registry.setting(each).measures], metrics
+        )
 
 
 def list_methods() -> pd.DataFrame:
@@ -66,6 +71,21 @@ def list_benchmarks() -> pd.DataFrame:
         True
     """
     return _frame("benchmark")
+
+
+def list_metrics() -> pd.DataFrame:
+    """The registered measures that a run may be asked for beside its setting's own figures.
+
+    Returns:
+        A frame with the columns name, settings, summary and origin.
+
+    Raises:
+        UsageError: a plugin cannot be loaded.
+
+    Example:
+        >>> sb.list_metrics().name.tolist()
+    """
+    return _frame("metric")
 
 
 def _frame(kind: str) -> pd.DataFrame:

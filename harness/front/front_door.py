@@ -14,6 +14,7 @@ from harness.front import running
 from harness.front.beforehand import lines_beforehand
 from harness.front.config_file import read_options
 from harness.front.method_names import MethodLike, only_here
+from harness.front.metric_names import MetricLike
 from harness.front.request import make_request
 from harness.front.run_plan import RunPlan
 
@@ -36,6 +37,7 @@ def run(
     tier: str | None = None,
     order: int | None = None,
     full_matrix: bool | None = None,
+    metrics: MetricLike | Sequence[MetricLike] | None = None,
     setting: str | None = None,
     split_into: int | None = None,
     class_order: int | None = None,
@@ -72,6 +74,7 @@ def run(
         tier: 'mini' (the default) or 'paper'.
         order: 0 keeps the benchmark's order of tasks, 1, 2, ... shuffle them.
         full_matrix: images of every task after every later one.
+        metrics: measures beside the setting's own figures: names, classes derived from `Metric`, 'FILE.py:Class'.
         setting: of a folder: 'customization' (the default) or 'classification'.
         split_into: classification of a folder: into how many tasks.
         class_order: classification: one class order for every seed.

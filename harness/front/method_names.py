@@ -64,15 +64,23 @@ def reference(method: type[Any], setting: SettingName = "customization") -> str:
     Raises:
         UsageError: it cannot be found again under that name, as a class within a function cannot.
     """
-    name = f"{method.__module__}:{method.__qualname__}"
-    plugins = registry.methods(setting)
+    return class_reference(method, registry.methods(setting), "method")
+
+
+def class_reference(plugin: type[Any], plugins: registry.Registry[Any], kind: str) -> str:
+    """As `reference`, of a class of any kind of plugin.
+
+    Raises:
+        UsageError: it cannot be found again under that name, as a class within a function cannot.
+    """
+    name = f"{plugin.__module__}:{plugin.__qualname__}"
     for registered in plugins.names():
         if plugins.origin(registered).endswith(f": {name}"):
             return registered
-    if getattr(sys.modules.get(method.__module__), method.__qualname__, None) is not method:
-        where = "was made inside a function or class" if "." in method.__qualname__ else "is no longer what it names"
+    if getattr(sys.modules.get(plugin.__module__), plugin.__qualname__, None) is not plugin:
+        where = "was made inside a function or class" if "." in plugin.__qualname__ else "is no longer what it names"
         raise UsageError(
-            f"The class {name} cannot be used as a method, as it {where}; define it at the top level of a module."
+            f"The class {name} cannot be used as a {kind}, as it {where}; define it at the top level of a module."
         )
     return name
 

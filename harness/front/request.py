@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from harness.errors import UsageError
 from harness.front.beforehand import require_whole
 from harness.front.method_names import MethodLike, wanted_methods
+from harness.front.metric_names import MetricLike, wanted_metrics
 from harness.front.option_values import known_dtype, known_setting, known_tier, parse_seeds
 from harness.overrides import Assignment, assigned, assignments, protocol_changes
 from harness.spec import Benchmark, RunSpec, parse_tasks
@@ -35,7 +36,8 @@ def make_request(
     split_into: int | None = None, class_order: int | None = None, min_side: int | None = None,
     dtype: str | None = None, device: str | Sequence[str] = "auto", output: str | Path = "runs",
     backbone: str | Path | None = None, extractor: str | Path | None = None, strict: bool = False,
-    watch: Watch | None = None, holdout: int | None = None, **rest: Any,
+    watch: Watch | None = None, holdout: int | None = None,
+    metrics: MetricLike | Sequence[MetricLike] | None = None, **rest: Any,
 ) -> Request:  # fmt: skip
     """Check what is asked for, in the order in which a user would mend it.
 
@@ -59,6 +61,7 @@ def make_request(
         strict: Refuse a folder of images of which something is not used, or odd (docs/data.md).
         watch: Shows how far the reading of a folder's images is.
         holdout: So many photographs of each concept are kept out of training, and measured against.
+        metrics: Measures beside the setting's own figures; see `harness.front.metric_names.wanted_metrics`.
         rest: Other fields of `RunSpec`.
 
     Raises:
@@ -88,7 +91,7 @@ def make_request(
         "backbone": _text(backbone), "extractor": _text(extractor),
         "device": device if isinstance(device, str) else ",".join(device), "output": Path(output),
         "setting": kind, "split_into": split_into, "class_order": class_order, "min_side": min_side,
-        "holdout": holdout,
+        "holdout": holdout, "metrics": wanted_metrics(metrics),
         **protocol_changes(changes), **rest,
     }  # fmt: skip
     try:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from harness.settings.customization.task_data import Lesson
 
 AnyMethod = Method[Any]
+GIVEN = (
+    "draw from the generator that the hook is given (layers such as nn.Linear draw their first weights from the global "
+    "one: make them with torch.nn.utils.skip_init and fill them yourself)"
+)
 
 # names in a training's record of losses, and among its measures, that are the harness's
 LOSSES = frozenset({"step", "sd", "ce", "rate"})
@@ -215,12 +219,12 @@ def _observed(method: AnyMethod, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def no_global_draws(who: str, *, tensors_only: bool = False) -> Iterator[None]:
+def no_global_draws(who: str, *, tensors_only: bool = False, remedy: str = GIVEN) -> Iterator[None]:
     """Notice that something draws from a global generator: its results would differ from run to run.
 
     Args:
         who: what runs within, as the subject of a sentence. tensors_only: not from Python's own, which other threads of
-            the process may use as well.
+            the process may use as well. remedy: what to do instead.
 
     Raises:
         PluginError: it drew.
@@ -230,11 +234,7 @@ def no_global_draws(who: str, *, tensors_only: bool = False) -> Iterator[None]:
     after = _global_states(tensors_only)
     for name, state in before.items():
         if state != after.get(name, state):
-            raise PluginError(
-                f"{who} draws from {name}, so that its results would differ from run to run; draw from the generator "
-                "that the hook is given (layers such as nn.Linear draw their first weights from the global one: make "
-                "them with torch.nn.utils.skip_init and fill them yourself)."
-            )
+            raise PluginError(f"{who} draws from {name}, so that its results would differ from run to run; {remedy}.")
 
 
 def described(value: object) -> str:

@@ -18,8 +18,9 @@ from harness.engine.plan import Plan
 from harness.errors import MachineError, UsageError
 from harness.metrics.scores import time_figures
 from harness.records.old_identity import Recipes, identified
-from harness.results import FIXED_ORDER, CellResult, Composition, Row, TaskResult, Unfinished
+from harness.results import FIXED_ORDER, CellResult, Composition, Measure, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
+from harness.store.artifacts import FIGURES
 from harness.store.failures import read_failures, write_failures
 from harness.store.identity import MadeBy
 from harness.store.migrations import VERSION, migrate, refuse_newer, version_of
@@ -85,6 +86,7 @@ class CellRecord(Frozen):
     )
     tasks: tuple[TaskRecord, ...] = Field(min_length=1)
     compositions: tuple[CompositionRecord, ...]
+    measures: Mapping[str, Key] = Field(description="name of a metric that was asked for -> key of its figures")
 
 
 class RunRecord(Frozen):
@@ -120,6 +122,7 @@ def record(spec: RunSpec, plan: Plan) -> Path:
                 for place, task in enumerate(c.tasks)
             ],
             "compositions": [{"prompt": x.prompt, "tasks": list(x.tasks), "images": x.key} for x in c.compositions],
+            "measures": dict(c.measures),
         }
         for c in plan.cells
     ]  # fmt: skip
@@ -252,7 +255,10 @@ def read_cells(
     store = Store(output / "store")
     recipes = Recipes(store)
     cells: dict[tuple[object, ...], CellResult] = {}
+    measures: dict[tuple[object, ...], Mapping[str, str]] = {}  # of whichever run they were asked for
     for path, spec, cell in _described(output, record, left_out):
+        measures[_identity(cell)] = {**measures.get(_identity(cell), {}), **cell.measures}
+        cell = cell.model_copy(update={"measures": measures[_identity(cell)]})
         found = _read_cell(identified(cell, recipes), store, path, spec)
         if found is not None:
             # two benchmarks can share a score (the same first tasks); the newest description of a cell counts
@@ -312,7 +318,7 @@ def finished(run_file: Path) -> bool:
     return bool(cells) and all(
         store.has(key)
         for cell in cells
-        for key in (cell.score, *(composition.images for composition in cell.compositions))
+        for key in (cell.score, *(each.images for each in cell.compositions), *cell.measures.values())
     )
 
 
@@ -347,11 +353,13 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
     entry = store.get(cell.score)
     if entry is None:
         return None
-    scored = entry.json("figures.json")
+    scored = entry.json(FIGURES)
     common = {k: getattr(cell, k) for k in ("benchmark", "tier", "backbone", "seed", "partial")}
     # seconds depend on the machine: they are no file of the step, whose bytes do not (but were, in older steps)
     times = [asdict(figure) for figure in time_figures(entry.manifest["facts"].get("train_seconds", []))]
-    rows = tuple(Row(method=cell.label, **common, **figure) for figure in (*scored["figures"], *times))
+    measured = [found.json(FIGURES) for key in cell.measures.values() if (found := store.get(key)) is not None]
+    others = [figure for each in measured for figure in each["figures"]]
+    rows = tuple(Row(method=cell.label, **common, **figure) for figure in (*scored["figures"], *times, *others))
     compositions = tuple(
         Composition(prompt=c.prompt, tasks=c.tasks, images=folder)
         for c in cell.compositions
@@ -368,6 +376,7 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
         tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=protocol, rows=rows,
         compositions=compositions, key=cell.score, store=store.root, run_file=run_file,
         content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
+        measures=tuple(Measure(**each["metric"]) for each in measured),
         # a registered name comes before a folder's; whatever else is asked for only happens to have the name
         registered=spec.get("benchmark") == (cell.base or cell.benchmark),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from scipy.special import stdtrit
 
 from harness import registry
 from harness.errors import BenchError, UsageError, first_line
-from harness.results import CellResult, Metric
+from harness.results import CellResult, Measure, Metric
 from harness.settings.base import Setting
 from harness.spec import FIRST_SETTING, Frozen, SettingName
 from harness.store.migrations import refuse_newer
@@ -55,6 +55,9 @@ class Subset(Frozen):
     backbone: str | None = None
     extractor: str | None = None
     setting: SettingName = Field(FIRST_SETTING, exclude_if=lambda name: name == FIRST_SETTING)
+    metrics: tuple[str, ...] = Field(
+        (), exclude_if=lambda names: not names, description="measures beside the setting's own figures"
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -120,6 +123,9 @@ class Baseline(Frozen):
     protocol: Mapping[str, str]  # how the metrics were measured, as the cells say it
     origin: Origin
     labels: Mapping[str, str]  # method -> as tables print it, with its changed options
+    measures: tuple[Measure, ...] = Field(
+        (), exclude_if=lambda found: not found, description="metrics of figures beside the setting's own"
+    )
     rules: Mapping[str, str] = RULES
     figures: tuple[Figure, ...] = Field(min_length=1)
 
@@ -127,7 +133,7 @@ class Baseline(Frozen):
     def _whole(self) -> Self:
         names = [figure.name for figure in self.figures]
         setting = registry.setting(self.subset.setting)
-        known = {*setting.verified, *setting.states}
+        known = {*setting.verified, *setting.states, *(measure.name for measure in self.measures)}
         for figure in self.figures:
             if figure.metric not in known:
                 raise ValueError(f"{figure.name} is no figure that the setting {setting.name} has judged")
@@ -139,6 +145,14 @@ class Baseline(Frozen):
             if not (_near(mean, figure.mean) and math.isclose(sd, figure.sd, rel_tol=1e-4, abs_tol=floor(mean))):
                 raise ValueError(f"mean and sd of {figure.name} are not those of its values")
         return self
+
+    def better(self, metric: Metric) -> int:
+        """1: higher is better, -1: lower; 0: any move counts."""
+        setting = registry.setting(self.subset.setting)
+        higher = {measure.name: measure.higher for measure in self.measures}
+        if metric not in higher and metric not in setting.verified:
+            return 0
+        return 1 if higher.get(metric, setting.higher(metric)) else -1
 
     @property
     def values(self) -> Values:
@@ -218,13 +232,18 @@ def first_seeds(whole: Baseline, seeds: Sequence[int]) -> Baseline:
 
 def figures_of(cells: Sequence[CellResult], setting: Setting) -> Values:
     """The figures of whole cells that a check looks at."""
-    wanted = {*setting.verified, *setting.states}
+    wanted = {*setting.verified, *setting.states, *measures_of(cells)}
     found: dict[tuple[str, Metric], dict[int, float]] = {}
     for cell in cells:
         for row in cell.rows:
             if row.metric in wanted and row.task is None and not row.detail:
                 found.setdefault((cell.method, row.metric), {})[cell.seed] = row.value
     return found
+
+
+def measures_of(cells: Sequence[CellResult]) -> dict[Metric, Measure]:
+    """The metrics beside the setting's own that cells have, by name."""
+    return {measure.name: measure for cell in cells for measure in cell.measures}
 
 
 def protocol_of(cells: Sequence[CellResult]) -> Mapping[str, str]:
@@ -244,7 +263,8 @@ def make_baseline(
         BenchError: a figure is missing for a seed, or no number.
     """
     units = {(cell.method, row.metric): row.unit for cell in cells for row in cell.rows}
-    values, order = figures_of(cells, setting), (*setting.verified, *setting.states)
+    measures = measures_of(cells)
+    values, order = figures_of(cells, setting), (*setting.verified, *setting.states, *measures)
     figures: list[Figure] = []
     for method, metric in sorted(values, key=lambda k: (list(subset.methods).index(k[0]), order.index(k[1]))):
         by_seed = values[method, metric]
@@ -265,6 +285,7 @@ def make_baseline(
     return Baseline(
         subset=subset, conditions=conditions, protocol=protocol_of(cells), origin=origin,
         labels={cell.method: cell.label for cell in cells}, figures=tuple(figures),
+        measures=tuple(measures.values()),
     )  # fmt: skip
 
 

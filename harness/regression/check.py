@@ -15,7 +15,6 @@ from harness.api import Prepared
 from harness.errors import BenchError, ExitCode
 from harness.regression.baseline import Baseline, Conditions, Figure, Origin, Values, floor
 from harness.results import CellResult
-from harness.settings.base import Setting
 from harness.store.store import key_of
 
 Verdict = Literal["regression", "changed", "missing", "improved", "within", "equal"]
@@ -116,30 +115,18 @@ def verify(baseline: Baseline, now: Values, finished: frozenset[tuple[str, int]]
     Args:
         now: from `figures_of`. finished: (method, seed) of the cells that were finished.
     """
-    seeds, setting = baseline.subset.seeds, setting_of(baseline)
+    seeds = baseline.subset.seeds
     judged = [
         _judge(
             figure,
             tuple(now.get((figure.method, figure.metric), {}).get(seed) for seed in seeds),
             all((figure.method, seed) in finished for seed in seeds),
-            better(figure.metric, setting),
+            baseline.better(figure.metric),
         )
         for figure in baseline.figures
     ]
     known = {(figure.method, figure.metric) for figure in baseline.figures}
     return _ordered(judged, [key for key in now if key not in known])
-
-
-def setting_of(baseline: Baseline) -> Setting:
-    """The setting that it is of."""
-    return registry.setting(baseline.subset.setting)
-
-
-def better(metric: str, setting: Setting) -> int:
-    """1: higher is better, -1: lower; 0: any move counts."""
-    if metric not in setting.verified:
-        return 0
-    return 1 if setting.higher(metric) else -1
 
 
 def _ordered(judged: Sequence[Judged], new: Iterable[tuple[str, str]]) -> Verification:
@@ -150,9 +137,8 @@ def _ordered(judged: Sequence[Judged], new: Iterable[tuple[str, str]]) -> Verifi
 def moved(old: Baseline, new: Baseline) -> Verification:
     """What a new baseline's figures are beside the old one's, whatever their seeds; of figures that both have."""
     values = {(figure.method, figure.metric): figure.values for figure in new.figures}
-    setting = setting_of(old)
     judged = [
-        _judge(figure, values.pop((figure.method, figure.metric)), True, better(figure.metric, setting))
+        _judge(figure, values.pop((figure.method, figure.metric)), True, old.better(figure.metric))
         for figure in old.figures
         if (figure.method, figure.metric) in values
     ]
@@ -273,9 +259,8 @@ def self_test(baseline: Baseline) -> int:
         BenchError: the check would have missed one, or raised a false alarm.
     """
     cells = frozenset((method, seed) for method in baseline.subset.methods for seed in baseline.subset.seeds)
-    setting = setting_of(baseline)
     for figure in baseline.figures:
-        worse = -1 if better(figure.metric, setting) > 0 else 1
+        worse = -1 if baseline.better(figure.metric) > 0 else 1
         for share in (1.01, 0.99):  # of the tolerance, in the bad direction
             shift = share * figure.tolerance * worse
             values = {seed: value + shift for seed, value in baseline.values[figure.method, figure.metric].items()}

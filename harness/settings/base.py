@@ -36,6 +36,13 @@ def _one(recipe: Mapping[str, Any]) -> float:
     return 1.0
 
 
+def _hash(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class StepKind:
     """One kind of step.
@@ -171,7 +178,8 @@ class Setting(ABC):
         headline_names, headline_unit: How progress prints them, and in which unit (rows are not converted).
         step_kinds: Kind -> what makes such steps.
         preload: The module that a worker imports before its first step.
-        scoring_modules: The files that figures are computed by; an edit of one makes scores anew.
+        scoring_modules: The files that figures are computed by; an edit of one makes scores anew. measuring_modules:
+            the same of what makes figures of a plugin metric's answers.
         criterion: What tuning goes by, in words. trial_metrics: the metrics that it records of a trial; it goes by the
             first of them alone.
         space_size, trial_budget: Settings in every built-in method's search space before any range is widened, and how
@@ -182,6 +190,7 @@ class Setting(ABC):
         tuned_folder: Where records of tunings lie, beside the methods.
         draws: Whether its models draw images, so that there are pictures to show and pipelines to export.
         extracts: Whether its figures are made with a feature extractor (`--extractor`).
+        measures: Whether its images can be measured by metrics that a run names (`--metrics`).
     """
 
     name: ClassVar[str]
@@ -198,6 +207,7 @@ class Setting(ABC):
     step_kinds: ClassVar[Mapping[str, StepKind]]
     preload: ClassVar[str] = "harness.engine.worker"
     scoring_modules: ClassVar[tuple[Path, ...]]
+    measuring_modules: ClassVar[tuple[Path, ...]] = ()
     criterion: ClassVar[str]
     trial_metrics: ClassVar[tuple[str, ...]]
     space_size: ClassVar[int] = 6
@@ -210,6 +220,7 @@ class Setting(ABC):
     tuned_folder: ClassVar[str] = "tuned"
     draws: ClassVar[bool] = False
     extracts: ClassVar[bool] = False
+    measures: ClassVar[bool] = False
 
     # ------------------------------------------------------------------------------------------------- before a run
 
@@ -331,10 +342,12 @@ class Setting(ABC):
     @cached_property
     def metrics_hash(self) -> str:
         """Hash of the metrics' source: scoring is cheap, and an edited metric must score again."""
-        digest = hashlib.sha256()
-        for path in self.scoring_modules:
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return _hash(self.scoring_modules)
+
+    @cached_property
+    def measuring_hash(self) -> str:
+        """The same of `measuring_modules`."""
+        return _hash(self.measuring_modules)
 
     def column(self, metric: str) -> Column | None:
         """The column of a metric; None where no table or file has it."""

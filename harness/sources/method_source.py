@@ -85,10 +85,10 @@ def _check_as_written(ancestor: type[Any]) -> None:
         )
 
 
-def warn_of_uncounted(name: str, method: type[Any]) -> None:
-    """Warn of what there is to say of a method's source; once, however often a run is planned."""
-    for text in method.source_notes():
-        warnings.warn(f"Method '{name}': {text}", UncountedSourceWarning, stacklevel=2)
+def warn_of_uncounted(name: str, plugin: type[Any], kind: str = "Method") -> None:
+    """Warn of what there is to say of a plugin's source; once, however often a run is planned."""
+    for text in plugin.source_notes():
+        warnings.warn(f"{kind} '{name}': {text}", UncountedSourceWarning, stacklevel=2)
 
 
 @dataclass
@@ -127,7 +127,7 @@ class _Reading:
             self.notes.extend(text_notes(file, content, data_named=any(map(_data_files, self.cls.__mro__))))
         self.notes.extend(replaced_notes(self.cls, self.base))
         self.notes.extend(replaced_terms(self.cls, self.base))
-        if self.texts and self.whole_text:
+        if self.texts and self.whole_text and hasattr(self.base, "options_class"):  # a metric has none
             self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()

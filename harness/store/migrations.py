@@ -4,8 +4,8 @@ A run file of version 1 names real images and X_{N,j}; 2 adds `variant`, which t
 names all images and features, trainings and compositions, and has orders; 4 says its version; 5 says whether the
 U-Net was compiled; 6 says the setting, and how a classification benchmark is split; 7 says what the tasks are and by
 what a cell was made, so that what shares a name is told apart (of older ones the store tells most of that: see
-`harness.records.old_identity`). The first three say no version: their fields tell them apart. Migration is in memory,
-one version after another; files stay as they are.
+`harness.records.old_identity`); 8 names the metrics that were asked for. The first three say no version: their fields
+tell them apart. Migration is in memory, one version after another; files stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.errors import UsageError
 
-VERSION = 7  # of run files
+VERSION = 8  # of run files
 
 Content = Mapping[str, Any]
 
@@ -108,7 +108,11 @@ def _with_identity(content: Content) -> Content:
     return {**content, "schema_version": 7, "cells": [cell(old) for old in content["cells"]]}
 
 
+def _with_measures(content: Content) -> Content:
+    return {**content, "schema_version": 8, "cells": [{**cell, "measures": {}} for cell in content["cells"]]}
+
+
 STEPS: Mapping[int, Callable[[Content], Content]] = {
     1: _with_variant, 2: _with_all_images, 3: _with_version, 4: _with_compile, 5: _with_setting,
-    6: _with_identity,
+    6: _with_identity, 7: _with_measures,
 }  # fmt: skip

@@ -25,7 +25,8 @@ from reports.statistics.intervals import Interval, over_seeds, paired, paired_ov
 from reports.statistics.paired_images import IMAGES, MEANING, SEEDS, TASKS, Real, Scored, compared, score
 from reports.statistics.paired_orders import OVER_ORDERS
 from reports.statistics.wording import bounds, mean_and_spread, signed
-from reports.tables.columns import column, every, units
+from reports.tables.columns import Column, every
+from reports.tables.measure_columns import columns_of
 from reports.tables.sheets import Grid, Sheet
 from reports.tables.sheets import to_markdown as sheets_to_markdown
 from reports.tables.sheets import to_text as sheets_to_text
@@ -59,6 +60,7 @@ class Change:
     seeds: tuple[int, ...]
     equal: bool
     comparable: bool
+    of: Column | None = None  # how it is printed
 
     @property
     def verdict(self) -> str:
@@ -75,7 +77,7 @@ class Change:
         clear = [name for name, interval in self.intervals.items() if interval.holds_zero is False]
         if not clear:
             return "no clear change"
-        of = column(self.metric)
+        of = self.of
         better, worse = ("better", "worse") if of is not None and of.score else ("lower", "higher")
         word = better if (self.difference < 0) != (of is not None and of.higher) else worse
         return word if len(clear) == len(self.intervals) else f"{word} ({join(clear, '; ')})"
@@ -258,11 +260,14 @@ def _alike(one: Entry, two: Entry) -> bool:
 def _changes(
     one: Entry, two: Entry, first: Mapping[int, Scored], second: Mapping[int, Scored], alike: bool
 ) -> Iterable[Change]:
-    order = dict.fromkeys((*(column.metric for column in every()), *METRICS, *one.whole))
+    known = {c.metric: c for c in every()} | {
+        c.metric: c for e in (one, two) for m in e.measures for c in columns_of(m)
+    }
+    order = dict.fromkeys((*known, *METRICS, *one.whole))
     for metric in order:
         if metric not in one.whole or metric not in two.whole:
             continue
-        of = column(metric)
+        of = known.get(metric)
         figures = one.whole[metric], two.whole[metric]
         seeds = sorted(figures[0].keys() & figures[1].keys())
         sides = [over_seeds(found[seed] for seed in (seeds or found)) for found in figures]
@@ -282,14 +287,15 @@ def _changes(
             one.benchmark, one.tier, one.backbone, one.label, metric, sides[0], sides[1], sides[1].mean - sides[0].mean,
             {name: interval for name, interval in intervals.items() if interval.low is not None}, tuple(seeds),
             all(equal(figures[0][seed], figures[1][seed]) for seed in seeds) and bool(seeds),
-            alike or not scored,
+            alike or not scored, of,
         )  # fmt: skip
 
 
 def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> Sheet:
     grids: list[Grid] = []
     for metric in dict.fromkeys(change.metric for change in changes):
-        of, found = column(metric), [change for change in changes if change.metric == metric]
+        found = [change for change in changes if change.metric == metric]
+        of = found[0].of
         over = [name for name in (IMAGES, TASKS, SEEDS) if any(name in change.intervals for change in found)]
         head = ("method", *names, f"{names[1]} less {names[0]}", *(f"95 % over {name}" for name in over), "verdict")
         grids.append(Grid(head, tuple(_line(change, over) for change in found), title=of.title if of else metric))
@@ -297,8 +303,8 @@ def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> She
         f"{join(names, ' and ')}: mean ± sample standard deviation over the run seeds that both have ({NO_SPREAD} "
         "where there is one only; over their own seeds where they share none, and then without intervals). The "
         "difference is paired: run seed by run seed, and within it task by task.",
-        *(MEANING if any(_of_images(change.metric) for change in changes) else (OVER_ORDERS,)),
-        "Verdict: of scores, for which lower is better but for accuracy, 'better' or 'worse' if every interval given "
+        *(MEANING if any(_of_images(change) for change in changes) else (OVER_ORDERS,)),
+        "Verdict: of scores, for which lower is better unless it is said, 'better' or 'worse' if every interval given "
         "leaves zero out, and with some in brackets if only those do; 'no clear change' if all hold zero; 'open' "
         "without any interval; 'equal' to five digits. Of other figures 'lower' or 'higher'. Nothing is corrected for "
         "the number of comparisons, and times compare only within one machine.",
@@ -306,15 +312,14 @@ def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> She
     return Sheet(title=title, caption="", grids=tuple(grids), notes=notes)
 
 
-def _of_images(metric: Metric) -> bool:
+def _of_images(change: Change) -> bool:
     """Whether it is a score of single tasks, which are the same under every seed."""
-    of = column(metric)
+    of = change.of
     return of is not None and of.score and of.by_task
 
 
 def _line(change: Change, over: Sequence[str]) -> tuple[str, ...]:
-    of = column(change.metric)
-    digits = of.digits if of else 2
+    digits = change.of.digits if change.of else 2
     intervals = (bounds(change.intervals[name], digits) if name in change.intervals else MISSING for name in over)
     sides = (mean_and_spread(side, digits=digits) for side in (change.first, change.second))
     return (change.label, *sides, signed(change.difference, digits), *intervals, change.verdict)
@@ -331,7 +336,7 @@ def _record(change: Change) -> dict[str, object]:
     found = {kind: change.intervals.get(over) for kind, over in _KINDS.items()}
     return {
         "benchmark": change.benchmark, "tier": change.tier, "backbone": change.backbone, "method": change.label,
-        "metric": change.metric, "unit": units().get(change.metric, ""), "first": change.first.mean,
+        "metric": change.metric, "unit": change.of.unit if change.of else "", "first": change.first.mean,
         "second": change.second.mean, "difference": change.difference,
         **{f"{kind}_{b}": _finite(i, b) for kind, i in found.items() for b in ("low", "high")},
         "seeds": list(change.seeds), "verdict": change.verdict,

@@ -56,7 +56,7 @@ def write_page(
         unfinished=unfinished,
         figure_groups=shown,
         explorer=any(view.pictures for view in views),
-        higher=any(column.higher for view in views for column in view.table.columns),
+        higher=any(column.higher for view in views for column in view.table.shown),
         compositions=any(cell.compositions for cell in cells),
         pictures=pictures.note,
         policy=_policy(),

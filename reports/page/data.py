@@ -83,9 +83,13 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
         )
     return {
         "meanings": {
-            setting: presentation(setting).meanings for setting in dict.fromkeys(view.table.setting for view in views)
+            setting: {**presentation(setting).meanings, **_summaries(views, setting)}
+            for setting in dict.fromkeys(view.table.setting for view in views)
         },
-        "columns": {c.metric: [title(c), UNITS.get(c.unit, c.unit)] for c in table_columns()},
+        "columns": {
+            c.metric: [title(c), UNITS.get(c.unit, c.unit)]
+            for c in (*table_columns(), *(c for view in views for c in view.table.shown))
+        },
         "sets": pictures.sets,
         "protocols": protocols.values,
         "options": options.values,
@@ -94,10 +98,16 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
     }
 
 
+def _summaries(views: Sequence[View], setting: str) -> dict[str, str]:
+    """What metrics beside the setting's own say of themselves."""
+    tables = (view.table for view in views if view.table.setting == setting)
+    return {measure.name: measure.summary for table in tables for measure in table.measures if measure.summary}
+
+
 def _figures(view: View, line: Line, members: Sequence[CellResult], numbers: Iterable[int]) -> dict[str, Any]:
     """Metric -> the figure's text, its interval, its n and [cell, value, low, high, n] of each seed."""
     found: dict[str, Any] = {}
-    for column in view.table.columns:
+    for column in view.table.shown:
         figure: Figure | None = line.figures.get(column.metric)
         if figure is not None:
             seeds = [

@@ -70,7 +70,7 @@ class View:
     @property
     def sheet(self) -> Sheet:
         """Our figures, and published ones beside them where there are some for this benchmark."""
-        published, columns = self.table.published, self.table.columns
+        published, columns = self.table.published, self.table.shown
         theirs = [c for c in columns if published and any(c.metric in row for row in published.rows.values())]
         ours = {column.metric: _shown(self, column) for column in columns}
         rows: list[Row] = []
@@ -123,7 +123,7 @@ def title(column: Column) -> str:
 
 def heading(column: Column, table: Table) -> str:
     """The title, with the arrow that says which way is better where not all columns of the table have the same."""
-    both = any(other.higher for other in table.columns)
+    both = any(other.higher for other in table.shown)
     return title(column) + (f" {column.arrow}" if both else "")
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.results import CellResult, Metric, Row
+from harness.results import CellResult, Measure, Metric, Row
 from harness.spec import SettingName
 from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.reference import read_protocol, read_reference
 from reports.tables.columns import printed
+from reports.tables.measure_columns import measures_of
 from reports.tables.summary import ranges
 
 
@@ -45,6 +46,7 @@ class Entry:
     content: str = ""
     backbone_content: str = ""
     extractor: str = ""
+    measures: tuple[Measure, ...] = ()
 
     @property
     def name(self) -> str:
@@ -93,6 +95,7 @@ def _of_cells(label: str, cells: Sequence[CellResult]) -> Entry:
         cells={cell.seed: cell for cell in cells}, setting=first.setting,
         own_name=own_name(first),
         content=first.content, backbone_content=first.made_by.backbone, extractor=first.made_by.extractor,
+        measures=measures_of(cells),
     )  # fmt: skip
 
 

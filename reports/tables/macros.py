@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.formats.figure_text import number
-from reports.tables.columns import Column, every, presentation
+from reports.tables.columns import Column, every
 from reports.tables.published import Published, published_for
 from reports.tables.summary import FLOORS, Figure, Table, join, ranges
 
@@ -70,7 +70,7 @@ def to_macros(tables: Sequence[Table]) -> str:
     for name, table in zip(names, tables, strict=True):
         lines.append(f"% {_word(table.caption)}")
         for line in table.lines:
-            found = ((c, line.figures[c.metric]) for c in presentation(table.setting).every if c.metric in line.figures)
+            found = ((c, line.figures[c.metric]) for c in table.every if c.metric in line.figures)
             lines += _figures(name, line.label, found)
         lines += _figures(name, "", ((_FLOOR[metric], floor) for metric, floor in table.floors.items()))
     aliases: list[str] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness import registry
 from harness.engine.budgets import Trained, unequal_budgets
 from harness.formats.figure_text import number
-from harness.results import FIXED_ORDER, CellResult, Metric, Row
+from harness.results import FIXED_ORDER, CellResult, Measure, Metric, Row
 from harness.settings.presentation import NO_SPREAD, VARIANTS
 from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
@@ -18,6 +18,7 @@ from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.cells.without_effect import without_effect
 from reports.tables.columns import DOWN, UP, Column, convert, presentation
+from reports.tables.measure_columns import columns_of, measures_of
 from reports.tables.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
@@ -77,7 +78,8 @@ class Table:
 
     `tasks` holds the 1-based indices that were run, `lines` the methods in the order of first appearance, `protocol`
     (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells. `registered`: the registered benchmark
-    that it is of, with published figures; empty for another one of that name. `apart`: why its names have more than
+    that it is of, with published figures; empty for another one of that name. `measures`: metrics beside the
+    setting's own that some line has. `apart`: why its names have more than
     others'; `cautions`: what keeps its figures from being compared or bounded; both as sentences.
     """
 
@@ -93,6 +95,7 @@ class Table:
     protocol: tuple[tuple[str, str], ...]
     floors: Mapping[Metric, Figure]
     registered: str
+    measures: tuple[Measure, ...] = ()
     apart: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
 
@@ -100,6 +103,16 @@ class Table:
     def columns(self) -> tuple[Column, ...]:
         """Those of the setting."""
         return presentation(self.setting).columns
+
+    @property
+    def every(self) -> tuple[Column, ...]:
+        """Those of the setting, what only files hold, and other metrics'."""
+        return (*presentation(self.setting).every, *(c for measure in self.measures for c in columns_of(measure)))
+
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Those of the setting, and one of each other metric: where a table may be wide."""
+        return (*self.columns, *(columns_of(measure)[0] for measure in self.measures))
 
     @property
     def scope(self) -> str:
@@ -250,6 +263,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         protocol=merge_protocols({label: [cell.protocol for cell in group] for label, group in lines.items()}),
         floors=floors,
         registered=registered_name(first),
+        measures=measures_of(current),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
         cautions=tuple(filter(None, (_budgets(lines), without_effect(lines), _few_images(current)))),
     )
@@ -269,7 +283,8 @@ def _few_images(cells: Sequence[CellResult]) -> str:
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:
     figures: dict[Metric, Figure] = {}
-    for column in presentation(cells[0].setting).every:
+    others = (column for measure in measures_of(cells) for column in columns_of(measure))
+    for column in (*presentation(cells[0].setting).every, *others):
         figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
         if figure is not None:
             figures[column.metric] = figure

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import presentable
 from harness.formats.csv_cells import harmless
 from harness.settings.presentation import MISSING, NO_SPREAD
-from reports.tables.columns import Column, file_columns, presentation, table_columns
+from reports.tables.columns import Column, every, file_columns, presentation, table_columns
 from reports.tables.summary import FLOORS, Figure, Line, Table, join, ranges
 
 WIDTH = 100
@@ -20,12 +20,16 @@ PARTS = ("mean", "sd", "low", "high", "n")
 GROUP = ("benchmark", "setting", "tier", "backbone", "partial", "tasks", "tasks_total", "method", "seeds")
 
 
-def fields() -> tuple[str, ...]:
-    """The header of the CSV file, the same for the tables of all settings."""
+def fields(tables: Sequence[Table] = ()) -> tuple[str, ...]:
+    """The header of the CSV file, the same for the tables of all settings; `tables` may have metrics beside theirs."""
+    own, known = [column for table in tables for column in table.every], {c.metric for c in every()}
+    others = {column.metric: column for column in own if column.metric not in known}
+    ranked = {c.metric for table in tables for c in table.shown}
     return (
         *GROUP,
         *(f"{c.metric}_{part}" for c in table_columns() for part in (*PARTS, "rank")),
         *(f"{c.metric}_{part}" for c in file_columns() for part in PARTS),
+        *(f"{name}_{part}" for name in others for part in (*PARTS, *(["rank"] if name in ranked else []))),
         *FLOORS,
         "units",
         "protocol",
@@ -33,7 +37,7 @@ def fields() -> tuple[str, ...]:
 
 
 def to_csv(table: Table) -> str:
-    """One line a method under a header; the columns are the same for every table. See `stack_csv`."""
+    """One line a method under a header. See `stack_csv`."""
     return stack_csv([table])
 
 
@@ -45,7 +49,8 @@ def stack_csv(tables: Iterable[Table]) -> str:
     the printed mean, 1 the best. Tables of both settings share the header, each leaving the other's fields empty.
     """
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, fields(), lineterminator="\n")
+    tables = list(tables)
+    writer = csv.DictWriter(stream, fields(tables), lineterminator="\n")
     writer.writeheader()
     for table in tables:
         writer.writerows({name: harmless(value) for name, value in record.items()} for record in _records(table))
@@ -100,10 +105,10 @@ def _records(table: Table) -> Iterable[dict[str, object]]:
         "partial": str(table.partial).lower(),
         "tasks": ranges(table.tasks),
         "tasks_total": table.tasks_total,
-        "units": "; ".join(f"{column.metric} {column.unit}" for column in presentation(table.setting).every),
+        "units": "; ".join(f"{column.metric} {column.unit}" for column in table.every),
         "protocol": "; ".join(f"{name}: {text}" for name, text in table.protocol),
     }
-    ranks = {column.metric: table.ranks(column) for column in table.columns}
+    ranks = {column.metric: table.ranks(column) for column in table.shown}
     common |= {metric: table.floors[metric].mean for metric in FLOORS if metric in table.floors}
     for line in table.lines:
         record = common | {"method": line.label, "seeds": join(line.seeds, " ")}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.spec import Benchmark, RunSpec, Task, Tier
 
 STEPS = "harness.settings.customization.steps"
+MEASURES = "harness.settings.customization.measures"
 
 
 def _trained(recipe: Mapping[str, Any]) -> float:
@@ -54,9 +55,11 @@ class Customization(Setting):
         "compose": StepKind(f"{STEPS}:run_compose", 2, 0.6, 0.1, _sampled, 64, shown=True),
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
         "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),
+        "measure": StepKind(f"{MEASURES}:run_measure", 1, 0.5, 0.05, scoring=True),
     }
     preload = "harness.settings.customization.preload"
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("mmd", "scores", "interference", "variants"))
+    measuring_modules = (METRICS / "measured.py",)
     # A_N alone: it contains what was forgotten, and A + F would count that twice
     criterion = "a_mmd of the cell (biased, times 1000, lower is better), mean over the seeds; f_mmd is reported"
     trial_metrics = ("a_mmd", "f_mmd")
@@ -69,6 +72,7 @@ class Customization(Setting):
     end_of_task = "residuals on the projections, if any, are folded into W_t; the token is kept as a plain embedding"
     draws = True
     extracts = True
+    measures = True
 
     def check(self, spec: RunSpec, benchmark: Benchmark, tier: Tier) -> None:
         """See `Setting.check`."""

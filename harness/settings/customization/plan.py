@@ -9,6 +9,7 @@
     compose(j, k)      both concepts in one prompt, by the model after the last task; shown, not scored
     features(...)      the extractor's features of any of these image sets
     score              every figure of the cell; builds on all features and trainings
+    measure(metric)    what another metric says of the same images, where a run asks for it
 
 Only X_{j,j} and X_{N,j} are generated, which is all that A_mmd and F_mmd need (2N - 1 sets), unless the full matrix is
 asked for (N(N + 1)/2).
@@ -18,9 +19,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness import registry
 from harness.engine.plan import Cell, CellRequest, Composed, Plan
 from harness.plugins.method_checks import made, prior_images
-from harness.prompts import composed_prompt
+from harness.prompts import composed_prompt, prompt_for
 from harness.spec import Sampling, Task
 from harness.store.identity import content_of
 from harness.store.store import key_of
@@ -163,11 +165,27 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         f"{name} seed {seed}: score",
         (4, order),
     )  # fmt: skip
+
+    def measured(named: str) -> tuple[str, str]:
+        metric = registry.metrics().get(named)
+        recipe = {"metric": metric.name, "source": metric.source_hash(), "engine": plan.setting.measuring_hash}
+        places = sorted({place for j in range(1, last + 1) for place in ((j, j), (last, j))})
+        work = {
+            "metric": named, "real": list(zip(real, real_features, strict=True)),
+            "images": {place: (images[place], image_features[place]) for place in places},
+            "tasks": [(task.index, task.name, task.category) for task in tasks],
+            "prompts": [prompt_for("V*", task.category, options.category_word) for task in tasks],
+        }  # fmt: skip
+        drawn = [key for keys in (images, image_features) for key in dict.fromkeys(keys[place] for place in places)]
+        parents = [*real, *real_features, *drawn]
+        return metric.name, add("measure", recipe, parents, work, f"{name} seed {seed}: {metric.name}", (4, order))
+
+    measures = dict(map(measured, request.metrics))
     contents = plan.contents(tasks)
     return plan.keep(
         request, score=score, trains=trains, steps=touched, source=source, content=content_of(contents),
         contents=contents, real=tuple(real), real_features=tuple(real_features), images=images,
-        features=image_features, compositions=compositions,
+        features=image_features, compositions=compositions, measures=measures,
     )  # fmt: skip
 
 

@@ -1,0 +1,46 @@
+"""Measures as a run names them: registered names, 'module:Class', 'FILE.py:Class', or classes in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from harness import registry
+from harness.errors import UsageError
+from harness.front.method_names import class_reference
+from harness.metric import Metric
+from harness.sources.named_file import whole_name
+
+MetricLike: TypeAlias = str | type[Metric]
+
+
+def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[str, ...]:
+    """The measures of a run, by names that hold in any folder.
+
+    Args:
+        metrics: 'clip_i,my_metric.py:MeanColour', 'all' for every registered one, or a list of such names and classes.
+
+    Raises:
+        UsageError: one is unknown or cannot be used, or two have the same name.
+    """
+    given: Sequence[MetricLike] = [metrics] if isinstance(metrics, str | type) else metrics or []
+    names: list[str] = []
+    for each in given:
+        if isinstance(each, type):
+            names.append(class_reference(each, registry.metrics(), "metric"))
+        elif isinstance(each, str):
+            parts = [part.strip() for part in each.split(",") if part.strip()]
+            if not parts:
+                raise UsageError(f"--metrics names no metric; known: {', '.join(registry.metrics().names())}.")
+            names += [name for part in parts for name in (registry.metrics().names() if part == "all" else [part])]
+        else:
+            raise UsageError(f"{each!r} cannot be used as a metric: give its name or its class.")
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(map(whole_name, names)):
+        metric = registry.metrics().get(name)
+        if metric.name in found:
+            raise UsageError(
+                f"'{found[metric.name]}' and '{name}' both call their figures '{metric.name}'; rename one."
+            )
+        found[metric.name] = name
+    return tuple(found.values())

@@ -1,0 +1,93 @@
+"""A measure's values of each task as figures with intervals: after the last task, just after each, and what was lost.
+
+Every interval is made of leave-one-out values, value_(k) being the measure without generated image k: the delete-one
+jackknife with t(n - 1), as of the scores in `harness.metrics.mmd`. What was forgotten is a difference, and its
+leave-one-out values are the differences of both sides', as image k of both was made from the same noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from harness.metrics.mmd import Estimate, mean_of
+from harness.metrics.scores import Figure
+
+LEAST = 3  # images that an interval takes
+LEARNED, FORGOTTEN = ".learned", ".forgotten"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A task's value, of n generated images, and the n values without one of them; None where there are none."""
+
+    value: float
+    n: int
+    without: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_images(cls, values: NDArray[np.float64]) -> Value:
+        """Of one number for each image, (n,)."""
+        n = len(values)
+        return cls(float(values.mean()), n, (values.sum() - values) / (n - 1) if n > 1 else None)
+
+    @classmethod
+    def left_out(cls, value: float, n: int, one_out: Callable[[int], float]) -> Value:
+        """Of a number of all n images, made again without each of them."""
+        return cls(value, n, np.array([one_out(k) for k in range(n)]) if n >= LEAST else None)
+
+    def less(self, other: Value) -> Value:
+        """The difference, image by image where both have as many."""
+        both = self.without is not None and other.without is not None and self.n == other.n
+        without = self.without - other.without if both else None  # type: ignore[operator]
+        return Value(self.value - other.value, self.n, without)
+
+    def times(self, factor: float) -> Value:
+        """The same in another unit or direction."""
+        return Value(factor * self.value, self.n, None if self.without is None else factor * self.without)
+
+    @property
+    def estimate(self) -> Estimate:
+        """With its 95 % interval."""
+        if self.without is None or self.n < LEAST:
+            return Estimate(self.value, float("-inf"), float("inf"), float("inf"), self.n)
+        spread = self.without - self.without.mean()
+        error = float(np.sqrt((self.n - 1) / self.n * np.sum(spread**2)))
+        half = float(stdtrit(self.n - 1, 0.975)) * error
+        return Estimate(self.value, self.value - half, self.value + half, error, self.n)
+
+
+def measured_figures(
+    name: str, unit: str, *, higher: bool, learned: Sequence[Value], final: Sequence[Value]
+) -> list[Figure]:
+    """All figures of one measure.
+
+    Args:
+        higher: Whether higher is better, so that what was lost is what fell.
+        learned: Of X_{j,j}, task by task. final: of X_{N,j}.
+    """
+    lost = [(b.less(a) if not higher else a.less(b)) for a, b in zip(learned[:-1], final[:-1], strict=True)]
+    return [
+        *_figures(name, unit, final),
+        *_figures(name + LEARNED, unit, learned),
+        *_figures(name + FORGOTTEN, unit, lost),
+    ]
+
+
+def _figures(name: str, unit: str, values: Sequence[Value]) -> list[Figure]:
+    estimates = [value.estimate for value in values]
+    if not estimates:  # with one task there is nothing to forget
+        return [Figure(name, 0.0, 0, unit)]
+    return [
+        *(_figure(name, unit, estimate, task) for task, estimate in enumerate(estimates, 1)),
+        _figure(name, unit, mean_of(estimates), None),
+    ]
+
+
+def _figure(name: str, unit: str, estimate: Estimate, task: int | None) -> Figure:
+    bounds = (estimate.low, estimate.high) if np.isfinite(estimate.error) else (None, None)
+    return Figure(name, estimate.value, estimate.n, unit, task, *bounds)

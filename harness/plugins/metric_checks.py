@@ -1,0 +1,41 @@
+"""Whether a class is a metric, and what tables must know of it. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from harness.metric import Metric
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def flaw(plugin: object, taken: Collection[str]) -> str:
+    """Why something is no measure, as the end of a sentence; empty if it is one.
+
+    Args:
+        taken: Names of figures that results have anyway.
+    """
+    if not isinstance(plugin, type) or not issubclass(plugin, Metric) or plugin is Metric:
+        return "it is no class derived from harness.metric.Metric"
+    name = plugin.__name__
+    if not isinstance(plugin.name, str) or not NAME.fullmatch(plugin.name):
+        return f"the name of {name} is {plugin.name!r}; a name begins with a small letter and has such, digits and '_'"
+    if plugin.name in taken:
+        return f"its name, '{plugin.name}', is that of a figure which results have anyway"
+    if plugin.of_task is Metric.of_task and plugin.of_tasks is Metric.of_tasks:
+        return f"{name} defines neither of_task() nor of_tasks()"
+    if not isinstance(plugin.unit, str) or not plugin.unit or len(plugin.unit) > 12:
+        return f"the unit of {name} is {plugin.unit!r}; give a text of up to 12 characters, '1' for a plain number"
+    if not isinstance(plugin.higher, bool):
+        return f"{name}.higher is {plugin.higher!r}; say True if higher is better, else False"
+    return ""
+
+
+def card_of(plugin: type[Metric]) -> dict[str, Any]:
+    """What tables and files say of a metric, as the fields of `harness.results.Measure`."""
+    return {
+        "name": plugin.name, "title": plugin.title or plugin.name, "summary": plugin.summary, "unit": plugin.unit,
+        "higher": plugin.higher, "digits": plugin.digits,
+    }  # fmt: skip

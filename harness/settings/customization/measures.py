@@ -1,0 +1,61 @@
+"""The step in which a metric that a run was asked for looks at the images of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from harness import registry
+from harness.engine.plan import RunContext, Step
+from harness.errors import UsageError
+from harness.metric import ImageSet, TaskImages
+from harness.metrics.measured import measured_figures
+from harness.plugins.metric_checks import card_of
+from harness.plugins.metric_hooks import values_of
+from harness.settings.shared_steps import Facts, write_json
+from harness.store.artifacts import FIGURES
+from harness.store.image_sets import load_images
+from harness.store.store import Store
+
+
+def run_measure(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
+    """What one metric says of X_{N,j} and X_{j,j}, and of what was lost in between.
+
+    Raises:
+        UsageError: the metric's source changed since the run was planned.
+        PluginError: it gives something else than figures.
+    """
+    w = step.work
+    plugin = registry.metrics().get(w["metric"])
+    if plugin.source_hash() != step.recipe["source"]:
+        raise UsageError(f"The source of metric '{w['metric']}' changed during the run; run the same command again.")
+    last = len(w["tasks"])
+
+    def images_of(keys: tuple[str, str]) -> ImageSet:
+        def read_images() -> NDArray[np.uint8]:
+            return load_images(store.open(keys[0]).folder / "images")
+
+        def read_features() -> NDArray[np.float32]:
+            found: NDArray[np.float32] = load_file(str(store.open(keys[1]).file("features.safetensors")))["images"]
+            return found
+
+        return ImageSet(read_images, read_features)
+
+    def shown(after: int, j: int) -> TaskImages:
+        real, generated = images_of(w["real"][j - 1]), images_of(w["images"][after, j])
+        index, name, category = w["tasks"][j - 1]
+        return TaskImages(index, name, category, w["prompts"][j - 1], real, generated)
+
+    def each(after: Callable[[int], int]) -> list[Callable[[], TaskImages]]:
+        return [partial(shown, after(j), j) for j in range(1, last + 1)]
+
+    metric = plugin()
+    learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
+    figures = measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final)
+    write_json(folder / FIGURES, {"metric": card_of(plugin), "figures": [figure.__dict__ for figure in figures]})
+    return {}

@@ -1,0 +1,31 @@
+"""The columns of metrics that a run was asked for: a cell says what its are, whatever is installed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.metrics.measured import FORGOTTEN, LEARNED
+from harness.results import CellResult, Measure
+from harness.settings.presentation import Column
+
+
+def columns_of(measure: Measure) -> tuple[Column, Column, Column]:
+    """After the last task, just after each, and what was lost in between."""
+
+    def column(metric: str, what: str, *, higher: bool) -> Column:
+        title = f"{measure.title}{what}" + ("" if measure.unit == "1" else f" ({measure.unit})")
+        return Column(
+            metric, measure.unit, title, title, ("", ""), digits=measure.digits, interval=True, compact=False,
+            higher=higher, score=True, by_task=True,
+        )  # fmt: skip
+
+    return (
+        column(measure.name, "", higher=measure.higher),
+        column(measure.name + LEARNED, " just learned", higher=measure.higher),
+        column(measure.name + FORGOTTEN, " forgotten", higher=False),
+    )
+
+
+def measures_of(cells: Iterable[CellResult]) -> tuple[Measure, ...]:
+    """Each metric that some of the cells have, once; what the newest cell says of it counts."""
+    return tuple({measure.name: measure for cell in cells for measure in cell.measures}.values())
