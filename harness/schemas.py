@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from harness.records.run_file import RunRecord
 from harness.regression.baseline import Baseline
-from harness.results import Figures, Results
+from harness.results import Figures, MeasureFigures, Results
 from harness.store.store import write_atomically
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FILES: Mapping[str, type[BaseModel]] = {
-    "run": RunRecord, "figures": Figures, "results": Results, "baseline": Baseline,
+    "run": RunRecord, "figures": Figures, "measure": MeasureFigures, "results": Results, "baseline": Baseline,
 }  # fmt: skip
 
 

@@ -1,0 +1,117 @@
+"""What a metric of one's own may get wrong: each is one sentence that names it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import registry
+from harness.errors import PluginError, UsageError
+from harness.front.metric_names import wanted_metrics
+from harness.metric import ImageSet, Metric, TaskImages
+from harness.plugins.metric_checks import flaw
+from harness.plugins.metric_hooks import values_of
+
+
+def task() -> TaskImages:
+    some = ImageSet(lambda: np.zeros((3, 2, 2, 3), np.uint8), lambda: np.ones((3, 4), np.float32))
+    return TaskImages(1, "cat", "animal", "a photo of a V* animal", some, some)
+
+
+def made(answer: Any, hook: str = "of_task") -> Metric:
+    return type("Mine", (Metric,), {"name": "mine", hook: lambda self, given: answer})()
+
+
+@pytest.mark.parametrize(
+    ("answer", "gave"),
+    [
+        (None, "None"), (float("nan"), "nan, a float"), ([1.0, 2.0], "a list"), ("0.5", "a str"),
+        (np.ones((3, 1)), "a ndarray"), ([1.0, float("inf"), 2.0], "a list"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_a_number_or_one_for_each_image(answer: Any, gave: str) -> None:
+    with pytest.raises(PluginError) as said:
+        values_of(made(answer), [task])
+    assert str(said.value) == (
+        "Mine.of_task() must give a finite number for a task, or one for each of its 3 generated images; for task 1 "
+        f"(cat) it gave {gave}."
+    )
+
+
+def test_of_tasks_answers_for_each_task() -> None:
+    with pytest.raises(
+        PluginError, match=r"^Mine.of_tasks\(\) must return the figures of each of 2 tasks; it returned"
+    ):
+        values_of(made([1.0], "of_tasks"), [task, task])
+    with pytest.raises(PluginError, match=r"^Mine.of_tasks\(\) must give a finite number"):
+        values_of(made([1.0, None], "of_tasks"), [task, task])
+    assert [value.value for value in values_of(made([1, [0, 1, 2]], "of_tasks"), [task, task])] == [1.0, 1.0]
+
+
+def test_a_metric_draws_nothing_from_global_generators() -> None:
+    class Draws(Metric):
+        name = "draws"
+
+        def of_task(self, task: TaskImages) -> float:
+            return random.random()
+
+    with pytest.raises(PluginError, match=r"^The metric Draws draws from .*; let it be a function of the images alone"):
+        values_of(Draws(), [task])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"name": ""}, "the name of Mine is ''; a name begins with a small letter and has such, digits and '_'"),
+        ({"name": "Mean Colour"}, "the name of Mine is 'Mean Colour'; a name begins with a small letter"),
+        ({"name": "a_mmd"}, "its name, 'a_mmd', is that of a figure which results have anyway"),
+        ({"name": "mine", "unit": ""}, "the unit of Mine is ''; give a text of up to 12 characters"),
+        ({"name": "mine", "higher": "yes"}, "Mine.higher is 'yes'; say True if higher is better, else False"),
+        ({"name": "mine", "of_task": Metric.of_task}, "Mine defines neither of_task() nor of_tasks()"),
+    ],
+)
+def test_a_class_that_is_none_says_why(given: dict[str, Any], why: str) -> None:
+    plugin = type("Mine", (Metric,), {"of_task": lambda self, task: 1.0, **given})
+    assert flaw(plugin, {"a_mmd"}).startswith(why)
+    assert flaw(Metric, ()) == flaw(int, ()) == "it is no class derived from harness.metric.Metric"
+
+
+def write(folder: Path, name: str, figure: str = "mine") -> str:
+    (folder / name).write_text(
+        f"from stamina_bench import Metric\n\n\nclass Mine(Metric):\n    name = '{figure}'\n\n"
+        "    def of_task(self, task):\n        return 1.0\n"
+    )
+    return f"{folder / name}:Mine"
+
+
+def test_names_that_cannot_be_used_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refused: Sequence[tuple[Any, str]] = [
+        ("clipi", "Unknown metric 'clipi'; did you mean clip_i?"),
+        (" , ", "--metrics names no metric; known: clip_i"),
+        (f"{tmp_path}/none.py:Mine", f"There is no file {tmp_path}/none.py; name one as FILE.py:Class."),
+        (write(tmp_path, "my-metric.py"), "cannot be imported under its name; use letters, digits and '_' only, as in"),
+        (write(tmp_path, "queue.py"), "has the name of another module, 'queue', which is"),
+        (write(tmp_path, "named_as_another.py", "a_mmd"), "its name, 'a_mmd', is that of a figure"),
+        ((write(tmp_path, "one_of_two.py"), write(tmp_path, "two_of_two.py")), "both call their figures 'mine'"),
+        (3, "3 cannot be used as a metric: give its name or its class."),
+    ]
+    for given, said in refused:
+        with pytest.raises(UsageError) as error:
+            wanted_metrics([given] if isinstance(given, int) else given)
+        assert said in str(error.value)
+
+
+def test_names_hold_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "named_by_path.py")
+    (found,) = wanted_metrics("named_by_path.py:Mine")
+    assert found == f"{tmp_path}/named_by_path.py:Mine"
+    assert wanted_metrics(registry.metrics().get(found)) == ("named_by_path:Mine",)
+    assert set(wanted_metrics("all")) == set(registry.metrics().names())
+    assert wanted_metrics(None) == ()

@@ -1,0 +1,143 @@
+"""A metric of one's own on a finished run: in every output, without training or drawing anything; and on new runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from in_process import bench, refused
+
+from harness import registry
+from harness.records.run_file import read_cells, run_files
+from harness.spec import Tier
+from harness.store.image_sets import load_images
+
+MEAN_COLOUR = """
+import numpy as np
+
+from stamina_bench import Metric
+
+
+class MeanColour(Metric):
+    name, unit, summary = "mean_colour", "level", "Distance of mean colours."
+
+    def of_task(self, task):
+        real, drawn = (each.images.mean(axis=(0, 1, 2)) for each in (task.real, task.generated))
+        return float(np.linalg.norm(real - drawn))
+"""
+FEW = ("--set", "steps=1", "--set", "sampling.images=3", "--set", "sampling.steps=1", "--limit", "2", "-q")
+
+
+@pytest.fixture
+def runs(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, on the tiny models."""
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def metric(module: str, text: str = MEAN_COLOUR) -> str:
+    """A metric in a file of the current folder; one process imports a name once."""
+    Path(f"{module}.py").write_text(text)
+    return f"{module}.py:MeanColour"
+
+
+def done(*words: object) -> str:
+    code, said = bench(*words)
+    assert code == 0, said
+    return said
+
+
+def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) -> None:
+    done("run", "tuning6", "-m", "stamina,ti++", *FEW)
+    made = {path.name for path in (runs / "store" / "steps").glob("*/*")}
+    said = done("score", "runs", "--metrics", f"{metric('colour_of_finished')},identity_retrieval", "-q")
+    assert "mean_colour (level)" in said
+    assert "last task ↓" in said
+    new = {path.name for path in (runs / "store" / "steps").glob("*/*")} - made
+    kinds = [json.loads((path / "manifest.json").read_text())["recipe"]["kind"]
+             for path in (runs / "store" / "steps").glob("*/*") if path.name in new]  # fmt: skip
+    assert kinds == ["measure"] * 4  # of two cells; nothing was trained or drawn
+
+    cells = read_cells(runs)
+    for cell in cells:
+        rows = {(row.metric, row.task): row for row in cell.rows if row.metric.startswith("mean_colour")}
+        for task in cell.tasks:
+            real, final, just = map(load_images, (task.real, task.after[2], task.after[task.index]))  # type: ignore[arg-type]
+            for metric, drawn in (("mean_colour", final), ("mean_colour.learned", just)):
+                means = [np.asarray(side, float).reshape(-1, 3).mean(0) for side in (real, drawn)]
+                assert rows[metric, task.index].value == pytest.approx(
+                    float(np.sqrt(((means[0] - means[1]) ** 2).sum()))
+                )
+        lost = rows["mean_colour", 1].value - rows["mean_colour.learned", 1].value
+        assert rows["mean_colour.forgotten", None].value == pytest.approx(lost)
+
+    done("report", "runs")
+    report = runs / "report"
+    assert "mean\\_colour (level)" in (report / "measures.tex").read_text()
+    assert "mean\\_colour" in (report / "measures.md").read_text()
+    assert "{mean_colour.forgotten}" in (report / "macros.tex").read_text()
+    assert '"mean_colour"' in (report / "index.html").read_text()
+    (stamina, _) = list(csv.DictReader(io.StringIO((report / "tables.csv").read_text())))
+    assert float(stamina["mean_colour_low"]) < float(stamina["mean_colour_mean"]) < float(stamina["mean_colour_high"])
+    assert stamina["mean_colour_rank"] in ("1", "2")
+    results = json.loads((report / "results.json").read_text())
+    assert [measure["name"] for measure in results["measures"]] == ["mean_colour", "identity_retrieval"]
+    compared = json.loads(done("compare", "runs", "runs", "--format", "json"))
+    (change,) = [c for c in compared["changes"] if c["metric"] == "mean_colour" and c["method"].startswith("ti++")]
+    assert (change["unit"], change["difference"], change["verdict"]) == ("level", 0.0, "equal")
+
+    # an older file of the same run hides nothing, and an edited metric is measured anew
+    (older, newer) = run_files(runs)
+    shutil.copystat(newer, older)
+    assert {measure.name for cell in read_cells(runs) for measure in cell.measures} == {
+        "mean_colour",
+        "identity_retrieval",
+    }
+
+
+def test_a_baseline_holds_it_with_its_direction(runs: Path) -> None:
+    subset = ("-b", "tuning6", "-m", "stamina", "--limit", "1", "--seeds", "0,1", "--set", "steps=1",
+              "--set", "sampling.images=3", "--set", "sampling.steps=1")  # fmt: skip
+    done(
+        "verify",
+        "--update",
+        "--against",
+        "base.json",
+        *subset,
+        "--metrics",
+        f"{metric('colour_verified')},clip_i",
+        "-q",
+    )
+    baseline = json.loads(Path("base.json").read_text())
+    assert baseline["subset"]["metrics"] == ["colour_verified.py:MeanColour", "clip_i"]
+    assert [(each["name"], each["higher"]) for each in baseline["measures"]] == [
+        ("mean_colour", False),
+        ("clip_i", True),
+    ]
+    assert "mean_colour" in done("verify", "--against", "base.json", "--self-test", "-q")
+    for figure in baseline["figures"]:
+        if figure["metric"] == "clip_i":
+            figure["values"] = [value + 1 for value in figure["values"]]
+            figure["mean"] += 1
+    Path("base.json").write_text(json.dumps(baseline))
+    code, said = bench("verify", "--against", "base.json", "-q")
+    assert (code, "regression" in said) == (3, True)  # higher is better, and it is lower now
+
+
+def test_a_run_may_ask_for_it_at_once_and_its_mistakes_are_one_sentence(runs: Path) -> None:
+    said = done("run", "tuning6", "-m", "ti++", *FEW, "--metrics", "vendi,cmmd")
+    assert "Vendi" in said
+    (file,) = run_files(runs)
+    assert yaml.safe_load(file.read_text())["spec"]["metrics"] == ["vendi", "cmmd"]
+    wrong = metric("colour_as_text", MEAN_COLOUR.replace("return float(", "return str("))
+    code, said = bench("score", "runs", "--metrics", wrong, "-q")
+    assert code == 1
+    assert "MeanColour.of_task() must give a finite number for a task" in said
+    refused(bench("run", "imagenet-r20", "--metrics", "vendi"), "--metrics measures generated images", "classification")
