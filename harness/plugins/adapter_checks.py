@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.backbones.adapters import Adapter
+from harness.backbones.adapters import Adaptable, Adapter
 from harness.backbones.batched_adapters import Stack
 from harness.errors import PluginError
 from harness.method import Method
 from harness.plugins import hooks
 from harness.sources.home import is_built_in
 
+ALIKE = 0.5  # of what a task begins with and what earlier ones changed: chance gives next to 0 in a matrix
 LARGE = 0.5  # of a first residual beside its weight, by Frobenius norms
 
 
@@ -87,6 +88,21 @@ def check_residuals(adapters: Sequence[Adapter]) -> list[str]:
     ]
 
 
+def twice_notes(model: Adaptable, adapters: Mapping[str, Adapter]) -> list[str]:
+    """At the first step of a later task: a sentence if adapters begin with what is folded into the weights already."""
+    alike: list[float] = []
+    for name, adapter in adapters.items():
+        residual, past = adapter.residual().detach().float(), model.change(name).float()
+        if residual.shape == past.shape and residual.any() and past.any():
+            alike.append(float((residual * past.to(residual)).sum() / (residual.norm() * past.norm().to(residual))))
+    if not alike or sum(alike) / len(alike) < ALIKE:
+        return []
+    return [
+        f"the residuals begin like what earlier tasks changed (a cosine of {sum(alike) / len(alike):.2g}), which is in "
+        "the weights already, and so is there twice; begin at 0, or subtract what was folded (model.change(name))"
+    ]
+
+
 def check_settled(method: Method[Any], adapters: Sequence[Adapter], stacks: Sequence[Adapter | Stack]) -> None:
     """After the training: each adapter has one residual, alone and as one of several.
 
@@ -124,7 +140,8 @@ def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: to
     with torch.no_grad():
         for adapter in adapters:
             adapter.train()
-            one, other = adapter.compute().clone(), adapter.compute()
+            with torch.enable_grad():  # what a training computes
+                one, other = adapter.compute().detach().clone(), adapter.compute().detach()
             adapter.eval()
             adapter.refresh()
             if torch.equal(one, other) and not _alike(one, adapter.residual()):

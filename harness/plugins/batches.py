@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 5  # draws of each image on average, after which one that was never drawn is odd
 FAR = 10.0  # times as long as the text encoder's own tokens
+APART = 0.5  # of a channel's standard deviation: a mean that is so far off is hardly that of the task's images
+MOVED = 0.05  # of what is trained, by `batch` at the last step: more than what keeps values in bounds
 SCALES = (0.5, 2.0)  # of a batch's spread to that of all the task's latents: beyond, they are hardly the same scale
 
 
@@ -23,6 +25,9 @@ class BatchWatch:
         """Begin before the first step."""
         self.hook, self.lesson, self.options = f"{type(method).__name__}.batch()", lesson, method.options
         self._named, self._seen, self._odd = False, 0, list[str]()  # examples so far
+        self._steps = 0
+        self._counted: torch.Tensor | None = None  # latent cells that some loss counted
+        self._channels = torch.zeros(lesson.latents.mean.shape[1])  # sums over examples of each channel's mean
         self._tail = lesson.prompt.removeprefix("a ")  # before which an augmentation says how it is seen
 
     def look(self, batch: Batch) -> None:
@@ -35,6 +40,14 @@ class BatchWatch:
                 )
             self._odd += self._left_out(batch)
         self._seen += len(batch.latents)
+        self._steps += 1
+        if batch.mask is not None:
+            counted = batch.mask.detach().bool().any(dim=0).cpu()
+            self._counted = counted if self._counted is None else self._counted | counted
+        elif self._counted is not None:
+            self._counted = torch.ones_like(self._counted)
+        if batch.latents.shape[1] == len(self._channels):
+            self._channels += batch.latents.detach().float().mean((2, 3)).sum(0).cpu()
         self._named = self._named or any(prompt.endswith(self._tail) for prompt in batch.prompts)
 
     def _left_out(self, batch: Batch) -> list[str]:
@@ -51,6 +64,14 @@ class BatchWatch:
             for what, option, effect in lacking[:1]
         ]
 
+    def last(self, share: float) -> None:
+        """At the last step: by how much the hook changed what is trained, as a share of its norm."""
+        if share > MOVED:
+            self._odd.append(
+                f"{self.hook} changes what is trained by {100 * share:.0f} % at the last step, too, and that is "
+                "folded; noise for steps alone belongs into compute(), while self.training"
+            )
+
     def notes(self) -> list[str]:
         """After the last step."""
         found, images, drawn = list(self._odd), len(self.lesson.latents), len(self.lesson.latents.drawn)
@@ -58,9 +79,31 @@ class BatchWatch:
             found.append(
                 f"{self.hook} never gave the prompt that images are drawn with, '{self.lesson.prompt}' (lesson.prompt)"
             )
+        if self._counted is not None and self._steps > ENOUGH and not self._counted.all():
+            share = 100 * float((~self._counted).float().mean())
+            found.append(
+                f"the masks of {self.hook} left the same {share:.0f} % of all latents out of the loss in every step; "
+                "draw places anew in each, from the generator that the hook is given"
+            )
+        found += self._shifted()
         if 0 < drawn <= images // 2 and self._seen > ENOUGH * images:
             found.append(f"{self.hook} drew {drawn} of the task's {images} images in all its steps")
         return found
+
+    def _shifted(self) -> list[str]:
+        """A sentence if channels are on average elsewhere than the images'; rescaled ones have grey around them."""
+        options: Any = self.options
+        known = self.lesson.latents.mean.detach().float().cpu()
+        if options.augment or options.prior_images or self._seen < ENOUGH or len(known) < 2:
+            return []
+        far = (self._channels / self._seen - known.mean((0, 2, 3))).abs() / known.std((0, 2, 3)).clamp_min(1e-6)
+        channel = int(far.argmax())
+        if float(far[channel]) < APART:
+            return []
+        return [
+            f"{self.hook} gives latents whose channel {channel} is on average {float(far[channel]):.2g} standard "
+            "deviations off the lesson's; latents are (examples, channels, height, width): is the dimension right?"
+        ]
 
 
 def latent_notes(hook: str, batch: Batch, lesson: Lesson) -> list[str]:

@@ -32,6 +32,8 @@ def no_hidden_state(method: Method[Any]) -> Iterator[None]:
     Raises:
         PluginError: a value of the class or its module changed or is new, or the method's options changed.
     """
+    for cache in _caches(method):  # another process would have none of them
+        cache.cache_clear()
     before, options = _shared(method), comparable(method.options.model_dump())
     yield
     if comparable(method.options.model_dump()) != options:
@@ -59,6 +61,17 @@ def _shared(method: Method[Any]) -> dict[str, object]:
     for name, module in (modules | _helpers(type(method))).items():
         found |= _of(name, f"{{}}, a variable of {name}", vars(module))
     return found
+
+
+def _caches(method: Method[Any]) -> list[Any]:
+    """What `functools.cache` and `lru_cache` made in the plugin's modules and classes."""
+    if method.__module__.partition(".")[0] in PACKAGES:
+        return []
+    kinds = [kind for kind in type(method).__mro__ if kind.__module__.partition(".")[0] not in PACKAGES]
+    modules = [sys.modules[kind.__module__] for kind in kinds if kind.__module__ in sys.modules]
+    places = [vars(place) for place in (*kinds, *modules, *_helpers(type(method)).values())]
+    values = [getattr(value, "__func__", value) for place in places for value in list(place.values())]
+    return [value for value in values if hasattr(value, "cache_clear") and hasattr(value, "cache_info")]
 
 
 def _helpers(method: type[Method[Any]]) -> dict[str, ModuleType]:

@@ -15,7 +15,7 @@ from harness.backbones.batched_adapters import Stack
 from harness.errors import BenchError, PluginError
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.gradients import check_reach, name_of, undefined
+from harness.plugins.gradients import check_reach, leaves, name_of, undefined
 from harness.plugins.penalties import PenaltyWatch
 
 
@@ -51,10 +51,13 @@ class TrainingChecks:
         self._adapters = {id(p) for stack in stacks for p in stack.parameters()}
         self._begun = {id(p) for p in module.parameters()}
         self._token = token
+        self._what = "its token" if token else f"what {self.name}.begin_task() returned"
         self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient other than 0 so far
         self._reached: set[int] = set()  # of these, what had one of zeros
         self.penalties = PenaltyWatch(method, stacks, self.reachable)
         self._steps = 0
+        self._own = {id(p) for p in own}
+        self._without_loss: list[str] = []  # what the loss itself does not reach, but for its penalties
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
             raise PluginError(
                 f"The adapters of {self.name} have no parameter that is trained: each is frozen, or none."
@@ -80,14 +83,21 @@ class TrainingChecks:
                     remedy = mend if at == 0 else f"{mend}, or {remedy}"  # at step 0 nothing has been learnt yet
                 raise BenchError(f"The loss '{name}'{self.of} is {value} at step {at}; {remedy}.")
 
-    def reach(self, loss: Tensor, penalties: Mapping[str, Tensor]) -> None:
+    def reach(self, bare: Tensor, loss: Tensor, penalties: Mapping[str, Tensor]) -> None:
         """Look, when a term is new, that all that gets a gradient is trained, and that each penalty trains something.
+
+        Args:
+            bare: the loss without penalties. loss: the whole.
 
         Raises:
             PluginError: something is not, or does not.
         """
         if self._terms != tuple(penalties):
             self._terms = tuple(penalties)
+            if penalties:
+                reached = {id(leaf) for leaf in leaves(bare)}
+                kinds = {"its adapters": self._adapters | self._own, self._what: self._begun}
+                self._without_loss = [what for what, own in kinds.items() if own and not own & reached]
             places = {**self._places, "the model": self._model}
             check_reach(self.name, loss, penalties, self.reachable, places, self.method)
 
@@ -132,7 +142,7 @@ class TrainingChecks:
         whole = [p for p in self.trained if p.requires_grad]
         parts = {
             "of its adapters": ([p for p in whole if id(p) in self._adapters], "does compute() use them?"),
-            "of its token" if self._token else f"of what {self.name}.begin_task() returned": (
+            f"of {self._what}": (
                 [p for p in whole if id(p) in self._begun],
                 "is the token in the prompt?" if self._token else "does anything compute with it?",
             ),
@@ -148,6 +158,11 @@ class TrainingChecks:
                     f"{self.name} trains nothing {what}: no parameter had a gradient in any step; {question}"
                 )
         notes = self.penalties.notes()
+        for what in self._without_loss:
+            notes.append(
+                f"{self.name} trains {what} by its penalties alone, as the loss itself does not get there (a detach() "
+                "or .data on the way, perhaps)"
+            )
         if not idle or self._steps < 3:  # what is multiplied by a 0 at first has none in the first step
             return notes
         what = name_of(self._idle[0], self.name, self._places, self.method)
@@ -180,9 +195,21 @@ class TrainingChecks:
             )
         return False
 
+    def share_changed(self, before: Sequence[tuple[int, int, Tensor | None]]) -> float:
+        """By how much what is trained differs from watched `values`, as a share of its norm."""
+        moved, whole = 0.0, 1e-30
+        for parameter, (_, _, value) in zip(self.reachable, before, strict=True):
+            if value is not None:
+                moved += float((parameter.detach() - value).square().sum())
+                whole += float(value.square().sum())
+        return math.sqrt(moved / whole)
+
     @contextmanager
-    def unchanged(self, hook: str) -> Iterator[None]:
-        """A hook after the last step: what was trained is folded after it, so that it must leave the values alone.
+    def unchanged(self, hook: str, why: str) -> Iterator[None]:
+        """A hook after the last step, which must leave what was trained alone.
+
+        Args:
+            why: why it must, and what to do instead, as the end of a sentence.
 
         Raises:
             PluginError: it gave a parameter another value.
@@ -195,9 +222,7 @@ class TrainingChecks:
         yield
         for whose, name, parameter, before in whole:
             if not torch.equal(parameter, before):
-                raise PluginError(
-                    f"{self.name}.{hook}() changes {whose} {name}, which is folded after it; copy it first (clone())."
-                )
+                raise PluginError(f"{self.name}.{hook}() changes {whose} {name}, which {why}.")
 
     def same_parameters(self) -> None:
         """Look that what was trained is what adapters and modules still hold.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from harness.plugins.adapter_checks import (
     check_settled,
     check_token_settled,
     scaled_notes,
+    twice_notes,
 )
 from harness.plugins.folded import folded_notes
 from harness.plugins.gradients import backward
@@ -36,6 +37,7 @@ from harness.settings.optimization import clip_by_kind, kinds_of
 from harness.sources.home import is_built_in
 from harness.store.checkpoint import Checkpoint, TrainingState
 
+FOLDED = "is folded before it, so that nothing comes of that; let compute() do it in eval mode (not self.training)"
 LOGGED = 20  # steps of a training whose losses are kept
 
 
@@ -184,13 +186,15 @@ class TrainingLoop:
         logged = self.logged
         if self.step == 0:
             self._begun = check_residuals(self.adapters)
+            if self.method.task_index > 1 and not is_built_in(type(self.method)):
+                self._begun += twice_notes(self._model, self._named)
         penalties = hooks.penalties(self.method, watched=self.is_first)
         self.lent.check("penalties")
         self._flags.check()
         self._memory.check()
         self.checks.losses(self.step, {name: value, **penalties}, logged=logged)
         loss = value + sum(penalties.values(), torch.zeros_like(value))
-        self.checks.reach(loss, penalties)
+        self.checks.reach(value, loss, penalties)
         self.checks.penalties.look(penalties, logged=logged)
         self.optimizer.zero_grad(set_to_none=True)
         backward(self.name, self.scaler.scale(loss))
@@ -241,7 +245,7 @@ class TrainingLoop:
         notes += scaled_notes(self.method, self.adapters, self.initial)
         if self._token:
             check_token_settled(self.method, self.module, self._model.token_dim)
-        with self.checks.unchanged("measures"):
+        with self.checks.unchanged("measures", "is folded after it; copy it first (clone())"):
             measures = hooks.measures(self.method)
         self.lent.check("measures")
         self._weights.check("measures")
@@ -250,7 +254,8 @@ class TrainingLoop:
     def end_task(self, lesson: Any) -> tuple[dict[str, Tensor], list[str]]:
         """The method's memory, once everything is folded, and notes for the user."""
         held, own = self.method.memory, None if is_built_in(type(self.method)) else own_values(self.method)
-        memory = hooks.end_task(self.method, lesson, self.generator)
+        with self.checks.unchanged("end_task", FOLDED) if own is not None else nullcontext():
+            memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
         notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
         if own is not None:

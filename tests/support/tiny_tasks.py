@@ -58,11 +58,11 @@ class Taught:
 class Course:
     """One method's tasks, one after another, at the paper tier's options with `CHANGES`."""
 
-    def __init__(self, name: str, model: TextToImage) -> None:
+    def __init__(self, name: str, model: TextToImage, **changes: Any) -> None:
         self.plugin: type[Method[Any]] = registry.methods().get(name)
         fields = self.plugin.options_class.model_fields
         self.options = self.plugin.options_class.for_tier(
-            "paper", {key: value for key, value in CHANGES.items() if key in fields}
+            "paper", {key: value for key, value in {**CHANGES, **changes}.items() if key in fields}
         )
         self.model = model
         self.memory: Mapping[str, Tensor] = {}  # the last task's, or the last merge's

@@ -90,12 +90,15 @@ def _train_task(
     while loop.step < o.steps:
         set_rates(optimizer, rate_share(o.lr_schedule, o.warmup, loop.step, o.steps))
         adapt()
-        values = loop.checks.values(watched=loop.is_first) if own_batch else []
+        is_last = loop.step == o.steps - 1
+        values = loop.checks.values(watched=loop.is_first or (is_last and watch is not None)) if own_batch else []
         batch = hooks.batch(method, lesson, loop.generator, watched=loop.is_first)
         loop.lent.check("batch")
         if watch is not None:
             watch.look(batch)
         if own_batch and loop.checks.changed(values):
+            if is_last and watch is not None:
+                watch.last(loop.checks.share_changed(values))
             gather(loop.stacks)
             adapt()
         sd = lesson.loss(batch, loop.generator)

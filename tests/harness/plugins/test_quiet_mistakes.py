@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from faulty_methods import Plain, RankOptions
-from tiny_tasks import Course, tiny_model
+from tiny_tasks import Course
 from torch import Tensor
 
 from harness import registry
@@ -23,23 +23,6 @@ from harness.plugins.opened_files import file_notes
 from harness.settings.shared_steps import Memory
 
 Teach = Callable[..., list[str]]
-
-
-@pytest.fixture(scope="module")
-def model(tiny_models: Path) -> TextToImage:
-    return tiny_model(tiny_models)
-
-
-@pytest.fixture
-def notes(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> Teach:
-    """What is told of a class's first task."""
-
-    def teach(plugin: type[Plain]) -> list[str]:
-        model.reset()
-        monkeypatch.setattr("faulty_methods.chosen", plugin, raising=False)
-        return Course("faulty_methods:chosen", model).teach().done.notes
-
-    return teach
 
 
 class State:

@@ -1,0 +1,198 @@
+"""Mistakes around steps and folds that leave plausible figures: each is told, or ends the training."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from faulty_methods import Plain, RankOptions
+from tiny_tasks import Course
+from torch import Tensor, nn
+
+from harness.backbones.adapters import attach
+from harness.backbones.text_to_image import TextToImage
+from harness.errors import PluginError
+from harness.method import Batch
+from harness.settings.shared_steps import Memory
+from methods import parts
+
+Teach = Callable[..., list[str]]
+
+
+def with_adapter(kind: type[parts.LowRank]) -> type[Plain]:
+    class Mine(Plain):
+        def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+            self.adapters = attach(model, lambda name, p: kind(p, self.options.rank, generator))
+            return parts.new_token(model, "free", "category", self.options.rank, generator)
+
+    return Mine
+
+
+class Prunes(Plain):
+    def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.A.mul_(adapter.A > 0)
+        return {}
+
+
+def test_a_change_after_the_fold_is_an_error(notes: Teach) -> None:
+    with pytest.raises(PluginError) as said:
+        notes(Prunes)
+    assert str(said.value) == (
+        "Prunes.end_task() changes the adapter's A, which is folded before it, so that nothing comes of that; let "
+        "compute() do it in eval mode (not self.training)."
+    )
+
+
+class GoesOn(Plain):
+    """Its adapters begin with what the task before trained, which is folded."""
+
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        token = super().begin_task(model, generator)
+        with torch.no_grad():
+            for name, adapter in self.adapters.items():
+                if f"{name}.A" in self.memory:
+                    adapter.A.copy_(self.memory[f"{name}.A"])
+                    adapter.B.copy_(self.memory[f"{name}.B"])
+        return token
+
+    def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        return {f"{n}.{k}": getattr(a, k) for n, a in self.adapters.items() for k in "AB"}
+
+
+def test_residuals_that_are_in_the_weights_already_are_told(
+    model: TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = GoesOn.__init__
+    places = iter((1, 2))
+
+    def begun(self: Plain, options: RankOptions) -> None:
+        made(self, options)
+        self.task_index = next(places)
+
+    model.reset()
+    monkeypatch.setattr(GoesOn, "__init__", begun)
+    monkeypatch.setattr("faulty_methods.chosen", GoesOn, raising=False)
+    course = Course("faulty_methods:chosen", model)
+    assert course.teach().done.notes == []
+    course.memory = Memory(course.memory)
+    (note,) = course.teach().done.notes
+    assert note.startswith(
+        "the residuals begin like what earlier tasks changed (a cosine of 1), which is in the weights"
+    )
+
+
+class ByGradients(parts.LowRank):
+    """Soft where gradients are on, hard where they are off: in eval mode, too."""
+
+    def compute(self) -> Tensor:
+        whole = super().compute()
+        return whole if torch.is_grad_enabled() else whole * (whole > 0)
+
+
+def test_a_residual_that_goes_by_whether_gradients_are_on_is_told(notes: Teach) -> None:
+    (note,) = notes(with_adapter(ByGradients))
+    assert note.startswith("ByGradients.compute() gives another residual in training than in eval mode")
+
+
+@functools.cache
+def first_seen(model: Any) -> dict[str, float]:
+    return {name: float(model.change(name).norm()) for name in model.projections}
+
+
+class Caches(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"size": self.size() * (1 + sum(first_seen(self.model).values()))}
+
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        self.model = model
+        return super().begin_task(model, generator)
+
+
+def test_what_a_task_cached_the_next_does_not_find(model: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.reset()
+    monkeypatch.setattr("faulty_methods.chosen", Caches, raising=False)
+    course = Course("faulty_methods:chosen", model)
+    course.teach()
+    assert max(first_seen(model).values()) == 0
+    course.teach()
+    assert max(first_seen(model).values()) > 0  # of this task, as another process would have it
+
+
+class Erases(Plain):
+    """Always the same corner: its own generator begins anew at each step."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        own = torch.Generator().manual_seed(generator.initial_seed())
+        row = int(torch.randint(0, 3, (1,), generator=own))
+        mask = torch.ones_like(given.latents[:, :1])
+        mask[:, :, row] = 0
+        return replace(given, mask=mask)
+
+
+def test_cells_that_no_step_counts_are_told(notes: Teach) -> None:
+    (note,) = notes(Erases, steps=8)
+    assert note.startswith("the masks of Erases.batch() left the same ")
+    assert " % of all latents out of the loss in every step; draw places anew in each, from the generator" in note
+
+
+class Bounded(nn.Module):
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("start", start.detach().clone())
+        self.offset = nn.Parameter(torch.full_like(start, 0.01))
+
+    def forward(self) -> Tensor:
+        return self.start + self.offset.data
+
+
+class TrainedByAPenalty(Plain):
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        self.token = Bounded(super().begin_task(model, generator)())
+        return self.token
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"offset": self.token.offset.square().sum()}
+
+
+def test_what_penalties_alone_train_is_told(notes: Teach) -> None:
+    assert notes(TrainedByAPenalty) == [
+        "TrainedByAPenalty trains its token by its penalties alone, as the loss itself does not get there (a detach() "
+        "or .data on the way, perhaps)"
+    ]
+
+
+class Mirrors(Plain):
+    """Along the channels, where the width was meant."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        return replace(given, latents=given.latents.flip(1))
+
+
+def test_channels_that_are_elsewhere_are_told(notes: Teach) -> None:
+    (note,) = notes(Mirrors, augment=False, prior_images=0)
+    assert note.startswith("Mirrors.batch() gives latents whose channel ")
+    assert note.endswith("latents are (examples, channels, height, width): is the dimension right?")
+
+
+class Shakes(Plain):
+    """Noise on the weights, in the last step as in all others."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        with torch.no_grad():
+            for adapter in self.adapters.values():
+                adapter.A.add_(0.5 * float(adapter.A.std()) * torch.randn(adapter.A.shape, generator=generator))
+        return super().batch(lesson, generator)
+
+
+def test_noise_that_is_folded_is_told(notes: Teach) -> None:
+    (note,) = notes(Shakes)
+    assert note.startswith("Shakes.batch() changes what is trained by ")
+    assert note.endswith("noise for steps alone belongs into compute(), while self.training")
