@@ -42,7 +42,17 @@ class Mutant(NamedTuple):
     test: str
 
 
+MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/metrics/test_measured.py"
+
 MUTANTS = (
+    # measures that runs may ask for
+    Mutant("harness/measures/cosine.py", "unit(generated) @ unit(real).T", "unit(generated) @ real.T", MEASURES),
+    Mutant("harness/measures/clip_i.py", ".mean(axis=1)", ".max(axis=1)", MEASURES),
+    Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
+    Mutant("harness/measures/identity_retrieval.py", "likeness.argmax(axis=1)", "likeness.argmin(axis=1)", MEASURES),
+    Mutant("harness/measures/vendi.py", "np.exp(-(positive", "np.exp((positive", MEASURES),
+    Mutant("harness/metrics/measured.py", "(self.n - 1) / self.n * np.sum", "1 / self.n * np.sum", MEASURED),
+    Mutant("harness/metrics/measured.py", "b.less(a) if not higher", "b.less(a) if higher", MEASURED),
     # the penalties
     Mutant("methods/parts/losses.py", "change * each for", "each for", LOSSES),
     Mutant("methods/parts/losses.py", "product.dot(product)", "product.abs().sum()", OPTIMUM),

@@ -70,11 +70,9 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
         rows = {(row.metric, row.task): row for row in cell.rows if row.metric.startswith("mean_colour")}
         for task in cell.tasks:
             real, final, just = map(load_images, (task.real, task.after[2], task.after[task.index]))  # type: ignore[arg-type]
-            for metric, drawn in (("mean_colour", final), ("mean_colour.learned", just)):
+            for name, drawn in (("mean_colour", final), ("mean_colour.learned", just)):
                 means = [np.asarray(side, float).reshape(-1, 3).mean(0) for side in (real, drawn)]
-                assert rows[metric, task.index].value == pytest.approx(
-                    float(np.sqrt(((means[0] - means[1]) ** 2).sum()))
-                )
+                assert rows[name, task.index].value == pytest.approx(float(np.sqrt(((means[0] - means[1]) ** 2).sum())))
         lost = rows["mean_colour", 1].value - rows["mean_colour.learned", 1].value
         assert rows["mean_colour.forgotten", None].value == pytest.approx(lost)
 
