@@ -127,7 +127,7 @@ class _Reading:
             self.notes.extend(text_notes(file, content, data_named=any(map(_data_files, self.cls.__mro__))))
         self.notes.extend(replaced_notes(self.cls, self.base))
         self.notes.extend(replaced_terms(self.cls, self.base))
-        if self.texts and self.whole_text and hasattr(self.base, "options_class"):  # a metric has none
+        if self.texts and self.whole_text and hasattr(self.base, "begin_task"):  # a metric has no options
             self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()
