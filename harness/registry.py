@@ -97,17 +97,13 @@ class Registry(Generic[T]):
         point = self._table().get(name)
         if point is None and ":" not in name:
             raise self.elsewhere(name, None) or unknown(self.kind, name, self._table())
+        module, _, attribute = name.rpartition(":")
+        if point is None and self.from_files and names_file(name):
+            module = module_of(Path(module))
         try:
-            if point is not None:
-                plugin = cast(T, point.load())
-            else:
-                module, _, attribute = name.rpartition(":")
-                in_file = self.from_files and names_file(name)
-                plugin = cast(T, getattr(module_of(Path(module)) if in_file else import_module(module), attribute))
-        except UsageError:
-            raise
+            plugin = cast(T, point.load() if point is not None else getattr(import_module(module), attribute))
         except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            module = (point.value if point is not None else name).rpartition(":")[0]
+            module = point.module if point is not None else module
             raise library_failure(error, module) or not_loaded(self.kind, name, point, error) from error
         if why := self.flaw(plugin):
             plain = UsageError(f"'{name}' cannot be used as a {self.kind}: {why}; see the README on writing one.")

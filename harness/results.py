@@ -103,6 +103,7 @@ class Measure(Frozen):
     unit: str
     higher: bool = Field(description="whether higher is better; of what was forgotten lower always is")
     digits: int = Field(description="after the decimal point in tables")
+    source: str = Field("", description="short hash of what it is written in")
 
 
 class MeasureFigures(Frozen):

@@ -37,7 +37,7 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         metavar="A,B",
-        help="Measures beside the tables' own, comma-separated: names of `list metrics`, or FILE.py:Class.",
+        help="Measures beside the tables' own, comma-separated: names of `stamina-bench list`, or FILE.py:Class.",
     ),
 ]
 Backbone = Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from harness.metric import Metric
+from harness.store.identity import DIGITS
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -37,5 +38,5 @@ def card_of(plugin: type[Metric]) -> dict[str, Any]:
     """What tables and files say of a metric, as the fields of `harness.results.Measure`."""
     return {
         "name": plugin.name, "title": plugin.title or plugin.name, "summary": plugin.summary, "unit": plugin.unit,
-        "higher": plugin.higher, "digits": plugin.digits,
+        "higher": plugin.higher, "digits": plugin.digits, "source": plugin.source_hash()[:DIGITS],
     }  # fmt: skip

@@ -7,7 +7,6 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 from harness.errors import UsageError
 
@@ -23,12 +22,11 @@ def whole_name(name: str) -> str:
     return f"{Path(file).expanduser().absolute()}:{attribute}" if names_file(name) else name
 
 
-def module_of(file: Path) -> ModuleType:
-    """The module in a file. Its folder comes last on the import path, for what the file imports from beside it.
+def module_of(file: Path) -> str:
+    """The name of the module in a file, which can be imported then: its folder comes last on the import path.
 
     Raises:
         UsageError: there is no such file, its name is none of a module's, or another module has it.
-        Exception: whatever the file raises.
     """
     if not file.is_file():
         raise UsageError(f"There is no file {file}; name one as FILE.py:Class.")
@@ -45,4 +43,4 @@ def module_of(file: Path) -> ModuleType:
     if origin is None or os.path.realpath(origin) != os.path.realpath(file):
         what = f"is {origin}" if origin else "is part of Python"
         raise UsageError(f"{file} has the name of another module, '{file.stem}', which {what}; rename the file.")
-    return importlib.import_module(file.stem)
+    return file.stem

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from reports.statistics.entries import Entry
 from reports.statistics.paired_images import Scored
+from reports.tables.measure_columns import sources_apart
 from reports.tables.summary import join
 
 # What a protocol says of the measurement itself: figures under different ones are not comparable.
@@ -44,6 +45,8 @@ def differing(one: Entry, two: Entry, names: tuple[str, str]) -> Iterable[str]:
         texts = [json.dumps(e.options[name], sort_keys=True) if name in e.options else "not there" for e in (one, two)]
         if texts[0] != texts[1]:
             yield said(f"option {name}", *texts)
+    for name in sources_apart((*one.measures, *two.measures)):
+        yield f"the code of the metric {name} is not the same"
     if one.variant != two.variant:
         yield "code, checkpoints or device are not the same"
     seeds = [sorted({seed for figures in e.whole.values() for seed in figures}) for e in (one, two)]

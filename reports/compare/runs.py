@@ -26,7 +26,7 @@ from reports.statistics.paired_images import IMAGES, MEANING, SEEDS, TASKS, Real
 from reports.statistics.paired_orders import OVER_ORDERS
 from reports.statistics.wording import bounds, mean_and_spread, signed
 from reports.tables.columns import Column, every
-from reports.tables.measure_columns import columns_of
+from reports.tables.measure_columns import columns_of, sources_apart
 from reports.tables.sheets import Grid, Sheet
 from reports.tables.sheets import to_markdown as sheets_to_markdown
 from reports.tables.sheets import to_text as sheets_to_text
@@ -263,6 +263,7 @@ def _changes(
     known = {c.metric: c for c in every()} | {
         c.metric: c for e in (one, two) for m in e.measures for c in columns_of(m)
     }
+    edited = sources_apart((*one.measures, *two.measures))
     order = dict.fromkeys((*known, *METRICS, *one.whole))
     for metric in order:
         if metric not in one.whole or metric not in two.whole:
@@ -287,7 +288,7 @@ def _changes(
             one.benchmark, one.tier, one.backbone, one.label, metric, sides[0], sides[1], sides[1].mean - sides[0].mean,
             {name: interval for name, interval in intervals.items() if interval.low is not None}, tuple(seeds),
             all(equal(figures[0][seed], figures[1][seed]) for seed in seeds) and bool(seeds),
-            alike or not scored, of,
+            (alike or not scored) and metric.partition(".")[0] not in edited, of,
         )  # fmt: skip
 
 

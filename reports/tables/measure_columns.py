@@ -26,6 +26,14 @@ def columns_of(measure: Measure) -> tuple[Column, Column, Column]:
     )
 
 
+def sources_apart(measures: Iterable[Measure]) -> list[str]:
+    """Names of metrics that are there from several sources."""
+    sources: dict[str, set[str]] = {}
+    for measure in measures:
+        sources.setdefault(measure.name, set()).add(measure.source)
+    return [name for name, found in sources.items() if len(found) > 1]
+
+
 def measures_of(cells: Iterable[CellResult]) -> tuple[Measure, ...]:
     """Each metric that some of the cells have, once; what the newest cell says of it counts."""
     return tuple({measure.name: measure for cell in cells for measure in cell.measures}.values())

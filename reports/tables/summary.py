@@ -18,7 +18,7 @@ from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.cells.without_effect import without_effect
 from reports.tables.columns import DOWN, UP, Column, convert, presentation
-from reports.tables.measure_columns import columns_of, measures_of
+from reports.tables.measure_columns import columns_of, measures_of, sources_apart
 from reports.tables.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
@@ -265,7 +265,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         registered=registered_name(first),
         measures=measures_of(current),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
-        cautions=tuple(filter(None, (_budgets(lines), without_effect(lines), _few_images(current)))),
+        cautions=tuple(filter(None, (_budgets(lines), without_effect(lines), _few_images(current), _edited(current)))),
     )
 
 
@@ -274,6 +274,15 @@ def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
     first = next(iter(firsts.values()))
     trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
     return unequal_budgets(trained, first.tier, registry.setting(first.setting).budget)
+
+
+def _edited(cells: Sequence[CellResult]) -> str:
+    if names := sources_apart(measure for cell in cells for measure in cell.measures):
+        return (
+            f"Not all figures of {join(names, ' and ')} are by the same code, as that was edited in between; "
+            "`stamina-bench score` with --metrics makes them anew."
+        )
+    return ""
 
 
 def _few_images(cells: Sequence[CellResult]) -> str:

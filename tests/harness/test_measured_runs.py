@@ -17,6 +17,8 @@ from harness import registry
 from harness.records.run_file import read_cells, run_files
 from harness.spec import Tier
 from harness.store.image_sets import load_images
+from reports.compare.runs import compare
+from reports.tables import build_tables
 
 MEAN_COLOUR = """
 import numpy as np
@@ -98,6 +100,24 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
         "mean_colour",
         "identity_retrieval",
     }
+
+
+def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:
+    done("run", "tuning6", "-m", "stamina,ti++", *FEW)
+    done("score", "runs", "--metrics", metric("colour_edited"), "-q")
+    cells = read_cells(runs)
+    edited = [cell.model_copy(update={"measures": tuple(m.model_copy(update={"source": "0"}) for m in cell.measures)})
+              for cell in cells]  # fmt: skip
+    (alike,), (mixed,) = build_tables(cells), build_tables([cells[0], edited[1]])
+    assert alike.cautions == ()
+    (caution,) = mixed.cautions
+    assert caution.startswith("Not all figures of mean_colour are by the same code, as that was edited in between")
+    found = compare(cells, edited)
+    changes = [change for _, some in found.changes for change in some]
+    assert {c.metric for c in changes if not c.comparable} == {
+        "mean_colour", "mean_colour.learned", "mean_colour.forgotten"
+    }  # fmt: skip
+    assert "the code of the metric mean_colour is not the same (all methods)." in found.differences
 
 
 def test_a_baseline_holds_it_with_its_direction(runs: Path) -> None:
