@@ -16,6 +16,8 @@ from harness.plugins import hooks
 from harness.sources.home import is_built_in
 
 ALIKE = 0.5  # of what a task begins with and what earlier ones changed: chance gives next to 0 in a matrix
+DRAWS = 32  # of an adapter's noise
+UNEVEN = 1.6  # times what is folded, on average over noise: beyond, the two are hardly meant to be the same
 LARGE = 0.5  # of a first residual beside its weight, by Frobenius norms
 
 
@@ -136,7 +138,7 @@ def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: to
     """
     if is_built_in(type(method)):
         return []
-    state, odd = generator.get_state(), ""
+    state, odd, noisy = generator.get_state(), "", list[Adapter]()
     with torch.no_grad():
         for adapter in adapters:
             adapter.train()
@@ -144,15 +146,37 @@ def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: to
                 one, other = adapter.compute().detach().clone(), adapter.compute().detach()
             adapter.eval()
             adapter.refresh()
-            if torch.equal(one, other) and not _alike(one, adapter.residual()):
+            if not torch.equal(one, other):
+                noisy.append(adapter)
+            elif not _alike(one, adapter.residual()):
                 odd = type(adapter).__name__
+        share = _share_trained(noisy)
     generator.set_state(state)
+    if not (1 / UNEVEN < share < UNEVEN):
+        return [
+            f"{type(noisy[0]).__name__}.compute() gives in training, on average over its noise, {share:.2g} times what "
+            "it gives in eval mode, which is folded (a dropout without 1 / keep?)"
+        ]
     if not odd:
         return []
     return [
         f"{odd}.compute() gives another residual in training than in eval mode, and not for noise: what is folded is "
         "the latter (a scale that is left out there?)"
     ]
+
+
+def _share_trained(adapters: Sequence[Adapter]) -> float:
+    """How large residuals are in training, on average over noise, along what they are in eval mode; 1 of none."""
+    along = whole = 0.0
+    for adapter in adapters:
+        settled = adapter.residual().float()
+        adapter.train()
+        with torch.enable_grad():  # what a training computes
+            mean = torch.stack([adapter.compute().detach().float() for _ in range(DRAWS)]).mean(dim=0)
+        adapter.eval()
+        along += float((mean * settled).sum())
+        whole += float(settled.square().sum())
+    return along / whole if whole > 0 else 1.0
 
 
 def check_token_settled(method: Method[Any], module: nn.Module, dim: int) -> None:

@@ -38,7 +38,7 @@ class BatchWatch:
                 self._odd.append(
                     f"{self.hook} gives {len(batch.latents)} of the {self.options.batch_size} examples of batch_size"
                 )
-            self._odd += self._left_out(batch)
+            self._odd += [*self._left_out(batch), *self._swapped(batch)]
         self._seen += len(batch.latents)
         self._steps += 1
         if batch.mask is not None:
@@ -62,6 +62,24 @@ class BatchWatch:
             f"{self.hook} gives no {what}, though {option} is on ({effect}); to change some of what super().batch() "
             "gives, use dataclasses.replace(given, latents=...)"
             for what, option, effect in lacking[:1]
+        ]
+
+    def _swapped(self, batch: Batch) -> list[str]:
+        """A sentence if class images are under the task's prompt: their latents were drawn from what is known."""
+        prior, own = self.lesson.prior, self.lesson.latents
+        count = len(batch.latents)
+        prompts = batch.prompts if len(batch.prompts) == count else batch.prompts * count
+        if prior is None or batch.latents.shape[1:] != prior.mean.shape[1:]:
+            return []
+        mine = [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
+        drawn = batch.latents.detach().float()[mine].flatten(1)
+        far = [torch.cdist(drawn, each.mean.to(drawn).flatten(1)).amin(dim=1) for each in (prior, own)]
+        taken = int((far[0] < 0.5 * far[1]).sum())
+        if not taken or 2 * taken < len(mine):
+            return []
+        return [
+            f"{self.hook} gives {taken} class images of lesson.prior under the task's prompt: the concept would be "
+            "learnt from images of others; are latents and prompts in one order?"
         ]
 
     def last(self, share: float) -> None:

@@ -62,6 +62,11 @@ class PenaltyWatch:
                     f"the penalty '{name}' never had a gradient other than 0 at the logged steps, so it changes no "
                     "weight"
                 )
+            elif not any(values) and self.method.independent:
+                found.append(
+                    f"the penalty '{name}' is 0 at every logged step, so it changes no weight: "
+                    f"{type(self.method).__name__} is independent, and so each of its tasks is the first"
+                )
             elif not any(values) and self.method.task_index > 1:
                 found.append(
                     f"the penalty '{name}' is 0 at every logged step, so it changes no weight (what is detach()ed "

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from harness.errors import PluginError
@@ -80,6 +81,19 @@ def lost_notes(
     return [
         f"end_task() keeps something in self.{changed[0]} and returns nothing: one instance lives for one task, so "
         "that the next does not find it; return it, and find it in self.memory"
+    ]
+
+
+def same_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
+    """A sentence if what the second task leaves is what the first left, to the last bit."""
+    held = dict(dict.items(method.memory)) if isinstance(method.memory, dict) else {}
+    if method.task_index != THIRD - 1 or not held or set(held) != set(memory):
+        return []
+    if any(held[name].shape != memory[name].shape or not torch.equal(held[name], memory[name]) for name in held):
+        return []
+    return [
+        "what end_task() leaves after the second task is what it left after the first, to the last bit; if it is made "
+        "anew, give the new values the last word: {**self.memory, **new}"
     ]
 
 

@@ -98,6 +98,10 @@ class TrainingChecks:
                 reached = {id(leaf) for leaf in leaves(bare)}
                 kinds = {"its adapters": self._adapters | self._own, self._what: self._begun}
                 self._without_loss = [what for what, own in kinds.items() if own and not own & reached]
+                alone = [leaf for leaf in leaves(loss) if id(leaf) not in reached]
+                if alone and not self._without_loss:
+                    named = name_of(alone[0], self.name, self._places, self.method)
+                    self._without_loss = [named[0].lower() + named[1:]]
             places = {**self._places, "the model": self._model}
             check_reach(self.name, loss, penalties, self.reachable, places, self.method)
 

@@ -30,7 +30,7 @@ from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
 from harness.plugins.one_by_one import Trained, looks_at_gradients
 from harness.plugins.opened_files import file_notes
-from harness.plugins.settled import MemoryWatch, changed_notes, growth_notes, lost_notes, own_values
+from harness.plugins.settled import MemoryWatch, changed_notes, growth_notes, lost_notes, own_values, same_notes
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
 from harness.settings.optimization import clip_by_kind, kinds_of
@@ -260,5 +260,5 @@ class TrainingLoop:
         notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
-            notes += folded_notes(memory, self._model, self._named)
+            notes += [*folded_notes(memory, self._model, self._named), *same_notes(self.method, memory)]
         return memory, [*notes, *file_notes(self.method)]

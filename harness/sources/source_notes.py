@@ -65,6 +65,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
         elif call := _files(node, names, data_named=data_named):
             yield f"{where} {call}"
     yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
+    yield from (f"{file}, line {line}, {what}" for line, what in _slips(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
 
 
@@ -90,6 +91,32 @@ def _twice(tree: ast.Module) -> Iterator[tuple[int, str]]:
             for place, each in enumerate(plain):
                 if each.name in names[:place]:
                     yield each.lineno, f"defines {node.name}.{each.name}() again: the one above it is lost; remove one."
+
+
+def _slips(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Expressions that are never meant: `"to_k" or "to_v"`, and products that go round in eight bits."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+            first = node.values[0]
+            if isinstance(first, ast.Constant) and first.value:
+                yield (
+                    node.lineno,
+                    f"says {ast.unparse(node)}, which is always {ast.unparse(first)}: compare with each, or give both "
+                    "as a tuple.",
+                )
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("astype", "to"):
+            value, kinds = node.func.value, [_dotted(each, names).rpartition(".")[2] for each in _given(node)]
+            if "uint8" in kinds and isinstance(value, ast.BinOp) and not _of_255(value):
+                yield (
+                    node.lineno,
+                    f"makes bytes of {ast.unparse(value)}, where values below 0 or above 255 come round to the other "
+                    "end; clip them first.",
+                )
+
+
+def _of_255(value: ast.BinOp) -> bool:
+    """Whether it scales what lies in [0, 1]."""
+    return any(isinstance(each, ast.Constant) and each.value in (255, 255.0) for each in (value.left, value.right))
 
 
 def _never_seeded(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[int, str]]:
@@ -227,6 +254,14 @@ def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterabl
     profiles: Mapping[str, Any] = getattr(method, "profiles", {})
     kinds = (getattr(method, "options_class", None), *(profile.options for profile in profiles.values()))
     options = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)]
+    for file, content in files.items():
+        calls = [node for node in ast.walk(parsed(content) or ast.Module([], [])) if isinstance(node, ast.Call)]
+        for call in calls:
+            if not _given(call) and isinstance(call.func, ast.Name) and call.func.id in {k.__name__ for k in options}:
+                yield (
+                    f"{file}, line {call.lineno}, makes {ast.unparse(call)}, which has the defaults and not what a run "
+                    "was given; use self.options."
+                )
     ancestors = list(dict.fromkeys(each for kind in options for each in kind.__mro__ if issubclass(each, Options)))
     ours = {name for each in ancestors if each.__module__.partition(".")[0] in PACKAGES for name in each.model_fields}
     whose = {n: each.__name__ for each in ancestors for n in vars(each).get("__annotations__", {}) if n not in ours}

@@ -64,13 +64,14 @@ def density(count: int, mask: Literal["mlp", "free"], **changes: Any) -> float:
     return loop.finish()[0]["mask_density"]
 
 
-@pytest.mark.parametrize("mask", ["mlp", "free"])
+@pytest.mark.parametrize("mask", ["mlp", pytest.param("free", marks=pytest.mark.thorough)])
 def test_1000_times_the_entries_train_the_same_masks(mask: Literal["mlp", "free"]) -> None:
     few, many = density(FEW, mask), density(1000 * FEW, mask)
     assert 0.1 < few < 0.9
     assert many == pytest.approx(few, rel=0.1)
 
 
+@pytest.mark.thorough
 def test_masks_of_1000_times_the_entries_were_not_trained_before() -> None:
     """A free logit's gradient is below AdamW's old eps there: it stays where it began, and all is let through."""
     assert density(1000 * FEW, "free", **BEFORE) > 0.9

@@ -182,6 +182,104 @@ def test_channels_that_are_elsewhere_are_told(notes: Teach) -> None:
     assert note.endswith("latents are (examples, channels, height, width): is the dimension right?")
 
 
+class Swaps(Plain):
+    """Class images first, as the prompts are not."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        return replace(given, latents=given.latents.flip(0))
+
+
+def test_class_images_under_the_tasks_prompt_are_told(notes: Teach) -> None:
+    (note,) = notes(Swaps, augment=False)
+    assert note == (
+        "Swaps.batch() gives 2 class images of lesson.prior under the task's prompt: the concept would be learnt from "
+        "images of others; are latents and prompts in one order?"
+    )
+
+
+class Anchored(parts.LowRank):
+    """Its anchor is trained along with it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.anchor = nn.Parameter(self.B.detach().clone() + 1)
+
+
+class StaysNear(Plain):
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        self.adapters = attach(model, lambda name, p: Anchored(p, self.options.rank, generator))
+        return parts.new_token(model, "free", "category", self.options.rank, generator)
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"near": torch.stack([(a.B - a.anchor).square().sum() for a in self.adapters.values()]).sum()}
+
+
+def test_a_parameter_that_a_penalty_alone_trains_is_told(notes: Teach) -> None:
+    (note,) = notes(StaysNear)
+    assert note.startswith("StaysNear trains the parameter anchor of ")
+    assert "by its penalties alone" in note
+
+
+class Drops(parts.LowRank):
+    """Half of the ranks in each step, and all of them in what is folded."""
+
+    def compute(self) -> Tensor:
+        kept = (torch.rand(self.A.shape[-1], generator=DRAWS) < 0.5).to(self.A) if self.training else 1.0
+        return (self.A * kept) @ self.B
+
+
+DRAWS = torch.Generator().manual_seed(0)
+
+
+def test_noise_whose_mean_is_not_what_is_folded_is_told(notes: Teach) -> None:
+    found = notes(with_adapter(Drops), rank=4)
+    assert any(
+        note.startswith("Drops.compute() gives in training, on average over its noise, 0.") for note in found
+    ), found  # fmt: skip
+
+
+class AloneAndHeld(Plain):
+    independent = True
+
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"forget": self.size() * 0.0}
+
+
+def test_a_penalty_on_a_past_that_there_is_none_of_is_told(notes: Teach) -> None:
+    (note,) = notes(AloneAndHeld)
+    assert note == (
+        "the penalty 'forget' is 0 at every logged step, so it changes no weight: AloneAndHeld is independent, and so "
+        "each of its tasks is the first"
+    )
+
+
+class KeepsTheOld(Plain):
+    def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"norm": self.size().detach(), **self.memory}
+
+
+@pytest.mark.parametrize(("task", "told"), [(2, True), (3, False)])
+def test_a_memory_that_stays_as_it_is_is_told(
+    model: TextToImage, monkeypatch: pytest.MonkeyPatch, task: int, told: bool
+) -> None:
+    made = KeepsTheOld.__init__
+
+    def begun(self: Plain, options: RankOptions) -> None:
+        made(self, options)
+        self.task_index = task
+
+    model.reset()
+    monkeypatch.setattr(KeepsTheOld, "__init__", begun)
+    monkeypatch.setattr("faulty_methods.chosen", KeepsTheOld, raising=False)
+    course = Course("faulty_methods:chosen", model)
+    course.memory = Memory({"norm": torch.ones(())})
+    notes = course.teach().done.notes
+    assert [
+        "what end_task() leaves after the second task is what it left after the first" in note for note in notes
+    ] == ([True] * told)
+
+
 class Shakes(Plain):
     """Noise on the weights, in the last step as in all others."""
 

@@ -153,6 +153,34 @@ def test_what_is_lost_or_always_the_same_is_told(tmp_path: Path, body: str, told
     assert told in note
 
 
+SLIPS = {
+    "two names": (
+        "name.endswith('to_k' or 'to_v')",
+        "says 'to_k' or 'to_v', which is always 'to_k'",
+    ),
+    "in": ("'to_k' or 'to_v' in name", "says 'to_k' or 'to_v' in name, which is always 'to_k'"),
+    "numpy": ("(a * b).astype(np.uint8)", "makes bytes of a * b, where values below 0 or above 255 come round"),
+    "torch": ("(a + b).to(torch.uint8)", "makes bytes of a + b, where values"),
+    "": ("(255 * a).astype(np.uint8), (a * b).clip(0, 255).astype(np.uint8), a or 'b', (a * b).to(a)", ""),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), SLIPS.values(), ids=SLIPS)
+def test_what_is_never_meant_is_told(tmp_path: Path, body: str, told: str) -> None:
+    notes = read_source(write(tmp_path, {"my_method.py": plugin("import numpy as np, torch", body)})).notes
+    assert len(notes) == bool(told)
+    assert all(told in note for note in notes)
+
+
+def test_options_that_are_not_the_runs_are_told(tmp_path: Path) -> None:
+    text = (
+        "from methods.lora import LoRA\nclass O(LoRA.options_class):\n    pull: float = 3\n"
+        "def make(pull=O().pull):\n    return pull\nclass Mine(LoRA):\n    options_class = O\n"
+    )
+    (note,) = read_source(write(tmp_path, {"my_method.py": text})).notes
+    assert note.endswith("line 4, makes O(), which has the defaults and not what a run was given; use self.options.")
+
+
 def test_a_hook_that_is_defined_twice_is_told(tmp_path: Path) -> None:
     text = (
         plugin()

@@ -79,7 +79,7 @@ def test_a_training_resumed_inside_a_task_equals_the_whole(name: str, tiny_model
     assert ended.losses == whole.losses
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("schedule", ["linear", pytest.param("cosine", marks=pytest.mark.thorough)])
 def test_rates_and_masks_go_on_where_they_were(schedule: str, tiny_models: Path, tmp_path: Path) -> None:
     """Neither the rate of a step nor whether its mask is settled depends on what this process did before."""
     source, path = tiny_models / "sd", tmp_path / "a.safetensors"
