@@ -94,7 +94,10 @@ class View:
     def notes(self) -> list[str]:
         """The sentences under the table, the warning about published figures first."""
         published = self.table.published
-        return [*([published.caution(self.table.tier)] if published else []), *self.table.notes()]
+        return [
+            *([published.caution(self.table.tier)] if published else []),
+            *self.table.notes(columns=self.table.shown),
+        ]
 
 
 def build_views(cells: Sequence[CellResult]) -> list[View]:

@@ -9,11 +9,16 @@ from harness.results import CellResult, Measure
 from harness.settings.presentation import Column
 
 
+def unit_of(measure: Measure) -> str:
+    """' (x10^3)', as in headings; empty of a plain number."""
+    return {"1": "", "1e-3": " (x10^3)"}.get(measure.unit, f" ({measure.unit})")
+
+
 def columns_of(measure: Measure) -> tuple[Column, Column, Column]:
     """After the last task, just after each, and what was lost in between."""
 
     def column(metric: str, what: str, *, higher: bool) -> Column:
-        title = f"{measure.title}{what}" + ("" if measure.unit == "1" else f" ({measure.unit})")
+        title = f"{measure.title}{what}{unit_of(measure)}"
         return Column(
             metric, measure.unit, title, title, ("", ""), digits=measure.digits, interval=True, compact=False,
             higher=higher, score=True, by_task=True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.formats.figure_text import number
 from harness.settings.presentation import MISSING, NO_SPREAD, Column
-from reports.tables.measure_columns import columns_of
+from reports.tables.measure_columns import columns_of, unit_of
 from reports.tables.sheets import Grid, Sheet, ranked
 from reports.tables.summary import Figure, Line, Table
 
@@ -31,8 +31,7 @@ def _sheet(table: Table) -> Sheet:
         columns = columns_of(measure)
         head = ("method", *(f"{what} {column.arrow}" for what, column in zip(WHAT, columns, strict=True)))
         rows = tuple((line.label, *(_cell(line, column) for column in columns)) for line in table.lines)
-        unit = "" if measure.unit == "1" else f" ({measure.unit})"
-        grids.append(ranked(Grid(head, rows, title=f"{measure.title}{unit}"), *range(1, len(head))))
+        grids.append(ranked(Grid(head, rows, title=f"{measure.title}{unit_of(measure)}"), *range(1, len(head))))
     meanings = [f"{measure.title}: {measure.summary}" for measure in table.measures if measure.summary]
     return Sheet(f"Other measures: {table.caption}", "", tuple(grids), (*meanings, OF_THEM))
 

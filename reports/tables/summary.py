@@ -153,9 +153,13 @@ class Table:
         ranks = self.ranks(column)
         return set() if len(ranks) < 3 else {label for label, place in ranks.items() if place == 2}
 
-    def notes(self, compact: bool = False) -> list[str]:
-        """The sentences under the table: spread, order, floors, n and protocol; `compact` has no intervals."""
-        shown = [column for column in self.columns if column.compact or not compact]
+    def notes(self, compact: bool = False, columns: Sequence[Column] = ()) -> list[str]:
+        """The sentences under the table: spread, order, floors, n and protocol.
+
+        Args:
+            compact: without intervals. columns: what it shows, if not only `columns`.
+        """
+        shown = [column for column in columns or self.columns if column.compact or not compact]
         both = any(column.higher for column in shown)
         way = f"Higher is better in columns with {UP}, lower in those with {DOWN}" if both else ALL_DOWN
         best, next_best = ("best", "second best") if both else ("lowest", "second lowest")

@@ -83,7 +83,10 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
     assert "mean\\_colour (level)" in (report / "measures.tex").read_text()
     assert "mean\\_colour" in (report / "measures.md").read_text()
     assert "{mean_colour.forgotten}" in (report / "macros.tex").read_text()
-    assert '"mean_colour"' in (report / "index.html").read_text()
+    page = (report / "index.html").read_text()
+    assert '"mean_colour"' in page
+    assert "Higher is better in columns with ↑" in page  # of identity retrieval
+    assert "Lower is better in every column" in (report / "tables.md").read_text()
     (stamina, _) = list(csv.DictReader(io.StringIO((report / "tables.csv").read_text())))
     assert float(stamina["mean_colour_low"]) < float(stamina["mean_colour_mean"]) < float(stamina["mean_colour_high"])
     assert stamina["mean_colour_rank"] in ("1", "2")
