@@ -13,6 +13,11 @@ from harness.metrics.interference import Change
 from harness.metrics.mmd import Estimate, Estimator, jackknife, kid, mean_of, mmd, noise_floor
 
 Array = NDArray[np.floating]
+# what every training measures, and what has a column of its own
+KNOWN = frozenset(
+    {"plasticity_distance", "residual_norm", "mask_density", "trained_parameters", "final_loss", "unet_parameters",
+     "backbone_parameters"}
+)  # fmt: skip
 SCALE = 1000.0  # MMD scores are printed times 1000, as in the paper
 
 
@@ -121,6 +126,20 @@ def training_figures(trainings: Sequence[Mapping[str, Any]], unet_parameters: in
     for j, training in enumerate(trainings, 1):
         layers: Mapping[str, float] = training["layer_distance"]
         figures += [Figure("plasticity_distance", v, 1, "1", j, layer=name) for name, v in layers.items()]
+    return figures
+
+
+def own_figures(trainings: Sequence[Mapping[str, Any]], method: str) -> list[Figure]:
+    """What a method measures of itself (`Method.measures`) and no other does, as METHOD.NAME: per task, and the mean.
+
+    Args:
+        method: its name.
+    """
+    figures: list[Figure] = []
+    for name in dict.fromkeys(name for training in trainings for name in training["measures"] if name not in KNOWN):
+        values = [(j, t["measures"][name]) for j, t in enumerate(trainings, 1) if name in t["measures"]]
+        figures += [Figure(f"{method}.{name}", value, 1, "1", j) for j, value in values]
+        figures.append(Figure(f"{method}.{name}", float(np.mean([value for _, value in values])), len(values), "1"))
     return figures
 
 

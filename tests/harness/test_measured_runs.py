@@ -123,6 +123,22 @@ def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:
     assert "the code of the metric mean_colour is not the same (all methods)." in found.differences
 
 
+def test_what_a_method_measures_of_itself_reaches_the_rows(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counting_method.py").write_text(
+        "from methods.lora import LoRA\n\n\nclass Counting(LoRA):\n    summary = 'LoRA'\n\n"
+        "    def measures(self):\n        return {'place': 3.0 * self.task_index}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    done("run", "tuning6", "-m", "counting_method:Counting", *FEW, "--set", "prior_images=0")
+    (cell,) = read_cells(runs)
+    rows = {row.task: (row.value, row.n) for row in cell.rows if row.metric == "counting_method:Counting.place"}
+    assert rows == {1: (3.0, 1), 2: (6.0, 1), None: (4.5, 2)}
+    compared = json.loads(done("compare", "runs", "runs", "--format", "json"))
+    assert "counting_method:Counting.place" in {change["metric"] for change in compared["changes"]}
+
+
 def test_a_baseline_holds_it_with_its_direction(runs: Path) -> None:
     subset = ("-b", "tuning6", "-m", "stamina", "--limit", "1", "--seeds", "0,1", "--set", "steps=1",
               "--set", "sampling.images=3", "--set", "sampling.steps=1")  # fmt: skip

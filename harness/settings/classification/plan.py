@@ -75,7 +75,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         [*evaluations.values(), *trains],
         {
             "setting": "classification", "evaluations": evaluations, "trains": tuple(trains), "joint": method.joint,
-            "note": note, "recognition": recognition, "options": options,
+            "note": note, "recognition": recognition, "options": options, "of": name,
         },
         f"{name} seed {seed}: score",
         (4, order),

@@ -25,7 +25,7 @@ from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
 from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
-from harness.metrics.scores import change_figures, training_figures
+from harness.metrics.scores import change_figures, own_figures, training_figures
 from harness.plugins import hooks
 from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
@@ -156,6 +156,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     figures = [
         *(joint_figures(hits[0]) if w["joint"] else class_figures(hits)),
         *training_figures(trainings, whole),
+        *own_figures(trainings, w["of"]),
     ]
     if not w["joint"] and any(WEIGHTS in entry.manifest["files"] for entry in states):
         model = _ready_model(context, device)

@@ -30,6 +30,7 @@ from harness.metrics.scores import (
     forgetting_figures,
     learned_figures,
     matrix_figures,
+    own_figures,
     training_figures,
 )
 from harness.metrics.variants import protocol_text, variant_figures
@@ -242,6 +243,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         *floor_figures(real, [read(key, "reconstructed") for key in w["real"]]),
         *variant_figures(real, just, final),
         *training_figures(trainings, unet_parameters),
+        *own_figures(trainings, w["of"]),
     ]
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
