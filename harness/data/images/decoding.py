@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from harness.data.images.colour_profiles import Correction, UnusableProfileError, to_srgb
 from harness.data.images.decoding_versions import NEGATIVES, PROFILES
+from harness.data.images.embedded_profiles import embedded_profile
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
 from harness.data.images.jpeg_markers import extent, unusual_kind
 from harness.data.images.notes import (
@@ -274,7 +275,8 @@ def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageF
             if _is_raw(image) or not _at_full_size(image):
                 raise UsageError(why_unusable(Content("raw", "camera raw image"), name))
             _refuse_bomb(name, image)
-            return use(image, profile or image.info.get("icc_profile"))
+            profile = profile or image.info.get("icc_profile") or embedded_profile(stream, image.format)
+            return use(image, profile)
     except (UsageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from harness.data.images.embedded_profiles import linked_note
 from harness.data.images.hdr import hdr_note
 from harness.data.images.jpeg_scans import Gap
 from harness.data.images.tiff_kinds import is_negative
@@ -76,7 +77,7 @@ def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
         image: as opened from `stream`, with its pixels read.
     """
     tones = hdr_note(stream, image.format, name, image.info.get("icc_profile")) or tone_note(image, stream, name)
-    notes = (*zeros_note(stream, image.format, name), *tones)
+    notes = (*zeros_note(stream, image.format, name), *tones, *linked_note(stream, image.format, name))
     return (*notes, *rescued_note(image, name))
 
 
