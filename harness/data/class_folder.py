@@ -27,6 +27,7 @@ from harness.data.duplicates import Again
 from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.data.masks import Toned, masks_said
+from harness.data.misfiled import misfiled
 from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
@@ -245,6 +246,7 @@ def _reading(
 ) -> ClassReading:
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), [*meant_as_one(called), *left_over(called)]
+    odd += misfiled({one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}, {}, "class")
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
