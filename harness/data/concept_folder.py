@@ -33,6 +33,7 @@ from harness.data.image_folders import SubFolder, composed, contents, require_su
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
 from harness.data.misfiled import misfiled
+from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
@@ -231,14 +232,8 @@ def checked(
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [*reading.remarks]
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
-    toned = {
-        one.images[0].parent: {
-            path: Toned((found[path].width, found[path].height), found[path].tones, found[path].sketch)
-            for path in one.images
-        }
-        for one in concepts
-    }
-    remarks += [*masks_said(toned), *strays_said(toned)]
+    toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
+    remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 

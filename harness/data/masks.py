@@ -17,6 +17,7 @@ from harness.errors import shortened
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.data.images.decoding import Examined
     from harness.data.images.tones import Tones
 
 _WORDS = "alpha|canny|depth|edges|hed|masks?|matte|normals?|seg|segm|segmentation|trimap"
@@ -29,11 +30,18 @@ OUTLINES, COPY = 0.18, 0.99
 
 @dataclass(frozen=True)
 class Toned:
-    """An image's size as stored, in pixels, and its tones and sketch (see `Examined`)."""
+    """An image's size as stored, in pixels, and its tones, sketch and what is odd of its shape (see `Examined`)."""
 
     size: tuple[int, int]
     tones: Tones
     sketch: bytes = field(default=b"", repr=False)
+    oblong: bool = False
+    barred: bool = False
+
+    @classmethod
+    def of(cls, found: Examined) -> Toned:
+        """The same of what was found out about an image."""
+        return cls((found.width, found.height), found.tones, found.sketch, found.oblong, found.barred)
 
 
 def masks_among(images: Mapping[Path, Toned]) -> list[Path]:
