@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from harness.data.image_folders import CATEGORIES_FILE, CATEGORY_FILE, composed
 from harness.data.images.decoding import unreadable
@@ -50,7 +51,7 @@ def words_of_name(name: str) -> tuple[str, bool]:
     """The words that a folder's name holds, and whether they are the name read plainly; no words: ('', False).
 
     Digits inside of words stay. What stands in '<...>', numbers at either end and in brackets, articles, and
-    the repeats and the token of "10_sks dog" are left out.
+    the repeats and the token of "10_sks dog" are left out; "%20" is a space.
 
     >>> words_of_name("duck_toy"), words_of_name("dog-02"), words_of_name("dog (1)"), words_of_name("0001")
     (('duck toy', True), ('dog', True), ('dog', False), ('', False))
@@ -58,8 +59,9 @@ def words_of_name(name: str) -> tuple[str, bool]:
     (('fancy boot', False), ('iPhone', True))
     """
     name = composed(name)
-    convention = _REPEATS.fullmatch(name)
-    text = re.sub(r"<[^<>]*>", " ", convention["words"] if convention else name)
+    decoded = _decoded(name)
+    convention = _REPEATS.fullmatch(decoded)
+    text = re.sub(r"<[^<>]*>", " ", convention["words"] if convention else decoded)
     words = [word.strip(_APOSTROPHES) for word in "".join(c if _in_word(c) else " " for c in text).split()]
     words = [part for word in words if any(c.isalnum() for c in word) for part in _parts(word)]
     while words and words[0].isdecimal():
@@ -173,6 +175,27 @@ def contradicted(where: Path, used: Category, listed: Category | None) -> list[s
     ]
 
 
+def words_of_others(given: Sequence[tuple[Path, str, Category]]) -> list[str]:
+    """A sentence on categories of files that are another folder's name, as a copied folder keeps them; else none.
+
+    Only of folders whose own name is read plainly and has no word of the category: `dog2` may be a dog beside `dog`.
+
+    Args:
+        given: of each concept its folder, its name and its category.
+    """
+    names = {words_of_name(name)[0].casefold(): name for _, name, _ in reversed(given)}
+    found: list[str] = []
+    for folder, name, category in given:
+        own, plain = words_of_name(name)
+        words = category.words.casefold()
+        apart = set(own.casefold().split()).isdisjoint(words.split())
+        if category.origin != FROM_NAME and own and plain and apart and words in names:
+            said = f"{category.origin} says '{shortened(category.words)}'"
+            found.append(f"{shortened(folder)}: {said}, as the folder {shortened(names[words])} is called")
+    more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return [f"{'; '.join(found[:NAMED])}{more}; if a copied folder left it, correct it."] if found else []
+
+
 def checked_category(text: str, where: str) -> str:
     """`text` with single spaces, if it is one to four words of letters and hyphens; else a `UsageError` on `where`."""
     category = " ".join(composed(text).split())
@@ -250,6 +273,14 @@ def read_text(path: Path) -> str | None:
         raise UsageError(f"{shortened(path)} is not UTF-8 text; save it as UTF-8.") from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _decoded(name: str) -> str:
+    """A name in which a browser wrote signs as numbers, with these: "duck toy" of "duck%20toy"."""
+    try:
+        return composed(unquote(name, errors="strict"))
+    except UnicodeDecodeError:
+        return name
 
 
 def _parts(word: str) -> list[str]:

@@ -220,7 +220,7 @@ def examine(path: Path, min_side: int | None = None) -> ClassFile:
             digest = _remember(place, seen, data)
             file = ClassFile(
                 place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail,
-                found.sketch, Toned((found.width, found.height), found.tones, found.sketch), found.overview,
+                found.sketch, Toned.of(found), found.overview,
             )  # fmt: skip
             known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:

@@ -27,6 +27,8 @@ from harness.data.duplicates import Again
 from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
 from harness.data.masks import Toned, masks_said
+from harness.data.misfiled import misfiled
+from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
@@ -245,13 +247,15 @@ def _reading(
 ) -> ClassReading:
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), [*meant_as_one(called), *left_over(called)]
+    odd += misfiled({one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}, {}, "class")
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
     for file in files:
         if file.toned is not None:
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
-    remarks = (*odd, *(remark for file in files for remark in file.notes), *masks_said(places), *strays_said(places))
+    remarks = (*odd, *(remark for file in files for remark in file.notes))
+    remarks += (*masks_said(places), *strays_said(places), *shapes_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
     return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)

@@ -24,6 +24,7 @@ from harness.data.category_words import (
     listed_categories,
     misnamed,
     told,
+    words_of_others,
 )
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
@@ -31,6 +32,8 @@ from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
+from harness.data.misfiled import misfiled
+from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
@@ -177,6 +180,11 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]
     notes = (*alike_names(names), *meant)
+    words = [(one.images[0].parent, one.name, Category(one.category, one.origin)) for one in concepts]
+    files = {one.name: one.images for one in concepts}
+    remarks += [
+        *words_of_others(words), *misfiled(files, {one.name: one.category for one in concepts}, "concept"),
+    ]  # fmt: skip
     return Reading(folder, tuple(concepts), tuple(skipped), notes, (*meant_as_one(names), *remarks))
 
 
@@ -224,14 +232,8 @@ def checked(
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [*reading.remarks]
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
-    toned = {
-        one.images[0].parent: {
-            path: Toned((found[path].width, found[path].height), found[path].tones, found[path].sketch)
-            for path in one.images
-        }
-        for one in concepts
-    }
-    remarks += [*masks_said(toned), *strays_said(toned)]
+    toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
+    remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 

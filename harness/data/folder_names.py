@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from harness.data.skipped_files import NAMED, few
 
 # What a part or a copy of a folder has behind its name, even where there is none of the name alone: "mug_part2",
-# "mug - Copy", and what Google Drive makes of a large one, "mug-20231105T101112Z-001".
+# "mug - Copy", "mug_old", what a browser saves with a page, "mug_files", and what Google Drive makes of a large one,
+# "mug-20231105T101112Z-001".
 _PART = re.compile(
-    r"(?P<whole>.*[^\W\d_].*?)(?:[\s_-]*part[\s_-]*\d+|[\s_-]+(?:copy|kopie|copie|copia)(?:[\s_-]*\(?\d+\)?)?|"
+    r"(?P<whole>.*[^\W\d_].*?)(?:[\s_-]*part[\s_-]*\d+|[\s_-]+(?:copy|kopie|copie|copia|old|backup|bak|files)(?:[\s_-]*\(?\d+\)?)?|"
     r"-\d{8}T\d{6}Z(?:-\d+)*)",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Masks, depth maps and edge maps that lie among photographs, told by their names, and by their tones beside others."""
+"""Masks, depth maps, edge maps and notices among photographs, told by their names, and by their tones beside others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.skipped_files import few
+from harness.data.skipped_files import counted, few
 from harness.errors import shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.data.images.decoding import Examined
     from harness.data.images.tones import Tones
 
 _WORDS = "alpha|canny|depth|edges|hed|masks?|matte|normals?|seg|segm|segmentation|trimap"
@@ -25,15 +26,23 @@ _NAMED = re.compile(rf"(?:(?P<stem>.*?)[\s_.-]+)?(?P<word>{_WORDS})(?:[\s_.-]*\d
 # Correlations: of the slopes of masks and edge maps with those of their photographs it is 0.2 or more, of the slopes of
 # photographs of different things 0.1 or less; of a photograph's greys with themselves, saved once more, nearly 1.
 OUTLINES, COPY = 0.18, 0.99
+AMONG = 0.75  # of a folder's images, that are photographs where others of few colours are none
 
 
 @dataclass(frozen=True)
 class Toned:
-    """An image's size as stored, in pixels, and its tones and sketch (see `Examined`)."""
+    """An image's size as stored, in pixels, and its tones, sketch and what is odd of its shape (see `Examined`)."""
 
     size: tuple[int, int]
     tones: Tones
     sketch: bytes = field(default=b"", repr=False)
+    oblong: bool = False
+    barred: bool = False
+
+    @classmethod
+    def of(cls, found: Examined) -> Toned:
+        """The same of what was found out about an image."""
+        return cls((found.width, found.height), found.tones, found.sketch, found.oblong, found.barred)
 
 
 def masks_among(images: Mapping[Path, Toned]) -> list[Path]:
@@ -71,8 +80,14 @@ def _is_mask(
     return one.tones == "few" and one.size in sizes
 
 
+def notices_among(images: Mapping[Path, Toned]) -> list[Path]:
+    """The images of few colours among photographs, of whatever size: "image not available", a logo, a drawing."""
+    photographs = sum(one.tones == "many" for one in images.values())
+    return [path for path, one in images.items() if one.tones == "few"] if photographs >= AMONG * len(images) else []
+
+
 def masks_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
-    """A sentence on each folder in which images seem to be masks.
+    """Sentences on each folder in which images seem to be masks, or are of few colours among photographs.
 
     Args:
         folders: of each folder, its images.
@@ -93,6 +108,14 @@ def masks_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
             said.append(
                 f"{shortened(folder)} seems to hold masks or maps of the photographs in {of}; if so, move it away."
             )
+        notices = [path for path in notices_among(images) if path not in found]
+        if notices:
+            number = counted(len(notices), "image has", "images have")
+            which = 'it is a notice ("image not available"), a logo or a map, remove it'
+            if len(notices) > 1:
+                which = 'they are notices ("image not available"), logos or maps, remove them'
+            names = few([path.name for path in notices])
+            said.append(f"{shortened(folder)}: {number} few colours among photographs: {names}; if {which}.")
     return said
 
 
@@ -115,7 +138,7 @@ def _of_whom(folder: Path, folders: Mapping[Path, Mapping[Path, Toned]]) -> Path
 
 def _is_grey_copy(one: Toned, other: Toned) -> bool:
     """Whether a grey image is a photograph in black and white, which is no map of it."""
-    return one.tones == "grey" and _likeness(_values(one), _values(other)) >= COPY
+    return one.tones != "many" and _likeness(_values(one), _values(other)) >= COPY
 
 
 def _values(one: Toned) -> NDArray[np.float64]:

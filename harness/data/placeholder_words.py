@@ -54,8 +54,9 @@ _LEFT_OVER = re.compile(
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
     r"(?:sks|ohwx|zwx) .+|my \w+|(?:best|copy|photos?|pictures?|images?) of .+|"
-    r".+ (?:augmented|copie|copia|copy|cropped|dataset|edited|final|hd|hq|images|imgs?|jpe?g|kopie|new|originals|"
-    r"photos|pics?|pictures|png|resized|selected|thumbs|thumbnails|webp|\d+x\d+|for (?:test|train)(?:ing)?)",
+    r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|hd|hq|images|imgs?|jpe?g|kopie|"
+    r"new|old|originals|photos|pics?|pictures|png|resized|selected|thumbs|thumbnails|webp|\d+x\d+|"
+    r"for (?:test|train)(?:ing)?)",
     re.IGNORECASE,
 )
 _SPLIT = re.compile(r"(?P<word>.+) (?:train|test|val)", re.IGNORECASE)  # "dog train", but a toy train is a thing

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
-from harness.data.image_folders import SubFolder
+from harness.data.image_folders import SubFolder, composed
 from harness.data.skipped_files import few
 from harness.errors import UsageError, shortened
 
@@ -26,6 +26,19 @@ _EXPORT = re.compile(
     re.IGNORECASE,
 )
 _EDITED = re.compile(r"(?P<start>IMG_)E(?P<number>\d{4,})")  # what an iPhone's import calls the edited IMG_0001
+# What telephones, editors and Google Takeout put behind the name of a picture that they keep beside it; the words for
+# "edited" may be cut off where a name is long.
+_BESIDE_IT = re.compile(
+    r"(?P<stem>.+?)(~\d{1,2}|[\s_-]+(?:effects|enhanced(?:[\s_-](?:nr|sr))?|filtered|hdr|pop_out|zugeschnitten|"
+    r"(?P<word>[^\s\d_-]+)))",
+    re.IGNORECASE,
+)
+_EDITED_WORDS = (
+    "edited", "bearbeitet", "bewerkt", "düzenlendi", "editado", "editada", "editat", "edytowane", "modificato",
+    "modificada", "modifié", "muokattu", "redigerad", "redigeret", "redigert", "szerkesztve", "upraveno",
+    "изменено", "отредактировано", "відредаговано", "επεξεργασμένο", "編集済み", "已修改", "已编辑", "已編輯", "수정됨",
+)  # fmt: skip
+CUT = 4  # letters at least that are left of such a word
 PREFIXES, LOOKED_AT = 50, 2000  # so many classes at most are told by files' names, of so many of them
 
 
@@ -43,15 +56,30 @@ def exported(stems: Collection[str]) -> dict[str, str]:
 
     >>> exported(["a_jpg.rf.0123456789", "b", "b (1)", "b_flip"])
     {'a_jpg.rf.0123456789': 'a', 'b': 'b', 'b (1)': 'b (1)', 'b_flip': 'b'}
+    >>> exported(["a", "a~2", "a-bearbeite", "b~2"])
+    {'a': 'a', 'a~2': 'a', 'a-bearbeite': 'a', 'b~2': 'b~2'}
     """
-    return {stem: _source(stem) for stem in stems}
+    there = frozenset(stems)
+    return {stem: _source(stem, there) for stem in stems}
 
 
-def _source(stem: str) -> str:
+def _source(stem: str, there: frozenset[str]) -> str:
     if edited := _EDITED.fullmatch(stem):
         return edited["start"] + edited["number"]
-    match = _EXPORT.fullmatch(stem)
-    return match["stem"] if match else stem
+    if match := _EXPORT.fullmatch(stem):
+        return match["stem"]
+    beside = _BESIDE_IT.fullmatch(stem)
+    if beside is None or beside["stem"] not in there or not _says_edited(beside["word"]):
+        return stem
+    return beside["stem"]
+
+
+def _says_edited(word: str | None) -> bool:
+    """Whether a word is one for "edited", or such a one cut off; of none, true."""
+    if word is None:
+        return True
+    word = composed(word).casefold()
+    return any(one == word or (len(word) >= CUT and one.startswith(word)) for one in _EDITED_WORDS)
 
 
 def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from harness.data.images.colour_profiles import Correction, UnusableProfileError, to_srgb
 from harness.data.images.decoding_versions import NEGATIVES, PROFILES
+from harness.data.images.embedded_profiles import embedded_profile
 from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of, use_plugin, why_unusable, with_article
 from harness.data.images.jpeg_markers import extent, unusual_kind
 from harness.data.images.notes import (
@@ -35,8 +36,10 @@ from harness.data.images.notes import (
     unprofiled_note,
 )
 from harness.data.images.png_chunks import is_sound, readable
+from harness.data.images.shapes import has_bars, is_oblong
 from harness.data.images.tiff_kinds import is_negative, unread_kind
 from harness.data.images.tones import Tones, tones_of
+from harness.data.images.wide_greys import grey_of
 from harness.errors import UsageError
 
 T = TypeVar("T")
@@ -69,7 +72,8 @@ class Examined:
     most: what depends on its pixels has this in its key. notes: what its owner should know, each a sentence that names
     it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal. tones: see
     `tones_of`. sketch: a few more pixels' greys, the same, but for the place, of a picture and of that mirrored.
-    overview: (h, w) greys of the whole, in its shape, at most `OVERVIEW` pixels long.
+    overview: (h, w) greys of the whole, in its shape, at most `OVERVIEW` pixels long. oblong, barred: see
+    `is_oblong` and `has_bars`.
     """
 
     width: int
@@ -80,6 +84,8 @@ class Examined:
     tones: Tones = "many"
     sketch: bytes = b""
     overview: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), compare=False, repr=False)
+    oblong: bool = False
+    barred: bool = False
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -145,7 +151,8 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     sketch = found.image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("L").tobytes()
     tones, overview = tones_of(found.image, thumbnail), _greys(found.image, OVERVIEW)
-    return Examined(*found.stored, found.decoding, notes, thumbnail, tones, sketch, overview)
+    shapes = found.oblong, has_bars(overview)
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones, sketch, overview, *shapes)
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -204,6 +211,7 @@ class _Decoded:
     stored: tuple[int, int]
     decoding: int
     notes: tuple[str, ...]
+    oblong: bool
 
 
 def _of_file(path: Path, use: Callable[[BinaryIO], T]) -> T:
@@ -246,7 +254,7 @@ def _decoded(stream: BinaryIO, name: object, coarse: int = 0) -> _Decoded:
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)
-        return _Decoded(rgb, stored, _version(image, correction, frame), notes)
+        return _Decoded(rgb, stored, _version(image, correction, frame), notes, is_oblong(image))
 
     return _with_opened(stream, name, decode)
 
@@ -274,7 +282,8 @@ def _with_opened(stream: BinaryIO, name: object, use: Callable[[ImageFile.ImageF
             if _is_raw(image) or not _at_full_size(image):
                 raise UsageError(why_unusable(Content("raw", "camera raw image"), name))
             _refuse_bomb(name, image)
-            return use(image, profile or image.info.get("icc_profile"))
+            profile = profile or image.info.get("icc_profile") or embedded_profile(stream, image.format)
+            return use(image, profile)
     except (UsageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -383,7 +392,7 @@ def _to_rgb(image: Image.Image, correct: Correction | None) -> Image.Image:
         return correct(image)
     correct = correct or (lambda colours: colours)
     if image.mode.startswith(("I", "F")):
-        return correct(_grey(image).convert("RGB"))
+        return correct(grey_of(image).convert("RGB"))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         colours = correct(rgba.convert("RGB"))
@@ -391,21 +400,6 @@ def _to_rgb(image: Image.Image, correct: Correction | None) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, colours).convert("RGB")
     return correct(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """Greys of 16 or 32 bits ("I;16", "I;16B", "I", "F") as 8 bits; `load_image` states the scales."""
-    pixels = np.asarray(image).astype(np.float32)
-    largest = float(np.max(pixels, where=np.isfinite(pixels), initial=0.0))
-    if image.mode.startswith("I;16"):
-        full = 65535.0
-    elif image.mode == "I":
-        full = next((scale for scale in (255.0, 65535.0) if largest <= scale), 2.0**31 - 1)
-    else:
-        full = 1.0 if largest <= 1 else 255.0
-    scaled = np.nan_to_num(pixels, nan=0.0, posinf=full, neginf=0.0) * (255.0 / full)
-    grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return Image.fromarray(255 - grey if is_negative(image) else grey)
 
 
 def _greys(image: Image.Image, side: int) -> NDArray[np.uint8]:

@@ -11,9 +11,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from harness.data.images.embedded_profiles import linked_note
 from harness.data.images.hdr import hdr_note
 from harness.data.images.jpeg_scans import Gap
 from harness.data.images.tiff_kinds import is_negative
+from harness.data.images.wide_greys import clipped_note
 from harness.data.images.zero_ends import zeros_note
 
 BLOCK, MISSING = 8, 128  # of a JPEG: pixels along each side of a block, and the value of one that is not there
@@ -76,8 +78,8 @@ def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
         image: as opened from `stream`, with its pixels read.
     """
     tones = hdr_note(stream, image.format, name, image.info.get("icc_profile")) or tone_note(image, stream, name)
-    notes = (*zeros_note(stream, image.format, name), *tones)
-    return (*notes, *rescued_note(image, name))
+    notes = (*zeros_note(stream, image.format, name), *tones, *linked_note(stream, image.format, name))
+    return (*notes, *clipped_note(image, name), *rescued_note(image, name))
 
 
 def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# "few": nearly all pixels are in a few narrow ranges; "grey": no colours; "many": as photographs mostly have
+# "few": nearly all pixels are in a few narrow ranges, or it is a notice; "grey": no colours; "many": as photographs
+# mostly have
 Tones = Literal["few", "grey", "many"]
 
 SAMPLE = 24  # pixels along each side that are looked at
@@ -19,6 +20,15 @@ STEP, RANGES = 32, 8  # a range's levels, and how many ranges all of an image's 
 FULL = 0.75  # of an image's rows, where those below are of one colour
 FEW, MOST = 4, 0.97  # so many ranges hold such a part of all pixels
 BESIDE = 0.6  # and, but for the first, which is the ground's, such a part of the others: a small thing has many tones
+
+# Of a notice, "image not available": its ground is nearly all one colour, and what is on it lies on a line of colours
+# from there and is thin as letters are, or else as flat as icons.
+DETAIL = 64  # pixels along each side that are looked at
+GROUND, SAME, INK = 0.75, 4, 24  # such a part of them is within these levels of the ground's; and what is off it
+LEAST = 0.004  # of them that are ink
+OFF, MARGIN, MOSTLY = 0.25, 24, 0.9  # how far from the line, as a part of the way along it and in levels; so many are
+THIN = 0.15  # a part of the ink that has ink on all sides
+EVENLY, FLAT = 6, 0.7  # levels from the median of that ink, and the part of it within them
 
 
 def tones_of(image: Image.Image, thumbnail: bytes) -> Tones:
@@ -35,7 +45,28 @@ def tones_of(image: Image.Image, thumbnail: bytes) -> Tones:
     others = len(sample) - counts[0]
     few = others > 0 and counts[:ranges].sum() >= MOST * len(sample)
     few = few and (grey or counts[1:ranges].sum() >= BESIDE * others)
-    return "few" if few else "grey" if grey else "many"
+    return "few" if few or _is_notice(image) else "grey" if grey else "many"
+
+
+def _is_notice(image: Image.Image) -> bool:
+    """Whether an RGB image is a few words or an icon on a plain ground."""
+    sample = np.asarray(image.resize((DETAIL, DETAIL), Image.Resampling.NEAREST)).astype(np.int64)
+    off = sample - np.median(sample, axis=(0, 1)).astype(np.int64)
+    far = np.abs(off).max(axis=-1)
+    ink = far > INK
+    if (far <= SAME).mean() < GROUND or ink.mean() < LEAST:
+        return False
+    marks = off[ink].astype(np.float64)
+    line = np.linalg.svd(marks, full_matrices=False)[2][0]
+    along = marks @ line
+    beside = np.linalg.norm(marks - along[:, None] * line, axis=1)
+    if (beside <= OFF * np.abs(along) + MARGIN).mean() < MOSTLY:
+        return False
+    inside = ink[1:-1, 1:-1] & ink[:-2, 1:-1] & ink[2:, 1:-1] & ink[1:-1, :-2] & ink[1:-1, 2:]
+    if inside.sum() <= THIN * ink.sum():
+        return True
+    levels = off[1:-1, 1:-1][inside] @ line
+    return bool((np.abs(levels - np.median(levels)) <= EVENLY).mean() >= FLAT)
 
 
 def _without_end(sample: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -45,6 +45,7 @@ def test_names_that_are_read_plainly(tmp_path: Path, name: str, words: str) -> N
         ("dog (1)", "dog"), ("dog.v2", "dog"), ("dog_v2", "dog"), ("<v1> dog", "dog"), ("1950s dog", "1950s dog"),
         ("#1 dog", "dog"), ("dog, cat", "dog cat"), ("the_cat", "cat"), ("~dog^2", "dog"), ('"dog"', "dog"),
         ("mp3-player", "mp3 player"), ("dog \U0001f436", "dog"), ("dog\ufe0f", "dog"), ("back\\slash", "back slash"),
+        ("duck%20toy", "duck toy"), ("caf%C3%A9", "caf\u00e9"), ("dog%af", "dog af"), ("10_sks%20dog", "dog"),
     ],
 )  # fmt: skip
 def test_names_of_which_it_is_said_what_becomes_of_them(tmp_path: Path, name: str, words: str) -> None:
@@ -261,3 +262,27 @@ def test_two_files_that_say_different_words_are_said(tmp_path: Path) -> None:
     (tmp_path / "categories.csv").write_text("duck_toy,duck\ncat,Cat\n", encoding="utf-8")
     said = "category.txt says 'toy', categories.csv 'duck'; 'toy' is used, so correct one of them."
     assert lines(tmp_path) == [f"HERE/duck_toy: {said}"]
+
+
+# Categories of other folders
+
+
+def test_a_category_that_is_another_folders_name_is_said(tmp_path: Path) -> None:
+    concept(tmp_path, "cat")
+    concept(tmp_path, "red_vase")
+    concept(tmp_path, "teapot", category="Red Vase")
+    concept(tmp_path, "clock")
+    said = "as the folder {} is called"
+    first = f"HERE/teapot: category.txt says 'Red Vase', {said.format('red_vase')}"
+    assert lines(tmp_path) == [f"{first}; if a copied folder left it, correct it."]
+    (tmp_path / "categories.csv").write_text("clock,cat\n")
+    second = f"HERE/clock: categories.csv says 'cat', {said.format('cat')}"
+    assert lines(tmp_path) == [f"{second}; {first}; if a copied folder left it, correct it."]
+
+
+def test_categories_that_two_concepts_may_share(tmp_path: Path) -> None:
+    for name in ("dog", "rex", "max"):
+        concept(tmp_path, name, category=None if name == "dog" else "cat")
+    for name in ("dog2", "big_dog", "dog_7f"):  # a kind of it, or one more
+        concept(tmp_path, name, category="dog")
+    assert not [line for line in lines(tmp_path) if " says " in line]

@@ -134,7 +134,8 @@ def test_pictures_of_a_screen_are_not_alike_by_their_frame(tmp_path: Path) -> No
     (tmp_path / "mug").mkdir()
     for seed in range(4):
         screenshot(scene(seed)).save(tmp_path / "mug" / f"{seed}.png")
-    assert lines(tmp_path) == []
+    (line,) = lines(tmp_path)  # nothing of copies
+    assert line.startswith("Most images of mug have bars of one colour at two opposite edges")
 
 
 def test_the_copies_of_a_picture_are_held_out_together(tmp_path: Path) -> None:
@@ -189,6 +190,19 @@ def test_an_overview_has_the_pictures_shape_and_is_never_enlarged(tmp_path: Path
         ("a-edited.jpg", "a.png"),
         ("a_jpg.rf.0123456789abcdef.jpg", "a.png"),
         ("a.PORTRAIT-01.COVER.jpg", "a.png"),
+        ("a~2.jpg", "a.png"),
+        ("a-edite.jpg", "a.png"),
+        ("a_edit.jpg", "a.png"),
+        ("a-bearbeitet.jpg", "a.png"),
+        ("a-modifie\u0301.jpg", "a.png"),
+        ("a-\u7de8\u96c6\u6e08\u307f.jpg", "a.png"),
+        ("a-\u043e\u0442\u0440\u0435\u0434\u0430\u043a\u0442\u0438.jpg", "a.png"),
+        ("a-EFFECTS.jpg", "a.png"),
+        ("a-POP_OUT.jpg", "a.png"),
+        ("a-Enhanced-NR.jpg", "a.png"),
+        ("a-HDR.jpg", "a.png"),
+        ("a_zugeschnitten.jpg", "a.png"),
+        ("a_filtered.jpg", "a.png"),
     ],
 )
 def test_a_copy_by_its_name_is_said(tmp_path: Path, name: str, of: str) -> None:
@@ -203,6 +217,7 @@ def test_what_is_no_copy_by_its_name(tmp_path: Path) -> None:
     dog = tmp_path / "dog"
     dog.mkdir()
     names = ["IMG_E0001", "IMG_0002", "a-150x150", "b-150x150", "dog (1)", "dog (2)", "cropped", "preview", "edited"]
+    names += ["b~2", "b~3", "b-bearbeitet", "b_edit", "b-HDR", "b-EFFECTS", "cropped-edi", "cropped-red"]
     for seed, name in enumerate(names):
         scene(seed).save(dog / f"{name}.png")
     assert not any("by the names" in line for line in lines(tmp_path))

@@ -12,7 +12,9 @@ from harness.data.folder_names import meant_as_one
     [
         ("vase", "vase 2"), ("vase", "Vase2"), ("teapot", "teapot (1)"), ("can", "can_part2"), ("box", "box - Copy"),
         ("box", "box Kopie"), ("box", "box - Copy (2)"), ("can_part1", "can_part2"), ("can part 1", "can part 2"),
-        ("duck_toy-20231105T101112Z-001", "duck_toy-20231105T101112Z-002"), ("box", "boxes"), ("vase", "Vases"),
+        ("duck_toy-20231105T101112Z-001", "duck_toy-20231105T101112Z-002"), ("box", "boxes"), ("box", "box_old"),
+        ("box", "box_files"), ("box_bak", "box_backup"),
+        ("vase", "Vases"),
     ],
 )  # fmt: skip
 def test_parts_and_copies_of_a_folder_are_named(names: tuple[str, str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from own_photos import concept, lines, noise, picture
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from harness.data.class_folder import read_classes
 from harness.data.images.decoding import THUMBNAIL
@@ -77,6 +77,70 @@ def test_what_is_no_mask(dog: Path, tmp_path: Path) -> None:
             logos / f"{number}.png"
         )
     assert lines(tmp_path) == []
+
+
+def notice(size: tuple[int, int], ground: str, ink: str) -> Image.Image:
+    """Some words and an icon on a plain ground."""
+    image = Image.new("RGB", size, ground)
+    draw = ImageDraw.Draw(image)
+    draw.text((size[0] // 8, size[1] // 2), "image not available", ink, ImageFont.load_default(size[0] / 14))
+    draw.rectangle((size[0] // 3, size[1] // 4, size[0] // 2, size[1] // 2.5), fill=ink)
+    return image
+
+
+@pytest.mark.parametrize("size", [(320, 320), (320, 240), (600, 800)])
+@pytest.mark.parametrize(
+    ("ground", "ink"), [("#eeeeee", "#787878"), ("#3c5aa0", "white"), ("white", "#c81e1e"), ("#141414", "#f0c828")]
+)
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_notice_in_the_place_of_a_photograph_is_named(
+    dog: Path, size: tuple[int, int], ground: str, ink: str, suffix: str
+) -> None:
+    notice(size, ground, ink).save(dog / f"z.{suffix}")
+    (line,) = [line for line in lines(dog.parent) if "colours" in line]
+    assert line == (
+        f'HERE/dog: 1 image has few colours among photographs: z.{suffix}; if it is a notice ("image not available"), '
+        "a logo or a map, remove it."
+    )
+
+
+def test_several_notices_take_one_line(tmp_path: Path) -> None:
+    mug = concept(tmp_path, "mug", ())
+    for number in range(6):
+        noise(f"mug {number}", 8, 8).resize((320, 320)).save(mug / f"{number}.jpg")
+    notice((320, 240), "#3c5aa0", "white").save(mug / "y.png")
+    notice((640, 400), "white", "red").save(mug / "z.png")
+    assert (
+        'HERE/mug: 2 images have few colours among photographs: y.png and z.png; if they are notices ("image not '
+        'available"), logos or maps, remove them.'
+    ) in lines(tmp_path)
+
+
+def test_a_notice_of_the_photographs_size_is_named(tmp_path: Path) -> None:
+    mug = concept(tmp_path, "mug", ())
+    for number in range(5):
+        noise(f"mug {number}", 8, 8).resize((320, 320)).save(mug / f"{number}.jpg")
+    notice((320, 320), "#eeeeee", "#787878").save(mug / "z.jpg")
+    assert lines(tmp_path) == ["HERE/mug/z.jpg looks like a mask or a map, not a photograph; if it is, move it away."]
+
+
+def test_drawings_among_a_few_photographs_are_no_notices(dog: Path) -> None:
+    for number in range(2):
+        notice((320, 240), "white", "red").rotate(20 * number, fillcolor="white").save(dog / f"drawing {number}.png")
+    assert not [line for line in lines(dog.parent) if "few colours" in line]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("ground", ["white", "black"])
+def test_a_product_on_a_plain_ground_is_no_notice(dog: Path, mode: str, ground: str) -> None:
+    """In colours or greys: what it shows is neither thin nor flat."""
+    thing = noise("product", 5, 4).resize((120, 90), Image.Resampling.BICUBIC).convert(mode)
+    sheet = Image.new("RGB", (320, 240), ground)
+    sheet.paste(thing, (100, 80))
+    for suffix in ("jpg", "png"):
+        sheet.save(dog / f"z.{suffix}")
+        assert not [line for line in lines(dog.parent) if "few colours" in line]
+        (dog / f"z.{suffix}").unlink()
 
 
 def test_masks_among_classes_are_named(tmp_path: Path) -> None:

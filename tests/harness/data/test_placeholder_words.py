@@ -110,7 +110,7 @@ def test_a_train_of_a_file_is_a_vehicle_even_beside_test(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "word",
     ["dog edited", "dog photos", "dog cropped", "dog resized", "dog hq", "dogs for training", "best of dog", "my dog",
-     "dog final", "dog new"],
+     "dog final", "dog new", "dog files", "dog old", "dog backup", "dog bak"],
 )  # fmt: skip
 def test_words_with_parts_of_edits_are_named(word: str) -> None:
     (line,) = empty_words([(word, Category(word, FROM_NAME))])

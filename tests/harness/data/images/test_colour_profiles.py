@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,81 @@ def test_a_profile_is_applied(tmp_path: Path, mode: str, name: str) -> None:
     np.testing.assert_allclose(colour(path), GREEN, atol=4)
     assert decoding_of(path) == 2
     assert said(path) == ()
+
+
+def boxed(kind: bytes, content: bytes, long: bool = False) -> bytes:
+    """A box of a JPEG 2000, its length in the four bytes for it or behind its kind."""
+    size = len(content) + (16 if long else 8)
+    return struct.pack(">I", 1 if long else size) + kind + (struct.pack(">Q", size) if long else b"") + content
+
+
+def jpeg2000(path: Path, *colours: bytes, mode: str = "RGB", long: bool = False) -> Path:
+    """A red (or, of greys, a grey) JPEG 2000 with such statements on its colours."""
+    stream = BytesIO()
+    Image.new(mode, (16, 16), RED if mode == "RGB" else 128).save(stream, "JPEG2000")
+    data = stream.getvalue()
+    at = data.index(b"jp2h") - 4
+    end = at + int.from_bytes(data[at : at + 4], "big")
+    found = data.index(b"colr") - 4
+    old = data[found : found + int.from_bytes(data[found : found + 4], "big")]
+    inside = data[at + 8 : end].replace(old, b"".join(boxed(b"colr", one, long) for one in colours))
+    path.write_bytes(data[:at] + boxed(b"jp2h", inside, long) + data[end:])
+    return path
+
+
+def bmp(path: Path, kind: bytes, profile: bytes) -> Path:
+    """A red BMP of version 5, of which the profile comes behind its pixels."""
+    pixels = bytes(RED[::-1]) * 16 * 16
+    header = struct.pack("<IiiHHIIiiII", 124, 16, 16, 1, 24, 0, len(pixels), 2835, 2835, 0, 0) + bytes(16) + kind
+    header += bytes(48) + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+    path.write_bytes(
+        b"BM" + struct.pack("<IHHI", 138 + len(pixels) + len(profile), 0, 0, 138) + header + pixels + profile
+    )
+    return path
+
+
+NUMBER = b"\1\0\0" + struct.pack(">I", 16)  # sRGB
+VENDOR = b"\4\0\0" + bytes(16)
+
+
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("method", [2, 3])
+def test_the_profile_in_a_jpeg_2000s_boxes_is_applied(tmp_path: Path, method: int, long: bool) -> None:
+    box = bytes((method, 0, 0)) + colour_tables.red_is_green()
+    for path in (jpeg2000(tmp_path / "a.jp2", box, long=long), jpeg2000(tmp_path / "b.jp2", VENDOR, box, NUMBER)):
+        np.testing.assert_allclose(colour(path), GREEN, atol=4)
+        assert decoding_of(path) == 2
+        assert said(path) == ()
+    greys = jpeg2000(tmp_path / "c.jp2", bytes((method, 0, 0)) + colour_tables.grey(1.0), mode="L")
+    np.testing.assert_allclose(colour(greys), (188, 188, 188), atol=1)
+
+
+def test_of_a_jpeg_2000_the_first_statement_on_colours_counts(tmp_path: Path) -> None:
+    path = jpeg2000(tmp_path / "a.jp2", NUMBER, b"\2\0\0" + colour_tables.red_is_green())
+    np.testing.assert_allclose(colour(path), RED, atol=4)
+    assert decoding_of(path) == 1
+
+
+@pytest.mark.parametrize("profile", [b"no profile", colour_tables.red_is_green()[:99]])
+def test_a_damaged_profile_of_a_jpeg_2000_or_a_bmp_is_said(tmp_path: Path, profile: bytes) -> None:
+    for path in (jpeg2000(tmp_path / "a.jp2", b"\2\0\0" + profile), bmp(tmp_path / "a.bmp", b"DEBM", profile)):
+        np.testing.assert_allclose(colour(path), RED, atol=4)
+        assert said(path) == (
+            f"{path} has a colour profile that cannot be used (it is damaged); its colours are taken as sRGB.",
+        )
+
+
+def test_the_profile_in_a_bmp_is_applied_and_one_beside_it_is_said(tmp_path: Path) -> None:
+    path = bmp(tmp_path / "a.bmp", b"DEBM", colour_tables.red_is_green())
+    np.testing.assert_allclose(colour(path), GREEN, atol=4)
+    assert (decoding_of(path), said(path)) == (2, ())
+    path = bmp(tmp_path / "a.bmp", b"BGRs", b"")
+    assert (colour(path), said(path)) == (RED, ())
+    path = bmp(tmp_path / "a.bmp", b"KNIL", b"C:\\wide.icc\0")
+    assert colour(path) == RED
+    assert said(path) == (
+        f"{path} names a file with its colour profile, which is not read; save it as sRGB if its colours matter.",
+    )
 
 
 def test_transparent_colours_are_corrected_before_they_lie_on_white(tmp_path: Path) -> None:

@@ -145,6 +145,22 @@ def test_adobe_rgb_by_exif_alone(tmp_path: Path, space: int, rules: str, said: b
     assert check_photo(path) == ((note,) if said else ())
 
 
+def floats(*beyond: float) -> list[str]:
+    """What is said of a TIFF of 1000 values within 0 to 255 but for those given."""
+    values = np.linspace(1, 254, 1000, dtype=np.float32)
+    values[: len(beyond)] = beyond
+    return said_of(encoded(Image.fromarray(values.reshape(25, 40)), "TIFF"))
+
+
+def test_values_of_floats_that_are_clipped_are_said() -> None:
+    line = "x: {} % of its values are not within 0 to 255 and are clipped; save it with its full range in 8 or 16 bits."
+    assert floats(*[300.0] * 250, *[-1.0] * 70) == [line.format(32)]
+    assert floats(float("nan"), float("inf")) == [line.format("0.2")]
+    assert floats(300.0) == floats() == []
+    whole = np.linspace(-500, 900, 1000).astype(np.int32).reshape(25, 40)
+    assert "% of its values are not within 0 to 65535" in said_of(encoded(Image.fromarray(whole), "TIFF"))[0]
+
+
 HDR = "x is HDR ({}), used as if it were sRGB, so it looks flat; export it as SDR."
 
 

@@ -1,0 +1,72 @@
+"""Images called after another concept or class than their folder's, where the others there are called after theirs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.data.skipped_files import few_of
+from harness.errors import shortened
+
+SHORT = 3  # letters: files whose names only begin with a shorter name need not be called after it
+_NUMBER = re.compile(r"[\W_]*\d+[\W_]*$")  # at a name's end: "_3", " (3)"
+
+
+def misfiled(images: Mapping[str, Sequence[Path]], words: Mapping[str, str], each: str) -> list[str]:
+    """A sentence on such images; none if there are none.
+
+    Args:
+        images: of each folder, by its name. words: its category word, which counts as its name does.
+        each: what a folder holds.
+    """
+    called: dict[str, frozenset[str]] = {}
+    owner: dict[str, str] = {}
+    for name in images:
+        keys = (_letters(name), _letters(words.get(name, "")))
+        called[name] = frozenset(key for key in keys if any(char.isalpha() for char in key))
+        for key in called[name]:
+            owner.setdefault(key, name)
+    found: list[tuple[str, Path, str]] = []
+    for name, paths in images.items():
+        own = called[name]
+        after = {path: _called(path.stem, owner) for path in paths}
+        odd = [path for path in paths if after[path] and _unnumbered(after[path]) not in map(_unnumbered, own)]
+        begins = tuple(key for key in own if len(key) >= SHORT)
+        if (
+            odd
+            and 2 * sum(after[path] in own or _letters(path.stem).startswith(begins) for path in paths) > len(paths) - 1
+        ):
+            found += [(name, path, owner[after[path]]) for path in odd]
+    if not found:
+        return []
+    if len(found) == 1:
+        ((name, path, other),) = found
+        return [f"{shortened(path)} is called after the {each} {shortened(other)}, and the others there after "
+                f"{shortened(name)}; if it shows that, move it."]  # fmt: skip
+    named = few_of([f"{shortened(f'{name}/{path.name}')} after {shortened(other)}" for name, path, other in found])
+    return [f"{len(found)} images are called after another {each} than most of their folders: {named}; if they show "
+            "that, move them."]  # fmt: skip
+
+
+def _called(stem: str, known: Mapping[str, str]) -> str:
+    """The longest of the names in `known` that a file's name is but for numbers at its end; empty if there is none."""
+    return next((key for key in _beginnings(stem) if key in known), "")
+
+
+def _beginnings(stem: str) -> Iterator[str]:
+    """The letters and digits of a name, then without the number at its end, and so on."""
+    yield _letters(stem)
+    while (shorter := _NUMBER.sub("", stem)) != stem:
+        stem = shorter
+        yield _letters(stem)
+
+
+def _unnumbered(key: str) -> str:
+    """Without the number at its end: files in `dog1` may be numbered, and be called as `dog2` is."""
+    return key.rstrip("0123456789")
+
+
+def _letters(name: str) -> str:
+    """A name's letters and digits alone, whatever their case."""
+    return re.sub(r"[\W_]+", "", name.casefold())

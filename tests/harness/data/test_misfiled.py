@@ -1,0 +1,59 @@
+"""Images called after another concept or class than their folder's are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from own_photos import concept, lines
+
+from harness.data.class_folder import read_classes
+from harness.data.misfiled import misfiled
+
+
+def called(**folders: str) -> list[str]:
+    """What is said of files of those names."""
+    return misfiled(
+        {name: [Path(name, one) for one in files.split()] for name, files in folders.items()}, {}, "concept"
+    )
+
+
+def test_an_image_that_is_called_after_another_concept_is_named(tmp_path: Path) -> None:
+    concept(tmp_path, "teapot", ("teapot_1.png", "Teapot 2.png", "cat_3.png"))
+    concept(tmp_path, "tom", ("cat_1.png", "cat_2.png"), category="cat")
+    assert lines(tmp_path) == [
+        "HERE/teapot/cat_3.png is called after the concept tom, and the others there after teapot; if it shows that, "
+        "move it."
+    ]
+
+
+def test_several_take_one_line(tmp_path: Path) -> None:
+    for name, other in (("red_cup", "dog"), ("dog", "red_cup")):
+        concept(tmp_path, name, (f"{name}1.png", f"{name}-2.png", f"{name} (3).png", f"{other.upper()} 4.png"))
+    (line,) = lines(tmp_path)
+    assert line == (
+        "2 images are called after another concept than most of their folders: dog/RED_CUP 4.png after red_cup and "
+        "red_cup/DOG 4.png after dog; if they show that, move them."
+    )
+
+
+def test_classes_have_them_named_as_well(tmp_path: Path) -> None:
+    concept(tmp_path, "cat", ("cat.0.png", "cat.1.png", "dog.2.png"))
+    concept(tmp_path, "dog", ("dog.0.png", "dog.1.png"))
+    (line,) = read_classes(tmp_path).remarks
+    assert line.endswith("cat/dog.2.png is called after the class dog, and the others there after cat; if it shows "
+                         "that, move it.")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"dog1": "dog1.png dog2.png dog3.png", "dog2": "dog1.png dog2.png"},  # numbers of their own
+        {"cat": "IMG_1.png IMG_2.png dog_1.png", "dog": "a.png"},  # called after nothing
+        {"cat": "cat_1.png cat_2.png cat_and_dog.png", "dog": "a.png"},
+        {"1": "1.png 10.png 11.png 12.png 2.png", "2": "a.png"},
+        {"a": "a.png apple.png ant.png b.png arm.png", "b": "b.png"},
+    ],
+)
+def test_what_is_not_called_after_another(folders: dict[str, str]) -> None:
+    assert called(**folders) == []
