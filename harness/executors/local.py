@@ -173,18 +173,22 @@ class LocalExecutor:
         Raises:
             MachineError: no worker can be started.
         """
-        _end(self._pools[slot], kill=True)
+        _kill(self._pools[slot])
         early = not self._ready[slot].acquire(block=False)
         self._pools[slot] = self._worker(slot)
         return early
 
     def close(self, *, kill: bool = False) -> None:
-        """Wait for nothing: all is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole."""
+        """All is done, or (`kill`) the steps in hand are discarded; the store keeps what is whole.
+
+        Workers have ended when it returns. A process of multiprocessing that ends before them closes their queue, and
+        whoever waits for them then waits for ever.
+        """
         for pool in self._pools.values():
-            _end(pool, kill=kill)
-        if not kill:
-            for pool in self._pools.values():
-                pool.shutdown(wait=True)
+            if kill:
+                _kill(pool)
+            else:
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _fork_once(context: ForkServerContext, told: Future[LibraryError | None]) -> None:
@@ -201,9 +205,8 @@ def _fork_once(context: ForkServerContext, told: Future[LibraryError | None]) ->
         told.set_exception(error)
 
 
-def _end(pool: ProcessPoolExecutor, *, kill: bool) -> None:
+def _kill(pool: ProcessPoolExecutor) -> None:
     processes = dict(getattr(pool, "_processes", None) or {})
     pool.shutdown(wait=False, cancel_futures=True)
-    if kill:
-        for process in processes.values():
-            process.kill()
+    for process in processes.values():
+        process.kill()

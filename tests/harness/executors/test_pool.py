@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -123,6 +124,7 @@ def test_several_workers_make_the_same_bytes_as_one_after_the_other(
 ) -> None:
     executor, display = LocalExecutor(plan.context, tmp_path, make_slots(["cpu"], workers)), Watching()
     outcome = carry_out(plan, tmp_path, executor, display)
+    assert multiprocessing.active_children() == []  # a process that ended before its workers would wait for ever
     assert not outcome.failed
     assert outcome.executed == len(plan.steps)
     assert sorted(key for key, _ in display.given) == sorted(plan.steps)
