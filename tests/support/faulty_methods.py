@@ -58,11 +58,11 @@ class OwnParameters(Plain):
 
 
 class Elsewhere(Plain):
-    """Gives an adapter's parameter a value in memory of its own."""
+    """Gives an adapter's parameter another value, in memory of its own."""
 
     def penalties(self) -> Mapping[str, Tensor]:
         for adapter in self.adapters.values():
-            adapter.B.data = adapter.B.data.clone()
+            adapter.B.data = 0.5 * adapter.B.data
         return {}
 
 
