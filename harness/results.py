@@ -6,7 +6,7 @@ the files that hold them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +246,8 @@ class CellResult(Frozen):
     # where `reports.cells.apart` added something to the benchmark's name: the name itself; and why
     called: str = ""
     apart: tuple[str, ...] = ()
+
+
+def measures_of(cells: Iterable[CellResult]) -> tuple[Measure, ...]:
+    """Each metric that some of the cells have beside their setting's own, once; the newest cell's word counts."""
+    return tuple({measure.name: measure for cell in cells for measure in cell.measures}.values())

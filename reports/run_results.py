@@ -17,8 +17,8 @@ from reports.compare.runs import Comparison, compare_entries
 from reports.frame import tidy
 from reports.reference import is_reference
 from reports.statistics.entries import Entry, from_cells, from_reference
-from reports.tables import build_tables, sheets, to_text
-from reports.tables.measures import measure_sheets
+from reports.tables import build_tables
+from reports.tables.measures import tables_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +80,7 @@ class Results:
         Example:
             >>> print(sb.load_results("runs").table())
         """
-        tables = build_tables(self.cells)
-        others = measure_sheets(tables)
-        return "\n".join([*map(to_text, tables), *([sheets.to_text(others)] if others else [])])
+        return tables_as_text(self.cells)
 
     def figures(self) -> Figures:
         """The report's figures, as far as there are rows for them.

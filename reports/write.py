@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from harness.errors import UsageError
-from harness.results import CellResult, Unfinished
+from harness.results import CellResult, Unfinished, measures_of
 from reports.attribution import attribution_files
 from reports.cells.apart import told_apart_with
 from reports.figures.save import drawing
@@ -23,7 +23,6 @@ from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
 from reports.tables.kernels import kernel_sheets
 from reports.tables.macros import to_macros
-from reports.tables.measure_columns import measures_of
 from reports.tables.measured import full_rows, registered_names
 from reports.tables.measures import measure_sheets
 

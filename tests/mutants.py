@@ -49,7 +49,7 @@ MUTANTS = (
     Mutant("harness/measures/cosine.py", "unit(generated) @ unit(real).T", "unit(generated) @ real.T", MEASURES),
     Mutant("harness/measures/clip_i.py", ".mean(axis=1)", ".max(axis=1)", MEASURES),
     Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
-    Mutant("harness/measures/identity_retrieval.py", "likeness.argmax(axis=1)", "likeness.argmin(axis=1)", MEASURES),
+    Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),
     Mutant("harness/measures/vendi.py", "np.exp(-(positive", "np.exp((positive", MEASURES),
     Mutant("harness/metrics/measured.py", "(self.n - 1) / self.n * np.sum", "1 / self.n * np.sum", MEASURED),
     Mutant("harness/metrics/measured.py", "b.less(a) if not higher", "b.less(a) if higher", MEASURED),

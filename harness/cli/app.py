@@ -110,14 +110,10 @@ def root(
 
 
 def print_tables(cells: Any) -> None:
-    from reports.tables import build_tables, sheets, to_text
-    from reports.tables.measures import measure_sheets
+    from reports.tables.measures import tables_as_text
 
-    tables = build_tables(cells)
-    for table in tables:
-        typer.echo(to_text(table))
-    if others := measure_sheets(tables):
-        typer.echo(sheets.to_text(others))
+    if text := tables_as_text(cells):
+        typer.echo(text)
 
 
 def note(text: str) -> None:

@@ -18,15 +18,19 @@ THIRD = 3  # task after which a memory that grows is told: that of the first may
 MEGABYTE = 1e6
 
 
+def _held(method: Method[Any]) -> dict[str, Tensor]:
+    """A method's memory, looked at without counting as read (see `harness.settings.shared_steps.Memory`)."""
+    memory = method.memory
+    return dict(dict.items(memory) if isinstance(memory, dict) else memory.items())
+
+
 class MemoryWatch:
     """What the task before left, which a step must leave as it is: a resumed training begins with it as it was."""
 
     def __init__(self, method: Method[Any]) -> None:
         """Remember it as `begin_task` left it."""
         self.name = type(method).__name__
-        held = method.memory
-        tensors = dict.items(held) if isinstance(held, dict) else held.items()
-        self.tensors = [(name, tensor, tensor._version) for name, tensor in tensors]
+        self.tensors = [(name, tensor, tensor._version) for name, tensor in _held(method).items()]
 
     def check(self) -> None:
         """At a step.
@@ -86,7 +90,7 @@ def lost_notes(
 
 def same_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
     """A sentence if what the second task leaves is what the first left, to the last bit."""
-    held = dict(dict.items(method.memory)) if isinstance(method.memory, dict) else {}
+    held = _held(method)
     if method.task_index != THIRD - 1 or not held or set(held) != set(memory):
         return []
     if any(held[name].shape != memory[name].shape or not torch.equal(held[name], memory[name]) for name in held):
@@ -99,8 +103,8 @@ def same_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
 
 def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
     """A sentence if what the third task leaves is more than what the second left."""
-    held = method.memory
-    before, after = size(dict.values(held) if isinstance(held, dict) else held.values()), size(memory.values())
+    held = _held(method)
+    before, after = size(held.values()), size(memory.values())
     if method.task_index == THIRD and _is_lost(set(held), set(memory)):
         return [
             "what end_task() leaves has the names of the task before but for a number, and none of its tensors: "

@@ -17,6 +17,7 @@ from harness.method import Method
 from harness.plugins import hooks
 from harness.plugins.gradients import check_reach, leaves, name_of, undefined
 from harness.plugins.penalties import PenaltyWatch
+from harness.sources.home import is_built_in
 
 
 class TrainingChecks:
@@ -94,7 +95,7 @@ class TrainingChecks:
         """
         if self._terms != tuple(penalties):
             self._terms = tuple(penalties)
-            if penalties:
+            if penalties and not is_built_in(type(self.method)):
                 reached = {id(leaf) for leaf in leaves(bare)}
                 kinds = {"its adapters": self._adapters | self._own, self._what: self._begun}
                 self._without_loss = [what for what, own in kinds.items() if own and not own & reached]

@@ -19,7 +19,7 @@ from scipy.special import stdtrit
 
 from harness import registry
 from harness.errors import BenchError, UsageError, first_line
-from harness.results import CellResult, Measure, Metric
+from harness.results import CellResult, Measure, Metric, measures_of
 from harness.settings.base import Setting
 from harness.spec import FIRST_SETTING, Frozen, SettingName
 from harness.store.migrations import refuse_newer
@@ -232,18 +232,13 @@ def first_seeds(whole: Baseline, seeds: Sequence[int]) -> Baseline:
 
 def figures_of(cells: Sequence[CellResult], setting: Setting) -> Values:
     """The figures of whole cells that a check looks at."""
-    wanted = {*setting.verified, *setting.states, *measures_of(cells)}
+    wanted = {*setting.verified, *setting.states, *(measure.name for measure in measures_of(cells))}
     found: dict[tuple[str, Metric], dict[int, float]] = {}
     for cell in cells:
         for row in cell.rows:
             if row.metric in wanted and row.task is None and not row.detail:
                 found.setdefault((cell.method, row.metric), {})[cell.seed] = row.value
     return found
-
-
-def measures_of(cells: Sequence[CellResult]) -> dict[Metric, Measure]:
-    """The metrics beside the setting's own that cells have, by name."""
-    return {measure.name: measure for cell in cells for measure in cell.measures}
 
 
 def protocol_of(cells: Sequence[CellResult]) -> Mapping[str, str]:
@@ -264,7 +259,7 @@ def make_baseline(
     """
     units = {(cell.method, row.metric): row.unit for cell in cells for row in cell.rows}
     measures = measures_of(cells)
-    values, order = figures_of(cells, setting), (*setting.verified, *setting.states, *measures)
+    values, order = figures_of(cells, setting), (*setting.verified, *setting.states, *(m.name for m in measures))
     figures: list[Figure] = []
     for method, metric in sorted(values, key=lambda k: (list(subset.methods).index(k[0]), order.index(k[1]))):
         by_seed = values[method, metric]
@@ -285,7 +280,7 @@ def make_baseline(
     return Baseline(
         subset=subset, conditions=conditions, protocol=protocol_of(cells), origin=origin,
         labels={cell.method: cell.label for cell in cells}, figures=tuple(figures),
-        measures=tuple(measures.values()),
+        measures=measures,
     )  # fmt: skip
 
 

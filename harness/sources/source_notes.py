@@ -255,13 +255,11 @@ def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterabl
     kinds = (getattr(method, "options_class", None), *(profile.options for profile in profiles.values()))
     options = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)]
     for file, content in files.items():
-        calls = [node for node in ast.walk(parsed(content) or ast.Module([], [])) if isinstance(node, ast.Call)]
-        for call in calls:
-            if not _given(call) and isinstance(call.func, ast.Name) and call.func.id in {k.__name__ for k in options}:
-                yield (
-                    f"{file}, line {call.lineno}, makes {ast.unparse(call)}, which has the defaults and not what a run "
-                    "was given; use self.options."
-                )
+        for call in _made_by_default(content, {kind.__name__ for kind in options}):
+            yield (
+                f"{file}, line {call.lineno}, makes {ast.unparse(call)}, which has the defaults and not what a run was "
+                "given; use self.options."
+            )
     ancestors = list(dict.fromkeys(each for kind in options for each in kind.__mro__ if issubclass(each, Options)))
     ours = {name for each in ancestors if each.__module__.partition(".")[0] in PACKAGES for name in each.model_fields}
     whose = {n: each.__name__ for each in ancestors for n in vars(each).get("__annotations__", {}) if n not in ours}
@@ -275,6 +273,15 @@ def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterabl
             f"the option '{name}' of {kind} is read nowhere in its files: another value would make results anew, and "
             "change nothing in them; use it, or leave it out."
         )
+
+
+def _made_by_default(content: bytes, classes: set[str]) -> Iterator[ast.Call]:
+    """Where a text calls one of these classes with nothing."""
+    tree = parsed(content)
+    for node in ast.walk(tree) if tree is not None else ():
+        named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in classes
+        if isinstance(node, ast.Call) and named and not _given(node):
+            yield node
 
 
 def _unread(declared: Mapping[str, str], content: bytes, *, wholesale: bool) -> dict[str, str]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.results import CellResult, Measure, Metric, Row
+from harness.results import CellResult, Measure, Metric, Row, measures_of
 from harness.spec import SettingName
 from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.reference import read_protocol, read_reference
 from reports.tables.columns import printed
-from reports.tables.measure_columns import measures_of
 from reports.tables.summary import ranges
 
 

@@ -53,7 +53,4 @@ def _sheet(table: Table) -> Sheet:
 
 def _cell(line: Line, column: Column) -> str:
     figure = line.figures.get(column.metric)
-    if figure is None:
-        return MISSING
-    spread = NO_SPREAD if figure.spread is None else number(figure.spread, column.digits)
-    return f"{number(figure.mean, column.digits)} ± {spread}"
+    return MISSING if figure is None else figure.text(column)

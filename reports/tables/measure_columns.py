@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.metrics.measured import FORGOTTEN, LEARNED
-from harness.results import CellResult, Measure
+from harness.results import Measure
 from harness.settings.presentation import Column
 
 
@@ -37,8 +37,3 @@ def sources_apart(measures: Iterable[Measure]) -> list[str]:
     for measure in measures:
         sources.setdefault(measure.name, set()).add(measure.source)
     return [name for name, found in sources.items() if len(found) > 1]
-
-
-def measures_of(cells: Iterable[CellResult]) -> tuple[Measure, ...]:
-    """Each metric that some of the cells have, once; what the newest cell says of it counts."""
-    return tuple({measure.name: measure for cell in cells for measure in cell.measures}.values())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.formats.figure_text import number
+from harness.results import CellResult
 from harness.settings.presentation import MISSING, NO_SPREAD, Column
+from reports.tables import sheets
 from reports.tables.measure_columns import columns_of, unit_of
 from reports.tables.sheets import Grid, Sheet, ranked
-from reports.tables.summary import Figure, Line, Table
+from reports.tables.summary import Line, Table, build_tables
+from reports.tables.text import to_text
 
 WHAT = ("after the last task", "just after each", "forgotten")
 OF_THEM = (
@@ -25,6 +27,13 @@ def measure_sheets(tables: Sequence[Table]) -> list[Sheet]:
     return [_sheet(table) for table in tables if table.measures]
 
 
+def tables_as_text(cells: Sequence[CellResult]) -> str:
+    """All tables of some cells for terminals, those of other metrics last; ends with a newline unless it is empty."""
+    tables = build_tables(cells)
+    others = measure_sheets(tables)
+    return "\n".join([*map(to_text, tables), *([sheets.to_text(others)] if others else [])])
+
+
 def _sheet(table: Table) -> Sheet:
     grids = []
     for measure in table.measures:
@@ -37,8 +46,5 @@ def _sheet(table: Table) -> Sheet:
 
 
 def _cell(line: Line, column: Column) -> str:
-    figure: Figure | None = line.figures.get(column.metric)
-    if figure is None:
-        return MISSING
-    spread = NO_SPREAD if figure.spread is None else number(figure.spread, column.digits)
-    return f"{number(figure.mean, column.digits)} ± {spread} {figure.interval(column)}".rstrip()
+    figure = line.figures.get(column.metric)
+    return MISSING if figure is None else f"{figure.text(column)} {figure.interval(column)}".rstrip()

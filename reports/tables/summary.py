@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness import registry
 from harness.engine.budgets import Trained, unequal_budgets
 from harness.formats.figure_text import number
-from harness.results import FIXED_ORDER, CellResult, Measure, Metric, Row
+from harness.results import FIXED_ORDER, CellResult, Measure, Metric, Row, measures_of
 from harness.settings.presentation import NO_SPREAD, VARIANTS
 from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
@@ -18,7 +18,7 @@ from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.cells.without_effect import without_effect
 from reports.tables.columns import DOWN, UP, Column, convert, presentation
-from reports.tables.measure_columns import columns_of, measures_of, sources_apart
+from reports.tables.measure_columns import columns_of, sources_apart
 from reports.tables.published import Published, published_for
 
 FLOORS: Mapping[Metric, str] = {
