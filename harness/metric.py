@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -43,6 +43,10 @@ class ImageSet:
         return len(self.features)
 
 
+def _no_text() -> NDArray[np.float32]:
+    raise ValueError("these images come without the features of a text")
+
+
 @dataclass(frozen=True)
 class TaskImages:
     """What a measure looks at: one task's real images X_{D,j}, and those that a model drew of it.
@@ -52,6 +56,7 @@ class TaskImages:
         prompt: What the images were drawn with, 'a photo of a V* X'.
         real: What the task is measured against, held out of training where the benchmark has such images.
         generated: X_{i,j}.
+        wording: The prompt in words that any model knows, without the custom token: 'a photo of a X'.
     """
 
     index: int
@@ -60,19 +65,47 @@ class TaskImages:
     prompt: str
     real: ImageSet
     generated: ImageSet
+    wording: str = ""
+    read_text: Callable[[], NDArray[np.float32]] = _no_text
+
+    @cached_property
+    def text(self) -> NDArray[np.float32]:
+        """(d,) float32: what the extractor's text tower says of `wording`, not normalised."""
+        return self.read_text()
 
     def without(self, k: int) -> TaskImages:
         """The same, less generated image k."""
-        return TaskImages(self.index, self.name, self.category, self.prompt, self.real, self.generated.without(k))
+        return replace(self, generated=self.generated.without(k))
+
+
+@dataclass(frozen=True)
+class BaseImages:
+    """What fine-tuning did to a prompt without any custom token: images before all tasks and after the last.
+
+    Row k of both was made from the same noise, with the same sampler; an unchanged model gives the same images.
+
+    Attributes:
+        prompt: 'a photo of a X', of a category word X of the run's tasks.
+        before: By the pre-trained model theta_0. after: by theta_N.
+    """
+
+    prompt: str
+    before: ImageSet
+    after: ImageSet
+
+    def without(self, k: int) -> BaseImages:
+        """The same, less pair k."""
+        return replace(self, before=self.before.without(k), after=self.after.without(k))
 
 
 class Metric:
     """A measure of generated images. Stateless, and a pure function: the same images always give the same figures.
 
-    It is asked for X_{j,j}, just after each task, and for X_{N,j}, after the last; rows, tables and files then have
-    `NAME` (after the last task), `NAME.learned` (just after each) and `NAME.forgotten` (what was lost in between,
-    positive where it got worse, of tasks j < N), each with a 95 % interval by the delete-one jackknife over generated
-    images, pairs of them in what was forgotten.
+    It defines one of four functions. `of_task`, `of_tasks` and `of_run` are asked for X_{j,j}, just after each task,
+    and for X_{N,j}, after the last; rows, tables and files then have `NAME` (after it), `NAME.learned` (just after
+    each) and `NAME.forgotten` (what was lost in between, positive where it got worse, of tasks j < N), each with a 95 %
+    interval by the delete-one jackknife over generated images, pairs of them in what was forgotten; those of `of_run`
+    have none. `of_base` is asked what became of prompts without a token, and has `NAME` alone.
 
     Class attributes:
         name: As in rows and options: letters, digits and '_'. title: as a heading; by default the name.
@@ -112,6 +145,17 @@ class Metric:
         One number for each generated image of each task; a plain number gets no interval. By default `of_task` of each.
         """
         return [self.of_task(task) for task in tasks]
+
+    def of_run(self, tasks: Sequence[TaskImages]) -> float:
+        """One figure of all tasks' images together, where a task has too few: no interval, nothing by task."""
+        raise NotImplementedError
+
+    def of_base(self, drawn: BaseImages) -> Values:
+        """One prompt's figure: a number, or one number for each pair of images, whose mean is the prompt's.
+
+        The figure of the run is the mean over prompts.
+        """
+        raise NotImplementedError
 
     @classmethod
     def source_hash(cls) -> str:

@@ -94,7 +94,7 @@ class Measure(Frozen):
     """A metric that a run was asked for beside its setting's own figures: how tables and files show it.
 
     Its rows are called `name`, of X_{N,j}, `name.learned`, of X_{j,j}, and `name.forgotten`, by how much the first is
-    worse than the second; in `unit`, which is that of tables, too.
+    worse than the second; in `unit`, which is that of tables, too. Of prompts without a token there is `name` alone.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Measure(Frozen):
     higher: bool = Field(description="whether higher is better; of what was forgotten lower always is")
     digits: int = Field(description="after the decimal point in tables")
     source: str = Field("", description="short hash of what it is written in")
+    of_base: bool = Field(False, description="whether it is of prompts without a token")
 
 
 class MeasureFigures(Frozen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def _no_prepared_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 def _doctor_tries_no_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """`doctor` tries all imports in a process of its own, which takes seconds: tests of that call `try_imports`."""
     monkeypatch.setattr("harness.doctor.try_imports", lambda modules: dict.fromkeys(modules, ""))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fonts_soon_set() -> int:
+    """Figures of most tests hold type 3 fonts: to take a TrueType font's letters takes half of a report's time."""
+    style = sys.modules.get("reports.figures.style")
+    as_shipped = getattr(style, "PDF_FONT_TYPE", 0)
+    if style is not None:
+        style.PDF_FONT_TYPE = 3  # type: ignore[attr-defined]
+    return as_shipped
+
+
+@pytest.fixture
+def fonts_as_shipped(_fonts_soon_set: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are saved with the fonts that users get."""
+    monkeypatch.setattr("reports.figures.style.PDF_FONT_TYPE", _fonts_soon_set)
 
 
 @pytest.fixture(scope="session")

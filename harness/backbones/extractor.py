@@ -1,7 +1,9 @@
-"""F_clip: the image tower of an open_clip model, as the metrics' feature extractor."""
+"""F_clip: the towers of an open_clip model, as the metrics' feature extractor."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,16 @@ from harness.errors import UsageError, first_line
 
 
 class Extractor:
-    """Image features of an open_clip model given as a folder, or as 'architecture/pretrained' ('ViT-B-32/openai').
+    """Features of an open_clip model given as a folder, or as 'architecture/pretrained' ('ViT-B-32/openai').
 
-    Features are the image tower's embeddings, not normalised, float32. Its weights are safetensors, or it is refused.
+    Features are a tower's embeddings, not normalised, float32. Its weights are safetensors, or it is refused.
     """
 
     def __init__(self, source: str, device: torch.device) -> None:
         import open_clip
         from huggingface_hub import hf_hub_download
 
-        self.device = device
+        self.source, self.device = source, device
         try:
             if Path(source).is_dir():
                 check_extractor(Path(source), source)
@@ -50,3 +52,31 @@ class Extractor:
         pixels = torch.stack([self.preprocess(Image.fromarray(image)) for image in images])
         parts = [self.model.encode_image(batch.to(self.device)).float().cpu() for batch in pixels.split(batch_size)]
         return torch.cat(parts).numpy()
+
+    @torch.no_grad()
+    def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, d) float32 features of n texts by the text tower.
+
+        Raises:
+            UsageError: the model comes without a tokenizer that can be loaded.
+        """
+        import open_clip
+
+        folder = Path(self.source).is_dir()
+        try:
+            named = f"local-dir:{self.source}" if folder else self.source.partition("/")[0]
+            tokenizer: Any = open_clip.get_tokenizer(named)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"The tokenizer of the feature extractor '{self.source}' cannot be loaded ({first_line(error)}); it is "
+                "needed for what a text says."
+            ) from error
+        tokens = tokenizer(list(texts)).to(self.device)
+        found: NDArray[np.float32] = self.model.encode_text(tokens).float().cpu().numpy()
+        return found
+
+
+@lru_cache(maxsize=1)
+def loaded_extractor(source: str, device: str) -> Extractor:
+    """The extractor that was last asked for, loaded once a process."""
+    return Extractor(source, torch.device(device))

@@ -115,18 +115,17 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 def _text(form: str, cells: Sequence[Any], target: Path | None) -> str:
     from reports.frame import tidy, to_json
-    from reports.tables import build_tables, to_csv, to_latex_document, to_markdown, to_text
+    from reports.tables import build_tables, to_csv
     from reports.tables.measured import full_rows, registered_names
+    from reports.tables.measures import tables_as_latex, tables_as_markdown, tables_as_text
 
-    tables = build_tables(cells)
     if form == "paper":
         return _paper(*full_rows(cells), target, registered_names(cells))
     if form == "json":
         return to_json(tidy(cells))
-    if form == "latex":
-        return to_latex_document(tables)
-    render, between = {"text": (to_text, "\n\n"), "md": (to_markdown, "\n\n"), "csv": (to_csv, "\n")}[form]
-    return between.join(map(render, tables))
+    if form == "csv":
+        return "\n".join(map(to_csv, build_tables(cells)))
+    return {"text": tables_as_text, "md": tables_as_markdown, "latex": tables_as_latex}[form](cells)
 
 
 def _report_reference(folder: Path, forms: tuple[str, ...], target: Path | None, benchmark: str | None) -> None:

@@ -61,21 +61,35 @@ class Value:
         return Estimate(self.value, self.value - half, self.value + half, error, self.n)
 
 
-def measured_figures(
-    name: str, unit: str, *, higher: bool, learned: Sequence[Value], final: Sequence[Value]
-) -> list[Figure]:
+Values = Sequence[Value] | Value
+
+
+def measured_figures(name: str, unit: str, *, higher: bool, learned: Values, final: Values) -> list[Figure]:
     """All figures of one measure.
 
     Args:
         higher: Whether higher is better, so that what was lost is what fell.
-        learned: Of X_{j,j}, task by task. final: of X_{N,j}.
+        learned: Of X_{j,j}, task by task, or of all tasks together. final: of X_{N,j}.
     """
+    if isinstance(learned, Value) or isinstance(final, Value):
+        assert isinstance(learned, Value)
+        assert isinstance(final, Value)
+        lost_in_all = learned.less(final) if higher else final.less(learned)
+        return [
+            _figure(name + what, unit, value.estimate, None)
+            for what, value in (("", final), (LEARNED, learned), (FORGOTTEN, lost_in_all))
+        ]
     lost = [(b.less(a) if not higher else a.less(b)) for a, b in zip(learned[:-1], final[:-1], strict=True)]
     return [
         *_figures(name, unit, final),
         *_figures(name + LEARNED, unit, learned),
         *_figures(name + FORGOTTEN, unit, lost),
     ]
+
+
+def base_figure(name: str, unit: str, values: Sequence[Value]) -> Figure:
+    """The mean over prompts without a token."""
+    return _figure(name, unit, mean_of([value.estimate for value in values]), None)
 
 
 def _figures(name: str, unit: str, values: Sequence[Value]) -> list[Figure]:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.metric import Metric
 from harness.store.identity import DIGITS
 
+HOOKS = ("of_task", "of_tasks", "of_run", "of_base")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -25,8 +26,10 @@ def flaw(plugin: object, taken: Collection[str]) -> str:
         return f"the name of {name} is {plugin.name!r}; a name begins with a small letter and has such, digits and '_'"
     if plugin.name in taken:
         return f"its name, '{plugin.name}', is that of a figure which results have anyway"
-    if plugin.of_task is Metric.of_task and plugin.of_tasks is Metric.of_tasks:
-        return f"{name} defines neither of_task() nor of_tasks()"
+    defined = [f"{hook}()" for hook in HOOKS if getattr(plugin, hook) is not getattr(Metric, hook)]
+    if len(defined) != 1:
+        which = f"{', '.join(defined)}; define only one of them" if defined else f"none of {'(), '.join(HOOKS)}()"
+        return f"{name} defines {which}"
     if not isinstance(plugin.unit, str) or not plugin.unit or len(plugin.unit) > 12:
         return f"the unit of {name} is {plugin.unit!r}; give a text of up to 12 characters, '1' for a plain number"
     if not isinstance(plugin.higher, bool):
@@ -39,4 +42,10 @@ def card_of(plugin: type[Metric]) -> dict[str, Any]:
     return {
         "name": plugin.name, "title": plugin.title or plugin.name, "summary": plugin.summary, "unit": plugin.unit,
         "higher": plugin.higher, "digits": plugin.digits, "source": plugin.source_hash()[:DIGITS],
+        "of_base": of_base(plugin),
     }  # fmt: skip
+
+
+def of_base(plugin: type[Metric]) -> bool:
+    """Whether it looks at prompts without a custom token."""
+    return plugin.of_base is not Metric.of_base

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from harness.errors import PluginError
-from harness.metric import Metric, TaskImages, Values
+from harness.metric import BaseImages, Metric, TaskImages, Values
 from harness.metrics.measured import Value
 from harness.plugins.hooks import described, no_global_draws
 
 PURE = "let it be a function of the images alone, or seed a generator of its own with a constant"
 
 
-def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[Value]:
-    """What a measure says of each task.
+def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[Value] | Value:
+    """What a measure says of each task; or of all together, if it has `of_run`.
 
     Args:
         tasks: Give each task's images, anew each time: those of all tasks may be more than memory holds.
@@ -24,35 +25,55 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
         PluginError: an answer of another kind, or that is not finite; or it drew from a global generator.
     """
     with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        if type(metric).of_tasks is Metric.of_tasks:
-            return [_alone(metric, task()) for task in tasks]
+        if type(metric).of_task is not Metric.of_task:
+            return [_alone(metric, "of_task", f"task {one.index} ({one.name})", one) for one in (t() for t in tasks)]
         given = [task() for task in tasks]
+        if type(metric).of_run is not Metric.of_run:
+            return _value(metric, "of_run", "the run", sum(len(task.generated) for task in given), metric.of_run(given))
         answers: object = metric.of_tasks(given)
         if not isinstance(answers, Sequence | np.ndarray) or len(answers) != len(given):
             raise PluginError(
                 f"{type(metric).__name__}.of_tasks() must return the figures of each of {len(given)} tasks; it "
                 f"returned {described(answers)}."
             )
-        return [_value(metric, "of_tasks", task, answer) for task, answer in zip(given, answers, strict=True)]
+        return [
+            _value(metric, "of_tasks", f"task {task.index} ({task.name})", len(task.generated), answer)
+            for task, answer in zip(given, answers, strict=True)
+        ]
 
 
-def _alone(metric: Metric, task: TaskImages) -> Value:
-    value = _value(metric, "of_task", task, metric.of_task(task))
+def base_values(metric: Metric, prompts: Sequence[Callable[[], BaseImages]]) -> list[Value]:
+    """What a measure says of each prompt without a token.
+
+    Raises:
+        PluginError: as of `values_of`.
+    """
+    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
+        return [_alone(metric, "of_base", f"'{one.prompt}'", one) for one in (prompt() for prompt in prompts)]
+
+
+Images = TypeVar("Images", TaskImages, BaseImages)
+
+
+def _alone(metric: Metric, hook: str, of: str, images: Images) -> Value:
+    """With its values less one image each, for the interval."""
+    count = len(images.generated if isinstance(images, TaskImages) else images.after)
+
+    def asked(given: Images, of_images: int) -> Value:
+        return _value(metric, hook, of, of_images, getattr(metric, hook)(given))
+
+    value = asked(images, count)
     if value.without is not None:
         return value
-    return Value.left_out(
-        value.value, value.n, lambda k: _value(metric, "of_task", task, metric.of_task(task.without(k))).value
-    )
+    return Value.left_out(value.value, count, lambda k: asked(images.without(k), count - 1).value)
 
 
-def _value(metric: Metric, hook: str, task: TaskImages, given: Values | object) -> Value:
+def _value(metric: Metric, hook: str, of: str, count: int, given: Values | object) -> Value:
     found = np.asarray(given) if isinstance(given, np.ndarray | np.generic | Sequence | float | int) else None
-    count = len(task.generated)
-    fits = found is not None and found.dtype.kind in "fiub" and (found.ndim == 0 or found.shape == (count,))
+    each = hook != "of_run"
+    fits = found is not None and found.dtype.kind in "fiub" and (found.ndim == 0 or (each and found.shape == (count,)))
     if found is None or not fits or not np.isfinite(found).all():
-        raise PluginError(
-            f"{type(metric).__name__}.{hook}() must give a finite number for a task, or one for each of its {count} "
-            f"generated images; for task {task.index} ({task.name}) it gave {described(given)}."
-        )
+        wanted = f"a finite number, or one for each of {count} images" if each else "one finite number"
+        raise PluginError(f"{type(metric).__name__}.{hook}() must give {wanted}; for {of} it gave {described(given)}.")
     numbers = found.astype(np.float64)
     return Value.of_images(numbers) if found.ndim else Value(float(numbers), count)

@@ -44,6 +44,7 @@ HEAT = "cividis"  # perceptually uniform, the same to any colour vision, and mon
 OUTLIER = 20  # times the usual: beyond it the axis goes on logarithmically
 WIDTH = 6.4  # inches of a figure with one axis
 DPI = 150
+PDF_FONT_TYPE = 42  # TrueType: type 3 is refused by some publishers
 PER_THOUSAND = "(x10^3, lower is better)"
 PERCENT = "(%, higher is better)"
 METADATA: Mapping[Kind, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
@@ -219,8 +220,7 @@ def save(figure: Figure, stem: Path, kinds: Sequence[Kind] = ("png", "pdf")) -> 
     paths: list[Path] = []
     for kind in kinds:
         stream = io.BytesIO()
-        # Type 3 fonts are refused by some publishers.
-        with matplotlib.rc_context({"pdf.fonttype": 42}), any_letter():
+        with matplotlib.rc_context({"pdf.fonttype": PDF_FONT_TYPE}), any_letter():
             figure.savefig(stream, format=kind, metadata=METADATA[kind], dpi=DPI if kind == "png" else 2 * DPI)
         figure.set_layout_engine("none")  # laid out once: doing so again takes as long as drawing
         paths.append(write_atomically(stem.with_name(f"{stem.name}.{kind}"), stream.getvalue()))

@@ -14,18 +14,22 @@ def unit_of(measure: Measure) -> str:
     return {"1": "", "1e-3": " (x10^3)"}.get(measure.unit, f" ({measure.unit})")
 
 
-def columns_of(measure: Measure) -> tuple[Column, Column, Column]:
-    """After the last task, just after each, and what was lost in between."""
+def columns_of(measure: Measure) -> tuple[Column, ...]:
+    """After the last task, just after each, and what was lost in between; of the base model's prompts once."""
 
     def column(metric: str, what: str, *, higher: bool) -> Column:
         title = f"{measure.title}{what}{unit_of(measure)}"
         return Column(
             metric, measure.unit, title, title, ("", ""), digits=measure.digits, interval=True, compact=False,
-            higher=higher, score=True, by_task=True,
+            higher=higher, score=True,
+            by_task=not measure.of_base,
         )  # fmt: skip
 
+    last = column(measure.name, "", higher=measure.higher)
+    if measure.of_base:
+        return (last,)
     return (
-        column(measure.name, "", higher=measure.higher),
+        last,
         column(measure.name + LEARNED, " just learned", higher=measure.higher),
         column(measure.name + FORGOTTEN, " forgotten", higher=False),
     )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from harness.results import CellResult
 from harness.settings.presentation import MISSING, NO_SPREAD, Column
 from reports.tables import sheets
+from reports.tables.latex import document, to_latex
+from reports.tables.markdown import to_markdown
 from reports.tables.measure_columns import columns_of, unit_of
 from reports.tables.sheets import Grid, Sheet, ranked
 from reports.tables.summary import Line, Table, build_tables
@@ -34,11 +36,23 @@ def tables_as_text(cells: Sequence[CellResult]) -> str:
     return "\n".join([*map(to_text, tables), *([sheets.to_text(others)] if others else [])])
 
 
+def tables_as_markdown(cells: Sequence[CellResult]) -> str:
+    """The same in Markdown, each table under a heading."""
+    tables = build_tables(cells)
+    return "\n\n".join([*map(to_markdown, tables), *map(sheets.section, measure_sheets(tables))])
+
+
+def tables_as_latex(cells: Sequence[CellResult]) -> str:
+    """The same as a LaTeX document of its own."""
+    tables = build_tables(cells)
+    return document([*map(to_latex, tables), *map(sheets.floated, measure_sheets(tables))])
+
+
 def _sheet(table: Table) -> Sheet:
     grids = []
     for measure in table.measures:
         columns = columns_of(measure)
-        head = ("method", *(f"{what} {column.arrow}" for what, column in zip(WHAT, columns, strict=True)))
+        head = ("method", *(f"{what} {column.arrow}" for what, column in zip(WHAT, columns, strict=False)))
         rows = tuple((line.label, *(_cell(line, column) for column in columns)) for line in table.lines)
         grids.append(ranked(Grid(head, rows, title=f"{measure.title}{unit_of(measure)}"), *range(1, len(head))))
     meanings = [f"{measure.title}: {measure.summary}" for measure in table.measures if measure.summary]

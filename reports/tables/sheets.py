@@ -70,12 +70,12 @@ def ranked(grid: Grid, *columns: int) -> Grid:
 
 def to_markdown(sheets: Sequence[Sheet], title: str) -> str:
     """A page with all sheets; ends with a newline."""
-    return f"# {markdown.escape(title)}\n\n" + "\n".join(map(_markdown, sheets))
+    return f"# {markdown.escape(title)}\n\n" + "\n".join(map(section, sheets))
 
 
 def to_latex(sheets: Sequence[Sheet]) -> str:
     """A document with all sheets; needs article and booktabs only."""
-    return latex.document(list(map(_latex, sheets)))
+    return latex.document(list(map(floated, sheets)))
 
 
 def to_text(sheets: Sequence[Sheet]) -> str:
@@ -125,7 +125,8 @@ def _folded(text: str, indent: str) -> str:
     return "\n".join(textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  " * bool(indent)))
 
 
-def _markdown(sheet: Sheet) -> str:
+def section(sheet: Sheet) -> str:
+    """One sheet in Markdown, under a heading of the second level; ends with a newline."""
     parts = [f"## {markdown.escape(sheet.title)}", *([markdown.escape(sheet.caption)] if sheet.caption else [])]
     for grid in sheet.grids:
         if grid.title:
@@ -147,7 +148,8 @@ def _marked(text: str, position: tuple[int, int], grid: Grid) -> str:
     return mark.format(text)
 
 
-def _latex(sheet: Sheet) -> str:
+def floated(sheet: Sheet) -> str:
+    """One sheet as a `table` environment; ends with a newline."""
     lines = [
         r"\begin{table}[tbp]",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}\setlength{\belowcaptionskip}{4pt}",

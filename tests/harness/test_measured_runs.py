@@ -105,6 +105,32 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
     }
 
 
+def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path) -> None:
+    done("run", "tuning6", "-m", "stamina,ti++", *FEW, "--set", "stamina.learning_rate=0.1")
+    before = set((runs / "store" / "steps").glob("*/*"))
+    done("score", "runs", "--metrics", "base_drift,clip_t,fid", "-q")
+    recipes = [json.loads((path / "manifest.json").read_text())["recipe"]
+               for path in set((runs / "store" / "steps").glob("*/*")) - before]  # fmt: skip
+    # two tasks of two category words: of each, once by the base model and once by each method; nothing was trained
+    assert {kind: sum(r["kind"] == kind for r in recipes) for kind in {r["kind"] for r in recipes}} == {
+        "base": 6, "features": 6, "measure": 6
+    }  # fmt: skip
+    stamina, tokens = read_cells(runs)
+    for cell in (stamina, tokens):
+        rows = {(row.metric, row.task): row for row in cell.rows if row.metric.startswith(("base_", "clip_t", "fid"))}
+        assert {key for key in rows if key[0].startswith("base_")} == {("base_drift", None)}
+        assert {key for key in rows if key[0].startswith("fid")} == {
+            (f"fid{end}", None) for end in ("", ".learned", ".forgotten")
+        }
+        assert ("clip_t.learned", 2) in rows
+        drift = rows["base_drift", None]
+        assert (drift.value, drift.low, drift.high) == (0, 0, 0) if cell is tokens else drift.value > 0
+    (table,) = build_tables(read_cells(runs))
+    assert [measure.name for measure in table.measures] == ["base_drift", "clip_t", "fid"]
+    for form, drift in (("text", "base drift"), ("md", "base drift"), ("latex", "base drift")):
+        assert drift in done("report", "runs", "--format", form)
+
+
 def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW)
     done("score", "runs", "--metrics", metric("colour_edited"), "-q")
@@ -176,5 +202,5 @@ def test_a_run_may_ask_for_it_at_once_and_its_mistakes_are_one_sentence(runs: Pa
     wrong = metric("colour_as_text", MEAN_COLOUR.replace("return float(", "return str("))
     code, said = bench("score", "runs", "--metrics", wrong, "-q")
     assert code == 1
-    assert "MeanColour.of_task() must give a finite number for a task" in said
+    assert "MeanColour.of_task() must give a finite number, or one for each of 3 images" in said
     refused(bench("run", "imagenet-r20", "--metrics", "vendi"), "--metrics measures generated images", "classification")

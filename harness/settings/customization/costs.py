@@ -29,7 +29,7 @@ TRAINING: Final = 6000  # training.json: losses and distances
 FIGURES: Final = 20  # rows of a task in figures.json, beside one for each projection
 A_ROW: Final = 220
 GIB: Final = 2**30
-SAMPLED: Final = ("generate", "prior", "compose")
+SAMPLED: Final = ("generate", "prior", "compose", "base")
 
 
 class Work(Frozen):
@@ -84,8 +84,10 @@ class Costs:
         f, m = self.counts.flop, self._memory()
         at_once = min(max(images, 1), self.at_once)
         if kind == "real":
-            peak = at_once * max(m["encode"], m["decode"])
-            return self._work(images * (f["encode"] + f["decode"]), 2 * images * self.png + 2 * images * A_FILE, peak)
+            disk = images * (self.png + A_FILE)
+            if not recipe.get("reconstructed", True):
+                return self._work(0.0, disk, 0)
+            return self._work(images * (f["encode"] + f["decode"]), 2 * disk, at_once * max(m["encode"], m["decode"]))
         if kind == "features":
             peak = min(max(images, 1), FEATURES_AT_ONCE) * self.extractor.memory
             return self._work(images * self.extractor.flop, images * self.extractor.features * FLOAT, peak)

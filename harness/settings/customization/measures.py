@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from harness import registry
+from harness.backbones.extractor import loaded_extractor
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
-from harness.metric import ImageSet, TaskImages
-from harness.metrics.measured import measured_figures
+from harness.metric import BaseImages, ImageSet, TaskImages
+from harness.metrics.measured import base_figure, measured_figures
 from harness.plugins.metric_checks import card_of
-from harness.plugins.metric_hooks import values_of
+from harness.plugins.metric_hooks import base_values, values_of
+from harness.prompts import class_prompt
 from harness.settings.shared_steps import Facts, write_json
 from harness.store.artifacts import FIGURES
 from harness.store.image_sets import load_images
@@ -24,7 +26,7 @@ from harness.store.store import Store
 
 
 def run_measure(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
-    """What one metric says of X_{N,j} and X_{j,j}, and of what was lost in between.
+    """What one metric says of X_{N,j} and X_{j,j}, and of what was lost in between; or of prompts without a token.
 
     Raises:
         UsageError: the metric's source changed since the run was planned.
@@ -34,7 +36,6 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
     plugin = registry.metrics().get(w["metric"])
     if plugin.source_hash() != step.recipe["source"]:
         raise UsageError(f"The source of metric '{w['metric']}' changed during the run; run the same command again.")
-    last = len(w["tasks"])
 
     def images_of(keys: tuple[str, str]) -> ImageSet:
         def read_images() -> NDArray[np.uint8]:
@@ -49,13 +50,29 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
     def shown(after: int, j: int) -> TaskImages:
         real, generated = images_of(w["real"][j - 1]), images_of(w["images"][after, j])
         index, name, category = w["tasks"][j - 1]
-        return TaskImages(index, name, category, w["prompts"][j - 1], real, generated)
+        wording = class_prompt(category)
+        return TaskImages(
+            index, name, category, w["prompts"][j - 1], real, generated, wording, partial(text_features, wording)
+        )
+
+    def text_features(wording: str) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = loaded_extractor(context.extractor, device).text_features([wording])[0]
+        return found
+
+    def base(place: int) -> BaseImages:
+        prompt, before, after = w["base"][place]
+        return BaseImages(prompt, images_of(before), images_of(after))
 
     def each(after: Callable[[int], int]) -> list[Callable[[], TaskImages]]:
-        return [partial(shown, after(j), j) for j in range(1, last + 1)]
+        return [partial(shown, after(j), j) for j, _ in enumerate(w["tasks"], 1)]
 
     metric = plugin()
-    learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
-    figures = measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final)
+    if w["base"]:
+        values = base_values(metric, [partial(base, place) for place in range(len(w["base"]))])
+        figures = [base_figure(metric.name, metric.unit, values)]
+    else:
+        last = len(w["tasks"])
+        learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
+        figures = measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final)
     write_json(folder / FIGURES, {"metric": card_of(plugin), "figures": [figure.__dict__ for figure in figures]})
     return {}

@@ -1,7 +1,7 @@
 """A cell of the customization setting as steps. Pure: no torch, no image is opened.
 
-    real(j)            real images at the tier's resolution, and their VAE reconstructions: of the training images, and,
-                       where a task has held-out ones, of the reference set X_{D,j} that figures are measured against
+    real(j)            real images at the tier's resolution, to train on; and where a task has held-out ones, these,
+                       too: X_{D,j}, which figures are measured against, comes with its VAE reconstructions
     prior(X)           class images of the pre-trained model, where a method asks for prior preservation
     train(i)           W_i and the token of task i; builds on train(i - 1), unless the method is independent
     merge(i)           W_i of what a learner made of each concept alone; builds on its train(i) and on merge(i - 1)
@@ -9,6 +9,7 @@
     compose(j, k)      both concepts in one prompt, by the model after the last task; shown, not scored
     features(...)      the extractor's features of any of these image sets
     score              every figure of the cell; builds on all features and trainings
+    base(X), base(N,X) 'a photo of a X', without a token, by theta_0 and by theta_N, where a metric asks what was lost
     measure(metric)    what another metric says of the same images, where a run asks for it
 
 Only X_{j,j} and X_{N,j} are generated, which is all that A_mmd and F_mmd need (2N - 1 sets), unless the full matrix is
@@ -22,7 +23,8 @@ from typing import Any
 from harness import registry
 from harness.engine.plan import Cell, CellRequest, Composed, Plan
 from harness.plugins.method_checks import made, prior_images
-from harness.prompts import composed_prompt, prompt_for
+from harness.plugins.metric_checks import of_base
+from harness.prompts import class_prompt, composed_prompt, prompt_for
 from harness.spec import Sampling, Task
 from harness.store.identity import content_of
 from harness.store.store import key_of
@@ -50,17 +52,22 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         work = {"extractor": s.extractor}
         return add("features", {"extractor": s.extractor_hash}, [images], work, f"features of {label}", priority)
 
-    def photographed(task: Task, held_out: str = "") -> str:
+    def photographed(task: Task, of: str = "", *, reconstructed: bool = True) -> str:
         recipe = {"images": plan.concept(task), "resolution": s.tier.resolution, **plan.model()}
-        return add("real", recipe, [], {"task": task}, f"real images of {task.name}{held_out}", (1, order, task.index))
+        recipe |= {} if reconstructed else {"reconstructed": False}
+        return add("real", recipe, [], {"task": task}, f"real images of {task.name}{of}", (1, order, task.index))
 
     taught_from: list[str] = []  # of each task, what it is trained on
     real: list[str] = []  # and what it is measured against: X_{D,j}
     real_features: list[str] = []
     for task in tasks:
-        taught_from.append(photographed(task))
-        apart = task.model_copy(update={"images": task.reference, "reference": None})
-        real.append(taught_from[-1] if task.reference is None else photographed(apart, ", held out"))
+        if task.reference is None:
+            real.append(photographed(task))
+            taught_from.append(real[-1])
+        else:
+            apart = task.model_copy(update={"images": task.reference, "reference": None})
+            real.append(photographed(apart, ", held out"))
+            taught_from.append(photographed(task, ", to train on", reconstructed=False))
         real_features.append(features(real[-1], f"real {task.name}", (1, order, task.index)))
 
     def prior(category: str, count: int) -> str:
@@ -166,19 +173,34 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         (4, order),
     )  # fmt: skip
 
+    def based(category: str, state: str | None) -> tuple[str, str]:
+        recipe = {
+            "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **plan.model(), "category": category,
+        }  # fmt: skip
+        by = "the base model" if state is None else f"{name} seed {seed} after task {last}"
+        parents = [] if state is None else [state]
+        key = add("base", recipe, parents, {}, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
+        return key, features(key, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
+
     def measured(named: str) -> tuple[str, str]:
         metric = registry.metrics().get(named)
         recipe = {"metric": metric.name, "source": metric.source_hash(), "engine": plan.setting.measuring_hash}
+        label = f"{name} seed {seed}: {metric.name}"
+        if of_base(metric):
+            words = dict.fromkeys(task.category for task in tasks)
+            base = [(class_prompt(word), based(word, None), based(word, states[-1])) for word in words]
+            parents = list(dict.fromkeys(key for _, *sets in base for keys in sets for key in keys))
+            return metric.name, add("measure", recipe, parents, {"metric": named, "base": base}, label, (4, order))
         places = sorted({place for j in range(1, last + 1) for place in ((j, j), (last, j))})
         work = {
-            "metric": named, "real": list(zip(real, real_features, strict=True)),
+            "metric": named, "base": [], "real": list(zip(real, real_features, strict=True)),
             "images": {place: (images[place], image_features[place]) for place in places},
             "tasks": [(task.index, task.name, task.category) for task in tasks],
             "prompts": [prompt_for("V*", task.category, options.category_word) for task in tasks],
         }  # fmt: skip
         drawn = [key for keys in (images, image_features) for key in dict.fromkeys(keys[place] for place in places)]
         parents = [*real, *real_features, *drawn]
-        return metric.name, add("measure", recipe, parents, work, f"{name} seed {seed}: {metric.name}", (4, order))
+        return metric.name, add("measure", recipe, parents, work, label, (4, order))
 
     measures = dict(map(measured, request.metrics))
     contents = plan.contents(tasks)

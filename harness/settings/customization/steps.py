@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
-from harness.backbones.extractor import Extractor
+from harness.backbones.extractor import loaded_extractor
 from harness.backbones.intact import Intact
 from harness.backbones.precision import DTYPES
 from harness.backbones.text_to_image import TextToImage
@@ -56,11 +56,6 @@ def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) 
     return model, model.intact()
 
 
-@lru_cache(maxsize=1)
-def _extractor(source: str, device: str) -> Extractor:
-    return Extractor(source, torch.device(device))
-
-
 def _ready_model(context: RunContext, device: str) -> TextToImage:
     model, _ = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
     model.reset()
@@ -79,14 +74,15 @@ def _load_weights(model: TextToImage, entry: Entry) -> None:
 
 
 def run_real(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
-    """Real images at the tier's resolution, and what the VAE makes of them."""
+    """Real images at the tier's resolution; and what the VAE makes of them, where figures are measured against them."""
     task: Task = step.work["task"]
     images = task.images.load(context.tier.resolution)
     if task.images.fingerprint() != step.recipe["images"]:
         raise UsageError(f"The images of '{task.name}' changed during the run; run the same command again.")
-    model = _ready_model(context, device)
     save_images(images, folder / "images")
-    save_images(model.decode_latents(model.posterior(images).mean), folder / "reconstructed")
+    if step.recipe.get("reconstructed", True):
+        model = _ready_model(context, device)
+        save_images(model.decode_latents(model.posterior(images).mean), folder / "reconstructed")
     return {}
 
 
@@ -180,6 +176,21 @@ def run_generate(step: Step, context: RunContext, store: Store, device: str, fol
     return _sampled(model, sampling)
 
 
+def run_base(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
+    """'A photo of a X', without a custom token, by the pre-trained model, or by the one that the parent step left.
+
+    Image k starts from the same noise under every model, method and run seed: what differs is what fine-tuning did.
+    """
+    r = step.recipe
+    model = _ready_model(context, device)
+    for state in map(store.open, step.parents):
+        _load_weights(model, state)
+    sampling = Sampling.model_validate(r["sampling"])
+    seeds = [derive_seed("base", r["category"], k) for k in range(sampling.images)]
+    save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
+    return _sampled(model, sampling)
+
+
 def run_compose(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Two concepts in one prompt, by the model after the last task; or `none.json` with the reason why not."""
     r = step.recipe
@@ -212,7 +223,7 @@ def _sampled(model: TextToImage, sampling: Sampling) -> Facts:
 def run_features(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """The extractor's features of every image set in the parent step."""
     parent = store.open(step.parents[0]).folder
-    extractor = _extractor(context.extractor, device)
+    extractor = loaded_extractor(context.extractor, device)
     features = {p.name: extractor.features(load_images(p)) for p in sorted(parent.iterdir()) if p.is_dir()}
     save_file(features, str(folder / "features.safetensors"))
     return {}

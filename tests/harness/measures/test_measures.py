@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,13 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
 
 from harness import registry
+from harness.measures.base_drift import BaseDrift
 from harness.measures.clip_i import ClipI
+from harness.measures.clip_t import ClipT
 from harness.measures.cmmd import Cmmd
+from harness.measures.fid import Fid
+from harness.measures.identity_map import IdentityMap, average_precision
 from harness.measures.identity_retrieval import IdentityRetrieval
 from harness.measures.vendi import Vendi
-from harness.metric import ImageSet, TaskImages
+from harness.metric import BaseImages, ImageSet, TaskImages
 
 Array = NDArray[np.floating]
 
@@ -101,6 +107,64 @@ def test_vendi_is_the_exponential_of_the_entropy_of_the_eigenvalues(seed: int, n
     values = [float(abs(value)) for value in np.roots(np.poly(kernel)) if abs(value) > 1e-9]
     wanted = math.exp(-sum(value * math.log(value) for value in values))
     assert Vendi().of_task(task(features(0, 2), drawn)) == pytest.approx(wanted, rel=1e-3)
+
+
+@given(st.integers(0, 50), st.integers(1, 5))
+def test_clip_t_is_the_mean_cosine_with_the_text(seed: int, n: int) -> None:
+    drawn, text = features(seed, n), features(seed + 100, 1)[0]
+    shown = replace(task(features(seed, 2), drawn), wording="a photo of a person", read_text=lambda: text)
+    assert ClipT().of_task(shown) == pytest.approx([cosine(each, text) for each in drawn], rel=1e-9)
+    assert ClipT().of_task(replace(shown, read_text=lambda: -2 * drawn[0]))[:1] == pytest.approx([-1.0])
+
+
+@given(st.integers(0, 50), st.integers(1, 5))
+def test_drift_is_1_less_the_cosine_of_each_pair(seed: int, n: int) -> None:
+    before, after = features(seed, n), features(seed + 100, n)
+    found = BaseDrift().of_base(BaseImages("a photo of a person", images(before), images(after)))
+    assert found == pytest.approx([1 - cosine(x, y) for x, y in zip(before, after, strict=True)], rel=1e-9)
+
+
+def test_drift_of_the_same_features_is_exactly_0_and_of_opposite_ones_2() -> None:
+    same = images(features(0, 7, 512))
+    assert (BaseDrift().of_base(BaseImages("", same, same)) == 0).all()
+    assert BaseDrift().of_base(BaseImages("", same, images(-3 * same.features))) == pytest.approx(2)
+
+
+def test_mean_average_precision_of_a_hand_made_ranking() -> None:
+    # ranked: right, wrong, right, wrong -> (1/1 + 2/3) / 2; of a tie the wrong one counts first
+    right = np.array([True, False, True, False])
+    assert average_precision(np.array([[4.0, 3.0, 2.0, 1.0]]), right) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.array([[4.0, 4.0, 2.0, 1.0]]), right) == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+@given(st.integers(0, 50))
+def test_map_is_scikit_learns_average_precision_of_each_image(seed: int) -> None:
+    tasks = [task(features(seed + i, 3 + i), features(seed + 9 + i, 2), i + 1) for i in range(3)]
+    found = IdentityMap().of_tasks(tasks)
+    for own, values in zip(tasks, found, strict=True):
+        for k, drawn in enumerate(own.generated.features):
+            likeness = [cosine(drawn, x) for each in tasks for x in each.real.features]
+            right = [each is own for each in tasks for _ in each.real.features]
+            assert np.asarray(values)[k] == pytest.approx(average_precision_score(right, likeness), rel=1e-9)
+
+
+@given(st.integers(0, 50))
+def test_fid_is_the_frechet_distance_of_two_normal_distributions(seed: int) -> None:
+    tasks = [task(features(seed + i, 6, 3), 2 * features(seed + 9 + i, 5, 3) + 1, i + 1) for i in range(2)]
+    x, y = (np.concatenate([np.asarray(f(t), float) for t in tasks])
+            for f in (lambda t: t.real.features, lambda t: t.generated.features))  # fmt: skip
+    (a, b), root = (np.cov(side, rowvar=False) for side in (x, y)), None
+    # of the geometric mean of covariances, by the symmetric square root
+    values, vectors = np.linalg.eigh(a)
+    root = vectors @ np.diag(np.sqrt(np.maximum(values, 0))) @ vectors.T
+    middle = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0)).sum()
+    wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * middle
+    assert Fid().of_run(tasks) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_fid_of_a_shifted_set_is_the_squared_shift() -> None:
+    x = features(3, 8, 2)
+    assert Fid().of_run([task(x, x + np.float32([3, 4]))]) == pytest.approx(25, rel=1e-5)
 
 
 def test_each_is_registered_under_its_own_name_and_says_what_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from harness import registry
 from harness.errors import PluginError, UsageError
 from harness.front.metric_names import wanted_metrics
-from harness.metric import ImageSet, Metric, TaskImages
+from harness.metric import BaseImages, ImageSet, Metric, TaskImages
+from harness.metrics.measured import Value
 from harness.plugins.metric_checks import flaw
-from harness.plugins.metric_hooks import values_of
+from harness.plugins.metric_hooks import base_values, values_of
 
 
 def task() -> TaskImages:
@@ -38,8 +40,7 @@ def test_an_answer_is_a_number_or_one_for_each_image(answer: Any, gave: str) -> 
     with pytest.raises(PluginError) as said:
         values_of(made(answer), [task])
     assert str(said.value) == (
-        "Mine.of_task() must give a finite number for a task, or one for each of its 3 generated images; for task 1 "
-        f"(cat) it gave {gave}."
+        f"Mine.of_task() must give a finite number, or one for each of 3 images; for task 1 (cat) it gave {gave}."
     )
 
 
@@ -50,7 +51,37 @@ def test_of_tasks_answers_for_each_task() -> None:
         values_of(made([1.0], "of_tasks"), [task, task])
     with pytest.raises(PluginError, match=r"^Mine.of_tasks\(\) must give a finite number"):
         values_of(made([1.0, None], "of_tasks"), [task, task])
-    assert [value.value for value in values_of(made([1, [0, 1, 2]], "of_tasks"), [task, task])] == [1.0, 1.0]
+    values = values_of(made([1, [0, 1, 2]], "of_tasks"), [task, task])
+    assert isinstance(values, list)
+    assert [value.value for value in values] == [1.0, 1.0]
+
+
+def test_of_run_gives_one_number_without_an_interval() -> None:
+    for wrong, gave in (([1.0, 2.0, 3.0], "a list"), (float("nan"), "nan, a float"), (None, "None")):
+        with pytest.raises(PluginError) as said:
+            values_of(made(wrong, "of_run"), [task])
+        assert str(said.value) == f"Mine.of_run() must give one finite number; for the run it gave {gave}."
+    value = values_of(made(0.5, "of_run"), [task, task])
+    assert isinstance(value, Value)
+    assert (value.value, value.n, value.without) == (0.5, 6, None)
+
+
+def test_of_base_gives_a_number_or_one_for_each_pair() -> None:
+    some = task().real
+    prompt = partial(BaseImages, "a photo of a cat", some, some)
+    with pytest.raises(PluginError) as said:
+        base_values(made([1.0], "of_base"), [prompt])
+    assert str(said.value) == (
+        "Mine.of_base() must give a finite number, or one for each of 3 images; for 'a photo of a cat' it gave a list."
+    )
+    (one, each) = (base_values(made(answer, "of_base"), [prompt])[0] for answer in (2.0, [1.0, 2.0, 6.0]))
+    assert (one.value, one.without.tolist()) == (2.0, [2.0] * 3)  # type: ignore[union-attr]
+    assert (each.value, each.without.tolist()) == (3.0, [4.0, 3.5, 1.5])  # type: ignore[union-attr]
+
+
+def test_a_text_that_is_not_there_is_said() -> None:
+    with pytest.raises(ValueError, match="these images come without the features of a text"):
+        _ = task().text
 
 
 def test_a_metric_draws_nothing_from_global_generators() -> None:
@@ -72,7 +103,14 @@ def test_a_metric_draws_nothing_from_global_generators() -> None:
         ({"name": "a_mmd"}, "its name, 'a_mmd', is that of a figure which results have anyway"),
         ({"name": "mine", "unit": ""}, "the unit of Mine is ''; give a text of up to 12 characters"),
         ({"name": "mine", "higher": "yes"}, "Mine.higher is 'yes'; say True if higher is better, else False"),
-        ({"name": "mine", "of_task": Metric.of_task}, "Mine defines neither of_task() nor of_tasks()"),
+        (
+            {"name": "mine", "of_task": Metric.of_task},
+            "Mine defines none of of_task(), of_tasks(),",
+        ),
+        (
+            {"name": "mine", "of_run": lambda self, tasks: 1.0},
+            "Mine defines of_task(), of_run(); define only one",
+        ),
     ],
 )
 def test_a_class_that_is_none_says_why(given: dict[str, Any], why: str) -> None:

@@ -310,6 +310,7 @@ def test_every_group_has_its_own_files(make: Make, tmp_path: Path, monkeypatch: 
     assert {path.parent for path in paths} == {tmp_path / "new" / "figures"}
 
 
+@pytest.mark.usefixtures("fonts_as_shipped")
 def test_all_figures_are_saved_and_repeatable(make: Make, tmp_path: Path) -> None:
     cells = [everything(make, tmp_path, "clora")]
     paths = save_figures(cells, tmp_path)
