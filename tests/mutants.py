@@ -51,7 +51,10 @@ MUTANTS = (
     Mutant("harness/measures/clip_t.py", "task.text[None]", "abs(task.text[None])", MEASURES),
     Mutant("harness/measures/base_drift.py", ".sum(axis=1) / 2", ".sum(axis=1)", MEASURES),
     Mutant("harness/measures/fid.py", "features.astype(np.float64)", "features[:4].astype(np.float64)", MEASURES),
-    Mutant("harness/measures/identity_map.py", "(all_sorted, right_sorted, side=\"left\")", "(all_sorted, right_sorted, side=\"right\")", MEASURES),
+    Mutant(
+        "harness/measures/identity_map.py", '(all_sorted, right_sorted, side="left")',
+        '(all_sorted, right_sorted, side="right")', MEASURES,
+    ),
     Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
     Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),
     Mutant("harness/measures/vendi.py", "np.exp(-(positive", "np.exp((positive", MEASURES),

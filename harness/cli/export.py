@@ -106,14 +106,17 @@ def generate_command(
             "--prompt",
             "-p",
             show_default=False,
-            help="With custom tokens, <v3> for the concept of task 3; may be repeated.",
+            help="With custom tokens, <v3> for the concept of task 3, or without; may be repeated.",
         ),
     ] = None,
     folder: Annotated[Path, typer.Option("--output", "-o", help="New folder to write.")] = Path("images"),
     benchmark: Benchmark = None,
     method: MethodName = None,
     seed: Seed = None,
-    task: AfterTask = None,
+    task: Annotated[
+        int | None,
+        typer.Option(min=0, help="The model after this task, 0 the base model; default the last.", show_default=False),
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds of the images' noise: 0-7 or 0,3,5.")] = "0-7",
     steps: Annotated[int | None, typer.Option(min=1, help="DDIM steps; default the run's.", show_default=False)] = None,
     guidance: Annotated[
@@ -122,14 +125,14 @@ def generate_command(
     backbone: Source = None,
     device: Device = "auto",
 ) -> None:
-    """Draw with what a method learnt: any prompts, several concepts in one, after any task."""
+    """Draw with what a method learnt: any prompts, several concepts in one, after any task or before all."""
     from harness.export.trained_model import check_tokens, image_seeds, load
     from harness.store.atomic import check_new, new_folder
     from harness.store.image_sets import save_images
 
     numbers = image_seeds(seeds)
     check_new(folder)
-    state = _state(runs, benchmark, method, seed, task)
+    state = _state(runs, benchmark, method, seed, task, least=0)
     wanted = prompts or [""]
     for prompt in wanted:
         check_tokens(prompt, state)
@@ -165,7 +168,9 @@ def _base(state: Any) -> dict[str, str]:
     return {"backbone": repository, "revision": revision or "main"}
 
 
-def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None) -> Any:
+def _state(
+    runs: Path, benchmark: str | None, method: str | None, seed: int | None, task: int | None, *, least: int = 1
+) -> Any:
     from harness.export.trained_model import choose_cell, learnt
     from harness.records.run_file import read_cells
     from reports.cells.apart import told_apart
@@ -173,7 +178,8 @@ def _state(runs: Path, benchmark: str | None, method: str | None, seed: int | No
     cells = read_cells(runs, left_out=LeftOut())
     chosen = choose_cell(told_apart(cells), benchmark, method, seed)  # by the names that a report has
     # the last of these: what comes twice has the same steps
-    return learnt([cell for cell in cells if (cell.key, cell.run_file) == (chosen.key, chosen.run_file)][-1], task)
+    same = [cell for cell in cells if (cell.key, cell.run_file) == (chosen.key, chosen.run_file)]
+    return learnt(same[-1], task, least=least)
 
 
 def _device(device: str) -> str:

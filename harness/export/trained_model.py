@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Learnt:
-    """The state of a cell after task `after`.
+    """The state of a cell after task `after`; 0: the pre-trained model.
 
-    `tasks`: whose tokens it knows, in order. `weights`: the step with W, which may hold none. `tokens`: of each task
-    the step with its token. `recipe`: of the images X_{after,after}: sampling, dtype, backbone and all.
+    `tasks`: whose tokens it knows, in order. `weights`: the step with W, which may hold none; None of the pre-trained
+    model. `tokens`: of each task the step with its token. `recipe`: of the images X_{after,after}: sampling, dtype,
+    backbone and all.
     """
 
     cell: CellResult
     after: int
     tasks: tuple[TaskResult, ...]
-    weights: Entry
+    weights: Entry | None
     tokens: tuple[Entry, ...]
     recipe: Mapping[str, Any]
 
@@ -85,24 +86,30 @@ def choose_cell(
     raise UsageError(f"Say which cell with --benchmark, --method and --seed; there are: {listed}{more}.")
 
 
-def learnt(cell: CellResult, after: int | None = None) -> Learnt:
+def learnt(cell: CellResult, after: int | None = None, *, least: int = 1) -> Learnt:
     """The cell's state after a task, by default its last.
 
     A method that learns each concept alone, weights and all, has one concept in each of its states.
+
+    Args:
+        least: 0 where the pre-trained model will do, too.
 
     Raises:
         UsageError: it has no such task. StoreError: a step is missing.
     """
     last = cell.tasks[-1].index
     after = last if after is None else after
-    if not 1 <= after <= last:
-        raise UsageError(f"--task {after} must be from 1 to {last}, the last that '{cell.label}' learnt.")
+    if not least <= after <= last:
+        raise UsageError(f"--task {after} must be from {least} to {last}, the last that '{cell.label}' learnt.")
     if cell.store is None:
         raise UsageError(f"The cell '{cell.label}' was not read from a results folder; name one that `run` made.")
-    if any(task.index not in task.after for task in cell.tasks[:after]):
+    tasks = cell.tasks[: max(after, 1)]
+    if any(task.index not in task.after for task in tasks):
         raise UsageError(f"{cell.run_file} is of an early version, which named no trainings; run its command again.")
     store = Store(cell.store)
-    drawn = [store.open(task.after[task.index].parent.name).manifest["recipe"] for task in cell.tasks[:after]]
+    drawn = [store.open(task.after[task.index].parent.name).manifest["recipe"] for task in tasks]
+    if after == 0:
+        return Learnt(cell, 0, (), None, (), drawn[0])
     states = [store.open(recipe["parents"][0]) for recipe in drawn]
     tokens = [store.open(recipe["parents"][1]) for recipe in drawn]
     alone = store.open(cell.key).manifest["recipe"]["independent"] and WEIGHTS in states[-1].manifest["files"]
@@ -111,18 +118,23 @@ def learnt(cell: CellResult, after: int | None = None) -> Learnt:
 
 
 def check_tokens(prompt: str, state: Learnt) -> None:
-    """Make sure that a prompt has custom tokens, each of them known.
+    """Make sure that a prompt says something, and that its custom tokens, if it has any, are known.
 
     Raises:
-        UsageError: one is not, or the prompt has none.
+        UsageError: it is empty, or a token is not known.
     """
     found = re.findall(r"<[^<>\s]+>", prompt)
     known = state.names()
     for token in found:
         if token not in known:
+            if not known:
+                raise UsageError(f"The base model knows no {token}; with --task 0 write prompts without custom tokens.")
             raise unknown("token", token, known)
-    if not found:
-        raise UsageError(f"The prompt has no custom token; write one of {', '.join(known)}, as in 'a photo of a <v1>'.")
+    if not prompt.strip():
+        tokens = f"; custom tokens are {', '.join(known)}" if known else ""
+        raise UsageError(
+            f"There is nothing to draw; say it, as in -p 'a photo of a {next(iter(known), 'cat')}'{tokens}."
+        )
 
 
 def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage:
@@ -150,7 +162,7 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
     if Fingerprints(memo).folder(folder) != state.recipe["backbone"]:
         raise UsageError(f"The backbone '{source}' is not the one that the run adapted; name that with --backbone.")
     model = TextToImage.load(str(folder), torch.device(device), DTYPES[state.recipe["dtype"]])
-    if WEIGHTS in state.weights.manifest["files"]:
+    if state.weights is not None and WEIGHTS in state.weights.manifest["files"]:
         model.load_weights(load_file(str(state.weights.file(WEIGHTS))))
     for task, entry in zip(state.tasks, state.tokens, strict=True):
         model.set_token(token_of(task), load_file(str(entry.file(TOKEN)))["embedding"].to(model.device))

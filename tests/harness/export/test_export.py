@@ -157,6 +157,15 @@ def test_an_earlier_task_knows_only_the_concepts_up_to_it(runs: Path, tmp_path: 
     assert difference(first, last) > 0
 
 
+def test_a_prompt_without_tokens_shows_what_drifted(runs: Path, tiny_models: Path, tmp_path: Path) -> None:
+    prompt = "a photo of a cat"
+    base = drawn(runs, tmp_path / "base", "-m", "stamina", "--task", 0, "-p", prompt)
+    assert difference(by_diffusers(load(tiny_models / "sd"), prompt, [0, 1, 2]), base) <= 1
+    assert json.loads((tmp_path / "base" / "prompt.json").read_text())["after_task"] == 0
+    assert difference(drawn(runs, tmp_path / "tokens", "-m", "ti++", "-p", prompt), base) == 0
+    assert difference(drawn(runs, tmp_path / "weights", "-m", "cd", "-p", prompt), base) > 0
+
+
 def test_of_a_method_that_learns_each_concept_alone_one_concept_is_exported(runs: Path, tmp_path: Path) -> None:
     assert bench("export", runs, "-m", "ub", "-o", tmp_path / "out")[0] == 0
     card = (tmp_path / "out" / "README.md").read_text()
@@ -186,7 +195,11 @@ def test_the_card_says_what_it_is_and_acts_on_no_name(runs: Path, tmp_path: Path
             ["--backbone"],
         ),
         (["generate", "-m", "stamina", "-p", "a photo of a <v9>"], ["<v9>", "<v1>"]),
-        (["generate", "-m", "stamina", "-p", "a cat"], ["<v1>"]),
+        (["generate", "-m", "stamina"], ["nothing to draw", "-p 'a photo of a <v1>'", "<v1>, <v2>."]),
+        (["generate", "-m", "stamina", "--task", "0"], ["nothing to draw", "-p 'a photo of a cat'."]),
+        (["generate", "-m", "stamina", "--task", "0", "-p", "a <v1>"], ["The base model knows no <v1>", "--task 0"]),
+        (["generate", "-m", "stamina", "--task", "3", "-p", "a cat"], ["--task 3", "0 to 2"]),
+        (["export", "-m", "stamina", "--task", "0"], ["--task", "greater than or equal to 1"]),
         (["generate", "-m", "stamina", "-p", "a <v1>", "--seeds", "7-3"], ["--seeds", "7-3", "0-7"]),
     ],
 )
