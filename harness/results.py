@@ -184,6 +184,14 @@ class Composition(Frozen):
     images: Path
 
 
+class PlainPrompt(Frozen):
+    """Images of a prompt without a custom token, from the same noise before all tasks and after the last."""
+
+    prompt: str
+    before: Path
+    after: Path
+
+
 class Unfinished(Frozen):
     """A cell that a run was asked for and that has no result: how far it came, and why it stopped where that is known.
 
@@ -234,6 +242,7 @@ class CellResult(Frozen):
     protocol: Mapping[str, str]
     rows: tuple[Row, ...]
     compositions: tuple[Composition, ...] = ()
+    plain: tuple[PlainPrompt, ...] = ()  # where a metric that was asked for looks at them
     order: int = 0  # 0: the benchmark's own order of tasks; else the number of a shuffled one
     base: str = ""  # the benchmark's name without the order, where it has one
     key: str = ""  # of its score in the store

@@ -22,6 +22,7 @@ from reports.statistics.paired_images import paired_sheets, pairwise_csv, read_p
 from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
 from reports.tables.kernels import kernel_sheets
+from reports.tables.leaderboard import leaderboard_sheets
 from reports.tables.macros import to_macros
 from reports.tables.measured import full_rows, registered_names
 from reports.tables.measures import measure_sheets
@@ -41,13 +42,12 @@ def write_report(
         unfinished: cells that were asked for and have no result, for the page.
 
     Returns:
-        The files written. Texts: tables, kernels (the scores by other kernels), measures (other
-        metrics that runs were asked for), paper (the paper's tables with both
-        figures) and statistics (paired differences; spread over task orders), as .tex and .md where the cells allow
-        them; macros.tex (a macro for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see
-        `reports.figures`, as .png and .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see
-        `reports.page`, which shows figures/*.png and so brings them along. With grids or the page, attribution/: whom
-        real photographs are owed to.
+        The files written. Texts: tables, kernels (the scores by other kernels), measures (other metrics that runs were
+        asked for), paper (the paper's tables with both figures) and statistics (paired differences; spread over task
+        orders), as .tex and .md where the cells allow them; leaderboard.md (places by every score); macros.tex (a macro
+        for each figure); tables.csv, pairs.csv and results.csv; results.json. figures/: see `reports.figures`, as .png
+        and .pdf; grids/: see `reports.pictures`; index.html with thumbnails/: see `reports.page`, which shows
+        figures/*.png and so brings them along. With grids or the page, attribution/: whom real photographs are owed to.
 
     Raises:
         UsageError: there are no cells, or the folder cannot be written.
@@ -101,6 +101,8 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
         texts |= {"statistics.tex": sheets.to_latex(statistics)} if statistics else {}
     if "md" in kinds:
         texts |= {"kernels.md": sheets.to_markdown(kernels, "Scores by other kernels")} if kernels else {}
+        places = leaderboard_sheets(tables)
+        texts |= {"leaderboard.md": sheets.to_markdown(places, "Leaderboard")} if places else {}
         texts |= {"measures.md": sheets.to_markdown(measures, "Other measures")} if measures else {}
         texts["tables.md"] = "# Results\n\n" + "\n".join(map(to_markdown, tables))
         texts |= {"paper.md": paper.to_markdown(from_paper)} if from_paper else {}

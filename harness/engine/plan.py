@@ -46,6 +46,15 @@ class Composed:
 
 
 @dataclass(frozen=True)
+class Plain:
+    """One prompt without a custom token, and the keys of its images by theta_0 and by theta_N."""
+
+    prompt: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Cell:
     """(benchmark, tier, backbone, method, seed), with the keys of its steps."""
 
@@ -68,6 +77,7 @@ class Cell:
     images: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (i, j) -> X_{i,j}
     features: Mapping[tuple[int, int], str] = field(default_factory=dict)
     compositions: tuple[Composed, ...] = ()
+    plain: tuple[Plain, ...] = ()  # where a metric that was asked for looks at them
     measures: Mapping[str, str] = field(default_factory=dict)  # name of a metric that was asked for -> key of its step
     protocol_changes: Mapping[str, Any] = field(default_factory=dict)  # sampling and dtype, where not the tier's
     order: int = 0

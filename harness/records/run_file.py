@@ -18,7 +18,7 @@ from harness.engine.plan import Plan
 from harness.errors import MachineError, UsageError
 from harness.metrics.scores import time_figures
 from harness.records.old_identity import Recipes, identified
-from harness.results import FIXED_ORDER, CellResult, Composition, Measure, Row, TaskResult, Unfinished
+from harness.results import FIXED_ORDER, CellResult, Composition, Measure, PlainPrompt, Row, TaskResult, Unfinished
 from harness.spec import Frozen, RunSpec, SettingName
 from harness.store.artifacts import FIGURES
 from harness.store.failures import read_failures, write_failures
@@ -58,6 +58,14 @@ class CompositionRecord(Frozen):
     images: Key
 
 
+class PlainRecord(Frozen):
+    """One prompt without a custom token, and the keys of its images in the store."""
+
+    prompt: str
+    before: Key = Field(description="by the pre-trained model")
+    after: Key = Field(description="by the model after the last task, from the same noise")
+
+
 class CellRecord(Frozen):
     """One cell that a run asked for: (benchmark, tier, backbone, method, seed), and the keys of its steps."""
 
@@ -86,6 +94,7 @@ class CellRecord(Frozen):
     )
     tasks: tuple[TaskRecord, ...] = Field(min_length=1)
     compositions: tuple[CompositionRecord, ...]
+    plain: tuple[PlainRecord, ...] = Field((), description="drawn where a metric that was asked for looks at them")
     measures: Mapping[str, Key] = Field(description="name of a metric that was asked for -> key of its figures")
 
 
@@ -122,7 +131,7 @@ def record(spec: RunSpec, plan: Plan) -> Path:
                 for place, task in enumerate(c.tasks)
             ],
             "compositions": [{"prompt": x.prompt, "tasks": list(x.tasks), "images": x.key} for x in c.compositions],
-            "measures": dict(c.measures),
+            "plain": [asdict(prompt) for prompt in c.plain], "measures": dict(c.measures),
         }
         for c in plan.cells
     ]  # fmt: skip
@@ -360,10 +369,19 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
     measured = [found.json(FIGURES) for key in cell.measures.values() if (found := store.get(key)) is not None]
     others = [figure for each in measured for figure in each["figures"]]
     rows = tuple(Row(method=cell.label, **common, **figure) for figure in (*scored["figures"], *times, *others))
+
+    def drawn(key: str) -> Path | None:
+        return folder if (folder := store.folder(key) / "images").is_dir() else None
+
     compositions = tuple(
-        Composition(prompt=c.prompt, tasks=c.tasks, images=folder)
+        Composition(prompt=c.prompt, tasks=c.tasks, images=images)
         for c in cell.compositions
-        if (folder := store.folder(c.images) / "images").is_dir()
+        if (images := drawn(c.images)) is not None
+    )
+    plain = tuple(
+        PlainPrompt(prompt=p.prompt, before=before, after=after)
+        for p in cell.plain
+        if (before := drawn(p.before)) is not None and (after := drawn(p.after)) is not None
     )
     protocol = dict(scored["protocol"])
     if cell.made_by.extractor_name and "extractor" in protocol:  # of a hub's, older scores say half of the name
@@ -374,7 +392,7 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
         **common, setting=cell.setting, title=cell.title, method=cell.method, label=cell.label, options=cell.options,
         variant=cell.variant, order=cell.order, base=cell.base, tasks_total=cell.tasks_total,
         tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=protocol, rows=rows,
-        compositions=compositions, key=cell.score, store=store.root, run_file=run_file,
+        compositions=compositions, plain=plain, key=cell.score, store=store.root, run_file=run_file,
         content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
         measures=tuple(Measure(**each["metric"]) for each in measured),
         # a registered name comes before a folder's; whatever else is asked for only happens to have the name

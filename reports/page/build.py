@@ -14,6 +14,7 @@ from markupsafe import Markup
 from harness.results import CellResult, Unfinished
 from reports.cells.apart import told_apart_with
 from reports.files import write_atomically
+from reports.page.boards import boards
 from reports.page.data import page_data
 from reports.page.figures import figure_groups
 from reports.page.overview import overview, state
@@ -52,12 +53,13 @@ def write_page(
     html = _template().render(
         overview=overview(views, unfinished),
         headlines=headlines(views),
+        boards=boards(views),
         views=views,
         unfinished=unfinished,
         figure_groups=shown,
         explorer=any(view.pictures for view in views),
         higher=any(column.higher for view in views for column in view.table.shown),
-        compositions=any(cell.compositions for cell in cells),
+        compositions=any(cell.compositions or cell.plain for cell in cells),
         pictures=pictures.note,
         policy=_policy(),
         theme=_resource("theme.js"),

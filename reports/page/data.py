@@ -13,6 +13,7 @@ from reports.page.meanings import UNITS
 from reports.page.pictures import Pictures, last_task, steps
 from reports.page.public import public_path
 from reports.page.views import View, title
+from reports.pictures.drift import BASE_MODEL
 from reports.tables.columns import convert, presentation, table_columns
 from reports.tables.summary import Figure, Line
 
@@ -62,7 +63,11 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
                     "options": options.number(dict(cell.options)),
                     "n": last_task(cell),
                     "tasks": _tasks(cell, pictures) if view.pictures else {},
-                    "compositions": [[c.prompt, pictures.of(c.images)] for c in cell.compositions],
+                    "compositions": [
+                        *([c.prompt, pictures.of(c.images)] for c in cell.compositions),
+                        *([p.prompt, pictures.of(p.after)] for p in cell.plain),
+                        *([p.prompt, pictures.of(p.before), BASE_MODEL] for p in cell.plain),
+                    ],
                 }
                 for cell in members
             ]

@@ -352,8 +352,8 @@
     const line = data.tables[cTable.value].lines[cMethod.value];
     const cell = line.cells.map((k) => data.cells[k]).find(({ seed }) => String(seed) === cSeed.value);
     byId("c-gallery").replaceChildren(
-      ...cell.compositions.map(([prompt, set]) =>
-        el("figure", {}, el("figcaption", {}, `“${prompt}”`), strip(set, `${line.label}, ${prompt}`))),
+      ...cell.compositions.map(([prompt, set, by]) =>
+        el("figure", {}, el("figcaption", {}, `“${prompt}”${by ? `, ${by}` : ""}`), strip(set, `${by ?? line.label}, ${prompt}`))),
     );
   }
   cTable.addEventListener("change", chooseComposed);

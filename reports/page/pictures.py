@@ -85,6 +85,9 @@ class Pictures:
                     add(folder, cell.benchmark, cell.label, f"s{cell.seed}", f"t{task.index}", f"i{i}")
             for number, composition in enumerate(cell.compositions, start=1):
                 add(composition.images, cell.benchmark, cell.label, f"s{cell.seed}", f"c{number}")
+            for number, plain in enumerate(cell.plain, start=1):
+                add(plain.before, cell.benchmark, "base", f"p{number}")
+                add(plain.after, cell.benchmark, cell.label, f"s{cell.seed}", f"p{number}")
         return folders
 
 

@@ -72,7 +72,7 @@ class View:
         """Our figures, and published ones beside them where there are some for this benchmark."""
         published, columns = self.table.published, self.table.shown
         theirs = [c for c in columns if published and any(c.metric in row for row in published.rows.values())]
-        ours = {column.metric: _shown(self, column) for column in columns}
+        ours = {column.metric: shown(self, column) for column in columns}
         rows: list[Row] = []
         for line in self.table.lines:
             measured = (ours[column.metric].get(line.label) for column in columns)
@@ -132,7 +132,7 @@ def heading(column: Column, table: Table) -> str:
 
 def _headline(caption: str, views: Sequence[View]) -> Sheet:
     columns = [c for c in views[0].table.columns if c.metric in presentation(views[0].table.setting).headline]
-    figures = [_shown(view, column) for view in views for column in columns]
+    figures = [shown(view, column) for view in views for column in columns]
     labels = dict.fromkeys(line.label for view in views for line in view.table.lines)
     return Sheet(
         caption=caption,
@@ -143,16 +143,17 @@ def _headline(caption: str, views: Sequence[View]) -> Sheet:
     )
 
 
-def _shown(view: View, column: Column) -> dict[str, Shown]:
+def shown(view: View, column: Column) -> dict[str, Shown]:
+    """Label -> the figure of a column, of the lines that have it."""
     marks = dict.fromkeys(view.table.best(column), "best") | dict.fromkeys(view.table.second(column), "second")
-    shown: dict[str, Shown] = {}
+    found: dict[str, Shown] = {}
     for position, line in enumerate(view.table.lines):
         if figure := line.figures.get(column.metric):
             mean, spread = figure.parts(column)
             source = f"{view.number}/{position}/{column.metric}"
             interval = figure.interval(column)
-            shown[line.label] = Shown(mean, spread, interval, figure.mean, marks.get(line.label, ""), source)
-    return shown
+            found[line.label] = Shown(mean, spread, interval, figure.mean, marks.get(line.label, ""), source)
+    return found
 
 
 def _printed(block: Published | None, line: Line, columns: Sequence[Column]) -> tuple[Printed | None, ...]:

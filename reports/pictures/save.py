@@ -14,6 +14,7 @@ from reports.cells.lines import groups, suffix
 from reports.files import Names, write_atomically
 from reports.pictures.comparison import comparison_grid
 from reports.pictures.composition import composition_grid
+from reports.pictures.drift import drift_grid
 from reports.pictures.method import method_grid, spaced
 from reports.pictures.tiles import png
 from reports.pictures.timeline import timeline
@@ -31,7 +32,8 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
 
     Returns:
         The files, PNG: grid-<benchmark>-<method>-seed<k> for each cell with tasks; for each group of cells
-        comparison-<benchmark>, timeline-<benchmark>-task<j> and composition-<benchmark>. Names of partial ones end in
+        comparison-<benchmark>, timeline-<benchmark>-task<j>, composition-<benchmark> and, where prompts without a token
+        were drawn, drift-<benchmark>. Names of partial ones end in
         '-partial'; names that would be the same are numbered.
 
     Raises:
@@ -57,4 +59,5 @@ def save_pictures(cells: Sequence[CellResult], folder: Path) -> list[Path]:
         for task in spaced(sorted(group[0].tasks, key=lambda task: task.index), TIMELINES):
             keep(names.unique("timeline", benchmark, f"task{task.index}", *end), timeline(group, task.index))
         keep(names.unique("composition", benchmark, *end), composition_grid(group))
+        keep(names.unique("drift", benchmark, *end), drift_grid(group))
     return paths

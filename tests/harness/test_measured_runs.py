@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from in_process import bench, refused
+from PIL import Image
 
 from harness import registry
 from harness.records.run_file import read_cells, run_files
@@ -127,8 +128,18 @@ def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path
         assert (drift.value, drift.low, drift.high) == (0, 0, 0) if cell is tokens else drift.value > 0
     (table,) = build_tables(read_cells(runs))
     assert [measure.name for measure in table.measures] == ["base_drift", "clip_t", "fid"]
-    for form, drift in (("text", "base drift"), ("md", "base drift"), ("latex", "base drift")):
-        assert drift in done("report", "runs", "--format", form)
+    for form in ("text", "md", "latex"):
+        assert "base drift" in done("report", "runs", "--format", form)
+    prompts = ["a photo of a person", "a photo of a waterfall"]
+    assert [each.prompt for each in tokens.plain] == prompts
+    for each, other in zip(tokens.plain, stamina.plain, strict=True):
+        assert each.before == other.before
+        assert np.array_equal(load_images(each.before), load_images(each.after))
+        assert not np.array_equal(load_images(other.before), load_images(other.after))
+    done("report", "runs", "--format", "png,html")
+    with Image.open(runs / "report" / "grids" / "drift-tuning6-partial.png") as grid:
+        assert grid.width > grid.height / 4
+    assert '"the base model"' in (runs / "report" / "index.html").read_text()
 
 
 def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:

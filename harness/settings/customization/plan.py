@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness import registry
-from harness.engine.plan import Cell, CellRequest, Composed, Plan
+from harness.engine.plan import Cell, CellRequest, Composed, Plain, Plan
 from harness.plugins.method_checks import made, prior_images
 from harness.plugins.metric_checks import of_base
 from harness.prompts import class_prompt, composed_prompt, prompt_for
@@ -182,6 +182,8 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         key = add("base", recipe, parents, {}, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
         return key, features(key, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
 
+    plain: dict[str, Plain] = {}
+
     def measured(named: str) -> tuple[str, str]:
         metric = registry.metrics().get(named)
         recipe = {"metric": metric.name, "source": metric.source_hash(), "engine": plan.setting.measuring_hash}
@@ -189,6 +191,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         if of_base(metric):
             words = dict.fromkeys(task.category for task in tasks)
             base = [(class_prompt(word), based(word, None), based(word, states[-1])) for word in words]
+            plain.update({prompt: Plain(prompt, before[0], after[0]) for prompt, before, after in base})
             parents = list(dict.fromkeys(key for _, *sets in base for keys in sets for key in keys))
             return metric.name, add("measure", recipe, parents, {"metric": named, "base": base}, label, (4, order))
         places = sorted({place for j in range(1, last + 1) for place in ((j, j), (last, j))})
@@ -208,6 +211,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         request, score=score, trains=trains, steps=touched, source=source, content=content_of(contents),
         contents=contents, real=tuple(real), real_features=tuple(real_features), images=images,
         features=image_features, compositions=compositions, measures=measures,
+        plain=tuple(plain.values()),
     )  # fmt: skip
 
 
