@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -57,6 +57,8 @@ class TaskImages:
         real: What the task is measured against, held out of training where the benchmark has such images.
         generated: X_{i,j}.
         wording: The prompt in words that any model knows, without the custom token: 'a photo of a X'.
+        truth: What is known of the concept, name -> value, where a benchmark knows it: see `Metric.needs`.
+        extractor: Hash of the feature extractor, for metrics that are made for one.
     """
 
     index: int
@@ -67,6 +69,8 @@ class TaskImages:
     generated: ImageSet
     wording: str = ""
     read_text: Callable[[], NDArray[np.float32]] = _no_text
+    truth: Mapping[str, float | str] = field(default_factory=dict)
+    extractor: str = ""
 
     @cached_property
     def text(self) -> NDArray[np.float32]:
@@ -114,6 +118,7 @@ class Metric:
         higher: Whether higher is better.
         digits: Digits after the decimal point in tables.
         data_files: Files beside its own that it reads: part of its results' key.
+        needs: What it cannot do without: 'truth', of benchmarks that know what each concept is.
 
     Example:
         >>> class MeanColour(Metric):
@@ -131,6 +136,7 @@ class Metric:
     higher: ClassVar[bool] = False
     digits: ClassVar[int] = 3
     data_files: ClassVar[Sequence[str]] = ()
+    needs: ClassVar[Sequence[str]] = ()
 
     def of_task(self, task: TaskImages) -> Values:
         """One task's figure: a number, or one number for each generated image, whose mean is the task's.
@@ -138,6 +144,13 @@ class Metric:
         With a number for each image the interval costs nothing; else this is called once more for each image left out.
         """
         raise NotImplementedError
+
+    def parts_of_task(self, task: TaskImages) -> Mapping[str, Values]:
+        """What a task's figure is made of, by name: each a number, or one for each generated image. None by default.
+
+        Tables show their means over the tasks that have them; files have them task by task.
+        """
+        return {}
 
     def of_tasks(self, tasks: Sequence[TaskImages]) -> Sequence[Values]:
         """The figures of all tasks, drawn by one model each, where a task's depends on the others' images.

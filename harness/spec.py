@@ -118,6 +118,15 @@ class Tier(Frozen):
 
 
 @runtime_checkable
+class Known(ImageSource, Protocol):
+    """Images of a concept of which is known what it is, as of a procedural world."""
+
+    def truth(self) -> Mapping[str, float | str]:
+        """Name -> value: numbers in [0, 1], and words."""
+        ...
+
+
+@runtime_checkable
 class TaskList(Protocol):
     """Makes a benchmark's tasks at one tier."""
 

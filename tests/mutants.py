@@ -42,6 +42,7 @@ class Mutant(NamedTuple):
     test: str
 
 
+LEADERBOARD = "tests/reports/tables/test_leaderboard.py"
 MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/metrics/test_measured.py"
 
 MUTANTS = (
@@ -55,6 +56,9 @@ MUTANTS = (
         "harness/measures/identity_map.py", '(all_sorted, right_sorted, side="left")',
         '(all_sorted, right_sorted, side="right")', MEASURES,
     ),
+    Mutant("benchmarks/mini/identity.py", "VARIANCE = 1 / 12", "VARIANCE = 1 / 6", "tests/benchmarks/test_identity.py"),
+    Mutant("benchmarks/mini/identity.py", "level == task.truth[name]", "level != task.truth[name]", "tests/benchmarks/test_identity.py"),
+    Mutant("reports/tables/leaderboard.py", "other_high < low", "other_high <= high", LEADERBOARD),
     Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
     Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),
     Mutant("harness/measures/vendi.py", "np.exp(-(positive", "np.exp((positive", MEASURES),

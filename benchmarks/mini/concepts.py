@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,10 @@ from harness.spec import Task
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
+
+    from benchmarks.mini.factors import Identities
 
 IMAGES_PER_CONCEPT = 16
 
@@ -55,11 +58,11 @@ class ProceduralImages:
         import torch
         from PIL import Image
 
-        from benchmarks.mini.factors import draw_identities, draw_nuisance
+        from benchmarks.mini.factors import draw_nuisance
         from benchmarks.mini.world import SIZE, render
 
         generator = torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity))
-        who = draw_identities(self.kind, self.split, 1, generator)  # type: ignore[arg-type]
+        who = self._drawn(generator)
         if self.held_out:
             generator.manual_seed(derive_seed("mini", "held-out", self.kind, self.split, self.identity))
         nuisance = draw_nuisance(self.kind, self.count, generator)  # type: ignore[arg-type]
@@ -69,6 +72,23 @@ class ProceduralImages:
             return pixels
         resized = [Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS) for image in pixels]
         return np.stack([np.asarray(image) for image in resized])
+
+    def truth(self) -> Mapping[str, float | str]:
+        """Every factor of the identity: continuous ones in [0, 1], of discrete ones the level in words."""
+        import torch
+
+        from benchmarks.mini.factors import WORLDS
+
+        who = self._drawn(torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity)))
+        world = WORLDS[who.kind]
+        numbers = {factor.name: float(x) for factor, x in zip(world.continuous, who.continuous[0], strict=True)}
+        words = {factor.name: factor.levels[int(k)] for factor, k in zip(world.discrete, who.discrete[0], strict=True)}
+        return {**numbers, **words}
+
+    def _drawn(self, generator: torch.Generator) -> Identities:
+        from benchmarks.mini.factors import draw_identities
+
+        return draw_identities(self.kind, self.split, 1, generator)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,17 @@ from harness.sources.named_file import whole_name
 MetricLike: TypeAlias = str | type[Any]
 
 
+def _all() -> list[str]:
+    """Every registered one that needs nothing which only some benchmarks have."""
+    return [name for name in registry.metrics().names() if not registry.metrics().get(name).needs]
+
+
 def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[str, ...]:
     """The measures of a run, by names that hold in any folder.
 
     Args:
-        metrics: 'clip_i,my_metric.py:MeanColour', 'all' for every registered one, or a list of such names and classes.
+        metrics: 'clip_i,my_metric.py:MeanColour', 'all' for every registered one that suits any benchmark, or a list of
+            such names and classes.
 
     Raises:
         UsageError: one is unknown or cannot be used, or two have the same name.
@@ -31,7 +37,7 @@ def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[s
             parts = [part.strip() for part in each.split(",") if part.strip()]
             if not parts:
                 raise UsageError(f"--metrics names no metric; known: {', '.join(registry.metrics().names())}.")
-            names += [name for part in parts for name in (registry.metrics().names() if part == "all" else [part])]
+            names += [name for part in parts for name in (_all() if part == "all" else [part])]
         else:
             raise UsageError(f"{each!r} cannot be used as a metric: give its name or its class.")
     found: dict[str, str] = {}

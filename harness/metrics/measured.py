@@ -7,8 +7,8 @@ leave-one-out values are the differences of both sides', as image k of both was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,41 @@ def measured_figures(name: str, unit: str, *, higher: bool, learned: Values, fin
             _figure(name + what, unit, value.estimate, None)
             for what, value in (("", final), (LEARNED, learned), (FORGOTTEN, lost_in_all))
         ]
-    lost = [(b.less(a) if not higher else a.less(b)) for a, b in zip(learned[:-1], final[:-1], strict=True)]
+    return _thrice(name, unit, higher=higher, learned=_numbered(learned), final=_numbered(final), last=len(final))
+
+
+Parts = Sequence[Mapping[str, Value]]
+
+
+def part_figures(name: str, unit: str, *, higher: bool, learned: Parts, final: Parts) -> list[Figure]:
+    """The same of what tasks' figures are made of: of each task that has a part, and the mean over these.
+
+    Args:
+        learned: Of X_{j,j}, part -> value, task by task. final: of X_{N,j}, of the same parts.
+    """
+    found: list[Figure] = []
+    for part in dict.fromkeys(part for task in final for part in task):
+        before, after = (
+            {task: parts[part] for task, parts in enumerate(each, 1) if part in parts} for each in (learned, final)
+        )
+        figures = _thrice(name, unit, higher=higher, learned=before, final=after, last=len(final))
+        found += [replace(figure, layer=part) for figure in figures]
+    return found
+
+
+def _numbered(values: Sequence[Value]) -> dict[int, Value]:
+    return dict(enumerate(values, 1))
+
+
+def _thrice(
+    name: str, unit: str, *, higher: bool, learned: Mapping[int, Value], final: Mapping[int, Value], last: int
+) -> list[Figure]:
+    """After the last task, just after each, and what was lost of all but the last; by the tasks' numbers."""
+    lost = {
+        task: learned[task].less(value) if higher else value.less(learned[task])
+        for task, value in final.items()
+        if task < last
+    }
     return [
         *_figures(name, unit, final),
         *_figures(name + LEARNED, unit, learned),
@@ -92,13 +126,13 @@ def base_figure(name: str, unit: str, values: Sequence[Value]) -> Figure:
     return _figure(name, unit, mean_of([value.estimate for value in values]), None)
 
 
-def _figures(name: str, unit: str, values: Sequence[Value]) -> list[Figure]:
-    estimates = [value.estimate for value in values]
+def _figures(name: str, unit: str, values: Mapping[int, Value]) -> list[Figure]:
+    estimates = {task: value.estimate for task, value in values.items()}
     if not estimates:  # with one task there is nothing to forget
         return [Figure(name, 0.0, 0, unit)]
     return [
-        *(_figure(name, unit, estimate, task) for task, estimate in enumerate(estimates, 1)),
-        _figure(name, unit, mean_of(estimates), None),
+        *(_figure(name, unit, estimate, task) for task, estimate in estimates.items()),
+        _figure(name, unit, mean_of(list(estimates.values())), None),
     ]
 
 

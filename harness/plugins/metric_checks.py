@@ -10,6 +10,7 @@ from harness.metric import Metric
 from harness.store.identity import DIGITS
 
 HOOKS = ("of_task", "of_tasks", "of_run", "of_base")
+NEEDS = ("truth",)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -32,6 +33,10 @@ def flaw(plugin: object, taken: Collection[str]) -> str:
         return f"{name} defines {which}"
     if not isinstance(plugin.unit, str) or not plugin.unit or len(plugin.unit) > 12:
         return f"the unit of {name} is {plugin.unit!r}; give a text of up to 12 characters, '1' for a plain number"
+    if isinstance(plugin.needs, str) or not set(plugin.needs) <= set(NEEDS):
+        return f"{name}.needs is {plugin.needs!r}; it may name {', '.join(map(repr, NEEDS))}"
+    if plugin.parts_of_task is not Metric.parts_of_task and defined != ["of_task()"]:
+        return f"{name} defines parts_of_task(), which goes with of_task() alone"
     if not isinstance(plugin.higher, bool):
         return f"{name}.higher is {plugin.higher!r}; say True if higher is better, else False"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -40,6 +40,29 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
             _value(metric, "of_tasks", f"task {task.index} ({task.name})", len(task.generated), answer)
             for task, answer in zip(given, answers, strict=True)
         ]
+
+
+def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[dict[str, Value]]:
+    """What a measure says each task's figure is made of; nothing of most measures.
+
+    Raises:
+        PluginError: as of `values_of`, or a name that is no text.
+    """
+    if type(metric).parts_of_task is Metric.parts_of_task:
+        return []
+    found: list[dict[str, Value]] = []
+    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
+        for task in (read() for read in tasks):
+            parts: object = metric.parts_of_task(task)
+            of = f"task {task.index} ({task.name})"
+            if not isinstance(parts, Mapping) or not all(isinstance(name, str) and name for name in parts):
+                raise PluginError(
+                    f"{type(metric).__name__}.parts_of_task() must return a dict of names and figures; for {of} it "
+                    f"gave {described(parts)}."
+                )
+            count = len(task.generated)
+            found.append({k: _value(metric, "parts_of_task", f"'{k}' of {of}", count, v) for k, v in parts.items()})
+    return found
 
 
 def base_values(metric: Metric, prompts: Sequence[Callable[[], BaseImages]]) -> list[Value]:

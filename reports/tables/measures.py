@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.results import CellResult
+from harness.formats.figure_text import number
+from harness.results import CellResult, Measure
 from harness.settings.presentation import MISSING, NO_SPREAD, Column
 from reports.tables import sheets
 from reports.tables.latex import document, to_latex
@@ -55,8 +56,27 @@ def _sheet(table: Table) -> Sheet:
         head = ("method", *(f"{what} {column.arrow}" for what, column in zip(WHAT, columns, strict=False)))
         rows = tuple((line.label, *(_cell(line, column) for column in columns)) for line in table.lines)
         grids.append(ranked(Grid(head, rows, title=f"{measure.title}{unit_of(measure)}"), *range(1, len(head))))
+        grids += _by_part(table, measure)
     meanings = [f"{measure.title}: {measure.summary}" for measure in table.measures if measure.summary]
     return Sheet(f"Other measures: {table.caption}", "", tuple(grids), (*meanings, OF_THEM))
+
+
+def _by_part(table: Table, measure: Measure) -> list[Grid]:
+    """A line for each part of a measure's figure, as each factor of an identity: a method's at the end, and lost."""
+    names = dict.fromkeys(part for line in table.lines for metric, part in line.parts if metric == measure.name)
+    if not names:
+        return []
+    last, _, lost = columns_of(measure)
+    head = ("part", *(f"{line.label} {c.arrow}" for line in table.lines for c in (last, lost)))
+    rows = tuple(
+        (name, *(_part(line, column, name) for line in table.lines for column in (last, lost))) for name in names
+    )
+    return [Grid(head, rows, title=f"{measure.title} by part: for each method {WHAT[0]}, and {WHAT[2]}")]
+
+
+def _part(line: Line, column: Column, name: str) -> str:
+    figure = line.parts.get((column.metric, name))
+    return MISSING if figure is None else number(figure.mean, column.digits)
 
 
 def _cell(line: Line, column: Column) -> str:

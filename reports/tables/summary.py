@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness import registry
 from harness.engine.budgets import Trained, unequal_budgets
@@ -64,12 +64,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One method: its label, its name, its seeds in ascending order, and metric -> figure."""
+    """One method: its label, its name, its seeds in ascending order, and metric -> figure.
+
+    `parts`: (metric, part) -> the figure of what another metric's figure is made of, as of one factor of identities.
+    """
 
     label: str
     method: str
     seeds: tuple[int, ...]
     figures: Mapping[Metric, Figure]
+    parts: Mapping[tuple[Metric, str], Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -296,12 +300,24 @@ def _few_images(cells: Sequence[CellResult]) -> str:
 
 def _line(label: str, cells: Sequence[CellResult]) -> Line:
     figures: dict[Metric, Figure] = {}
-    others = (column for measure in measures_of(cells) for column in columns_of(measure))
+    others = [column for measure in measures_of(cells) for column in columns_of(measure)]
     for column in (*presentation(cells[0].setting).every, *others):
         figure = _figure([_whole(cell, column.metric) for cell in cells], column.unit)
         if figure is not None:
             figures[column.metric] = figure
-    return Line(label, cells[0].method, tuple(sorted(cell.seed for cell in cells)), figures)
+    return Line(label, cells[0].method, tuple(sorted(cell.seed for cell in cells)), figures, _parts(cells, others))
+
+
+def _parts(cells: Sequence[CellResult], columns: Sequence[Column]) -> dict[tuple[Metric, str], Figure]:
+    """Of other metrics: the means over tasks of what figures are made of."""
+    units = {column.metric: column.unit for column in columns}
+    rows: dict[tuple[Metric, str], list[Row | None]] = {}
+    for cell in cells:
+        for row in cell.rows:
+            if row.metric in units and row.layer is not None and row.task is None:
+                rows.setdefault((row.metric, row.layer), []).append(row)
+    found = {key: _figure(own, units[key[0]]) for key, own in rows.items()}
+    return {key: figure for key, figure in found.items() if figure is not None}
 
 
 def _whole(cell: CellResult, metric: Metric) -> Row | None:

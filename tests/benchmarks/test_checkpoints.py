@@ -52,9 +52,9 @@ def test_the_features_hold_every_identity_factor(kind: Kind, monkeypatch: pytest
     """The card's measurement on fewer images, hence with a margin."""
     monkeypatch.setattr(quality, "FIT", 800)
     clip = open_clip.create_model_from_pretrained(f"local-dir:{MINI.extractor}", return_transform=False).eval()
-    probe = quality.Probe(clip, kind)
+    probe = quality.fit_probe(clip, kind)
     identities, _, images = quality.draw(kind, "probe", 150, 21)
-    scores = probe.scores(quality.embed(clip, images), identities)
+    scores = quality.scores(probe, quality.embed(clip, images), identities)
     recorded = json.loads((CHECKPOINTS / "quality.json").read_text())["probes"][kind]["renders"]
     for name, value in scores.items():
         assert value > recorded[name] - 0.12, name

@@ -215,3 +215,16 @@ def test_a_run_may_ask_for_it_at_once_and_its_mistakes_are_one_sentence(runs: Pa
     assert code == 1
     assert "MeanColour.of_task() must give a finite number, or one for each of 3 images" in said
     refused(bench("run", "imagenet-r20", "--metrics", "vendi"), "--metrics measures generated images", "classification")
+
+
+def test_who_was_taught_is_asked_only_where_it_is_known(runs: Path, tmp_path: Path) -> None:
+    for name in ("cat", "vase"):
+        for k in range(3):
+            path = tmp_path / "photos" / name / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(len(name) + 7 * k).integers(0, 255, (80, 80, 3), np.uint8)
+            Image.fromarray(noise).save(path)
+    said = bench("run", "photos", "-m", "ti++", *FEW, "--metrics", "identity")
+    refused(said, "'identity' needs to know what each concept is, which 'photos' does not tell", "--metrics")
+    code, said = bench("run", "tuning6", "-m", "ti++", *FEW, "--metrics", "identity")
+    assert (code, "probes of the mini tier's own extractor" in said) == (1, True)  # the tiny one is another

@@ -16,16 +16,18 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.mini.factors import KINDS
 from benchmarks.mini.pretrain.card import write_card
 from benchmarks.mini.pretrain.clip import train_clip
 from benchmarks.mini.pretrain.convert import save_clip, save_pipeline
 from benchmarks.mini.pretrain.loop import console
-from benchmarks.mini.pretrain.quality import caption_following, probe_scores, psnr
+from benchmarks.mini.pretrain.quality import caption_following, fit_probe, probe_scores, psnr, save_probes
 from benchmarks.mini.pretrain.tokenizer import build_tokenizer
 from benchmarks.mini.pretrain.unet import train_unet
 from benchmarks.mini.pretrain.vae import train_vae
 from benchmarks.mini.pretrain.vision import train_vision
 from benchmarks.mini.pretrain.vit import make as make_vit
+from benchmarks.mini.probes import PROBES
 
 CLIP_FOLDER, PIPELINE_FOLDER = "clip-mini", "stable-diffusion-mini"
 
@@ -76,7 +78,7 @@ def main() -> None:
 
 
 def measure(folder: Path) -> dict[str, object]:
-    """Quality of the checkpoints as shipped (float16 on disk)."""
+    """Quality of the checkpoints as shipped (float16 on disk), by probes that are written beside them."""
     import open_clip
     from diffusers import StableDiffusionPipeline
 
@@ -86,10 +88,12 @@ def measure(folder: Path) -> dict[str, object]:
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.set_progress_bar_config(disable=True)
+    probes = {kind: fit_probe(clip, kind) for kind in KINDS}
+    save_probes(probes, folder / CLIP_FOLDER, folder / PROBES.name)
     return {
-        "psnr_db": {kind: psnr(pipeline.vae, kind) for kind in ("person", "waterfall")},
-        "probes": probe_scores(clip, pipeline.vae),
-        "captions": caption_following(clip, pipeline),
+        "psnr_db": {kind: psnr(pipeline.vae, kind) for kind in KINDS},
+        "probes": probe_scores(clip, probes, pipeline.vae),
+        "captions": caption_following(clip, probes, pipeline),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import torch
 from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from open_clip.model import CLIP
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from benchmarks.mini.captions import write_captions
 from benchmarks.mini.factors import KINDS, WORLDS, Identities, Kind, Split, draw_identities, draw_nuisance
 from benchmarks.mini.pretrain.clip import MEAN, STD
+from benchmarks.mini.probes import EXTRACTOR, Probe
 from benchmarks.mini.world import render
+from harness.backbones.hashes import Fingerprints
 
 FIT, TEST = 10_000, 2000  # images of each kind that the probes are fitted on and tested on
 
@@ -51,63 +55,61 @@ def psnr(vae: AutoencoderTiny, kind: Kind, count: int = 500) -> float:
     return float((-10 * torch.log10(error)).mean())
 
 
-class Probe:
-    """Linear read-outs (ridge regression) of every factor of one kind from the CLIP's image features."""
-
-    def __init__(self, clip: CLIP, kind: Kind, ridge: float = 1e-2) -> None:
-        self.kind = kind
-        identities, _, images = draw(kind, "pretrain", FIT, 12)
-        features = embed(clip, images)
-        self.mean, self.scale = features.mean(0), features.std(0) + 1e-9
-        self.columns: list[tuple[str, int]] = [(f.name, 1) for f in WORLDS[kind].continuous]
-        targets = [identities.continuous.double().numpy()]
-        for index, factor in enumerate(WORLDS[kind].discrete):
-            targets.append(np.eye(len(factor.levels))[identities.discrete[:, index].numpy()])
-        x = self._design(features)
-        penalty = ridge * len(x) * np.eye(x.shape[1])
-        penalty[-1, -1] = 0
-        self.weights = np.linalg.solve(x.T @ x + penalty, x.T @ np.concatenate(targets, 1))
-
-    def _design(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.concatenate([(features - self.mean) / self.scale, np.ones((len(features), 1))], 1)
-
-    def predict(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:
-        """Continuous factors (n, C), and per discrete factor the predicted levels (n,)."""
-        answers = self._design(features) @ self.weights
-        world = WORLDS[self.kind]
-        position = len(world.continuous)
-        levels = []
-        for factor in world.discrete:
-            levels.append(answers[:, position : position + len(factor.levels)].argmax(1))
-            position += len(factor.levels)
-        return answers[:, : len(world.continuous)], levels
-
-    def scores(self, features: NDArray[np.float64], identities: Identities) -> dict[str, float]:
-        """R2 of each continuous factor, accuracy of each discrete one."""
-        continuous, levels = self.predict(features)
-        truth = identities.continuous.double().numpy()
-        r2 = 1 - ((continuous - truth) ** 2).mean(0) / truth.var(0)
-        world = WORLDS[self.kind]
-        result = {f.name: float(v) for f, v in zip(world.continuous, r2, strict=True)}
-        for index, factor in enumerate(world.discrete):
-            result[factor.name] = float((levels[index] == identities.discrete[:, index].numpy()).mean())
-        return result
+def fit_probe(clip: CLIP, kind: Kind, ridge: float = 1e-2) -> Probe:
+    """Read-outs of every factor of one kind: ridge regression on features of identities of the pre-training split."""
+    identities, _, images = draw(kind, "pretrain", FIT, 12)
+    features, world = embed(clip, images), WORLDS[kind]
+    mean, scale = features.mean(0), features.std(0) + 1e-9
+    targets = [identities.continuous.double().numpy()]
+    for index, factor in enumerate(world.discrete):
+        targets.append(np.eye(len(factor.levels))[identities.discrete[:, index].numpy()])
+    x = np.concatenate([(features - mean) / scale, np.ones((len(features), 1))], 1)
+    penalty = ridge * len(x) * np.eye(x.shape[1])
+    penalty[-1, -1] = 0
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ np.concatenate(targets, 1))
+    levels = {factor.name: factor.levels for factor in world.discrete}
+    return Probe(mean, scale, weights, tuple(factor.name for factor in world.continuous), levels)
 
 
-def probe_scores(clip: CLIP, vae: AutoencoderTiny | None) -> dict[str, dict[str, dict[str, float]]]:
+def save_probes(probes: Mapping[Kind, Probe], extractor: Path, path: Path) -> None:
+    """Write them as float32, with the hash of the extractor's folder that they are for."""
+    arrays = {
+        f"{kind}.{part}": getattr(probe, part).astype(np.float32)
+        for kind, probe in probes.items()
+        for part in ("mean", "scale", "weights")
+    }
+    save_file(arrays, str(path), metadata={EXTRACTOR: Fingerprints().folder(extractor)})
+
+
+def scores(probe: Probe, features: NDArray[np.floating], identities: Identities) -> dict[str, float]:
+    """R2 of each continuous factor, accuracy of each discrete one, over images of different identities."""
+    values, levels = probe.read(features)
+    world, result = WORLDS[identities.kind], dict[str, float]()
+    for index, name in enumerate(values):
+        truth = identities.continuous[:, index].double().numpy()
+        result[name] = float(1 - ((values[name] - truth) ** 2).mean() / truth.var())
+    for index, factor in enumerate(world.discrete):
+        right = [factor.levels[k] for k in identities.discrete[:, index].tolist()]
+        result[factor.name] = float(np.mean([a == b for a, b in zip(levels[factor.name], right, strict=True)]))
+    return result
+
+
+def probe_scores(
+    clip: CLIP, probes: Mapping[Kind, Probe], vae: AutoencoderTiny | None
+) -> dict[str, dict[str, dict[str, float]]]:
     """Per kind: the probes' scores on unseen identities, on renders and (given a VAE) on its reconstructions."""
     result: dict[str, dict[str, dict[str, float]]] = {}
     for kind in KINDS:
-        probe = Probe(clip, kind)
         identities, _, images = draw(kind, "probe", TEST, 13)
-        result[kind] = {"renders": probe.scores(embed(clip, images), identities)}
+        result[kind] = {"renders": scores(probes[kind], embed(clip, images), identities)}
         if vae is not None:
-            result[kind]["reconstructions"] = probe.scores(embed(clip, reconstruct(vae, images)), identities)
+            made = embed(clip, reconstruct(vae, images))
+            result[kind]["reconstructions"] = scores(probes[kind], made, identities)
     return result
 
 
 def caption_following(
-    clip: CLIP, pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0
+    clip: CLIP, probes: Mapping[Kind, Probe], pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0
 ) -> dict[str, Any]:
     """How often a generated image shows what its caption names, beside the same on real renders.
 
@@ -115,20 +117,13 @@ def caption_following(
     """
     result: dict[str, Any] = {}
     for kind in KINDS:
-        probe = Probe(clip, kind)
         generator = torch.Generator().manual_seed(14)
         identities, nuisance, renders = draw(kind, "probe", count, 15)
         captions = write_captions(identities, nuisance, generator, short=True, keep=1.0)
         images = sample(pipeline, captions, steps=steps, guidance=guidance)
-        named = [i for i, f in enumerate(WORLDS[kind].discrete) if f.common]
-        shown, real = (probe.predict(embed(clip, x))[1] for x in (images, renders))
-        result[kind] = {
-            WORLDS[kind].discrete[i].name: {
-                "samples": float((shown[i] == identities.discrete[:, i].numpy()).mean()),
-                "renders": float((real[i] == identities.discrete[:, i].numpy()).mean()),
-            }
-            for i in named
-        }
+        named = [f.name for f in WORLDS[kind].discrete if f.common]
+        shown, real = (scores(probes[kind], embed(clip, x), identities) for x in (images, renders))
+        result[kind] = {name: {"samples": shown[name], "renders": real[name]} for name in named}
     return result
 
 

@@ -15,9 +15,9 @@ from harness.backbones.extractor import loaded_extractor
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
 from harness.metric import BaseImages, ImageSet, TaskImages
-from harness.metrics.measured import base_figure, measured_figures
+from harness.metrics.measured import base_figure, measured_figures, part_figures
 from harness.plugins.metric_checks import card_of
-from harness.plugins.metric_hooks import base_values, values_of
+from harness.plugins.metric_hooks import base_values, part_values, values_of
 from harness.prompts import class_prompt
 from harness.settings.shared_steps import Facts, write_json
 from harness.store.artifacts import FIGURES
@@ -52,8 +52,9 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         index, name, category = w["tasks"][j - 1]
         wording = class_prompt(category)
         return TaskImages(
-            index, name, category, w["prompts"][j - 1], real, generated, wording, partial(text_features, wording)
-        )
+            index, name, category, w["prompts"][j - 1], real, generated, wording, partial(text_features, wording),
+            truth=w["truth"][j - 1].truth() if w["truth"][j - 1] is not None else {}, extractor=context.extractor_hash,
+        )  # fmt: skip
 
     def text_features(wording: str) -> NDArray[np.float32]:
         found: NDArray[np.float32] = loaded_extractor(context.extractor, device).text_features([wording])[0]
@@ -73,6 +74,10 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
     else:
         last = len(w["tasks"])
         learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
-        figures = measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final)
+        parts = [part_values(metric, each(after)) for after in (lambda j: j, lambda j: last)]
+        figures = [
+            *measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final),
+            *part_figures(metric.name, metric.unit, higher=metric.higher, learned=parts[0], final=parts[1]),
+        ]
     write_json(folder / FIGURES, {"metric": card_of(plugin), "figures": [figure.__dict__ for figure in figures]})
     return {}

@@ -22,10 +22,11 @@ from typing import Any
 
 from harness import registry
 from harness.engine.plan import Cell, CellRequest, Composed, Plain, Plan
+from harness.errors import UsageError
 from harness.plugins.method_checks import made, prior_images
 from harness.plugins.metric_checks import of_base
 from harness.prompts import class_prompt, composed_prompt, prompt_for
-from harness.spec import Sampling, Task
+from harness.spec import Known, Sampling, Task
 from harness.store.identity import content_of
 from harness.store.store import key_of
 
@@ -194,11 +195,17 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
             plain.update({prompt: Plain(prompt, before[0], after[0]) for prompt, before, after in base})
             parents = list(dict.fromkeys(key for _, *sets in base for keys in sets for key in keys))
             return metric.name, add("measure", recipe, parents, {"metric": named, "base": base}, label, (4, order))
+        truth = [task.images if "truth" in metric.needs else None for task in tasks]
+        if not all(source is None or isinstance(source, Known) for source in truth):
+            raise UsageError(
+                f"The metric '{metric.name}' needs to know what each concept is, which '{benchmark.name}' does not "
+                "tell; leave it out of --metrics."
+            )
         places = sorted({place for j in range(1, last + 1) for place in ((j, j), (last, j))})
         work = {
             "metric": named, "base": [], "real": list(zip(real, real_features, strict=True)),
             "images": {place: (images[place], image_features[place]) for place in places},
-            "tasks": [(task.index, task.name, task.category) for task in tasks],
+            "tasks": [(task.index, task.name, task.category) for task in tasks], "truth": truth,
             "prompts": [prompt_for("V*", task.category, options.category_word) for task in tasks],
         }  # fmt: skip
         drawn = [key for keys in (images, image_features) for key in dict.fromkeys(keys[place] for place in places)]

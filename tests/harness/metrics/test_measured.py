@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from harness.metrics.measured import Value, measured_figures
+from harness.metrics.measured import Value, measured_figures, part_figures
 from harness.metrics.scores import Figure
 
 numbers = st.lists(st.floats(-100, 100), min_size=3, max_size=8)
@@ -72,3 +72,19 @@ def test_one_task_forgets_nothing() -> None:
     (value,) = [Value.of_images(np.array([1.0, 2.0, 3.0]))]
     lost = figure(measured_figures("m", "%", higher=True, learned=[value], final=[value]), "m.forgotten", None)
     assert (lost.value, lost.n, lost.unit) == (0.0, 0, "%")
+
+
+def test_parts_are_averaged_over_the_tasks_that_have_them() -> None:
+    def value(*numbers: float) -> Value:
+        return Value.of_images(np.array(numbers))
+
+    learned = [{"nose": value(1.0, 3.0)}, {"count": value(1.0, 1.0)}, {"nose": value(5.0, 5.0)}]
+    final = [{"nose": value(0.0, 1.0)}, {"count": value(0.0, 1.0)}, {"nose": value(7.0, 7.0)}]
+    found = part_figures("m", "1", higher=True, learned=learned, final=final)
+    whole = {(each.metric, each.layer): each.value for each in found if each.task is None}
+    assert whole == {
+        ("m", "nose"): 3.75, ("m.learned", "nose"): 3.5, ("m.forgotten", "nose"): 1.5,  # of task 1: 3 is the last
+        ("m", "count"): 0.5, ("m.learned", "count"): 1.0, ("m.forgotten", "count"): 0.5,
+    }  # fmt: skip
+    assert {each.task for each in found if each.metric == "m" and each.layer == "nose"} == {1, 3, None}
+    assert part_figures("m", "1", higher=True, learned=[], final=[]) == []

@@ -17,7 +17,7 @@ from harness.front.metric_names import wanted_metrics
 from harness.metric import BaseImages, ImageSet, Metric, TaskImages
 from harness.metrics.measured import Value
 from harness.plugins.metric_checks import flaw
-from harness.plugins.metric_hooks import base_values, values_of
+from harness.plugins.metric_hooks import base_values, part_values, values_of
 
 
 def task() -> TaskImages:
@@ -79,6 +79,24 @@ def test_of_base_gives_a_number_or_one_for_each_pair() -> None:
     assert (each.value, each.without.tolist()) == (3.0, [4.0, 3.5, 1.5])  # type: ignore[union-attr]
 
 
+def test_parts_are_named_figures_beside_of_task() -> None:
+    def parted(answer: Any) -> Metric:
+        hooks = {"of_task": lambda self, task: 1.0, "parts_of_task": lambda self, task: answer}
+        return type("Mine", (Metric,), {"name": "mine", **hooks})()
+
+    (parts,) = part_values(parted({"nose": [0.0, 1.0, 2.0], "lips": 4.0}), [task])
+    assert {name: value.value for name, value in parts.items()} == {"nose": 1.0, "lips": 4.0}
+    assert part_values(made(1.0), [task]) == []
+    for answer, gave in (([1.0], "a list"), ({1: 2.0}, "a dict")):
+        with pytest.raises(PluginError) as said:
+            part_values(parted(answer), [task])
+        assert str(said.value).startswith(
+            "Mine.parts_of_task() must return a dict of names and figures; for task 1 (cat) it gave " + gave
+        )
+    with pytest.raises(PluginError, match=r"^Mine.parts_of_task.*; for 'nose' of task 1 \(cat\) it gave"):
+        part_values(parted({"nose": "wide"}), [task])
+
+
 def test_a_text_that_is_not_there_is_said() -> None:
     with pytest.raises(ValueError, match="these images come without the features of a text"):
         _ = task().text
@@ -101,6 +119,17 @@ def test_a_metric_draws_nothing_from_global_generators() -> None:
         ({"name": ""}, "the name of Mine is ''; a name begins with a small letter and has such, digits and '_'"),
         ({"name": "Mean Colour"}, "the name of Mine is 'Mean Colour'; a name begins with a small letter"),
         ({"name": "a_mmd"}, "its name, 'a_mmd', is that of a figure which results have anyway"),
+        ({"name": "mine", "needs": ("weights",)}, "Mine.needs is ('weights',); it may name 'truth'"),
+        ({"name": "mine", "needs": "truth"}, "Mine.needs is 'truth'; it may name 'truth'"),
+        (
+            {
+                "name": "mine",
+                "of_task": Metric.of_task,
+                "of_run": lambda self, tasks: 1.0,
+                "parts_of_task": lambda self, task: {},
+            },
+            "Mine defines parts_of_task(), which goes with of_task() alone",
+        ),
         ({"name": "mine", "unit": ""}, "the unit of Mine is ''; give a text of up to 12 characters"),
         ({"name": "mine", "higher": "yes"}, "Mine.higher is 'yes'; say True if higher is better, else False"),
         (
@@ -130,7 +159,7 @@ def write(folder: Path, name: str, figure: str = "mine") -> str:
 def test_names_that_cannot_be_used_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     refused: Sequence[tuple[Any, str]] = [
-        ("clipi", "Unknown metric 'clipi'; did you mean clip_i?"),
+        ("clipi", "Unknown metric 'clipi'; did you mean clip_i or clip_t?"),
         (" , ", "--metrics names no metric; known: clip_i"),
         (f"{tmp_path}/none.py:Mine", f"There is no file {tmp_path}/none.py; name one as FILE.py:Class."),
         (write(tmp_path, "my-metric.py"), "cannot be imported under its name; use letters, digits and '_' only, as in"),
@@ -151,5 +180,5 @@ def test_names_hold_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (found,) = wanted_metrics("named_by_path.py:Mine")
     assert found == f"{tmp_path}/named_by_path.py:Mine"
     assert wanted_metrics(registry.metrics().get(found)) == ("named_by_path:Mine",)
-    assert set(wanted_metrics("all")) == set(registry.metrics().names())
+    assert set(wanted_metrics("all")) == set(registry.metrics().names()) - {"identity", "attributes"}
     assert wanted_metrics(None) == ()
