@@ -42,7 +42,7 @@ class Mutant(NamedTuple):
     test: str
 
 
-LEADERBOARD = "tests/reports/tables/test_leaderboard.py"
+LEADERBOARD, IDENTITY = "tests/reports/tables/test_leaderboard.py", "tests/benchmarks/test_identity.py"
 MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/metrics/test_measured.py"
 
 MUTANTS = (
@@ -56,8 +56,8 @@ MUTANTS = (
         "harness/measures/identity_map.py", '(all_sorted, right_sorted, side="left")',
         '(all_sorted, right_sorted, side="right")', MEASURES,
     ),
-    Mutant("benchmarks/mini/identity.py", "VARIANCE = 1 / 12", "VARIANCE = 1 / 6", "tests/benchmarks/test_identity.py"),
-    Mutant("benchmarks/mini/identity.py", "level == task.truth[name]", "level != task.truth[name]", "tests/benchmarks/test_identity.py"),
+    Mutant("benchmarks/mini/identity.py", "VARIANCE = 1 / 12", "VARIANCE = 1 / 6", IDENTITY),
+    Mutant("benchmarks/mini/identity.py", "level == task.truth[name]", "level != task.truth[name]", IDENTITY),
     Mutant("reports/tables/leaderboard.py", "other_high < low", "other_high <= high", LEADERBOARD),
     Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
     Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),
@@ -147,8 +147,8 @@ MUTANTS = (
     Mutant("benchmarks/mini/concepts.py", "number, held_out=True)", "number)", HOLDOUT),
     Mutant("harness/settings/customization/plan.py", "[taught_from[task.index", "[real[task.index", HOLDOUT),
     Mutant("harness/data/holdout.py", "if place not in apart", "", HOLDOUT),
-    Mutant("harness/data/holdout.py", "if not bound", "", HOLDOUT),
-    Mutant("harness/data/holdout.py", "{keys[place]}", "{place}", HOLDOUT),
+    Mutant("harness/data/holdout.py", "(len(group) > 1, min", "(False, min", HOLDOUT),
+    Mutant("harness/data/holdout.py", "_drawn(keys[one])", "_drawn(str(one))", HOLDOUT),
     # tuning
     Mutant("harness/settings/base.py", "name = self.trial_metrics[0]", "name = self.trial_metrics[-1]",
            TUNING.format("forgetting_is_reported_and_not_counted_a_second_time")),
