@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from benchmarks.mini.captions import write_captions
 from benchmarks.mini.factors import KINDS, WORLDS, Identities, Kind, Split, draw_identities, draw_nuisance
 from benchmarks.mini.pretrain.clip import MEAN, STD
 from benchmarks.mini.world import render
+from harness.metrics.mmd import mmd
+from harness.metrics.scores import SCALE
 
 FIT, TEST = 10_000, 2000  # images of each kind that the probes are fitted on and tested on
 
@@ -25,8 +27,13 @@ def draw(kind: Kind, split: Split, count: int, seed: int) -> tuple[Identities, T
     generator = torch.Generator().manual_seed(seed)
     identities = draw_identities(kind, split, count, generator)
     nuisance = draw_nuisance(kind, count, generator)
-    images = [render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)]
-    return identities, nuisance, torch.cat(images)
+    return identities, nuisance, render_all(identities, nuisance)
+
+
+def render_all(identities: Identities, nuisance: Tensor) -> Tensor:
+    """(n, 3, 64, 64) in [0, 1], fifty at a time."""
+    count = len(identities)
+    return torch.cat([render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)])
 
 
 @torch.no_grad()
@@ -94,41 +101,64 @@ class Probe:
         return result
 
 
-def probe_scores(clip: CLIP, vae: AutoencoderTiny | None) -> dict[str, dict[str, dict[str, float]]]:
+Probes = Mapping[Kind, Probe]
+
+
+def fit_probes(clip: CLIP) -> dict[Kind, Probe]:
+    """The probes of both kinds."""
+    return {kind: Probe(clip, kind) for kind in KINDS}
+
+
+def probe_scores(clip: CLIP, probes: Probes, vae: AutoencoderTiny | None) -> dict[str, dict[str, dict[str, float]]]:
     """Per kind: the probes' scores on unseen identities, on renders and (given a VAE) on its reconstructions."""
     result: dict[str, dict[str, dict[str, float]]] = {}
     for kind in KINDS:
-        probe = Probe(clip, kind)
         identities, _, images = draw(kind, "probe", TEST, 13)
-        result[kind] = {"renders": probe.scores(embed(clip, images), identities)}
+        result[kind] = {"renders": probes[kind].scores(embed(clip, images), identities)}
         if vae is not None:
-            result[kind]["reconstructions"] = probe.scores(embed(clip, reconstruct(vae, images)), identities)
+            result[kind]["reconstructions"] = probes[kind].scores(embed(clip, reconstruct(vae, images)), identities)
     return result
 
 
-def caption_following(
-    clip: CLIP, pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0
-) -> dict[str, Any]:
-    """How often a generated image shows what its caption names, beside the same on real renders.
+def codec_floor(clip: CLIP, vae: AutoencoderTiny, kind: Kind, count: int = 25, images: int = 16) -> dict[str, float]:
+    """A_mmd (times 1000, as the tables print it) of each unseen identity's images against something else's, mean.
 
-    Captions name all common factors of unseen identities; the CLIP's linear probes read them off the images.
+    `floor`: against their own reconstructions; `self`: between two draws of its images; `other`: against another
+    identity's images. All sets have `images` images.
+    """
+    generator = torch.Generator().manual_seed(16)
+    identities = draw_identities(kind, "probe", count, generator).repeat(2 * images)
+    renders = render_all(identities, draw_nuisance(kind, len(identities), generator))
+    real = embed(clip, renders).reshape(count, 2, images, -1)
+    first = renders.reshape(count, 2, images, *renders.shape[1:])[:, 0].flatten(0, 1)
+    made = embed(clip, reconstruct(vae, first)).reshape(count, images, -1)
+    pairs = {
+        "floor": [mmd(real[i, 0], made[i], "v") for i in range(count)],
+        "self": [mmd(real[i, 0], real[i, 1], "v") for i in range(count)],
+        "other": [mmd(real[i, 0], real[i - 1, 0], "v") for i in range(count)],
+    }
+    return {name: float(np.mean(values)) * SCALE for name, values in pairs.items()}
+
+
+def caption_following(
+    clip: CLIP, probes: Probes, pipeline: Any, count: int = 96, steps: int = 20, guidance: float = 2.0
+) -> dict[str, Any]:
+    """How well a generated image shows what its caption says, beside the same on real renders.
+
+    Captions name every factor of unseen identities. The probes read them off the images: R2 of each continuous factor
+    against the middle of the level that was named, accuracy of each discrete one.
     """
     result: dict[str, Any] = {}
     for kind in KINDS:
-        probe = Probe(clip, kind)
         generator = torch.Generator().manual_seed(14)
         identities, nuisance, renders = draw(kind, "probe", count, 15)
-        captions = write_captions(identities, nuisance, generator, short=True, keep=1.0)
+        captions = write_captions(identities, nuisance, generator, keep=1.0, scene=False)
         images = sample(pipeline, captions, steps=steps, guidance=guidance)
-        named = [i for i, f in enumerate(WORLDS[kind].discrete) if f.common]
-        shown, real = (probe.predict(embed(clip, x))[1] for x in (images, renders))
-        result[kind] = {
-            WORLDS[kind].discrete[i].name: {
-                "samples": float((shown[i] == identities.discrete[:, i].numpy()).mean()),
-                "renders": float((real[i] == identities.discrete[:, i].numpy()).mean()),
-            }
-            for i in named
-        }
+        levels = torch.tensor([len(f.words) for f in WORLDS[kind].continuous])
+        named = ((identities.continuous * levels).floor().clamp(max=levels - 1) + 0.5) / levels
+        spoken = Identities(kind, named, identities.discrete)
+        shown, real = (probes[kind].scores(embed(clip, x), spoken) for x in (images, renders))
+        result[kind] = {name: {"samples": shown[name], "renders": real[name]} for name in shown}
     return result
 
 
