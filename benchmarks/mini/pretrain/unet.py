@@ -22,7 +22,7 @@ STEPS, BATCH, FIRST_BATCH, FIRST_STEPS = 6000, 64, 32, 2000  # half the batch at
 WHOLE, DROP = 0.25, 0.1  # share of captions that name everything, and of empty ones, for classifier-free guidance
 SNR_CAP = 5.0  # min-SNR weighting (Hang et al., 2023)
 NOISIER = 0.75  # time steps are drawn as u ** NOISIER: what an identity is made of is decided in the noisier half
-FIRST_CHUNKS, STEPS_PER_CHUNK = 8, 40  # latents are made as the training goes on
+FIRST_CHUNKS, STEPS_PER_CHUNK = 4, 100  # latents are made as the training goes on
 
 
 def build_unet() -> UNet2DConditionModel:

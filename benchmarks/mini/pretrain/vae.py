@@ -7,6 +7,7 @@ sides, so that nothing can be written into an image that only this very tower re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,14 +18,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate, l1_loss, mse_loss
 
 from benchmarks.mini.factors import KINDS
-from benchmarks.mini.pretrain.clip import MEAN, STD
+from benchmarks.mini.pretrain.clip import MEAN, STD, FactorHeads
 from benchmarks.mini.pretrain.loop import Stage
 from benchmarks.mini.pretrain.pool import Pools
 
 STEPS, BATCH = 450, 8
+FACTOR_STEPS = 800  # then as many that also ask the factor heads, mostly on people, whose parts are smaller
 CHANNELS = 16
 LATENT_NOISE = 0.1  # of a latent's spread: the decoder learns to tolerate latents that a U-Net got slightly wrong
-FEATURES, EMBEDDING, SPREAD = 0.05, 0.1, 0.02  # weights beside the pixels' error
+FEATURES, EMBEDDING, FACTORS, SPREAD = 0.08, 0.1, 0.1, 0.02  # weights beside the pixels' error
 
 
 def build_vae() -> AutoencoderTiny:
@@ -58,14 +60,21 @@ class Eyes:
         self.tower = clip.visual.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.mean, self.std = (torch.tensor(v, device=device)[:, None, None] for v in (MEAN, STD))
         self.layers: list[Tensor] = []
-        for layer in (self.tower.layer1, self.tower.layer2, self.tower.layer3):
+        self.hooks = [
             layer.register_forward_hook(lambda module, given, output: self.layers.append(output))
+            for layer in (self.tower.layer1, self.tower.layer2, self.tower.layer3)
+        ]
 
     def __call__(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Of (B, 3, 64, 64) images in [-1, 1]."""
         self.layers = []
         embedding = self.tower((images / 2 + 0.5 - self.mean) / self.std)
         return self.layers, embedding
+
+    def close(self) -> None:
+        """Leave the tower as it was found."""
+        for hook in self.hooks:
+            hook.remove()
 
 
 def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -78,6 +87,7 @@ def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
 def train_vae(
     folder: Path,
     clip: CLIP,
+    heads: FactorHeads,
     pools: Pools | None,
     device: torch.device,
     *,
@@ -87,7 +97,7 @@ def train_vae(
 
     Args:
         folder: where the state is kept.
-        clip: the extractor, finished.
+        clip, heads: the extractor and its read-outs, finished.
         pools: the training images; None where the stage is finished.
         device: where to train.
         start: weights of a finished autoencoder to start from, instead of random ones.
@@ -96,36 +106,51 @@ def train_vae(
     if start is not None:
         start_from(vae, start)
     vae = vae.to(device, memory_format=torch.channels_last)
-    stage = Stage("vae", vae, folder, steps=STEPS, rate=7e-4, ema=0.995)
-    if stage.step < stage.steps:
-        eyes = Eyes(clip, device)
+    parts = [("vae", STEPS, 7e-4), ("vae-factors", FACTOR_STEPS, 1e-3)]
+    eyes = Eyes(clip, device)
+    heads.eval().requires_grad_(False)
 
-    def loss_of(generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        assert pools is not None
-        images = torch.cat([pools[kind].images(pools[kind].pick(BATCH // 2, generator)) for kind in KINDS]) * 2 - 1
-        images = images.to(device, memory_format=torch.channels_last)
-        latents = vae.encode(images).latents
-        noise = torch.randn(latents.shape, generator=generator).to(device) * LATENT_NOISE
-        decoded = vae.decode(latents + noise * latents.detach().std()).sample
-        mse = mse_loss(decoded, images)
-        both = disturb(torch.cat([images, decoded]), generator)
-        with torch.no_grad():
-            real, meant = eyes(both[:BATCH])
-        made, found = eyes(both[BATCH:])
-        features = torch.stack([_distance(*pair) for pair in zip(real, made, strict=True)]).sum()
-        embedded = _distance(meant, found)
-        means, spreads = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
-        shape = means.square().mean() + (spreads - 1).square().mean()
-        loss = mse + 0.2 * l1_loss(decoded, images) + FEATURES * features + EMBEDDING * embedded + SPREAD * shape
-        return loss, {
-            "psnr": float(10 * torch.log10(4 / mse.detach())),
-            "features": float(features.detach()),
-            "embedding": float(embedded.detach()),
-            "spread": float(spreads.detach().min()),
-        }
+    def loss_with(people: int, factors: float) -> Callable[[torch.Generator], tuple[Tensor, dict[str, float]]]:
+        counts = {KINDS[0]: people, KINDS[1]: BATCH - people}
 
-    stage.train(loss_of)
-    stage.use_average()
+        def loss_of(generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+            assert pools is not None
+            places = {kind: pools[kind].pick(counts[kind], generator) for kind in KINDS}
+            images = torch.cat([pools[kind].images(p) for kind, p in places.items()]) * 2 - 1
+            images = images.to(device, memory_format=torch.channels_last)
+            latents = vae.encode(images).latents
+            noise = torch.randn(latents.shape, generator=generator).to(device) * LATENT_NOISE
+            decoded = vae.decode(latents + noise * latents.detach().std()).sample
+            mse = mse_loss(decoded, images)
+            both = disturb(torch.cat([images, decoded]), generator)
+            with torch.no_grad():
+                real, meant = eyes(both[:BATCH])
+            made, found = eyes(both[BATCH:])
+            features = torch.stack([_distance(*pair) for pair in zip(real, made, strict=True)]).sum()
+            embedded = _distance(meant, found)
+            means, spreads = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+            shape = means.square().mean() + (spreads - 1).square().mean()
+            read = [
+                heads.loss(part, pools[kind].identities[places[kind]], focus=True)
+                for part, kind in zip(found.split(list(counts.values())), KINDS, strict=True)
+            ]
+            misread = torch.stack([error + 0.3 * entropy for error, entropy in read]).mean()
+            loss = mse + 0.2 * l1_loss(decoded, images) + FEATURES * features + EMBEDDING * embedded
+            return loss + SPREAD * shape + factors * misread, {
+                "psnr": float(10 * torch.log10(4 / mse.detach())),
+                "features": float(features.detach()),
+                "embedding": float(embedded.detach()),
+                "misread": float(misread.detach()),
+            }
+
+        return loss_of
+
+    for name, steps, rate in parts:
+        stage = Stage(name, vae, folder, steps=steps, rate=rate, ema=0.995)
+        more = name == "vae-factors"
+        stage.train(loss_with(3 * BATCH // 4 if more else BATCH // 2, FACTORS if more else 0.0))
+        stage.use_average()
+    eyes.close()
     vae.register_to_config(scaling_factor=_scale(vae, pools, device) if pools is not None else _kept_scale(folder))
     (folder / "vae-scale.txt").write_text(f"{vae.config['scaling_factor']}\n", encoding="utf-8")
     return vae

@@ -66,8 +66,8 @@ def train_vision(
     device: torch.device,
     *,
     started: bool = False,
-) -> CLIP:
-    """Train (or finish, or load) the image tower of `clip`, in place.
+) -> FactorHeads:
+    """Train (or finish, or load) the image tower of `clip`, in place; its read-outs are returned.
 
     Args:
         folder: where the state is kept; clip: whose image tower it is.
@@ -112,4 +112,4 @@ def train_vision(
         stage.train(loss_with(name != "vision"))
         stage.use_average()
     clip.eval()
-    return clip
+    return model.heads
