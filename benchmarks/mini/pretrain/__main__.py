@@ -103,7 +103,7 @@ def train(work: Path, start: Path | None, last: str, device: torch.device, out: 
     heads = train_vision(work, clip, needed(*names), device, started=start is not None)
     if last == "vision":
         return False
-    vae = train_vae(work, clip, heads, needed("vae", "vae-factors"), device, start=part("vae"))
+    vae = train_vae(work, clip, heads, needed("vae", "vae-factors", "vae-more"), device, start=part("vae"))
     if last == "vae":
         return False
     clip = train_text(work, tokenizer, clip, needed("text"), device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -48,7 +49,10 @@ class Latents:
     """The pools' latents (CHUNK, C, 8, 8) float16, encoded chunk by chunk when first needed, and kept in a folder."""
 
     def __init__(self, folder: Path, vae: AutoencoderTiny, pools: Pools, device: torch.device) -> None:
-        self.folder, self.vae, self.pools, self.device = folder / "latents", vae, pools, device
+        # another encoder makes other latents
+        weights = b"".join(p.detach().cpu().numpy().tobytes() for p in vae.encoder.parameters())
+        self.folder = folder / f"latents-{hashlib.sha256(weights).hexdigest()[:12]}"
+        self.vae, self.pools, self.device = vae, pools, device
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kept: dict[Kind, list[Tensor]] = {kind: [] for kind in KINDS}
 
