@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 from transformers import CLIPTokenizer
 
-from benchmarks.mini.factors import WORLDS, Identities
+from benchmarks.mini.factors import WORLDS, Identities, Kind
 from benchmarks.mini.pretrain.tokenizer import CONTEXT_LENGTH
 
 EMBED_DIM = 256
@@ -51,6 +51,12 @@ class FactorHeads(nn.Module):
         self.discrete = nn.ModuleDict(
             {k: nn.Linear(EMBED_DIM, sum(len(f.levels) for f in w.discrete)) for k, w in WORLDS.items()}
         )
+
+    def read_out(self, part: str, kind: Kind) -> nn.Linear:
+        """The layer of one kind's "continuous" or "discrete" factors."""
+        layer = getattr(self, part)[kind]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
     def loss(self, embedding: Tensor, identities: Identities, *, focus: bool = False) -> tuple[Tensor, Tensor]:
         """Mean squared error in units of each factor's variance (1/12), and mean cross-entropy.

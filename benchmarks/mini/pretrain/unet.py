@@ -72,7 +72,8 @@ class Latents:
         places = torch.arange(index * CHUNK, (index + 1) * CHUNK).split(50)
         images = ((self.pools[kind].images(p) * 2 - 1).to(self.device) for p in places)
         parts = [self.vae.encode(x.to(memory_format=torch.channels_last)).latents.cpu() for x in images]
-        return (torch.cat(parts) * self.vae.config["scaling_factor"]).half()
+        latents: Tensor = torch.cat(parts) * self.vae.config["scaling_factor"]
+        return latents.half()
 
     def pick(self, kind: Kind, places: Tensor) -> Tensor:
         """(n, C, 8, 8) float32 latents at (n,) places of the pool."""

@@ -47,8 +47,8 @@ def fit_heads(model: TowerWithHeads, pools: Pools, embed: Callable[[Tensor], Ten
             for column, f in zip(identities.discrete.T, WORLDS[kind].discrete, strict=True)
         ]
         for head, target in (
-            (model.heads.continuous[kind], identities.continuous.double() - 0.5),
-            (model.heads.discrete[kind], 6 * torch.cat(hot, dim=1).double() - 3),
+            (model.heads.read_out("continuous", kind), identities.continuous.double() - 0.5),
+            (model.heads.read_out("discrete", kind), 6 * torch.cat(hot, dim=1).double() - 3),
         ):
             mean, scale = features.mean(0), features.std(0) + 1e-6
             design = torch.cat([(features - mean) / scale, torch.ones(count, 1)], dim=1)
