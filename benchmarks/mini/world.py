@@ -100,7 +100,7 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     n = {name: nuisance[:, i] for i, name in enumerate(world.nuisance)}
     count = len(identities)
     x, y = _grid(
-        count, 0.14 * (n["dx"] - 0.5), 0.05 + 0.12 * (n["dy"] - 0.5), 1.07 + 0.18 * n["zoom"], 0.30 * (n["roll"] - 0.5)
+        count, 0.10 * (n["dx"] - 0.5), 0.05 + 0.08 * (n["dy"] - 0.5), 1.09 + 0.13 * n["zoom"], 0.20 * (n["roll"] - 0.5)
     )
 
     backdrop = _hue(n["background"], 0.45, 0.45 + 0.5 * n["background_value"])
@@ -108,7 +108,7 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     image = (backdrop[:, :, None, None] * shade[:, None]).clamp(0, 1)
 
     half_width = _between(f["face_width"], 0.37, 0.54)
-    half_length = _between(f["face_length"], 0.50, 0.66)
+    half_length = _between(f["face_length"], 0.53, 0.69)
     hair = _HAIR[d["hair_colour"]]
     skin_position = 2 * f["skin"]
     skin = torch.where(
@@ -131,13 +131,14 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
         image, _cover(_ellipse(x, y - 1.18, half_width * 1.0 + 0.42, torch.full_like(half_width, 0.42))), shirt
     )
 
-    # the head: an ellipse above, a superellipse below whose exponent is the jaw
-    exponent = torch.where(y > 0, _between(f["jaw"], 1.45, 4.4), torch.full_like(y, 2.0))
+    # the head: an ellipse above, a superellipse below; the jaw is how far out its diagonal lies
+    diagonal = _between(f["jaw"], 0.55, 0.89)
+    exponent = torch.where(y > 0, -math.log(2) / diagonal.log(), torch.full_like(y, 2.0))
     ratio = ((x.abs() / half_width) ** exponent + (y.abs() / half_length) ** exponent + 1e-9) ** (1 / exponent)
     head = (ratio - 1) * torch.minimum(half_width, half_length)
     head_cover = _cover(head)
     yaw = _column(n["yaw"] - 0.5)
-    lit = 1 + 0.35 * _column(n["shade"] - 0.5) * x / half_width
+    lit = 1 + 0.25 * _column(n["shade"] - 0.5) * x / half_width
     skin_lit = skin[:, :, None, None] * lit[:, None]
     ears = torch.minimum(
         _ellipse(x - half_width, y, torch.full_like(half_width, 0.07), torch.full_like(half_width, 0.11)),
@@ -152,23 +153,23 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     image = _paint(image, _cover(fringe), hair)
 
     # the face's features shift with the head's turn; each has room of its own, so that none hides another
-    u = x - 0.14 * yaw
-    eye_y = -_between(f["eye_height"], -0.08, 0.08)
+    u = x - 0.10 * yaw
+    eye_y = -_between(f["eye_height"], -0.02, 0.14)
     smile = _column(n["smile"] - 0.35)
     mouth_y = half_length - 0.165
     dark_hair = hair * 0.45
 
     # beard along the jaw, around the mouth
-    mouth_width = _between(f["mouth_width"], 0.09, 0.24)
+    mouth_width = _between(f["mouth_width"], 0.07, 0.29)
     beard_hole = _ellipse(u, y - mouth_y + 0.19, half_width * 0.80, torch.full_like(half_width, 0.27))
     beard = torch.maximum(torch.maximum(head, 0.10 - y), -beard_hole)
     image = _paint(image, _cover(beard) * _column((d["beard"] == 2).float()), dark_hair)
-    nose_bottom = eye_y + _between(f["nose_length"], 0.13, 0.29)
+    nose_bottom = eye_y + _between(f["nose_length"], 0.11, 0.33)
     moustache = _ellipse(u, y - mouth_y + 0.09, torch.full_like(half_width, 0.27), torch.full_like(half_width, 0.062))
     image = _paint(image, _cover(moustache) * _column((d["beard"] == 1).float()), dark_hair)
 
     # mouth: a band bent by the smile
-    lip = _between(f["lip_fullness"], 0.030, 0.105)
+    lip = _between(f["lip_fullness"], 0.026, 0.118)
     bend = y - mouth_y + smile * 0.40 * ((u / mouth_width) ** 2 - 0.5) * mouth_width
     lips = _ellipse(u, bend, mouth_width, lip)
     lip_colour = 0.25 * skin + 0.75 * torch.tensor([0.80, 0.10, 0.22])
@@ -176,7 +177,7 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     image = _paint(image, _cover(_ellipse(u, bend, mouth_width * 0.9, torch.full_like(lip, 0.016))), lip_colour * 0.35)
 
     # nose: a wedge that widens to its shaded tip
-    nose_width = _between(f["nose_width"], 0.045, 0.150)
+    nose_width = _between(f["nose_width"], 0.035, 0.205)
     along = ((y - eye_y) / (nose_bottom - eye_y)).clamp(0, 1)
     wedge = torch.maximum((u - 0.07 * yaw * along).abs() - nose_width * (0.35 + 0.65 * along), eye_y - y)
     wedge = torch.maximum(wedge, y - nose_bottom)
@@ -186,7 +187,7 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
 
     # eyes
     spacing = _between(f["eye_spacing"], 0.150, 0.245)
-    eye = _between(f["eye_size"], 0.068, 0.118)
+    eye = _between(f["eye_size"], 0.056, 0.132)
     iris = _IRIS[d["eye_colour"]]
     white = torch.full((count, 3), 0.96)
     for side in (-1.0, 1.0):
@@ -215,13 +216,13 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     image = _paint(image, _cover(frame) * _column((glasses > 0).float()), rim_colour)
 
     # brows, above any glasses
-    thickness = _between(f["brow_thickness"], 0.016, 0.064)
+    thickness = _between(f["brow_thickness"], 0.014, 0.070)
     tilt = _between(f["brow_tilt"], -0.45, 0.45)
     for side in (-1.0, 1.0):
         bx = u - side * spacing
         brow = _box(bx, y - (eye_y - 0.205) + side * tilt * bx, torch.full_like(eye, 0.135), thickness)
         image = _paint(image, _cover(brow), dark_hair)
-    return image * _column(0.80 + 0.36 * n["light"])[:, None]
+    return image * _column(0.86 + 0.26 * n["light"])[:, None]
 
 
 def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
@@ -230,7 +231,7 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     d = {factor.name: identities.discrete[:, i] for i, factor in enumerate(world.discrete)}
     n = {name: nuisance[:, i] for i, name in enumerate(world.nuisance)}
     count = len(identities)
-    x, y = _grid(count, 0.22 * (n["dx"] - 0.5), 0.10 * (n["dy"] - 0.5), 0.94 + 0.18 * n["zoom"])
+    x, y = _grid(count, 0.14 * (n["dx"] - 0.5), 0.07 * (n["dy"] - 0.5), 0.97 + 0.12 * n["zoom"])
 
     # sky: sunset, day, dusk
     anchors_top = torch.tensor([[0.95, 0.55, 0.35], [0.38, 0.66, 0.95], [0.16, 0.17, 0.38]])
@@ -247,14 +248,14 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     skyline = (
         _between(f["cliff_height"], -0.12, -0.66)
         + _between(f["skyline_slope"], -0.34, 0.34) * x
-        + _between(f["skyline_bumps"], 0.0, 0.15) * torch.sin(9.5 * x) * torch.cos(3.1 * x + 0.6)
+        + _between(f["skyline_bumps"], 0.0, 0.17) * torch.sin(9.5 * x) * torch.cos(3.1 * x + 0.6)
     )
     cliff = skyline - y
     period = _between(f["strata_thickness"], 0.13, 0.36)
     phase = (y + _between(f["strata_tilt"], 0.42, -0.42) * x) / period
     bands = torch.sin(2 * math.pi * phase)
     bands = (bands * 2.2).clamp(-1, 1)
-    strata = 1 + _between(f["strata_contrast"], 0.08, 0.38) * bands
+    strata = 1 + _between(f["strata_contrast"], 0.04, 0.48) * bands
     rock = _CLIFF[d["cliff_colour"]][:, :, None, None] * strata[:, None]
     image = _paint(image, _cover(cliff), rock)
 
@@ -265,7 +266,7 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     image = _paint(image, _cover(ground), earth)
 
     # plants stand on the ground's edge, left and right, behind the pool
-    full = _between(f["tree_size"], 0.11, 0.27)
+    full = _between(f["tree_size"], 0.10, 0.29)
     leaf = _LEAF[d["season"]]
     kind = d["vegetation"]
     offset = _between(f["fall_offset"], -0.34, 0.34)
@@ -316,7 +317,7 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     ledge = torch.maximum((y - middle).abs() - 0.028, (falls - 0.05))
     image = _paint(image, _cover(ledge) * step, _CLIFF[d["cliff_colour"]] * 0.6)
     mist = torch.exp(-((y - level - 0.02) ** 2) / 0.020 - ((x - offset) ** 2) / 0.16)
-    image = _paint(image, mist * _between(n["mist"], 0.0, 0.50), torch.ones(count, 3))
+    image = _paint(image, mist * _between(n["mist"], 0.0, 0.40), torch.ones(count, 3))
 
     tint = torch.tensor([[1.06, 0.94, 0.84], [1.0, 1.0, 1.0], [0.76, 0.78, 0.92]])[third]
     return image * tint[:, :, None, None] * _column(0.88 + 0.20 * n["light"])[:, None]

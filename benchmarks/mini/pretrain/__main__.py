@@ -103,7 +103,8 @@ def train(work: Path, start: Path | None, last: str, device: torch.device, out: 
     heads = train_vision(work, clip, needed(*names), device, started=start is not None)
     if last == "vision":
         return False
-    vae = train_vae(work, clip, heads, needed("vae", "vae-factors", "vae-more"), device, start=part("vae"))
+    names = ("vae", "vae-factors") if start is None else ("vae-factors",)
+    vae = train_vae(work, clip, heads, needed(*names), device, start=part("vae"))
     if last == "vae":
         return False
     clip = train_text(work, tokenizer, clip, needed("text"), device)

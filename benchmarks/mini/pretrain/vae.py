@@ -22,12 +22,11 @@ from benchmarks.mini.pretrain.clip import MEAN, STD, FactorHeads
 from benchmarks.mini.pretrain.loop import Stage
 from benchmarks.mini.pretrain.pool import Pools
 
-STEPS, BATCH = 450, 8
-FACTOR_STEPS = 600  # then as many that also ask the factor heads, mostly on people, whose parts are smaller
-MORE_STEPS = 2000  # and the rest
+STEPS, BATCH = 1200, 8  # left out where a finished autoencoder is gone on with
+FACTOR_STEPS = 1800  # then as many that also ask the factor heads, mostly on people, whose parts are smaller
 CHANNELS = 16
 LATENT_NOISE = 0.1  # of a latent's spread: the decoder learns to tolerate latents that a U-Net got slightly wrong
-FEATURES, EMBEDDING, FACTORS, SPREAD = 0.08, 0.1, 0.1, 0.02  # weights beside the pixels' error
+FEATURES, EMBEDDING, FACTORS, SPREAD = 0.08, 0.1, 0.2, 0.02  # weights beside the pixels' error
 
 
 def build_vae() -> AutoencoderTiny:
@@ -107,13 +106,12 @@ def train_vae(
     if start is not None:
         start_from(vae, start)
     vae = vae.to(device, memory_format=torch.channels_last)
-    parts = [("vae", STEPS, 7e-4), ("vae-factors", FACTOR_STEPS, 2.5e-4), ("vae-more", MORE_STEPS, 3e-4)]
+    parts = [("vae", STEPS, 7e-4)] if start is None else []
+    parts.append(("vae-factors", FACTOR_STEPS, 3e-4))
     eyes = Eyes(clip, device)
     heads.eval().requires_grad_(False)
 
-    def loss_with(
-        people: int, factors: float, focus: bool
-    ) -> Callable[[torch.Generator], tuple[Tensor, dict[str, float]]]:
+    def loss_with(people: int, factors: float) -> Callable[[torch.Generator], tuple[Tensor, dict[str, float]]]:
         counts = {KINDS[0]: people, KINDS[1]: BATCH - people}
 
         def loss_of(generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -134,7 +132,7 @@ def train_vae(
             means, spreads = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
             shape = means.square().mean() + (spreads - 1).square().mean()
             read = [
-                heads.loss(part, pools[kind].identities[places[kind]], focus=focus)
+                heads.loss(part, pools[kind].identities[places[kind]], focus=False)
                 for part, kind in zip(found.split(list(counts.values())), KINDS, strict=True)
             ]
             misread = torch.stack([error + 0.3 * entropy for error, entropy in read]).mean()
@@ -151,7 +149,7 @@ def train_vae(
     for name, steps, rate in parts:
         stage = Stage(name, vae, folder, steps=steps, rate=rate, ema=0.995)
         people, factors = (BATCH // 2, 0.0) if name == "vae" else (3 * BATCH // 4, FACTORS)
-        stage.train(loss_with(people, factors, name == "vae-factors"))
+        stage.train(loss_with(people, factors))
         stage.use_average()
     eyes.close()
     vae.register_to_config(scaling_factor=_scale(vae, pools, device) if pools is not None else _kept_scale(folder))

@@ -22,7 +22,7 @@ from benchmarks.mini.pretrain.pool import Pools
 
 STEPS, BATCH = 6500, 64  # BATCH / 2 of each kind; left out where the tower starts from a finished one
 SHARPEN_STEPS = 3000  # then as many with each factor weighted by its own error
-ADAPT_STEPS = 520  # in place of both where the tower starts from a finished one
+ADAPT_STEPS = 400  # in place of both where the tower starts from a finished one
 ENTROPY = 0.3  # weight of the discrete factors beside the continuous ones
 
 
