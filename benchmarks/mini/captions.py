@@ -1,4 +1,4 @@
-"""Captions of rendered images: long ones that can name every factor (for the CLIP), short ones (for the U-Net)."""
+"""Captions of rendered images; each factor is named with its own chance."""
 
 from __future__ import annotations
 
@@ -37,35 +37,42 @@ def nuisance_phrases(kind: str, nuisance: Tensor) -> list[str]:
 
 
 def write_captions(
-    identities: Identities, nuisance: Tensor, generator: torch.Generator, *, short: bool, keep: float
+    identities: Identities, nuisance: Tensor, generator: torch.Generator, *, keep: float | Tensor, scene: bool = True
 ) -> list[str]:
     """One caption per image: "a photo of a person with long red hair ...", its phrases in random order.
 
     Args:
         identities: the B identities shown; nuisance: (B, n), as given to the renderer.
         generator: decides which phrases stay and in which order.
-        short: name only the common factors (the U-Net's captions) instead of all of them (the CLIP's).
-        keep: probability with which each phrase is kept, in [0, 1].
+        keep: probability with which each phrase is kept, in [0, 1]; one for all captions, or (B,) one for each.
+        scene: whether what varies from image to image (smile, background, time, mist) may be named, too.
     """
     world = WORLDS[identities.kind]
     factors: list[Continuous | Discrete] = [*world.continuous, *world.discrete]
     values = torch.cat([identities.continuous, identities.discrete.float()], dim=1).tolist()
+    chances = torch.as_tensor(keep).expand(len(values)).tolist()
     captions = []
-    for row, image_nuisance in zip(values, nuisance, strict=True):
-        phrases = [phrase(f, v) for f, v in zip(factors, row, strict=True) if f.common or not short]
-        phrases += nuisance_phrases(identities.kind, image_nuisance)
+    for row, image_nuisance, chance in zip(values, nuisance, chances, strict=True):
+        phrases = [phrase(f, v) for f, v in zip(factors, row, strict=True)]
+        phrases += nuisance_phrases(identities.kind, image_nuisance) if scene else []
         draws = torch.rand(len(phrases), generator=generator).tolist()
         order = torch.randperm(len(phrases), generator=generator).tolist()
-        chosen = [phrases[i] for i in order if draws[i] < keep]
+        chosen = [phrases[i] for i in order if draws[i] < chance]
         captions.append(f"a photo of a {identities.kind}" + (" with " + " ".join(chosen) if chosen else ""))
     return captions
 
 
-def all_caption_words() -> list[str]:
-    """Every word a caption can hold, sorted: the tokenizer gives each one a token of its own."""
-    texts = ["a photo of a person with waterfall", "smiling serious calm background misty clear"]
-    texts += [*BACKGROUND_WORDS, *TIME_WORDS]
+def all_phrases() -> list[str]:
+    """Everything that a caption can say of an image, sorted."""
+    texts = ["smiling", "serious", "calm", "misty", "clear", *TIME_WORDS]
+    texts += [f"{colour} background" for colour in BACKGROUND_WORDS]
     for world in WORLDS.values():
         texts += [word for factor in world.continuous for word in factor.words]
         texts += [level for factor in world.discrete for level in factor.levels]
+    return sorted(set(texts))
+
+
+def all_caption_words() -> list[str]:
+    """Every word a caption can hold, sorted: the tokenizer gives each one a token of its own."""
+    texts = ["a photo of a person with waterfall", *all_phrases()]
     return sorted({word for text in texts for word in text.split()})

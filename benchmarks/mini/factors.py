@@ -1,9 +1,8 @@
 """The factors of the procedural world: what makes an identity, and what varies from photo to photo.
 
 An *identity* (a person or a waterfall) is a vector of continuous factors in [0, 1] and of discrete ones. A *nuisance*
-vector (pose, light, background, ...) is drawn afresh for every image. Each identity factor can be put into words;
-only those marked `common` are named in the captions that the U-Net sees, so that words alone cannot describe an
-identity to it, while the CLIP, trained on long captions, sees every factor.
+vector (pose, light, background, ...) is drawn afresh for every image. Each identity factor can be put into words, but
+words name only the slice of its range that a value falls into: the value within it is what words cannot tell.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ class Continuous:
 
     name: str
     words: tuple[str, ...]
-    common: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,6 @@ class Discrete:
 
     name: str
     levels: tuple[str, ...]
-    common: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ PERSON = World(
         Continuous("face_width", ("narrow face", "average face", "wide face")),
         Continuous("face_length", ("short face", "medium face", "long face")),
         Continuous("jaw", ("pointed jaw", "round jaw", "square jaw")),
-        Continuous("skin", ("pale skin", "tan skin", "dark skin"), common=True),
+        Continuous("skin", ("pale skin", "tan skin", "dark skin")),
         Continuous("eye_size", ("small eyes", "medium eyes", "large eyes")),
         Continuous("eye_spacing", ("close eyes", "even eyes", "distant eyes")),
         Continuous("eye_height", ("low eyes", "level eyes", "high eyes")),
@@ -74,7 +71,7 @@ PERSON = World(
     discrete=(
         Discrete("hair_colour", ("black hair", "brown hair", "blond hair", "red hair", "grey hair")),
         Discrete("hair_length", ("short hair", "medium hair", "long hair")),
-        Discrete("eye_colour", ("brown eyes", "blue eyes", "green eyes"), common=False),
+        Discrete("eye_colour", ("brown eyes", "blue eyes", "green eyes")),
         Discrete("glasses", ("no glasses", "round glasses", "square glasses")),
         Discrete("beard", ("no beard", "moustache", "beard")),
     ),
@@ -100,10 +97,10 @@ WATERFALL = World(
     discrete=(
         Discrete("cliff_colour", ("grey cliff", "red cliff", "dark cliff", "sandy cliff")),
         Discrete("count", ("single stream", "two streams", "three streams")),
-        Discrete("steps", ("straight drop", "stepped drop"), common=False),
+        Discrete("steps", ("straight drop", "stepped drop")),
         Discrete("vegetation", ("bushes", "pines", "leafy trees")),
         Discrete("season", ("green leaves", "autumn leaves")),
-        Discrete("pool_colour", ("blue water", "green water", "brown water"), common=False),
+        Discrete("pool_colour", ("blue water", "green water", "brown water")),
     ),
     nuisance=("dx", "dy", "zoom", "time", "light", "mist", "cloud", "streaks"),
 )

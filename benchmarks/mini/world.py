@@ -100,15 +100,15 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     n = {name: nuisance[:, i] for i, name in enumerate(world.nuisance)}
     count = len(identities)
     x, y = _grid(
-        count, 0.16 * (n["dx"] - 0.5), 0.02 + 0.14 * (n["dy"] - 0.5), 0.94 + 0.18 * n["zoom"], 0.36 * (n["roll"] - 0.5)
+        count, 0.10 * (n["dx"] - 0.5), 0.05 + 0.08 * (n["dy"] - 0.5), 1.09 + 0.13 * n["zoom"], 0.20 * (n["roll"] - 0.5)
     )
 
     backdrop = _hue(n["background"], 0.45, 0.45 + 0.5 * n["background_value"])
     shade = 1 + 0.25 * y
     image = (backdrop[:, :, None, None] * shade[:, None]).clamp(0, 1)
 
-    half_width = _between(f["face_width"], 0.33, 0.50)
-    half_length = _between(f["face_length"], 0.44, 0.62)
+    half_width = _between(f["face_width"], 0.37, 0.54)
+    half_length = _between(f["face_length"], 0.53, 0.69)
     hair = _HAIR[d["hair_colour"]]
     skin_position = 2 * f["skin"]
     skin = torch.where(
@@ -131,13 +131,14 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
         image, _cover(_ellipse(x, y - 1.18, half_width * 1.0 + 0.42, torch.full_like(half_width, 0.42))), shirt
     )
 
-    # the head: an ellipse above, a superellipse below whose exponent is the jaw
-    exponent = torch.where(y > 0, _between(f["jaw"], 1.35, 4.2), torch.full_like(y, 2.0))
+    # the head: an ellipse above, a superellipse below; the jaw is how far out its diagonal lies
+    diagonal = _between(f["jaw"], 0.55, 0.89)
+    exponent = torch.where(y > 0, -math.log(2) / diagonal.log(), torch.full_like(y, 2.0))
     ratio = ((x.abs() / half_width) ** exponent + (y.abs() / half_length) ** exponent + 1e-9) ** (1 / exponent)
     head = (ratio - 1) * torch.minimum(half_width, half_length)
     head_cover = _cover(head)
     yaw = _column(n["yaw"] - 0.5)
-    lit = 1 + 0.35 * _column(n["shade"] - 0.5) * x / half_width
+    lit = 1 + 0.25 * _column(n["shade"] - 0.5) * x / half_width
     skin_lit = skin[:, :, None, None] * lit[:, None]
     ears = torch.minimum(
         _ellipse(x - half_width, y, torch.full_like(half_width, 0.07), torch.full_like(half_width, 0.11)),
@@ -146,61 +147,55 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     image = _paint(image, _cover(ears) * _column((d["hair_length"] == 0).float()), skin * 0.9)
     image = _paint(image, head_cover, skin_lit)
 
-    # the face's features shift with the head's turn
-    u = x - 0.14 * yaw
-    eye_y = 0.02 - _between(f["eye_height"], -0.07, 0.09)
-    smile = _column(n["smile"] - 0.35)
+    # hair in front: above the hairline
+    hairline = -half_length * _between(f["hairline"], 0.66, 1.02)
+    fringe = torch.maximum(hair_top, y - hairline - 0.12 * (x / half_width) ** 2)
+    image = _paint(image, _cover(fringe), hair)
 
-    # beard under nose and mouth
-    mouth_y = half_length * 0.58
-    beard_region = torch.maximum(head, 0.16 + eye_y - y + 0.16 * (1 - (u / half_width) ** 2).clamp(min=0))
-    beard_hole = _ellipse(u, y - 0.10, half_width * 0.62, torch.full_like(half_width, 0.22))
-    beard = torch.maximum(beard_region, -beard_hole)
-    image = _paint(image, _cover(beard) * _column((d["beard"] == 2).float()), hair * 0.62)
-    nose_bottom = eye_y + _between(f["nose_length"], 0.13, 0.31)
+    # the face's features shift with the head's turn; each has room of its own, so that none hides another
+    u = x - 0.10 * yaw
+    eye_y = -_between(f["eye_height"], -0.02, 0.14)
+    smile = _column(n["smile"] - 0.35)
+    mouth_y = half_length - 0.165
+    dark_hair = hair * 0.45
+
+    # beard along the jaw, around the mouth
+    mouth_width = _between(f["mouth_width"], 0.07, 0.29)
+    beard_hole = _ellipse(u, y - mouth_y + 0.19, half_width * 0.80, torch.full_like(half_width, 0.27))
+    beard = torch.maximum(torch.maximum(head, 0.10 - y), -beard_hole)
+    image = _paint(image, _cover(beard) * _column((d["beard"] == 2).float()), dark_hair)
+    nose_bottom = eye_y + _between(f["nose_length"], 0.11, 0.33)
+    moustache = _ellipse(u, y - mouth_y + 0.09, torch.full_like(half_width, 0.27), torch.full_like(half_width, 0.062))
+    image = _paint(image, _cover(moustache) * _column((d["beard"] == 1).float()), dark_hair)
 
     # mouth: a band bent by the smile
-    mouth_width = _between(f["mouth_width"], 0.11, 0.26)
-    lip = _between(f["lip_fullness"], 0.028, 0.082)
-    bend = y - mouth_y + smile * 0.45 * ((u / mouth_width) ** 2 - 0.5) * mouth_width
+    lip = _between(f["lip_fullness"], 0.026, 0.118)
+    bend = y - mouth_y + smile * 0.40 * ((u / mouth_width) ** 2 - 0.5) * mouth_width
     lips = _ellipse(u, bend, mouth_width, lip)
-    lip_colour = 0.55 * skin + 0.45 * torch.tensor([0.75, 0.12, 0.18])
+    lip_colour = 0.25 * skin + 0.75 * torch.tensor([0.80, 0.10, 0.22])
     image = _paint(image, _cover(lips), lip_colour)
-    image = _paint(image, _cover(_ellipse(u, bend, mouth_width * 0.9, torch.full_like(lip, 0.016))), lip_colour * 0.45)
+    image = _paint(image, _cover(_ellipse(u, bend, mouth_width * 0.9, torch.full_like(lip, 0.016))), lip_colour * 0.35)
 
-    moustache = _ellipse(
-        u, y - (nose_bottom + mouth_y) / 2 - 0.02, mouth_width * 0.6 + 0.10, torch.full_like(lip, 0.055)
-    )
-    image = _paint(image, _cover(moustache) * _column((d["beard"] == 1).float()), hair * 0.62)
+    # nose: a wedge that widens to its shaded tip
+    nose_width = _between(f["nose_width"], 0.035, 0.205)
+    along = ((y - eye_y) / (nose_bottom - eye_y)).clamp(0, 1)
+    wedge = torch.maximum((u - 0.07 * yaw * along).abs() - nose_width * (0.35 + 0.65 * along), eye_y - y)
+    wedge = torch.maximum(wedge, y - nose_bottom)
+    tip = _box(u - 0.07 * yaw, y - nose_bottom, nose_width, torch.full_like(nose_width, 0.032))
+    image = _paint(image, _cover(wedge), 0.5 * skin + 0.5 * torch.tensor([0.80, 0.40, 0.30]))
+    image = _paint(image, _cover(tip), skin * 0.40)
 
-    # nose: a shaded bridge and a tip
-    nose_width = _between(f["nose_width"], 0.045, 0.125)
-    nose_y = (eye_y + nose_bottom) / 2
-    bridge = _box(u - 0.05 * yaw, y - nose_y, nose_width * 0.45, (nose_bottom - eye_y) / 2)
-    tip = _ellipse(u - 0.07 * yaw, y - nose_bottom, nose_width, torch.full_like(nose_width, 0.045))
-    image = _paint(image, 0.55 * _cover(bridge), skin * 0.80)
-    image = _paint(image, _cover(tip), skin * 0.66)
-
-    # eyes and brows
-    spacing = _between(f["eye_spacing"], 0.145, 0.245)
-    eye = _between(f["eye_size"], 0.072, 0.125)
+    # eyes
+    spacing = _between(f["eye_spacing"], 0.150, 0.245)
+    eye = _between(f["eye_size"], 0.056, 0.132)
     iris = _IRIS[d["eye_colour"]]
-    thickness = _between(f["brow_thickness"], 0.018, 0.062)
-    tilt = _between(f["brow_tilt"], -0.38, 0.38)
     white = torch.full((count, 3), 0.96)
     for side in (-1.0, 1.0):
         ex, ey = u - side * spacing, y - eye_y
-        image = _paint(image, _cover(_ellipse(ex, ey, eye * 1.12, eye * 0.86)), white)
+        image = _paint(image, _cover(_ellipse(ex, ey, eye * 1.12, eye * 0.90)), white)
         ex = ex - 0.05 * yaw
-        image = _paint(image, _cover(_ellipse(ex, ey, eye * 0.70, eye * 0.70)), iris)
+        image = _paint(image, _cover(_ellipse(ex, ey, eye * 0.72, eye * 0.72)), iris)
         image = _paint(image, _cover(_ellipse(ex, ey, eye * 0.26, eye * 0.26)), torch.zeros(count, 3))
-        by = y - (eye_y - eye - 0.075) + side * tilt * (u - side * spacing)
-        image = _paint(image, _cover(_box(u - side * spacing, by, eye * 1.25, thickness)), hair * 0.62)
-
-    # hair in front: above the hairline
-    hairline = -half_length * _between(f["hairline"], 0.42, 0.80)
-    fringe = torch.maximum(hair_top, y - hairline - 0.22 * (x / half_width) ** 2)
-    image = _paint(image, _cover(fringe), hair)
 
     # glasses: frames only
     glasses = d["glasses"]
@@ -208,8 +203,8 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
     frame = None
     for side in (-1.0, 1.0):
         ex, ey = u - side * torch.clamp(spacing, min=0.165), y - eye_y
-        size = torch.full_like(eye, 0.152)
-        lens = torch.where(square, _box(ex, ey, size, size * 0.80), _ellipse(ex, ey, size, size))
+        size = torch.full_like(eye, 0.150)
+        lens = torch.where(square, _box(ex, ey, size, size * 0.80), _ellipse(ex, ey, size, size * 0.92))
         rim = lens.abs() - 0.021
         frame = rim if frame is None else torch.minimum(frame, rim)
     bridge = _box(u, y - eye_y, torch.full_like(eye, 0.03), torch.full_like(eye, 0.02))
@@ -219,7 +214,15 @@ def _render_people(identities: Identities, nuisance: Tensor) -> Tensor:
         (glasses == 2)[:, None], torch.tensor([0.05, 0.05, 0.10]), torch.tensor([0.80, 0.62, 0.10])
     )
     image = _paint(image, _cover(frame) * _column((glasses > 0).float()), rim_colour)
-    return image * _column(0.80 + 0.36 * n["light"])[:, None]
+
+    # brows, above any glasses
+    thickness = _between(f["brow_thickness"], 0.014, 0.070)
+    tilt = _between(f["brow_tilt"], -0.45, 0.45)
+    for side in (-1.0, 1.0):
+        bx = u - side * spacing
+        brow = _box(bx, y - (eye_y - 0.205) + side * tilt * bx, torch.full_like(eye, 0.135), thickness)
+        image = _paint(image, _cover(brow), dark_hair)
+    return image * _column(0.86 + 0.26 * n["light"])[:, None]
 
 
 def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
@@ -228,7 +231,7 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     d = {factor.name: identities.discrete[:, i] for i, factor in enumerate(world.discrete)}
     n = {name: nuisance[:, i] for i, name in enumerate(world.nuisance)}
     count = len(identities)
-    x, y = _grid(count, 0.22 * (n["dx"] - 0.5), 0.16 * (n["dy"] - 0.5), 0.92 + 0.22 * n["zoom"])
+    x, y = _grid(count, 0.14 * (n["dx"] - 0.5), 0.07 * (n["dy"] - 0.5), 0.97 + 0.12 * n["zoom"])
 
     # sky: sunset, day, dusk
     anchors_top = torch.tensor([[0.95, 0.55, 0.35], [0.38, 0.66, 0.95], [0.16, 0.17, 0.38]])
@@ -245,33 +248,35 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     skyline = (
         _between(f["cliff_height"], -0.12, -0.66)
         + _between(f["skyline_slope"], -0.34, 0.34) * x
-        + _between(f["skyline_bumps"], 0.0, 0.15) * torch.sin(9.5 * x) * torch.cos(3.1 * x + 0.6)
+        + _between(f["skyline_bumps"], 0.0, 0.17) * torch.sin(9.5 * x) * torch.cos(3.1 * x + 0.6)
     )
     cliff = skyline - y
     period = _between(f["strata_thickness"], 0.13, 0.36)
     phase = (y + _between(f["strata_tilt"], 0.42, -0.42) * x) / period
     bands = torch.sin(2 * math.pi * phase)
     bands = (bands * 2.2).clamp(-1, 1)
-    strata = 1 + _between(f["strata_contrast"], 0.09, 0.36) * bands
+    strata = 1 + _between(f["strata_contrast"], 0.04, 0.48) * bands
     rock = _CLIFF[d["cliff_colour"]][:, :, None, None] * strata[:, None]
     image = _paint(image, _cover(cliff), rock)
 
     # pool and ground
-    level = _between(f["pool_level"], 0.40, 0.66)
+    level = _between(f["pool_level"], 0.32, 0.68)
     ground = level - y
     earth = _CLIFF[d["cliff_colour"]] * torch.tensor([0.55, 0.62, 0.45]) + 0.05
     image = _paint(image, _cover(ground), earth)
 
     # plants stand on the ground's edge, left and right, behind the pool
-    size = _between(f["tree_size"], 0.10, 0.26)
+    full = _between(f["tree_size"], 0.10, 0.29)
     leaf = _LEAF[d["season"]]
     kind = d["vegetation"]
-    density = f["tree_density"]
     offset = _between(f["fall_offset"], -0.34, 0.34)
     plants = torch.full_like(x, 10.0)
     trunks = torch.full_like(x, 10.0)
-    for slot, place in enumerate((-0.88, 0.90, -0.62, 0.66, -0.40, 0.44)):
-        present = density > max(0, slot - 1) / 5 * 0.95
+    for slot, place in enumerate((-0.84, 0.86, -0.60, 0.63, -0.38, 0.42)):
+        # the denser, the more plants; the last one is still growing
+        grown = (6 * _column(f["tree_density"]) + 1 - slot).clamp(0, 1)
+        present = grown > 0.15
+        size = full * grown.clamp(min=0.15)
         px, base = x - place, y - level
         bush = _ellipse(px, base + size * 0.40, size * 1.05, size * 0.62)
         pine = torch.maximum(px.abs() - (base + size * 2.5).clamp(min=0) * 0.33, base)
@@ -280,8 +285,8 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
         trunk = _box(px, base + size * 0.4, torch.full_like(size, 0.028), size * 0.5)
         shape = torch.where(_column(kind == 0), bush, torch.where(_column(kind == 1), pine, leafy))
         far = torch.full_like(x, 10.0)
-        plants = torch.minimum(plants, torch.where(_column(present), shape, far))
-        trunks = torch.minimum(trunks, torch.where(_column(present & (kind == 2)), trunk, far))
+        plants = torch.minimum(plants, torch.where(present, shape, far))
+        trunks = torch.minimum(trunks, torch.where(present & _column(kind == 2), trunk, far))
     image = _paint(image, _cover(trunks), torch.tensor([0.30, 0.18, 0.10]).expand(count, 3))
     image = _paint(image, _cover(plants), leaf[:, :, None, None] * (1 - 0.25 * torch.sin(23 * x + 17 * y))[:, None])
 
@@ -312,7 +317,7 @@ def _render_waterfalls(identities: Identities, nuisance: Tensor) -> Tensor:
     ledge = torch.maximum((y - middle).abs() - 0.028, (falls - 0.05))
     image = _paint(image, _cover(ledge) * step, _CLIFF[d["cliff_colour"]] * 0.6)
     mist = torch.exp(-((y - level - 0.02) ** 2) / 0.020 - ((x - offset) ** 2) / 0.16)
-    image = _paint(image, mist * _between(n["mist"], 0.0, 0.65), torch.ones(count, 3))
+    image = _paint(image, mist * _between(n["mist"], 0.0, 0.40), torch.ones(count, 3))
 
     tint = torch.tensor([[1.06, 0.94, 0.84], [1.0, 1.0, 1.0], [0.76, 0.78, 0.92]])[third]
     return image * tint[:, :, None, None] * _column(0.88 + 0.20 * n["light"])[:, None]

@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks.mini.captions import all_caption_words
+from benchmarks.mini.captions import all_caption_words, all_phrases
+from benchmarks.mini.factors import split_of
+from benchmarks.mini.pretrain.clip import tokenize
 from benchmarks.mini.pretrain.loop import Stage
+from benchmarks.mini.pretrain.pool import load_pools
 from benchmarks.mini.pretrain.quality import draw, embed, fit_probe, scores
+from benchmarks.mini.pretrain.text import PAD, label
 from benchmarks.mini.pretrain.tokenizer import build_tokenizer
+from benchmarks.mini.pretrain.vae import build_vae, start_from
+from benchmarks.mini.world import render
 
 
 def build() -> nn.Module:
@@ -90,3 +97,38 @@ def test_probes_read_factors_that_features_hold_linearly(monkeypatch: pytest.Mon
     noise = torch.randn(rows[:, 0].flatten(1).shape, generator=torch.Generator().manual_seed(0)).double().numpy()
     assert max(v for k, v in scores(probe, noise, identities).items() if k == "jaw") < 0.2  # type: ignore[arg-type]
     assert callable(embed)
+
+
+def test_labels_name_the_phrase_that_ends_at_each_word(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(tmp_path)
+    phrases = all_phrases()
+    ends, held = label(tokenize(tokenizer, ["a photo of a person with wide nose beard no glasses"]), tokenizer)
+    found = [phrases[i] for i in ends[0].tolist() if i != PAD]
+    assert found == ["wide nose", "beard", "no glasses"]
+    assert [phrases[i] for i in held[0].nonzero()[:, 0].tolist()] == sorted(found)
+
+
+def test_a_pool_is_rendered_once_and_belongs_to_the_pretrain_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.mini.pretrain.pool.CHUNK", 4)
+    first = load_pools(tmp_path, 2)
+    monkeypatch.setattr("benchmarks.mini.pretrain.pool.render", None)  # nothing is rendered again
+    again = load_pools(tmp_path, 2)
+    for kind, pool in first.items():
+        assert pool.pixels.shape == (8, 3, 64, 64)
+        assert set(split_of(pool.identities)) == {"pretrain"}
+        assert torch.equal(pool.pixels, again[kind].pixels)
+        drawn = render(pool.identities, pool.nuisance)
+        assert (drawn - pool.images(torch.arange(8))).abs().max() <= 0.51 / 255
+
+
+def test_an_autoencoder_starts_from_one_with_fewer_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.mini.pretrain.vae.CHANNELS", 8)
+    small = build_vae().state_dict()
+    save_file(small, str(tmp_path / "small.safetensors"))
+    monkeypatch.setattr("benchmarks.mini.pretrain.vae.CHANNELS", 16)
+    large = build_vae()
+    start_from(large, tmp_path / "small.safetensors")
+    for name, value in large.state_dict().items():
+        assert torch.equal(value[tuple(slice(n) for n in small[name].shape)], small[name]), name

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks.mini.captions import all_caption_words, write_captions
+from benchmarks.mini.captions import all_caption_words, all_phrases, write_captions
 from benchmarks.mini.factors import (
     KINDS,
     SPLIT_RESIDUES,
@@ -86,25 +86,36 @@ def test_every_identity_factor_is_visible(kind: Kind) -> None:
             assert all((one - other).abs().max() > 20 / 255 for other in pictures[:i]), factor.name
 
 
-def test_captions_name_what_is_there_and_short_ones_only_common_factors() -> None:
+def test_captions_name_what_is_there() -> None:
     for kind in KINDS:
         world = WORLDS[kind]
         identities, nuisance = draw(kind, 8)
         generator = torch.Generator().manual_seed(0)
-        long = write_captions(identities, nuisance, generator, short=False, keep=1.0)
-        short = write_captions(identities, nuisance, generator, short=True, keep=1.0)
-        hidden = [w for f in world.continuous if not f.common for w in f.words]
-        hidden += [w for f in world.discrete if not f.common for w in f.levels]
-        for row, caption, brief in zip(range(8), long, short, strict=True):
+        captions = write_captions(identities, nuisance, generator, keep=1.0)
+        alone = write_captions(identities, nuisance, generator, keep=1.0, scene=False)
+        for row, caption, who in zip(range(8), captions, alone, strict=True):
             assert caption.startswith(f"a photo of a {kind} with ")
             for index, factor in enumerate(world.discrete):
-                assert factor.levels[int(identities.discrete[row, index])] in caption
+                assert factor.levels[int(identities.discrete[row, index])] in who
             for index, factor in enumerate(world.continuous):
                 value = float(identities.continuous[row, index])
-                assert factor.words[min(int(3 * value), 2)] in caption
-            assert not any(word in brief for word in hidden)
+                assert factor.words[min(int(3 * value), 2)] in who
+            assert len(who.split()) < len(caption.split())
             assert set(caption.split()) <= set(all_caption_words())
-    assert write_captions(identities, nuisance, generator, short=True, keep=0.0)[0] == f"a photo of a {kind}"
+    keep = torch.tensor([0.0] * 4 + [1.0] * 4)
+    mixed = write_captions(identities, nuisance, generator, keep=keep)
+    assert mixed[:4] == [f"a photo of a {kind}"] * 4
+    assert all(" with " in caption for caption in mixed[4:])
+
+
+def test_every_factor_is_named_about_as_often_as_asked() -> None:
+    identities, nuisance = draw("person", 1)
+    many, views = identities.repeat(400), nuisance.repeat_interleave(400, 0)
+    captions = write_captions(many, views, torch.Generator().manual_seed(1), keep=0.5)
+    held = [phrase for phrase in all_phrases() if any(f" {phrase}" in caption for caption in captions)]
+    assert len(held) >= len(WORLDS["person"].continuous) + len(WORLDS["person"].discrete)
+    for phrase in held:
+        assert sum(f" {phrase}" in caption for caption in captions) / 400 > 0.4, phrase
 
 
 def test_the_grid_tool_writes_a_picture(tmp_path: Path) -> None:

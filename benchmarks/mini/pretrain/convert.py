@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.mini.pretrain.clip import MEAN, STD, clip_config
 
-PROMPT_LENGTH = 32  # the pipeline's prompts are short; the tower is causal, so the first 32 positions are the same
+PROMPT_LENGTH = 48  # a caption that names every factor of an identity has 46 tokens
 
 
 def text_encoder_of(clip: CLIP, tokenizer: CLIPTokenizer) -> CLIPTextModel:

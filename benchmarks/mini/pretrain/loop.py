@@ -1,4 +1,4 @@
-"""The resumable training loop shared by the three stages.
+"""The resumable training loop shared by the stages.
 
 A stage's state (weights, Adam moments, moving average, step) is one safetensors file, replaced atomically. Step s
 draws everything from a generator seeded by (stage, s), so a stage killed and resumed sees the data it would have seen.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -27,11 +28,21 @@ def step_generator(stage: str, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def write_safetensors(tensors: dict[str, Tensor], path: Path) -> None:
+def write_safetensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write beside the target, then rename: a killed run never leaves half a file."""
     temporary = path.with_name(path.name + ".tmp")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary))
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(temporary), metadata)
     os.replace(temporary, path)
+
+
+def finished(folder: Path, name: str) -> bool:
+    """Whether the state of stage `name` in `folder` says that all its steps were made."""
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        return False
+    with safe_open(str(path), "pt") as file:
+        metadata = file.metadata() or {}
+    return metadata.get("finished") == "yes"
 
 
 class Stage:
@@ -56,7 +67,7 @@ class Stage:
             rate,
             ema,
         )
-        self.parameters = dict(model.named_parameters())
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=rate, weight_decay=decay, betas=(0.9, 0.99))
         self.averaged = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.step = 0
@@ -110,7 +121,8 @@ class Stage:
                 console.print(f"{self.name}: step {self.step}/{self.steps}  {shown}  {left / 60:.1f} min left")
                 printed = now
             if now - saved > SAVE_EVERY_S or self.step == self.steps:
-                write_safetensors(self._tensors(), self.path)
+                done = "yes" if self.step == self.steps else "no"
+                write_safetensors(self._tensors(), self.path, {"finished": done})
                 saved = now
 
     def use_average(self) -> None:

@@ -20,6 +20,8 @@ from benchmarks.mini.pretrain.clip import MEAN, STD
 from benchmarks.mini.probes import EXTRACTOR, Probe
 from benchmarks.mini.world import render
 from harness.backbones.hashes import Fingerprints
+from harness.metrics.mmd import mmd
+from harness.metrics.scores import SCALE
 
 FIT, TEST = 10_000, 2000  # images of each kind that the probes are fitted on and tested on
 
@@ -29,8 +31,13 @@ def draw(kind: Kind, split: Split, count: int, seed: int) -> tuple[Identities, T
     generator = torch.Generator().manual_seed(seed)
     identities = draw_identities(kind, split, count, generator)
     nuisance = draw_nuisance(kind, count, generator)
-    images = [render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)]
-    return identities, nuisance, torch.cat(images)
+    return identities, nuisance, render_all(identities, nuisance)
+
+
+def render_all(identities: Identities, nuisance: Tensor) -> Tensor:
+    """(n, 3, 64, 64) in [0, 1], fifty at a time."""
+    count = len(identities)
+    return torch.cat([render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)])
 
 
 @torch.no_grad()
@@ -108,22 +115,45 @@ def probe_scores(
     return result
 
 
-def caption_following(
-    clip: CLIP, probes: Mapping[Kind, Probe], pipeline: Any, count: int = 64, steps: int = 20, guidance: float = 2.0
-) -> dict[str, Any]:
-    """How often a generated image shows what its caption names, beside the same on real renders.
+def codec_floor(clip: CLIP, vae: AutoencoderTiny, kind: Kind, count: int = 25, images: int = 16) -> dict[str, float]:
+    """A_mmd (times 1000, as the tables print it) of each unseen identity's images against something else's, mean.
 
-    Captions name all common factors of unseen identities; the CLIP's linear probes read them off the images.
+    `floor`: against their own reconstructions; `self`: between two draws of its images; `other`: against another
+    identity's images. All sets have `images` images.
+    """
+    generator = torch.Generator().manual_seed(16)
+    identities = draw_identities(kind, "probe", count, generator).repeat(2 * images)
+    renders = render_all(identities, draw_nuisance(kind, len(identities), generator))
+    real = embed(clip, renders).reshape(count, 2, images, -1)
+    first = renders.reshape(count, 2, images, *renders.shape[1:])[:, 0].flatten(0, 1)
+    made = embed(clip, reconstruct(vae, first)).reshape(count, images, -1)
+    pairs = {
+        "floor": [mmd(real[i, 0], made[i], "v") for i in range(count)],
+        "self": [mmd(real[i, 0], real[i, 1], "v") for i in range(count)],
+        "other": [mmd(real[i, 0], real[i - 1, 0], "v") for i in range(count)],
+    }
+    return {name: float(np.mean(values)) * SCALE for name, values in pairs.items()}
+
+
+def caption_following(
+    clip: CLIP, probes: Mapping[Kind, Probe], pipeline: Any, count: int = 96, steps: int = 20, guidance: float = 2.0
+) -> dict[str, Any]:
+    """How well a generated image shows what its caption says, beside the same on real renders.
+
+    Captions name every factor of unseen identities. The probes read them off the images: R2 of each continuous factor
+    against the middle of the level that was named, accuracy of each discrete one.
     """
     result: dict[str, Any] = {}
     for kind in KINDS:
         generator = torch.Generator().manual_seed(14)
         identities, nuisance, renders = draw(kind, "probe", count, 15)
-        captions = write_captions(identities, nuisance, generator, short=True, keep=1.0)
+        captions = write_captions(identities, nuisance, generator, keep=1.0, scene=False)
         images = sample(pipeline, captions, steps=steps, guidance=guidance)
-        named = [f.name for f in WORLDS[kind].discrete if f.common]
-        shown, real = (scores(probes[kind], embed(clip, x), identities) for x in (images, renders))
-        result[kind] = {name: {"samples": shown[name], "renders": real[name]} for name in named}
+        levels = torch.tensor([len(f.words) for f in WORLDS[kind].continuous])
+        named = ((identities.continuous * levels).floor().clamp(max=levels - 1) + 0.5) / levels
+        spoken = Identities(kind, named, identities.discrete)
+        shown, real = (scores(probes[kind], embed(clip, x), spoken) for x in (images, renders))
+        result[kind] = {name: {"samples": shown[name], "renders": real[name]} for name in shown}
     return result
 
 
