@@ -26,7 +26,7 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
     """
     with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
         if type(metric).of_task is not Metric.of_task:
-            return [_alone(metric, "of_task", f"task {one.index} ({one.name})", one) for one in (t() for t in tasks)]
+            return task_values(metric, tasks)
         given = [task() for task in tasks]
         if type(metric).of_run is not Metric.of_run:
             return _value(metric, "of_run", "the run", sum(len(task.generated) for task in given), metric.of_run(given))
@@ -40,6 +40,16 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
             _value(metric, "of_tasks", f"task {task.index} ({task.name})", len(task.generated), answer)
             for task, answer in zip(given, answers, strict=True)
         ]
+
+
+def task_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[Value]:
+    """What `of_task` says of each of some sets of images.
+
+    Raises:
+        PluginError: as of `values_of`.
+    """
+    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
+        return [_alone(metric, "of_task", f"task {one.index} ({one.name})", one) for one in (t() for t in tasks)]
 
 
 def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[dict[str, Value]]:

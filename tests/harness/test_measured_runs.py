@@ -16,7 +16,7 @@ from PIL import Image
 
 from harness import registry
 from harness.records.run_file import read_cells, run_files
-from harness.spec import Tier
+from harness.spec import EDITS, Tier
 from harness.store.image_sets import load_images
 from reports.compare.runs import compare
 from reports.tables import build_tables
@@ -140,6 +140,24 @@ def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path
     with Image.open(runs / "report" / "grids" / "drift-tuning6-partial.png") as grid:
         assert grid.width > grid.height / 4
     assert '"the base model"' in (runs / "report" / "index.html").read_text()
+
+
+def test_edited_prompts_are_drawn_once_for_both_metrics(runs: Path) -> None:
+    done("run", "tuning6", "-m", "stamina,ub", *FEW)
+    before = set((runs / "store" / "steps").glob("*/*"))
+    done("score", "runs", "--metrics", "edited_clip_t,edited_clip_i", "-q")
+    recipes = [json.loads((path / "manifest.json").read_text())["recipe"]
+               for path in set((runs / "store" / "steps").glob("*/*")) - before]  # fmt: skip
+    # two methods, two tasks, two edits
+    assert {kind: sum(r["kind"] == kind for r in recipes) for kind in {r["kind"] for r in recipes}} == {
+        "edit": 8, "features": 8, "measure": 4
+    }  # fmt: skip
+    drawn = {(r["category"], r["edit"]) for r in recipes if r["kind"] == "edit"}
+    assert drawn == {(category, edit) for category in ("person", "waterfall") for edit in EDITS[category]}
+    for cell in read_cells(runs):
+        rows = {(row.metric, row.task) for row in cell.rows if row.metric.startswith("edited_")}
+        assert rows == {(f"edited_clip_{x}", task) for x in "it" for task in (1, 2, None)}
+    assert "CLIP-T, edited prompts" in done("report", "runs", "--format", "text")
 
 
 def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:

@@ -36,7 +36,7 @@ from harness.metrics.scores import (
 from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
 from harness.plugins.opened_files import file_notes
-from harness.prompts import class_prompt, prompt_for
+from harness.prompts import class_prompt, edited_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
@@ -172,6 +172,20 @@ def run_generate(step: Step, context: RunContext, store: Store, device: str, fol
     sampling = Sampling.model_validate(r["sampling"])
     seeds = [derive_seed(r["seed"], "generate", r["concept"], k) for k in range(sampling.images)]
     prompt = prompt_for(task.token, task.category, r["category_word"])
+    save_images(model.generate(prompt, seeds, sampling), folder / "images")
+    return _sampled(model, sampling)
+
+
+def run_edit(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
+    """The concept in an edited prompt, 'a photo of a V* X at night', by the model that the parent step left."""
+    r, task = step.recipe, step.work["task"]
+    model = _ready_model(context, device)
+    _load_weights(model, store.open(step.parents[0]))
+    token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
+    model.set_token(task.token, token.to(model.device))
+    sampling = Sampling.model_validate(r["sampling"])
+    seeds = [derive_seed(r["seed"], "edit", r["concept"], r["edit"], k) for k in range(sampling.images)]
+    prompt = edited_prompt(prompt_for(task.token, task.category, r["category_word"]), r["edit"])
     save_images(model.generate(prompt, seeds, sampling), folder / "images")
     return _sampled(model, sampling)
 
