@@ -16,6 +16,8 @@ from harness.front.option_values import known_dtype, known_tier, parse_seeds
 if TYPE_CHECKING:
     from harness.tuning.calibrate import Calibration, Weight
 
+LITTLE = 1e-3  # what is left of a penalised change, below which nothing of it is learnt
+
 
 @app.command("calibrate", epilog=EPILOG)
 def calibrate_command(
@@ -67,9 +69,18 @@ def calibrate_command(
 
 
 def tell_of(weight: Weight) -> None:
-    """Why no weight was found, where none was."""
+    """What is to be known of a weight that was found, or not."""
     if weight.balanced is None:
         note(f"No {weight.option} makes its penalty equal the loss: {weight.reason}.")
+        return
+    left = next(trial.left for trial in weight.trials if trial.weight == weight.balanced)
+    if left < LITTLE:
+        best = max((t for t in weight.trials if t.weight < weight.balanced), key=lambda t: t.share, default=None)
+        more = f"; before, it weighed most at {best.weight:.3g}, {best.share:.2g} of the loss" if best else ""
+        note(
+            f"{weight.option}={weight.balanced:.3g} leaves {left:.1g} of what it penalises, little more than the "
+            f"optimizer's jitter{more}."
+        )
 
 
 def _print(found: Calibration) -> None:

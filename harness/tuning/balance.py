@@ -4,22 +4,20 @@ A training with weight w ends with a penalty P(w) = w L(w) and a loss, and what 
 falls as w grows, for the penalty is what w presses down. Hence loss / L(v), for any v below the smallest solution, lies
 below it, too: from a weight that presses nothing the search climbs towards the solution, and cannot pass over it by
 such a step. r itself need not grow: where each w's optimum is reached, it rises to at most a quarter of what the
-penalised change gains, and falls again. r = 1 may then come far beyond: where an optimizer's jitter, which no weight
-presses down, is all that is left of what is penalised. What r is there hangs on the draws, and nothing is learnt: that
-is no solution. So each trial says what is left, L(w) / L(0).
+penalised change gains, and falls again. The solution, if any, then lies far beyond: where an optimizer's jitter, which
+no weight presses down, is all that is left of what is penalised. So each trial says what is left, L(w) / L(0).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FEATHER = 1e-20  # a weight that presses nothing, and leaves the penalty's value to be read
 NEAR = (
     2**0.25
 )  # r in [1 / NEAR, NEAR] is equal: a training with that weight, and draws of its own, stays within a factor 2
-LITTLE = 1e-3  # of L(0): below it, jitter is what is left
 STEP, LEAP = 4.0, 100.0  # the least and the most that a weight is raised by at once
 REACH = 1e9  # beyond the first guess by so much, nothing is looked for
 
@@ -50,8 +48,8 @@ class Trial:
 class Balance:
     """What the search found.
 
-    chosen: the trial of the smallest weight found at which the penalty is near the loss and more than jitter is left of
-    what it penalises, None where there is none; then reason says why. trials: all, in order.
+    chosen: the trial of the smallest weight found at which the penalty is near the loss, None where there is none; then
+    reason says why. trials: all, in order.
     """
 
     chosen: Trial | None = None
@@ -78,10 +76,7 @@ def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
         share = ended.share
         found.trials.append(Trial(weight, share, ended.penalty / weight / unpressed))
         if 1 / NEAR <= share <= NEAR:
-            if (last := found.trials[-1]).left < LITTLE:
-                found.reason = _jitter(last, found.trials[:-1])
-            else:
-                found.chosen = last
+            found.chosen = found.trials[-1]
             return found
         if share < 1:
             low = weight
@@ -100,12 +95,3 @@ def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
     else:
         found.reason = f"{len(found.trials)} trainings came no nearer than {near}"
     return found
-
-
-def _jitter(last: Trial, before: Sequence[Trial]) -> str:
-    best = max((trial for trial in before if trial.weight < last.weight), key=lambda trial: trial.share, default=None)
-    more = f"; before, it weighed most at {best.weight:.3g}, {best.share:.2g} of the loss" if best else ""
-    return (
-        f"at {last.weight:.3g}, where it does, {last.left:.1g} is left of what it penalises, little more than the "
-        f"optimizer's jitter{more}"
-    )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tuning.balance import FEATHER, LITTLE, NEAR, Ended, balance
+from harness.tuning.balance import FEATHER, NEAR, Ended, balance
 
 
 def quadratic(curvature: float, wish: float, change: float, floor: float, jitter: float = 0.0) -> Callable[..., Ended]:
@@ -57,25 +57,14 @@ def test_no_solution_is_said() -> None:
     assert all(trial.share < 0.03 for trial in found.trials)
 
 
-def test_a_solution_beyond_the_dip_is_one_only_where_more_than_jitter_is_left() -> None:
+def test_a_solution_beyond_the_dip_is_found() -> None:
     """An optimizer's jitter keeps the residual from vanishing, and the penalty grows again."""
-    train = quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.05)
+    train = quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01)
     found = balance(train, trainings=16)
     assert found.chosen is not None
-    assert found.chosen.weight > 1e2
-    assert found.chosen.left == pytest.approx(0.05**2)
+    assert found.chosen.weight > 1e3
+    assert found.chosen.left == pytest.approx(1e-4)
     assert 1 / NEAR <= train(found.chosen.weight).share <= NEAR
-    found = balance(quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01), trainings=16)
-    assert found.chosen is None
-    last = found.trials[-1]
-    assert 1 / NEAR <= last.share <= NEAR
-    assert last.left == pytest.approx(1e-4)
-    assert last.left < LITTLE
-    most = max(found.trials[:-1], key=lambda trial: trial.share)
-    assert found.reason == (
-        f"at {last.weight:.3g}, where it does, 0.0001 is left of what it penalises, little more than the optimizer's "
-        f"jitter; before, it weighed most at {most.weight:.3g}, {most.share:.2g} of the loss"
-    )
 
 
 def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:

@@ -117,13 +117,11 @@ def test_penalty_and_loss_are_equal_on_the_mini_pipeline() -> None:
 
 
 @pytest.mark.thorough
-def test_a_weight_that_leaves_nothing_but_jitter_is_none() -> None:
+def test_a_weight_that_leaves_nothing_but_jitter_is_told() -> None:
     """C-LoRA's penalty at the mini tier, whose size then hangs on the draws: from a tenth of the loss to all of it."""
     code, said = bench("calibrate", "clora")
     assert code == 0
-    words = " ".join(said.split())
-    assert "No lambda_forget makes its penalty equal the loss: at " in words
-    assert "is left of what it penalises, little more than the optimizer's jitter" in words
+    assert "of what it penalises, little more than the optimizer's jitter" in " ".join(said.split())
 
 
 def test_a_table_progress_and_what_is_to_be_known(tiny_models: Path) -> None:
