@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +53,16 @@ def metric(module: str, text: str = MEAN_COLOUR) -> str:
     return f"{module}.py:MeanColour"
 
 
+def steps(runs: Path) -> set[Path]:
+    """Folders of the store's steps."""
+    return set((runs / "store" / "steps").glob("*/*"))
+
+
+def made_since(before: set[Path], runs: Path) -> list[dict[str, Any]]:
+    """Recipes of the steps that were made since."""
+    return [json.loads((path / "manifest.json").read_text())["recipe"] for path in steps(runs) - before]
+
+
 def done(*words: object) -> str:
     code, said = bench(*words)
     assert code == 0, said
@@ -59,13 +71,11 @@ def done(*words: object) -> str:
 
 def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW)
-    made = {path.name for path in (runs / "store" / "steps").glob("*/*")}
+    before = steps(runs)
     said = done("score", "runs", "--metrics", f"{metric('colour_of_finished')},identity_retrieval", "-q")
     assert "mean_colour (level)" in said
     assert "last task ↓" in said
-    new = {path.name for path in (runs / "store" / "steps").glob("*/*")} - made
-    kinds = [json.loads((path / "manifest.json").read_text())["recipe"]["kind"]
-             for path in (runs / "store" / "steps").glob("*/*") if path.name in new]  # fmt: skip
+    kinds = [recipe["kind"] for recipe in made_since(before, runs)]
     assert kinds == ["measure"] * 4  # of two cells; nothing was trained or drawn
 
     cells = read_cells(runs)
@@ -108,12 +118,11 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
 
 def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW, "--set", "stamina.learning_rate=0.1")
-    before = set((runs / "store" / "steps").glob("*/*"))
+    before = steps(runs)
     done("score", "runs", "--metrics", "base_drift,clip_t,fid", "-q")
-    recipes = [json.loads((path / "manifest.json").read_text())["recipe"]
-               for path in set((runs / "store" / "steps").glob("*/*")) - before]  # fmt: skip
+    recipes = made_since(before, runs)
     # two tasks of two category words: of each, once by the base model and once by each method; nothing was trained
-    assert {kind: sum(r["kind"] == kind for r in recipes) for kind in {r["kind"] for r in recipes}} == {
+    assert Counter(recipe["kind"] for recipe in recipes) == {
         "base": 6, "features": 6, "measure": 6
     }  # fmt: skip
     stamina, tokens = read_cells(runs)
@@ -144,12 +153,11 @@ def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path
 
 def test_edited_prompts_are_drawn_once_for_both_metrics(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ub", *FEW)
-    before = set((runs / "store" / "steps").glob("*/*"))
+    before = steps(runs)
     done("score", "runs", "--metrics", "edited_clip_t,edited_clip_i", "-q")
-    recipes = [json.loads((path / "manifest.json").read_text())["recipe"]
-               for path in set((runs / "store" / "steps").glob("*/*")) - before]  # fmt: skip
+    recipes = made_since(before, runs)
     # two methods, two tasks, two edits
-    assert {kind: sum(r["kind"] == kind for r in recipes) for kind in {r["kind"] for r in recipes}} == {
+    assert Counter(recipe["kind"] for recipe in recipes) == {
         "edit": 8, "features": 8, "measure": 4
     }  # fmt: skip
     drawn = {(r["category"], r["edit"]) for r in recipes if r["kind"] == "edit"}

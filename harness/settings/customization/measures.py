@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,7 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
             truth=w["truth"][j - 1].truth() if w["truth"][j - 1] is not None else {}, extractor=context.extractor_hash,
         )  # fmt: skip
 
+    @cache
     def text_features(wording: str) -> NDArray[np.float32]:
         found: NDArray[np.float32] = loaded_extractor(context.extractor, device).text_features([wording])[0]
         return found
@@ -79,8 +80,8 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         values = base_values(metric, [partial(base, place) for place in range(len(w["base"]))])
         figures = [base_figure(metric.name, metric.unit, values)]
     elif w["edits"]:
-        edits = [[partial(edited, j, k) for k in range(len(each))] for j, each in enumerate(w["edits"], 1)]
-        figures = edit_figures(metric.name, metric.unit, [task_values(metric, each) for each in edits])
+        edits = [[partial(edited, j, k) for k in range(len(own))] for j, own in enumerate(w["edits"], 1)]
+        figures = edit_figures(metric.name, metric.unit, [task_values(metric, own) for own in edits])
     else:
         last = len(w["tasks"])
         learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
