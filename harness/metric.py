@@ -118,6 +118,8 @@ class Metric:
         higher: Whether higher is better.
         digits: Digits after the decimal point in tables.
         data_files: Files beside its own that it reads: part of its results' key.
+        edited: Whether it is asked about edited prompts: images of 'a photo of a V* X at night', by the model after the
+            last task, instead of those of the task's own prompt. It has `NAME` alone, the mean over edits.
         needs: What it cannot do without: 'truth', of benchmarks that know what each concept is.
 
     Example:
@@ -136,6 +138,7 @@ class Metric:
     higher: ClassVar[bool] = False
     digits: ClassVar[int] = 3
     data_files: ClassVar[Sequence[str]] = ()
+    edited: ClassVar[bool] = False
     needs: ClassVar[Sequence[str]] = ()
 
     def of_task(self, task: TaskImages) -> Values:

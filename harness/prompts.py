@@ -18,6 +18,11 @@ def prompt_for(token: str, category: str, category_word: bool) -> str:
     return TEMPLATE.format(subject=f"{token} {category}" if category_word else token)
 
 
+def edited_prompt(prompt: str, edit: str) -> str:
+    """'a photo of a V* X at night'."""
+    return f"{prompt} {edit}"
+
+
 def composed_prompt(template: str, tokens: Sequence[str], categories: Sequence[str], category_word: bool) -> str:
     """Several concepts in one prompt: 'a photo of {0} next to {1}' with 'V* X' (or 'V*') for each of them."""
     subjects = [f"{t} {c}" if category_word else t for t, c in zip(tokens, categories, strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -94,7 +94,8 @@ class Measure(Frozen):
     """A metric that a run was asked for beside its setting's own figures: how tables and files show it.
 
     Its rows are called `name`, of X_{N,j}, `name.learned`, of X_{j,j}, and `name.forgotten`, by how much the first is
-    worse than the second; in `unit`, which is that of tables, too. Of prompts without a token there is `name` alone.
+    worse than the second; in `unit`, which is that of tables, too. Of edited prompts, and of
+    such without a token, there is `name` alone.
     """
 
     name: str
@@ -104,7 +105,9 @@ class Measure(Frozen):
     higher: bool = Field(description="whether higher is better; of what was forgotten lower always is")
     digits: int = Field(description="after the decimal point in tables")
     source: str = Field("", description="short hash of what it is written in")
-    of_base: bool = Field(False, description="whether it is of prompts without a token")
+    of: Literal["concepts", "edits", "base"] = Field(
+        "concepts", description="of images of each task's own prompt, of edited prompts, or of prompts without a token"
+    )
 
 
 class MeasureFigures(Frozen):

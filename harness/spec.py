@@ -135,6 +135,14 @@ class TaskList(Protocol):
         ...
 
 
+# those of the first two are words that the mini tier's model was taught, too
+EDITS: Mapping[str, tuple[str, ...]] = {
+    "person": ("with red background", "with blue background"),
+    "waterfall": ("at sunset", "by day"),
+    "": ("in the snow", "on a beach", "at night", "as a watercolour painting"),
+}
+
+
 class Benchmark(Frozen):
     """An ordered sequence of tasks, at one or more tiers."""
 
@@ -149,6 +157,10 @@ class Benchmark(Frozen):
     composition: str = Field(
         "a photo of {0} next to {1}",
         description="a prompt with two concepts, drawn after the last task; empty for none",
+    )
+    edits: Mapping[str, tuple[str, ...]] = Field(
+        EDITS,
+        description="what metrics of edited prompts add to a task's prompt, by its category word; '': of all others",
     )
     order: int = Field(0, ge=0, description="0: its own order of tasks; k: the k-th shuffled one")
     base: str = Field("", description="its name without the order")

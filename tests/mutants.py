@@ -63,7 +63,9 @@ MUTANTS = (
     Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),
     Mutant("harness/measures/vendi.py", "np.exp(-(positive", "np.exp((positive", MEASURES),
     Mutant("harness/metrics/measured.py", "(self.n - 1) / self.n * np.sum", "1 / self.n * np.sum", MEASURED),
-    Mutant("harness/metrics/measured.py", "b.less(a) if not higher", "b.less(a) if higher", MEASURED),
+    Mutant("harness/metrics/measured.py", "less(value) if higher", "less(value) if not higher", MEASURED),
+    Mutant("harness/metrics/measured.py", "np.concatenate(moved)", "np.concatenate(moved[:1])", MEASURED),
+    Mutant("harness/metrics/measured.py", "/ len(values) for each", "for each", MEASURED),
     # the penalties
     Mutant("methods/parts/losses.py", "change * each for", "each for", LOSSES),
     Mutant("methods/parts/losses.py", "product.dot(product)", "product.abs().sum()", OPTIMUM),

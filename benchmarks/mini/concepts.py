@@ -55,14 +55,12 @@ class ProceduralImages:
     def load(self, size: int) -> NDArray[np.uint8]:
         """(count, size, size, 3) uint8; rendered at 64 px, and resized if the tier asks for another size."""
         import numpy as np
-        import torch
         from PIL import Image
 
         from benchmarks.mini.factors import draw_nuisance
         from benchmarks.mini.world import SIZE, render
 
-        generator = torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity))
-        who = self._drawn(generator)
+        who, generator = self._drawn()
         if self.held_out:
             generator.manual_seed(derive_seed("mini", "held-out", self.kind, self.split, self.identity))
         nuisance = draw_nuisance(self.kind, self.count, generator)  # type: ignore[arg-type]
@@ -75,20 +73,22 @@ class ProceduralImages:
 
     def truth(self) -> Mapping[str, float | str]:
         """Every factor of the identity: continuous ones in [0, 1], of discrete ones the level in words."""
-        import torch
-
         from benchmarks.mini.factors import WORLDS
 
-        who = self._drawn(torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity)))
+        who, _ = self._drawn()
         world = WORLDS[who.kind]
         numbers = {factor.name: float(x) for factor, x in zip(world.continuous, who.continuous[0], strict=True)}
         words = {factor.name: factor.levels[int(k)] for factor, k in zip(world.discrete, who.discrete[0], strict=True)}
         return {**numbers, **words}
 
-    def _drawn(self, generator: torch.Generator) -> Identities:
+    def _drawn(self) -> tuple[Identities, torch.Generator]:
+        """Who it is, and the generator that goes on to draw the training photos' nuisances."""
+        import torch
+
         from benchmarks.mini.factors import draw_identities
 
-        return draw_identities(self.kind, self.split, 1, generator)  # type: ignore[arg-type]
+        generator = torch.Generator().manual_seed(derive_seed("mini", self.kind, self.split, self.identity))
+        return draw_identities(self.kind, self.split, 1, generator), generator  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

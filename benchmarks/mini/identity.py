@@ -40,7 +40,25 @@ def read_factors(task: TaskImages) -> tuple[dict[str, NDArray[np.float64]], dict
     return probes[task.category].read(task.generated.features)
 
 
-class Identity(Metric):
+class Factors(Metric):
+    """A mean over an identity's factors, which `parts_of_task` gives."""
+
+    higher = True
+    digits = 2
+    needs: ClassVar[tuple[str, ...]] = ("truth",)
+    data_files: ClassVar[tuple[str, ...]] = ("checkpoints/probes.safetensors",)
+
+    def of_task(self, task: TaskImages) -> NDArray[np.float64]:
+        """(n,): of each generated image the mean over its factors."""
+        found: NDArray[np.float64] = np.stack(list(self.parts_of_task(task).values())).mean(axis=0)
+        return found
+
+    def parts_of_task(self, task: TaskImages) -> Mapping[str, NDArray[np.float64]]:
+        """Factor -> (n,)."""
+        raise NotImplementedError
+
+
+class Identity(Factors):
     """Mean R^2 of continuous factors: 1 less the squared error by the factor's variance over identities.
 
     1 where every image shows exactly the identity, 0 for images that show the average one, and -1 on average for images
@@ -53,15 +71,6 @@ class Identity(Metric):
         "R^2 of the identity's continuous factors as probes read them from generated images, mean over factors: 1 less "
         "the squared error by the variance over identities. 0: the average identity; -1 on average: another one."
     )
-    higher = True
-    digits = 2
-    needs: ClassVar[tuple[str, ...]] = ("truth",)
-    data_files: ClassVar[tuple[str, ...]] = ("checkpoints/probes.safetensors",)
-
-    def of_task(self, task: TaskImages) -> NDArray[np.float64]:
-        """(n,): of each generated image."""
-        found: NDArray[np.float64] = np.stack(list(self.parts_of_task(task).values())).mean(axis=0)
-        return found
 
     def parts_of_task(self, task: TaskImages) -> Mapping[str, NDArray[np.float64]]:
         """Factor -> (n,)."""
@@ -69,7 +78,7 @@ class Identity(Metric):
         return {name: 1 - (found - float(task.truth[name])) ** 2 / VARIANCE for name, found in values.items()}
 
 
-class Attributes(Metric):
+class Attributes(Factors):
     """Share of discrete factors (hair colour, glasses, number of streams, ...) that images show as they are."""
 
     name = "attributes"
@@ -79,15 +88,6 @@ class Attributes(Metric):
         "rightly from generated images."
     )
     unit = "fraction"
-    higher = True
-    digits = 2
-    needs: ClassVar[tuple[str, ...]] = ("truth",)
-    data_files: ClassVar[tuple[str, ...]] = ("checkpoints/probes.safetensors",)
-
-    def of_task(self, task: TaskImages) -> NDArray[np.float64]:
-        """(n,): of each generated image."""
-        found: NDArray[np.float64] = np.stack(list(self.parts_of_task(task).values())).mean(axis=0)
-        return found
 
     def parts_of_task(self, task: TaskImages) -> Mapping[str, NDArray[np.float64]]:
         """Factor -> (n,): 1 where it is shown, else 0."""

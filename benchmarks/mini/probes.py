@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from benchmarks.mini.factors import World
 
 PROBES = Path(__file__).parent / "checkpoints" / "probes.safetensors"
 EXTRACTOR = "extractor"  # in the file's header: hash of the extractor that its weights are for
@@ -32,6 +36,14 @@ class Probe:
     weights: NDArray[np.float64]
     continuous: tuple[str, ...]
     discrete: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of_world(
+        cls, world: World, mean: NDArray[np.float64], scale: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> Probe:
+        """One that reads all factors of a kind, in the world's order."""
+        levels = {factor.name: factor.levels for factor in world.discrete}
+        return cls(mean, scale, weights, tuple(factor.name for factor in world.continuous), levels)
 
     def read(self, features: NDArray[np.floating]) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]]]:
         """Of n images' (n, d) features: each continuous factor, (n,), and the level of each discrete one."""
@@ -59,6 +71,5 @@ def load_probes(path: Path = PROBES) -> tuple[str, dict[str, Probe]]:
     probes: dict[str, Probe] = {}
     for kind, world in WORLDS.items():
         mean, scale, weights = (arrays[f"{kind}.{part}"].astype(np.float64) for part in ("mean", "scale", "weights"))
-        levels = {factor.name: factor.levels for factor in world.discrete}
-        probes[kind] = Probe(mean, scale, weights, tuple(factor.name for factor in world.continuous), levels)
+        probes[kind] = Probe.of_world(world, mean, scale, weights)
     return extractor, probes

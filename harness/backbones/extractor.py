@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,25 @@ class Extractor:
         parts = [self.model.encode_image(batch.to(self.device)).float().cpu() for batch in pixels.split(batch_size)]
         return torch.cat(parts).numpy()
 
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Texts -> tokens of the text tower.
+
+        Raises:
+            UsageError: the model comes without one that can be loaded.
+        """
+        import open_clip
+
+        folder = Path(self.source).is_dir()
+        try:
+            named = f"local-dir:{self.source}" if folder else self.source.partition("/")[0]
+            return open_clip.get_tokenizer(named)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"The tokenizer of the feature extractor '{self.source}' cannot be loaded ({first_line(error)}); it is "
+                "needed for what a text says."
+            ) from error
+
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, d) float32 features of n texts by the text tower.
@@ -60,18 +79,7 @@ class Extractor:
         Raises:
             UsageError: the model comes without a tokenizer that can be loaded.
         """
-        import open_clip
-
-        folder = Path(self.source).is_dir()
-        try:
-            named = f"local-dir:{self.source}" if folder else self.source.partition("/")[0]
-            tokenizer: Any = open_clip.get_tokenizer(named)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"The tokenizer of the feature extractor '{self.source}' cannot be loaded ({first_line(error)}); it is "
-                "needed for what a text says."
-            ) from error
-        tokens = tokenizer(list(texts)).to(self.device)
+        tokens = self.tokenizer(list(texts)).to(self.device)
         found: NDArray[np.float32] = self.model.encode_text(tokens).float().cpu().numpy()
         return found
 

@@ -121,6 +121,20 @@ def _thrice(
     ]
 
 
+def edit_figures(name: str, unit: str, values: Sequence[Sequence[Value]]) -> list[Figure]:
+    """Of each task the mean over its edited prompts, and the mean over tasks."""
+    return _figures(name, unit, _numbered([_mean(each) for each in values]))
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    """Of several sets of images, which are independent: left out is one image of one set."""
+    value = float(np.mean([each.value for each in values]))
+    if any(each.without is None for each in values):
+        return Value(value, sum(each.n for each in values))
+    moved = [(each.without - each.value) / len(values) for each in values if each.without is not None]
+    return Value(value, sum(each.n for each in values), value + np.concatenate(moved))
+
+
 def base_figure(name: str, unit: str, values: Sequence[Value]) -> Figure:
     """The mean over prompts without a token."""
     return _figure(name, unit, mean_of([value.estimate for value in values]), None)

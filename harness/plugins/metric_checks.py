@@ -33,6 +33,8 @@ def flaw(plugin: object, taken: Collection[str]) -> str:
         return f"{name} defines {which}"
     if not isinstance(plugin.unit, str) or not plugin.unit or len(plugin.unit) > 12:
         return f"the unit of {name} is {plugin.unit!r}; give a text of up to 12 characters, '1' for a plain number"
+    if plugin.edited and defined != ["of_task()"]:
+        return f"{name} is of edited prompts and defines {defined[0]}; define of_task()"
     if isinstance(plugin.needs, str) or not set(plugin.needs) <= set(NEEDS):
         return f"{name}.needs is {plugin.needs!r}; it may name {', '.join(map(repr, NEEDS))}"
     if plugin.parts_of_task is not Metric.parts_of_task and defined != ["of_task()"]:
@@ -47,7 +49,7 @@ def card_of(plugin: type[Metric]) -> dict[str, Any]:
     return {
         "name": plugin.name, "title": plugin.title or plugin.name, "summary": plugin.summary, "unit": plugin.unit,
         "higher": plugin.higher, "digits": plugin.digits, "source": plugin.source_hash()[:DIGITS],
-        "of_base": of_base(plugin),
+        "of": "base" if of_base(plugin) else "edits" if plugin.edited else "concepts",
     }  # fmt: skip
 
 

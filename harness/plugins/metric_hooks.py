@@ -24,9 +24,9 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
     Raises:
         PluginError: an answer of another kind, or that is not finite; or it drew from a global generator.
     """
+    if type(metric).of_task is not Metric.of_task:
+        return task_values(metric, tasks)
     with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        if type(metric).of_task is not Metric.of_task:
-            return [_alone(metric, "of_task", f"task {one.index} ({one.name})", one) for one in (t() for t in tasks)]
         given = [task() for task in tasks]
         if type(metric).of_run is not Metric.of_run:
             return _value(metric, "of_run", "the run", sum(len(task.generated) for task in given), metric.of_run(given))
@@ -37,9 +37,19 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
                 f"returned {described(answers)}."
             )
         return [
-            _value(metric, "of_tasks", f"task {task.index} ({task.name})", len(task.generated), answer)
+            _value(metric, "of_tasks", _called(task), len(task.generated), answer)
             for task, answer in zip(given, answers, strict=True)
         ]
+
+
+def task_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[Value]:
+    """What `of_task` says of each of some sets of images.
+
+    Raises:
+        PluginError: as of `values_of`.
+    """
+    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
+        return [_alone(metric, "of_task", _called(one), one) for one in (t() for t in tasks)]
 
 
 def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[dict[str, Value]]:
@@ -54,7 +64,7 @@ def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> li
     with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
         for task in (read() for read in tasks):
             parts: object = metric.parts_of_task(task)
-            of = f"task {task.index} ({task.name})"
+            of = _called(task)
             if not isinstance(parts, Mapping) or not all(isinstance(name, str) and name for name in parts):
                 raise PluginError(
                     f"{type(metric).__name__}.parts_of_task() must return a dict of names and figures; for {of} it "
@@ -73,6 +83,10 @@ def base_values(metric: Metric, prompts: Sequence[Callable[[], BaseImages]]) -> 
     """
     with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
         return [_alone(metric, "of_base", f"'{one.prompt}'", one) for one in (prompt() for prompt in prompts)]
+
+
+def _called(task: TaskImages) -> str:
+    return f"task {task.index} ({task.name})"
 
 
 Images = TypeVar("Images", TaskImages, BaseImages)

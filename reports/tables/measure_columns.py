@@ -15,18 +15,18 @@ def unit_of(measure: Measure) -> str:
 
 
 def columns_of(measure: Measure) -> tuple[Column, ...]:
-    """After the last task, just after each, and what was lost in between; of the base model's prompts once."""
+    """After the last task, just after each, and what was lost in between; of other prompts once."""
 
     def column(metric: str, what: str, *, higher: bool) -> Column:
         title = f"{measure.title}{what}{unit_of(measure)}"
         return Column(
             metric, measure.unit, title, title, ("", ""), digits=measure.digits, interval=True, compact=False,
             higher=higher, score=True,
-            by_task=not measure.of_base,
+            by_task=measure.of != "base",
         )  # fmt: skip
 
     last = column(measure.name, "", higher=measure.higher)
-    if measure.of_base:
+    if measure.of != "concepts":
         return (last,)
     return (
         last,

@@ -25,9 +25,22 @@ OF_THEM = (
 )
 
 
+BY_PART = (
+    "Means over the tasks that have the part, then over run seeds. Files have each task's: results.csv, column layer."
+)
+LINES, AROUND = 42, 5  # of a page, and what a metric takes beside its lines
+
+
 def measure_sheets(tables: Sequence[Table]) -> list[Sheet]:
-    """One for each table of which at least one line has such a metric."""
-    return [_sheet(table) for table in tables if table.measures]
+    """Of each table of which at least one line has such metrics: so many on a sheet as fit a page, and parts apart."""
+    found: list[Sheet] = []
+    for table in tables:
+        room = max(1, LINES // (len(table.lines) + AROUND))
+        starts = range(0, len(table.measures), room)
+        parted = {metric for line in table.lines for metric, _ in line.parts}
+        found += [_sheet(table, table.measures[first : first + room]) for first in starts]
+        found += [_by_part(table, measure) for measure in table.measures if measure.name in parted]
+    return found
 
 
 def tables_as_text(cells: Sequence[CellResult]) -> str:
@@ -49,29 +62,31 @@ def tables_as_latex(cells: Sequence[CellResult]) -> str:
     return document([*map(to_latex, tables), *map(sheets.floated, measure_sheets(tables))])
 
 
-def _sheet(table: Table) -> Sheet:
+def _sheet(table: Table, measures: Sequence[Measure]) -> Sheet:
     grids = []
-    for measure in table.measures:
+    for measure in measures:
         columns = columns_of(measure)
         head = ("method", *(f"{what} {column.arrow}" for what, column in zip(WHAT, columns, strict=False)))
         rows = tuple((line.label, *(_cell(line, column) for column in columns)) for line in table.lines)
         grids.append(ranked(Grid(head, rows, title=f"{measure.title}{unit_of(measure)}"), *range(1, len(head))))
-        grids += _by_part(table, measure)
-    meanings = [f"{measure.title}: {measure.summary}" for measure in table.measures if measure.summary]
+    meanings = [f"{measure.title}: {measure.summary}" for measure in measures if measure.summary]
     return Sheet(f"Other measures: {table.caption}", "", tuple(grids), (*meanings, OF_THEM))
 
 
-def _by_part(table: Table, measure: Measure) -> list[Grid]:
-    """A line for each part of a measure's figure, as each factor of an identity: a method's at the end, and lost."""
+def _by_part(table: Table, measure: Measure) -> Sheet:
+    """A line for each part of a measure's figure, as each factor of an identity: at the end, and what was lost."""
     names = dict.fromkeys(part for line in table.lines for metric, part in line.parts if metric == measure.name)
-    if not names:
-        return []
     last, _, lost = columns_of(measure)
-    head = ("part", *(f"{line.label} {c.arrow}" for line in table.lines for c in (last, lost)))
-    rows = tuple(
-        (name, *(_part(line, column, name) for line in table.lines for column in (last, lost))) for name in names
+    head = ("part", *(line.label for line in table.lines))
+    grids = (
+        Grid(
+            head,
+            tuple((name, *(_part(line, column, name) for line in table.lines)) for name in names),
+            title=f"{what} {column.arrow}",
+        )
+        for column, what in ((last, WHAT[0]), (lost, WHAT[2]))
     )
-    return [Grid(head, rows, title=f"{measure.title} by part: for each method {WHAT[0]}, and {WHAT[2]}")]
+    return Sheet(f"{measure.title} by part: {table.caption}", "", tuple(grids), (BY_PART,))
 
 
 def _part(line: Line, column: Column, name: str) -> str:

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from PIL import Image
 
 from harness import registry
 from harness.records.run_file import read_cells, run_files
-from harness.spec import Tier
+from harness.spec import EDITS, Tier
 from harness.store.image_sets import load_images
 from reports.compare.runs import compare
 from reports.tables import build_tables
@@ -51,6 +53,16 @@ def metric(module: str, text: str = MEAN_COLOUR) -> str:
     return f"{module}.py:MeanColour"
 
 
+def steps(runs: Path) -> set[Path]:
+    """Folders of the store's steps."""
+    return set((runs / "store" / "steps").glob("*/*"))
+
+
+def made_since(before: set[Path], runs: Path) -> list[dict[str, Any]]:
+    """Recipes of the steps that were made since."""
+    return [json.loads((path / "manifest.json").read_text())["recipe"] for path in steps(runs) - before]
+
+
 def done(*words: object) -> str:
     code, said = bench(*words)
     assert code == 0, said
@@ -59,13 +71,11 @@ def done(*words: object) -> str:
 
 def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW)
-    made = {path.name for path in (runs / "store" / "steps").glob("*/*")}
+    before = steps(runs)
     said = done("score", "runs", "--metrics", f"{metric('colour_of_finished')},identity_retrieval", "-q")
     assert "mean_colour (level)" in said
     assert "last task ↓" in said
-    new = {path.name for path in (runs / "store" / "steps").glob("*/*")} - made
-    kinds = [json.loads((path / "manifest.json").read_text())["recipe"]["kind"]
-             for path in (runs / "store" / "steps").glob("*/*") if path.name in new]  # fmt: skip
+    kinds = [recipe["kind"] for recipe in made_since(before, runs)]
     assert kinds == ["measure"] * 4  # of two cells; nothing was trained or drawn
 
     cells = read_cells(runs)
@@ -108,12 +118,11 @@ def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) ->
 
 def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW, "--set", "stamina.learning_rate=0.1")
-    before = set((runs / "store" / "steps").glob("*/*"))
+    before = steps(runs)
     done("score", "runs", "--metrics", "base_drift,clip_t,fid", "-q")
-    recipes = [json.loads((path / "manifest.json").read_text())["recipe"]
-               for path in set((runs / "store" / "steps").glob("*/*")) - before]  # fmt: skip
+    recipes = made_since(before, runs)
     # two tasks of two category words: of each, once by the base model and once by each method; nothing was trained
-    assert {kind: sum(r["kind"] == kind for r in recipes) for kind in {r["kind"] for r in recipes}} == {
+    assert Counter(recipe["kind"] for recipe in recipes) == {
         "base": 6, "features": 6, "measure": 6
     }  # fmt: skip
     stamina, tokens = read_cells(runs)
@@ -140,6 +149,23 @@ def test_drift_is_0_for_tokens_alone_and_the_base_model_is_drawn_once(runs: Path
     with Image.open(runs / "report" / "grids" / "drift-tuning6-partial.png") as grid:
         assert grid.width > grid.height / 4
     assert '"the base model"' in (runs / "report" / "index.html").read_text()
+
+
+def test_edited_prompts_are_drawn_once_for_both_metrics(runs: Path) -> None:
+    done("run", "tuning6", "-m", "stamina,ub", *FEW)
+    before = steps(runs)
+    done("score", "runs", "--metrics", "edited_clip_t,edited_clip_i", "-q")
+    recipes = made_since(before, runs)
+    # two methods, two tasks, two edits
+    assert Counter(recipe["kind"] for recipe in recipes) == {
+        "edit": 8, "features": 8, "measure": 4
+    }  # fmt: skip
+    drawn = {(r["category"], r["edit"]) for r in recipes if r["kind"] == "edit"}
+    assert drawn == {(category, edit) for category in ("person", "waterfall") for edit in EDITS[category]}
+    for cell in read_cells(runs):
+        rows = {(row.metric, row.task) for row in cell.rows if row.metric.startswith("edited_")}
+        assert rows == {(f"edited_clip_{x}", task) for x in "it" for task in (1, 2, None)}
+    assert "CLIP-T, edited prompts" in done("report", "runs", "--format", "text")
 
 
 def test_figures_of_an_edited_metric_never_meet_in_silence(runs: Path) -> None:

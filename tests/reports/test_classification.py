@@ -306,7 +306,8 @@ def test_a_whole_report(make_classes: Make, tmp_path: Path) -> None:
     names = {str(path.relative_to(tmp_path / "report")) for path in paths}
     figures = {f"figures/{name}-imagenet-r20.png" for name in ("accuracy", "matrix", "stability")}
     assert names == {
-        "tables.tex", "tables.md", "tables.csv", "macros.tex", "statistics.tex", "statistics.md", "paper.tex",
+        "leaderboard.md", "tables.tex", "tables.md", "tables.csv", "macros.tex", "statistics.tex", "statistics.md",
+        "paper.tex",
         "paper.md", "pairs.csv", "results.csv", "results.json", "index.html", *figures,
     }  # fmt: skip
     assert {path for path in (tmp_path / "report").rglob("*") if path.is_file()} == set(paths)

@@ -74,8 +74,7 @@ def fit_probe(clip: CLIP, kind: Kind, ridge: float = 1e-2) -> Probe:
     penalty = ridge * len(x) * np.eye(x.shape[1])
     penalty[-1, -1] = 0
     weights = np.linalg.solve(x.T @ x + penalty, x.T @ np.concatenate(targets, 1))
-    levels = {factor.name: factor.levels for factor in world.discrete}
-    return Probe(mean, scale, weights, tuple(factor.name for factor in world.continuous), levels)
+    return Probe.of_world(world, mean, scale, weights)
 
 
 def save_probes(probes: Mapping[Kind, Probe], extractor: Path, path: Path) -> None:

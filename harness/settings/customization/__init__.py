@@ -53,6 +53,7 @@ class Customization(Setting):
         "merge": StepKind(f"{STEPS}:run_merge", 2, 0.5, 1.5, chained=True, named=False),
         "generate": StepKind(f"{STEPS}:run_generate", 3, 1.2, 0.2, _sampled, 128),
         "compose": StepKind(f"{STEPS}:run_compose", 2, 0.6, 0.1, _sampled, 64, shown=True),
+        "edit": StepKind(f"{STEPS}:run_edit", 1, 1.2, 0.2, _sampled, 128, scoring=True, named=False),
         "base": StepKind(f"{STEPS}:run_base", 1, 1.2, 0.2, _sampled, 128, scoring=True, of_no_concept=True),
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
         "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),

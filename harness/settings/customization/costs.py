@@ -29,7 +29,7 @@ TRAINING: Final = 6000  # training.json: losses and distances
 FIGURES: Final = 20  # rows of a task in figures.json, beside one for each projection
 A_ROW: Final = 220
 GIB: Final = 2**30
-SAMPLED: Final = ("generate", "prior", "compose", "base")
+SAMPLED: Final = ("generate", "prior", "compose", "edit", "base")
 
 
 class Work(Frozen):

@@ -286,7 +286,7 @@ def _method(
     )  # fmt: skip
 
 
-_KINDS: Final = ("real", "prior", "train", "merge", "generate", "compose", "base", "features", "score")
+_KINDS: Final = ("real", "prior", "train", "merge", "generate", "compose", "edit", "base", "features", "score")
 
 
 def _totals(steps: Any, works: Mapping[str, Work], seconds: Mapping[str, float]) -> Totals:

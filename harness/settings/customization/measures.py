@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ from harness.backbones.extractor import loaded_extractor
 from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
 from harness.metric import BaseImages, ImageSet, TaskImages
-from harness.metrics.measured import base_figure, measured_figures, part_figures
+from harness.metrics.measured import base_figure, edit_figures, measured_figures, part_figures
 from harness.plugins.metric_checks import card_of
-from harness.plugins.metric_hooks import base_values, part_values, values_of
-from harness.prompts import class_prompt
+from harness.plugins.metric_hooks import base_values, part_values, task_values, values_of
+from harness.prompts import class_prompt, edited_prompt
 from harness.settings.shared_steps import Facts, write_json
 from harness.store.artifacts import FIGURES
 from harness.store.image_sets import load_images
@@ -48,14 +48,22 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         return ImageSet(read_images, read_features)
 
     def shown(after: int, j: int) -> TaskImages:
-        real, generated = images_of(w["real"][j - 1]), images_of(w["images"][after, j])
+        return drawn(j, w["prompts"][j - 1], class_prompt(w["tasks"][j - 1][2]), w["images"][after, j])
+
+    def edited(j: int, edit: int) -> TaskImages:
+        words, *keys = w["edits"][j - 1][edit]
+        wording = edited_prompt(class_prompt(w["tasks"][j - 1][2]), words)
+        return drawn(j, edited_prompt(w["prompts"][j - 1], words), wording, (keys[0], keys[1]))
+
+    def drawn(j: int, prompt: str, wording: str, keys: tuple[str, str]) -> TaskImages:
+        real, generated = images_of(w["real"][j - 1]), images_of(keys)
         index, name, category = w["tasks"][j - 1]
-        wording = class_prompt(category)
         return TaskImages(
-            index, name, category, w["prompts"][j - 1], real, generated, wording, partial(text_features, wording),
+            index, name, category, prompt, real, generated, wording, partial(text_features, wording),
             truth=w["truth"][j - 1].truth() if w["truth"][j - 1] is not None else {}, extractor=context.extractor_hash,
         )  # fmt: skip
 
+    @cache
     def text_features(wording: str) -> NDArray[np.float32]:
         found: NDArray[np.float32] = loaded_extractor(context.extractor, device).text_features([wording])[0]
         return found
@@ -71,6 +79,9 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
     if w["base"]:
         values = base_values(metric, [partial(base, place) for place in range(len(w["base"]))])
         figures = [base_figure(metric.name, metric.unit, values)]
+    elif w["edits"]:
+        edits = [[partial(edited, j, k) for k in range(len(own))] for j, own in enumerate(w["edits"], 1)]
+        figures = edit_figures(metric.name, metric.unit, [task_values(metric, own) for own in edits])
     else:
         last = len(w["tasks"])
         learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))

@@ -9,6 +9,7 @@
     compose(j, k)      both concepts in one prompt, by the model after the last task; shown, not scored
     features(...)      the extractor's features of any of these image sets
     score              every figure of the cell; builds on all features and trainings
+    edit(N,j)          the concept in edited prompts, where a metric asks for them
     base(X), base(N,X) 'a photo of a X', without a token, by theta_0 and by theta_N, where a metric asks what was lost
     measure(metric)    what another metric says of the same images, where a run asks for it
 
@@ -20,13 +21,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import registry
-from harness.engine.plan import Cell, CellRequest, Composed, Plain, Plan
-from harness.errors import UsageError
+from harness.engine.plan import Cell, CellRequest, Composed, Plan
 from harness.plugins.method_checks import made, prior_images
-from harness.plugins.metric_checks import of_base
-from harness.prompts import class_prompt, composed_prompt, prompt_for
-from harness.spec import Known, Sampling, Task
+from harness.prompts import composed_prompt
+from harness.settings.customization.measure_plan import Drawn, Measures
+from harness.spec import Sampling, Task
 from harness.store.identity import content_of
 from harness.store.store import key_of
 
@@ -174,51 +173,16 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         (4, order),
     )  # fmt: skip
 
-    def based(category: str, state: str | None) -> tuple[str, str]:
-        recipe = {
-            "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **plan.model(), "category": category,
-        }  # fmt: skip
-        by = "the base model" if state is None else f"{name} seed {seed} after task {last}"
-        parents = [] if state is None else [state]
-        key = add("base", recipe, parents, {}, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
-        return key, features(key, f"'{class_prompt(category)}' by {by}", (3, last, order, last + 2))
-
-    plain: dict[str, Plain] = {}
-
-    def measured(named: str) -> tuple[str, str]:
-        metric = registry.metrics().get(named)
-        recipe = {"metric": metric.name, "source": metric.source_hash(), "engine": plan.setting.measuring_hash}
-        label = f"{name} seed {seed}: {metric.name}"
-        if of_base(metric):
-            words = dict.fromkeys(task.category for task in tasks)
-            base = [(class_prompt(word), based(word, None), based(word, states[-1])) for word in words]
-            plain.update({prompt: Plain(prompt, before[0], after[0]) for prompt, before, after in base})
-            parents = list(dict.fromkeys(key for _, *sets in base for keys in sets for key in keys))
-            return metric.name, add("measure", recipe, parents, {"metric": named, "base": base}, label, (4, order))
-        truth = [task.images if "truth" in metric.needs else None for task in tasks]
-        if not all(source is None or isinstance(source, Known) for source in truth):
-            raise UsageError(
-                f"The metric '{metric.name}' needs to know what each concept is, which '{benchmark.name}' does not "
-                "tell; leave it out of --metrics."
-            )
-        places = sorted({place for j in range(1, last + 1) for place in ((j, j), (last, j))})
-        work = {
-            "metric": named, "base": [], "real": list(zip(real, real_features, strict=True)),
-            "images": {place: (images[place], image_features[place]) for place in places},
-            "tasks": [(task.index, task.name, task.category) for task in tasks], "truth": truth,
-            "prompts": [prompt_for("V*", task.category, options.category_word) for task in tasks],
-        }  # fmt: skip
-        drawn = [key for keys in (images, image_features) for key in dict.fromkeys(keys[place] for place in places)]
-        parents = [*real, *real_features, *drawn]
-        return metric.name, add("measure", recipe, parents, work, label, (4, order))
-
-    measures = dict(map(measured, request.metrics))
+    drawn = Drawn(real, real_features, trains, states, images, image_features)
+    measures = Measures(plan, request, drawn, add, features)
+    for named in request.metrics:
+        measures.measure(named)
     contents = plan.contents(tasks)
     return plan.keep(
         request, score=score, trains=trains, steps=touched, source=source, content=content_of(contents),
         contents=contents, real=tuple(real), real_features=tuple(real_features), images=images,
-        features=image_features, compositions=compositions, measures=measures,
-        plain=tuple(plain.values()),
+        features=image_features, compositions=compositions, measures=measures.keys,
+        plain=tuple(measures.plain.values()),
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ from harness.metrics.scores import (
 from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
 from harness.plugins.opened_files import file_notes
-from harness.prompts import class_prompt, prompt_for
+from harness.prompts import class_prompt, edited_prompt, prompt_for
 from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
@@ -123,12 +123,8 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
 
 def run_prior(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Class images, 'a photo of a X', by the pre-trained model: what prior preservation holds on to."""
-    r = step.recipe
-    model = _ready_model(context, device)
-    sampling = Sampling.model_validate(r["sampling"])
-    seeds = [derive_seed("prior", r["category"], k) for k in range(sampling.images)]
-    save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
-    return _sampled(model, sampling)
+    category = step.recipe["category"]
+    return _draw(_ready_model(context, device), class_prompt(category), step, folder, "prior", category)
 
 
 def run_merge(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
@@ -164,16 +160,16 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
 
 def run_generate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
-    r, task = step.recipe, step.work["task"]
-    model = _ready_model(context, device)
-    _load_weights(model, store.open(step.parents[0]))
-    token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
-    model.set_token(task.token, token.to(model.device))
-    sampling = Sampling.model_validate(r["sampling"])
-    seeds = [derive_seed(r["seed"], "generate", r["concept"], k) for k in range(sampling.images)]
-    prompt = prompt_for(task.token, task.category, r["category_word"])
-    save_images(model.generate(prompt, seeds, sampling), folder / "images")
-    return _sampled(model, sampling)
+    r = step.recipe
+    model, prompt = _taught(step, context, store, device)
+    return _draw(model, prompt, step, folder, r["seed"], "generate", r["concept"])
+
+
+def run_edit(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
+    """The concept in an edited prompt, 'a photo of a V* X at night', by the model that the parent step left."""
+    r = step.recipe
+    model, prompt = _taught(step, context, store, device)
+    return _draw(model, edited_prompt(prompt, r["edit"]), step, folder, r["seed"], "edit", r["concept"], r["edit"])
 
 
 def run_base(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
@@ -181,14 +177,11 @@ def run_base(step: Step, context: RunContext, store: Store, device: str, folder:
 
     Image k starts from the same noise under every model, method and run seed: what differs is what fine-tuning did.
     """
-    r = step.recipe
+    category = step.recipe["category"]
     model = _ready_model(context, device)
     for state in map(store.open, step.parents):
         _load_weights(model, state)
-    sampling = Sampling.model_validate(r["sampling"])
-    seeds = [derive_seed("base", r["category"], k) for k in range(sampling.images)]
-    save_images(model.generate(class_prompt(r["category"]), seeds, sampling), folder / "images")
-    return _sampled(model, sampling)
+    return _draw(model, class_prompt(category), step, folder, "base", category)
 
 
 def run_compose(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
@@ -210,6 +203,24 @@ def run_compose(step: Step, context: RunContext, store: Store, device: str, fold
         write_json(folder / "none.json", {"reason": str(error)})
         return {}
     save_images(images, folder / "images")
+    return _sampled(model, sampling)
+
+
+def _taught(step: Step, context: RunContext, store: Store, device: str) -> tuple[TextToImage, str]:
+    """The model with the first parent's weights and the second one's token, and the task's prompt."""
+    task = step.work["task"]
+    model = _ready_model(context, device)
+    _load_weights(model, store.open(step.parents[0]))
+    token = load_tensors(str(store.open(step.parents[1]).file(TOKEN)))["embedding"]
+    model.set_token(task.token, token.to(model.device))
+    return model, prompt_for(task.token, task.category, step.recipe["category_word"])
+
+
+def _draw(model: TextToImage, prompt: str, step: Step, folder: Path, *seeded: int | str) -> Facts:
+    """Save images of a prompt; image k from noise seeded by `seeded` and k."""
+    sampling = Sampling.model_validate(step.recipe["sampling"])
+    seeds = [derive_seed(*seeded, k) for k in range(sampling.images)]
+    save_images(model.generate(prompt, seeds, sampling), folder / "images")
     return _sampled(model, sampling)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from harness.metrics.measured import Value, measured_figures, part_figures
+from harness.metrics.measured import Value, edit_figures, measured_figures, part_figures
 from harness.metrics.scores import Figure
 
 numbers = st.lists(st.floats(-100, 100), min_size=3, max_size=8)
@@ -88,3 +88,19 @@ def test_parts_are_averaged_over_the_tasks_that_have_them() -> None:
     }  # fmt: skip
     assert {each.task for each in found if each.metric == "m" and each.layer == "nose"} == {1, 3, None}
     assert part_figures("m", "1", higher=True, learned=[], final=[]) == []
+
+
+def test_edits_are_independent_sets_of_images() -> None:
+    one, two = np.array([1.0, 2.0, 6.0]), np.array([0.0, 1.0, 2.0, 9.0])
+    found = edit_figures("m", "1", [[Value.of_images(one), Value.of_images(two)], [Value(2.0, 3), Value(4.0, 3)]])
+    task = figure(found, "m", 1)
+    assert (task.value, task.n) == (pytest.approx((3.0 + 3.0) / 2), 7)
+    # the variance of a mean of two independent means is a quarter of the sum of theirs; n - 1 counts all images
+    left_out = [(one.sum() - x) / 2 for x in one], [(two.sum() - x) / 3 for x in two]
+    moved = [(x - 3.0) / 2 for side in left_out for x in side]
+    error = math.sqrt(6 / 7 * sum((m - statistics.fmean(moved)) ** 2 for m in moved))
+    assert task.high is not None
+    assert (task.high - task.value) / student.ppf(0.975, 6) == pytest.approx(error)
+    assert (figure(found, "m", 2).value, figure(found, "m", 2).low) == (3.0, None)
+    assert figure(found, "m", None).value == pytest.approx(3.0)
+    assert {each.metric for each in found} == {"m"}

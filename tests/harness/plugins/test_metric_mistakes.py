@@ -120,6 +120,10 @@ def test_a_metric_draws_nothing_from_global_generators() -> None:
         ({"name": "Mean Colour"}, "the name of Mine is 'Mean Colour'; a name begins with a small letter"),
         ({"name": "a_mmd"}, "its name, 'a_mmd', is that of a figure which results have anyway"),
         ({"name": "mine", "needs": ("weights",)}, "Mine.needs is ('weights',); it may name 'truth'"),
+        (
+            {"name": "mine", "edited": True, "of_task": Metric.of_task, "of_run": lambda self, tasks: 1.0},
+            "Mine is of edited prompts and defines of_run(); define of_task()",
+        ),
         ({"name": "mine", "needs": "truth"}, "Mine.needs is 'truth'; it may name 'truth'"),
         (
             {
@@ -159,8 +163,8 @@ def write(folder: Path, name: str, figure: str = "mine") -> str:
 def test_names_that_cannot_be_used_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     refused: Sequence[tuple[Any, str]] = [
-        ("clipi", "Unknown metric 'clipi'; did you mean clip_i or clip_t?"),
-        (" , ", "--metrics names no metric; known: clip_i"),
+        ("clipi", "Unknown metric 'clipi'; did you mean clip_i or clip_t or"),
+        (" , ", "--metrics names no metric; known: attributes, base_drift, clip_i"),
         (f"{tmp_path}/none.py:Mine", f"There is no file {tmp_path}/none.py; name one as FILE.py:Class."),
         (write(tmp_path, "my-metric.py"), "cannot be imported under its name; use letters, digits and '_' only, as in"),
         (write(tmp_path, "queue.py"), "has the name of another module, 'queue', which is"),
