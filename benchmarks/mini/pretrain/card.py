@@ -80,10 +80,11 @@ def write_card(folder: Path, measured: Mapping[str, Any], *, started: bool) -> N
     ]
     alone = f"{vision.ADAPT_STEPS:,} steps of {vision.BATCH} images"
     whole = f"{vision.STEPS + vision.SHARPEN_STEPS:,} steps of {vision.BATCH} images"
+    vae_steps = vae.FACTOR_STEPS if started else vae.STEPS + vae.FACTOR_STEPS
     card = TEXT.format(
         images=f"{2 * pool.CHUNKS * pool.CHUNK:,}", start=STARTED if started else "",
         vision=alone if started else whole, text_steps=f"{text.STEPS:,}", text_batch=text.BATCH,
-        vae_steps=f"{vae.STEPS:,}", vae_batch=vae.BATCH, unet_steps=f"{unet.STEPS:,}", unet_batch=unet.BATCH,
+        vae_steps=f"{vae_steps:,}", vae_batch=vae.BATCH, unet_steps=f"{unet.STEPS:,}", unet_batch=unet.BATCH,
         first_batch=unet.FIRST_BATCH, first_steps=f"{unet.FIRST_STEPS:,}", psnr=measured["psnr_db"],
         floors="\n".join(floors), probes="\n".join(probes), captions="\n".join(captions),
     )  # fmt: skip
