@@ -133,8 +133,8 @@ class Rehearsed:
 class Rehearsal(Protocol):
     """Two tasks of a method, trained again and again with other options."""
 
-    def teach(self, number: int, options: Any, before: Any) -> Rehearsed:
-        """Train task 1 with `options`; or task 2, after task 1 with the options `before`.
+    def teach(self, number: int, options: Any, before: Any, draw: int = 0) -> Rehearsed:
+        """Train task 1 with `options`, or task 2, after task 1 with the options `before`; `draw` has noise of its own.
 
         Raises:
             BenchError: a loss is not finite, or a method's code is at fault.

@@ -4,8 +4,9 @@ A training with weight w ends with a penalty P(w) = w L(w) and a loss, and what 
 falls as w grows, for the penalty is what w presses down. Hence loss / L(v), for any v below the smallest solution, lies
 below it, too: from a weight that presses nothing the search climbs towards the solution, and cannot pass over it by
 such a step. r itself need not grow: where each w's optimum is reached, it rises to at most a quarter of what the
-penalised change gains, and falls again. The solution, if any, then lies far beyond: where an optimizer's jitter, which
-no weight presses down, is all that is left of what is penalised. So each trial says what is left, L(w) / L(0).
+penalised change gains, and falls again. r = 1 may then come far beyond: where an optimizer's jitter, which no weight
+presses down, is all that is left of what is penalised. What r is there hangs on the draws. So each trial says what is
+left, L(w) / L(0), and a solution is one only if trainings with that weight and other draws agree.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FEATHER = 1e-20  # a weight that presses nothing, and leaves the penalty's value to be read
-NEAR = (
-    2**0.25
-)  # r in [1 / NEAR, NEAR] is equal: a training with that weight, and draws of its own, stays within a factor 2
+NEAR = 2**0.25  # r in [1 / NEAR, NEAR] is equal
+AGREE, AGAIN = 2.0, 2  # so many more trainings, of other draws, have r in [1 / AGREE, AGREE]
 STEP, LEAP = 4.0, 100.0  # the least and the most that a weight is raised by at once
 REACH = 1e9  # beyond the first guess by so much, nothing is looked for
 
@@ -48,8 +48,8 @@ class Trial:
 class Balance:
     """What the search found.
 
-    chosen: the trial of the smallest weight found at which the penalty is near the loss, None where there is none; then
-    reason says why. trials: all, in order.
+    chosen: the trial of the smallest weight found at which the penalty is near the loss, whatever the draws; None where
+    there is none, and reason says why. trials: all, in order, but those that only repeat one with other draws.
     """
 
     chosen: Trial | None = None
@@ -57,13 +57,14 @@ class Balance:
     reason: str = ""
 
 
-def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
+def balance(train: Callable[[float, int], Ended], trainings: int = 12) -> Balance:
     """Search from below; a crossing that was stepped over is closed in on by halving its logarithm.
 
     Args:
-        train: a training with a weight. trainings: how many there are at most, the one that presses nothing included.
+        train: a training with a weight and the draws of that number; the search's are 0.
+        trainings: how many there are at most of draws 0, the one that presses nothing included.
     """
-    free = train(FEATHER)
+    free = train(FEATHER, 0)
     found = Balance()
     if free.penalty <= 0:
         found.reason = "it is 0 at the end of the training"
@@ -72,11 +73,15 @@ def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
     first = weight = free.loss / unpressed
     low, high = 0.0, math.inf
     for _ in range(trainings - 1):
-        ended = train(weight)
+        ended = train(weight, 0)
         share = ended.share
         found.trials.append(Trial(weight, share, ended.penalty / weight / unpressed))
         if 1 / NEAR <= share <= NEAR:
-            found.chosen = found.trials[-1]
+            shares = [share, *(train(weight, draw).share for draw in range(1, AGAIN + 1))]
+            if all(1 / AGREE <= one <= AGREE for one in shares):
+                found.chosen = found.trials[-1]
+            else:
+                found.reason = _by_chance(found.trials[-1], shares)
             return found
         if share < 1:
             low = weight
@@ -95,3 +100,11 @@ def balance(train: Callable[[float], Ended], trainings: int = 12) -> Balance:
     else:
         found.reason = f"{len(found.trials)} trainings came no nearer than {near}"
     return found
+
+
+def _by_chance(last: Trial, shares: list[float]) -> str:
+    told = ", ".join(f"{share:.2g}" for share in shares)
+    return (
+        f"at {last.weight:.3g}, where {last.left:.1g} is left of what it penalises, it is {told} of the loss in "
+        "trainings that differ in their noise alone: the optimizer's jitter decides there, not the weight"
+    )

@@ -114,17 +114,18 @@ def _weights(rehearsal: Rehearsal, options: Any, wanted: list[str], tell: Told) 
         name = option.removeprefix(WEIGHT)
         task = 1 if alone.get(name, 0.0) > 0 else 2
 
-        def train(weight: float, option: str = option, name: str = name, task: int = task) -> Ended:
+        def train(weight: float, draw: int, option: str = option, name: str = name, task: int = task) -> Ended:
             changed = options.model_copy(update={option: weight})
             try:
-                ended = rehearsal.teach(task, changed, options)
+                ended = rehearsal.teach(task, changed, options, draw)
             except UsageError:
                 raise
             except BenchError as error:  # a loss that is not finite: the weight is too large by far
                 tell(f"Task {task} with {option}={weight:.3g}: {error}")
                 return Ended(1.0, float("inf"))
             result = Ended(ended.loss, ended.penalties.get(name, 0.0))
-            tell(f"Task {task} with {option}={weight:.3g}: {name} {result.penalty:.3g}, the loss {result.loss:.3g}.")
+            what = f"{option}={weight:.3g}" + (", other noise" if draw else "")
+            tell(f"Task {task} with {what}: {name} {result.penalty:.3g}, the loss {result.loss:.3g}.")
             return result
 
         result: Balance = balance(train)

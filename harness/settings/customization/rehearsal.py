@@ -40,21 +40,24 @@ class Rehearsal:
         self.model = TextToImage.load(str(folder), torch.device(device), DTYPES[dtype])
         self._learnt: tuple[Any, dict[str, torch.Tensor], Mapping[str, torch.Tensor]] | None = None
 
-    def teach(self, number: int, options: Any, before: Any) -> Rehearsed:
-        """Train task 1 from the pre-trained weights, or task 2 from what task 1 left under the options `before`."""
+    def teach(self, number: int, options: Any, before: Any, draw: int = 0) -> Rehearsed:
+        """Train task 1 from the pre-trained weights, or task 2 from what task 1 left under the options `before`.
+
+        draw: which images, times and noise the task is trained with; what task 2 starts from is that of draw 0.
+        """
         if number == 1:
             self.model.load_weights(self.model.initial)
-            return self._train(1, options, {})[0]
+            return self._train(1, options, {}, draw)[0]
         if self._learnt is None or self._learnt[0] != before:
             self.model.load_weights(self.model.initial)
-            _, memory = self._train(1, before, {})
+            _, memory = self._train(1, before, {}, 0)
             self._learnt = (before, self.model.weights(), memory)
         _, weights, memory = self._learnt
         self.model.load_weights(weights)
-        return self._train(2, options, memory)[0]
+        return self._train(2, options, memory, draw)[0]
 
     def _train(
-        self, number: int, options: Any, memory: Mapping[str, torch.Tensor]
+        self, number: int, options: Any, memory: Mapping[str, torch.Tensor], draw: int
     ) -> tuple[Rehearsed, Mapping[str, torch.Tensor]]:
         task = self.tasks[number - 1]
         if "prior_images" in type(options).model_fields:
@@ -65,7 +68,8 @@ class Rehearsal:
         lesson = Lesson(
             self.model, images, self.model.posterior(images), task.token, task.category, options.category_word
         )
-        done = train_task(method, lesson, self.seed, f"{task.category} {number}")
+        seed = derive_seed(self.seed, "again", draw) if draw else self.seed
+        done = train_task(method, lesson, seed, f"{task.category} {number}")
         draws = torch.Generator().manual_seed(derive_seed(self.seed, "calibrate", number))
         with torch.no_grad():
             sizes = [options.batch_size] * max(1, EXAMPLES // options.batch_size)

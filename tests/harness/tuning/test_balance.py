@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tuning.balance import FEATHER, NEAR, Ended, balance
+from harness.tuning.balance import AGAIN, FEATHER, NEAR, Ended, balance
 
 
-def quadratic(curvature: float, wish: float, change: float, floor: float, jitter: float = 0.0) -> Callable[..., Ended]:
+def quadratic(
+    curvature: float, wish: float, change: float, floor: float, jitter: float = 0.0, luck: float = 0.0
+) -> Callable[..., Ended]:
     """A residual R of which the loss wants `wish`, and the penalty w (c R)^2 wants 0: R = h T / (h + 2 w c^2).
 
-    floor: what is left of the loss at R = T. jitter: the size below which an optimizer cannot press R.
+    floor: what is left of the loss at R = T. jitter: the size below which an optimizer cannot
+    press R, exp(luck draw) times that with other draws.
     """
 
-    def train(weight: float) -> Ended:
-        residual = max(curvature * wish / (curvature + 2 * weight * change**2), jitter)
+    def train(weight: float, draw: int = 0) -> Ended:
+        residual = max(curvature * wish / (curvature + 2 * weight * change**2), jitter * math.exp(luck * draw))
         loss = floor + 0.5 * curvature * (residual - wish) ** 2
         return Ended(loss, weight * (change * residual) ** 2)
 
@@ -67,10 +70,35 @@ def test_a_solution_beyond_the_dip_is_found() -> None:
     assert 1 / NEAR <= train(found.chosen.weight).share <= NEAR
 
 
+@pytest.mark.parametrize(("luck", "agrees"), [(0.0, True), (0.1, True), (-0.1, True), (0.5, False), (-0.5, False)])
+def test_a_solution_that_hangs_on_the_draws_is_none(luck: float, agrees: bool) -> None:
+    """The penalty goes with the square of what is left: with the second draw after the first, with exp(4 luck)."""
+    found = balance(quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01, luck=luck), trainings=16)
+    assert (found.chosen is not None) == agrees
+    if not agrees:
+        assert "differ in their noise alone" in found.reason
+        assert "0.0001 is left" in found.reason
+
+
+def test_draws_are_repeated_only_where_penalty_and_loss_are_equal() -> None:
+    calls: list[tuple[float, int]] = []
+    train = quadratic(1.0, 1.0, 1.0, floor=1e-3)
+
+    def counted(weight: float, draw: int) -> Ended:
+        calls.append((weight, draw))
+        return train(weight, draw)
+
+    found = balance(counted)
+    assert found.chosen is not None
+    assert [draw for _, draw in calls] == [0] * (len(calls) - AGAIN) + list(range(1, AGAIN + 1))
+    assert {weight for weight, draw in calls if draw} == {found.chosen.weight}
+    assert len(found.trials) == len(calls) - AGAIN - 1
+
+
 def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:
     calls: list[float] = []
 
-    def train(weight: float) -> Ended:
+    def train(weight: float, draw: int) -> Ended:
         calls.append(weight)
         return Ended(0.1, 0.0)
 
@@ -80,7 +108,7 @@ def test_a_penalty_that_never_acts_is_said_after_one_training() -> None:
 
 
 def test_a_training_that_diverges_counts_as_too_large_a_weight() -> None:
-    def train(weight: float) -> Ended:
+    def train(weight: float, draw: int) -> Ended:
         return Ended(0.1, math.inf) if weight > 5 else Ended(0.1, weight * 0.02 / (1 + weight))
 
     found = balance(train)
@@ -93,9 +121,9 @@ def test_no_more_trainings_than_asked_for(trainings: int) -> None:
     calls: list[float] = []
     train = quadratic(1.0, 1.0, 1.0, floor=5.0)
 
-    def counted(weight: float) -> Ended:
+    def counted(weight: float, draw: int) -> Ended:
         calls.append(weight)
-        return train(weight)
+        return train(weight, draw)
 
     balance(counted, trainings)
     assert len(calls) <= trainings
