@@ -71,12 +71,12 @@ def test_the_papers_options() -> None:
     assert (stamina.mask, stamina.mask_kind, stamina.mask_input, stamina.token) == ("mlp", "gumbel", "identity", "mlp")
 
 
-def test_what_goes_with_size_is_set_at_the_paper_tier_and_as_tuned_at_the_mini_tier() -> None:
+def test_what_goes_with_size_is_set_at_both_tiers() -> None:
     names = ("forget_form", "mask_settle", "adam_eps", "clip_by", "lr_schedule", "warmup")
     tiers = {tier: StaminaOptions.for_tier(tier) for tier in ("paper", "mini")}
     found = {tier: tuple(getattr(options, name) for name in names) for tier, options in tiers.items()}
     assert found["paper"] == ("sum", 0.25, 1e-15, "kind", "constant", 0.0)
-    assert found["mini"] == ("sum", 0.0, 1e-8, "all", "constant", 0.0)
+    assert found["mini"] == ("sum", 0.25, 1e-15, "kind", "linear", 0.0)
     assert tiers["paper"].lambda_forget == CLoRAOptions.for_tier("paper").lambda_forget == 1e8
     assert CLoRAOptions.for_tier("paper").clip_by == "kind"
     told = StaminaOptions.model_fields["forget_form"].description
