@@ -146,7 +146,7 @@ def test_tier_defaults_replace_some_and_changes_replace_those() -> None:
 
 def test_changed_is_relative_to_the_tier() -> None:
     assert TwoTiers.for_tier("mini").changed("mini") == {}
-    off = {"prior_images": 0, "augment": False}  # of every method at that tier
+    off = {"prior_images": 0, "augment": False, "lr_schedule": "linear"}  # of every method at that tier
     assert TwoTiers.for_tier("mini").changed("paper") == {"steps": 7, "weight_decay": 0.5, **off}
     assert TwoTiers.for_tier("mini", {"steps": 500}).changed("mini") == {"steps": 500}
     assert TwoTiers.for_tier("mini", {"steps": 7}).changed("mini") == {}
