@@ -156,7 +156,7 @@ def test_a_word_of_the_vocabulary_cannot_be_a_custom_token(model: TextToImage) -
 
 
 def test_a_prompt_that_is_too_long_is_an_error(model: TextToImage) -> None:
-    with pytest.raises(UsageError, match="longer than the 32 tokens"):
+    with pytest.raises(UsageError, match="longer than the 48 tokens"):
         model.encode_prompts(["a photo " * 40])
 
 
