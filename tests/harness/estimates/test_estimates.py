@@ -192,7 +192,7 @@ def test_a_training_counts_what_the_loop_really_does(
     encoded = 4 + (4 if changes.get("prior_images", options.model_dump().get("prior_images")) else 0)
     extra = (encoded - costs.footprint(name, recipe["options"]).prior) * tiny.flop["encode"]
     # keys and values of the text are counted for each example; a batch with one prompt projects it once
-    assert counter.get_total_flops() == pytest.approx(costs.work("train", recipe).flop + extra, rel=0.04)
+    assert counter.get_total_flops() == pytest.approx(costs.work("train", recipe).flop + extra, rel=0.06)
 
 
 def test_activations_are_what_autograd_keeps_on_a_real_step(tiny_models: Path, tiny: Counts) -> None:
