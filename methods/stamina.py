@@ -45,7 +45,7 @@ class MaskOptions(ForgetOptions):
     adam_eps: float = Field(1e-15, gt=0, description="AdamW's eps: gradients far below it train nothing")
 
 
-# the rates and weights of classification at the mini tier were tuned with these, and go with them
+# the mini tier's rates and weights were tuned with these, and go with them until it is tuned anew
 AS_TUNED: Mapping[str, Any] = {"mask_settle": 0.0, "adam_eps": 1e-8}
 
 
@@ -53,7 +53,7 @@ class StaminaOptions(MaskOptions, MethodOptions):
     """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "stamina", steps=60, rank=8, token_init="category"
+        "stamina", steps=60, rank=8, token_init="category", **AS_TUNED, clip_by="all"
     )
 
     steps: int = Field(500, ge=1, description="training steps per task")
