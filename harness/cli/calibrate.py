@@ -88,7 +88,7 @@ def _print(found: Calibration) -> None:
         f"{found.method}, tier {found.tier}: {found.backbone} on {found.device} in {found.dtype}, {found.steps} steps "
         "a task"
     )
-    caption = "* penalty and loss are equal within a factor 1.2; left: of what is penalised, 1 being without a penalty"
+    caption = "* equal, within a factor 2 whatever the noise; left: of what is penalised, 1 being without a penalty"
     table = RichTable(title=Text(title), title_justify="left", caption=Text(caption), caption_justify="left")
     for column in ("option", "value", "penalty / loss", "left", "in task", ""):
         table.add_column(column, justify="left" if column == "option" else "right")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FEATHER = 1e-20  # a weight that presses nothing, and leaves the penalty's value to be read
-NEAR = 2**0.25  # r in [1 / NEAR, NEAR] is equal
+NEAR = 2**0.25  # r in [1 / NEAR, NEAR] ends the search
 AGREE, AGAIN = 2.0, 2  # so many more trainings, of other draws, have r in [1 / AGREE, AGREE]
 STEP, LEAP = 4.0, 100.0  # the least and the most that a weight is raised by at once
 REACH = 1e9  # beyond the first guess by so much, nothing is looked for
@@ -77,11 +77,7 @@ def balance(train: Callable[[float, int], Ended], trainings: int = 12) -> Balanc
         share = ended.share
         found.trials.append(Trial(weight, share, ended.penalty / weight / unpressed))
         if 1 / NEAR <= share <= NEAR:
-            shares = [share, *(train(weight, draw).share for draw in range(1, AGAIN + 1))]
-            if all(1 / AGREE <= one <= AGREE for one in shares):
-                found.chosen = found.trials[-1]
-            else:
-                found.reason = _by_chance(found.trials[-1], shares)
+            _confirm(train, found, unpressed)
             return found
         if share < 1:
             low = weight
@@ -102,9 +98,22 @@ def balance(train: Callable[[float, int], Ended], trainings: int = 12) -> Balanc
     return found
 
 
-def _by_chance(last: Trial, shares: list[float]) -> str:
+def _confirm(train: Callable[[float, int], Ended], found: Balance, unpressed: float) -> None:
+    """Choose the last trial's weight if other draws agree; once, the one that brings their middle to 1."""
+    for attempt in range(2):
+        last = found.trials[-1]
+        shares = [last.share, *(train(last.weight, draw).share for draw in range(1, AGAIN + 1))]
+        if all(1 / AGREE <= share <= AGREE for share in shares):
+            found.chosen = last
+            return
+        least, most = min(shares), max(shares)
+        if attempt or most > AGREE**2 * least:
+            break
+        weight = last.weight / math.sqrt(least * most)
+        ended = train(weight, 0)
+        found.trials.append(Trial(weight, ended.share, ended.penalty / weight / unpressed))
     told = ", ".join(f"{share:.2g}" for share in shares)
-    return (
+    found.reason = (
         f"at {last.weight:.3g}, where {last.left:.1g} is left of what it penalises, it is {told} of the loss in "
         "trainings that differ in their noise alone: the optimizer's jitter decides there, not the weight"
     )

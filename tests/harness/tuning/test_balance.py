@@ -80,6 +80,17 @@ def test_a_solution_that_hangs_on_the_draws_is_none(luck: float, agrees: bool) -
         assert "0.0001 is left" in found.reason
 
 
+@pytest.mark.parametrize("luck", [0.25, -0.25])
+def test_a_weight_is_moved_to_the_middle_of_its_draws(luck: float) -> None:
+    """The third draw's penalty is exp(4 luck) times the first's, e or 1 / e: within a factor 2 from between them."""
+    train = quadratic(1.0, 1.0, 1.0, floor=5.0, jitter=0.01, luck=luck)
+    found = balance(train, trainings=16)
+    assert found.chosen is not None
+    shares = [train(found.chosen.weight, draw).share for draw in range(AGAIN + 1)]
+    assert math.sqrt(min(shares) * max(shares)) == pytest.approx(1, rel=0.02)
+    assert found.chosen is found.trials[-1]
+
+
 def test_draws_are_repeated_only_where_penalty_and_loss_are_equal() -> None:
     calls: list[tuple[float, int]] = []
     train = quadratic(1.0, 1.0, 1.0, floor=1e-3)
