@@ -182,7 +182,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     if spec.metrics and not setting.measures:
         raise UsageError(f"--metrics measures generated images, and the setting {setting.name} has none; leave it out.")
     for name in spec.metrics:
-        warn_of_uncounted(name, registry.metrics().get(name), "Metric")
+        warn_of_uncounted(name, registry.metric(name), "Metric")
     check_protocol(spec, setting)
     benchmark = setting.ordered(benchmark, spec)
     wanted = [_wanted(method, tier, setting) for method in spec.methods]

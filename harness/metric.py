@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -121,6 +122,10 @@ class Metric:
         edited: Whether it is asked about edited prompts: images of 'a photo of a V* X at night', by the model after the
             last task, instead of those of the task's own prompt. It has `NAME` alone, the mean over edits.
         needs: What it cannot do without: 'truth', of benchmarks that know what each concept is.
+        weights_needed: What it needs of its own, 'a timm folder of ...', for a metric that is named NAME=FOLDER.
+
+    Attributes:
+        weights: That folder; its content is part of the results' key. device: Where the run computes, 'cpu', 'cuda:0'.
 
     Example:
         >>> class MeanColour(Metric):
@@ -140,6 +145,9 @@ class Metric:
     data_files: ClassVar[Sequence[str]] = ()
     edited: ClassVar[bool] = False
     needs: ClassVar[Sequence[str]] = ()
+    weights_needed: ClassVar[str] = ""
+    weights: Path
+    device: str = "cpu"
 
     def of_task(self, task: TaskImages) -> Values:
         """One task's figure: a number, or one number for each generated image, whose mean is the task's.

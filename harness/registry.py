@@ -235,6 +235,18 @@ def metrics() -> Registry[type[Metric]]:
     )  # fmt: skip
 
 
+def metric(named: str) -> type[Metric]:
+    """The measure that a run calls 'NAME', 'module:Class', 'FILE.py:Class', or one of these and '=FOLDER'.
+
+    Raises:
+        UsageError: it is unknown or unusable, its weights are not named, or it has none.
+    """
+    from harness.plugins.metric_weights import split, with_weights
+
+    name, folder = split(named)
+    return with_weights(metrics().get(name), name, folder)
+
+
 @cache
 def benchmarks() -> Registry[Benchmark]:
     """The benchmark definitions."""

@@ -44,11 +44,15 @@ class Mutant(NamedTuple):
 
 LEADERBOARD, IDENTITY = "tests/reports/tables/test_leaderboard.py", "tests/benchmarks/test_identity.py"
 MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/metrics/test_measured.py"
+WEIGHTS = "tests/harness/measures/test_weights_of_metrics.py"
 
 MUTANTS = (
     # measures that runs may ask for
     Mutant("harness/measures/cosine.py", "unit(generated) @ unit(real).T", "unit(generated) @ real.T", MEASURES),
     Mutant("harness/measures/clip_i.py", ".mean(axis=1)", ".max(axis=1)", MEASURES),
+    Mutant("harness/measures/dino.py", "similarities(generated, real)", "similarities(generated, generated)", WEIGHTS),
+    Mutant("harness/measures/pickscore.py", "text=[task.wording]", "text=[task.prompt]", WEIGHTS),
+    Mutant("harness/plugins/metric_weights.py", " {_HASHES.folder(place)}", "", WEIGHTS),
     Mutant("harness/measures/clip_t.py", "task.text[None]", "abs(task.text[None])", MEASURES),
     Mutant("harness/measures/base_drift.py", ".sum(axis=1) / 2", ".sum(axis=1)", MEASURES),
     Mutant("harness/measures/fid.py", "features.astype(np.float64)", "features[:4].astype(np.float64)", MEASURES),

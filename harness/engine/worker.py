@@ -22,6 +22,7 @@ from harness.engine.plan import RunContext, Step
 from harness.errors import OutOfMemoryError, UsageError
 from harness.machine.limits import beside_memory_limit
 from harness.plugins.errors import explained
+from harness.plugins.metric_weights import split
 from harness.plugins.process_state import left_alone
 from harness.store.checkpoint import Checkpoint
 from harness.store.store import Store
@@ -37,7 +38,7 @@ def _in_surroundings(step: Step, context: RunContext) -> AbstractContextManager[
     """What a plugin's code must leave as it was, where a step runs any that is not ours."""
     for kind, plugins in (("method", registry.methods(context.setting)), ("metric", registry.metrics())):
         name = step.work.get(kind)
-        if isinstance(name, str) and not plugins.is_ours(name):
+        if isinstance(name, str) and not plugins.is_ours(split(name)[0]):
             return left_alone(f"{kind.capitalize()} '{name}'")
     return nullcontext()
 
@@ -48,7 +49,7 @@ def _plugin_of(step: Step, context: RunContext) -> str:
         if "method" in step.work:
             return registry.methods(context.setting).get(step.work["method"]).__module__
         if "metric" in step.work:
-            return registry.metrics().get(step.work["metric"]).__module__
+            return registry.metrics().get(split(step.work["metric"])[0]).__module__
     return ""
 
 

@@ -1,32 +1,35 @@
-"""Measures as a run names them: registered names, 'module:Class', 'FILE.py:Class', or classes in Python."""
+"""Measures as a run names them: registered names, 'module:Class', 'FILE.py:Class', with '=FOLDER', or classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness import registry
 from harness.errors import UsageError
 from harness.front.method_names import class_reference
+from harness.plugins.metric_weights import split
 from harness.sources.named_file import whole_name
 
 MetricLike: TypeAlias = str | type[Any]
 
 
 def _all() -> list[str]:
-    """Every registered one that needs nothing which only some benchmarks have."""
-    return [name for name in registry.metrics().names() if not registry.metrics().get(name).needs]
+    """Every registered one that needs nothing which only some benchmarks have, and no weights of its own."""
+    known = {name: registry.metrics().get(name) for name in registry.metrics().names()}
+    return [name for name, metric in known.items() if not metric.needs and not metric.weights_needed]
 
 
 def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[str, ...]:
     """The measures of a run, by names that hold in any folder.
 
     Args:
-        metrics: 'clip_i,my_metric.py:MeanColour', 'all' for every registered one that suits any benchmark, or a list of
-            such names and classes.
+        metrics: 'clip_i,my_metric.py:MeanColour,dino=FOLDER', 'all' for every registered one that suits any benchmark
+            and has no weights of its own, or a list of such names and classes.
 
     Raises:
-        UsageError: one is unknown or cannot be used, or two have the same name.
+        UsageError: one is unknown or cannot be used, its weights are not there, or two have the same name.
     """
     given: Sequence[MetricLike] = [metrics] if isinstance(metrics, str | type) else metrics or []
     names: list[str] = []
@@ -41,11 +44,18 @@ def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[s
         else:
             raise UsageError(f"{each!r} cannot be used as a metric: give its name or its class.")
     found: dict[str, str] = {}
-    for name in dict.fromkeys(map(whole_name, names)):
-        metric = registry.metrics().get(name)
+    for name in dict.fromkeys(map(_whole, names)):
+        metric = registry.metric(name)
+        metric.source_hash()  # of weights, too: that they are there is said before anything is planned
         if metric.name in found:
             raise UsageError(
                 f"'{found[metric.name]}' and '{name}' both call their figures '{metric.name}'; rename one."
             )
         found[metric.name] = name
     return tuple(found.values())
+
+
+def _whole(named: str) -> str:
+    """The same, from whatever folder it is read again."""
+    name, folder = split(named)
+    return whole_name(name) + (f"={Path(folder).expanduser().absolute()}" if folder else "")

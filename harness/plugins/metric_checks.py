@@ -39,6 +39,10 @@ def flaw(plugin: object, taken: Collection[str]) -> str:
         return f"{name}.needs is {plugin.needs!r}; it may name {', '.join(map(repr, NEEDS))}"
     if plugin.parts_of_task is not Metric.parts_of_task and defined != ["of_task()"]:
         return f"{name} defines parts_of_task(), which goes with of_task() alone"
+    if not isinstance(plugin.weights_needed, str):
+        return (
+            f"{name}.weights_needed is {plugin.weights_needed!r}; say in words which folder it needs, or leave it out"
+        )
     if not isinstance(plugin.higher, bool):
         return f"{name}.higher is {plugin.higher!r}; say True if higher is better, else False"
     return ""

@@ -50,7 +50,7 @@ class Measures:
         Raises:
             UsageError: the benchmark lacks what it needs.
         """
-        metric = registry.metrics().get(named)
+        metric = registry.metric(named)
         work: dict[str, Any] = {"metric": named, "base": [], "edits": []}
         if of_base(metric):
             work["base"], parents = self._base()

@@ -33,9 +33,10 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         PluginError: it gives something else than figures.
     """
     w = step.work
-    plugin = registry.metrics().get(w["metric"])
+    plugin = registry.metric(w["metric"])
     if plugin.source_hash() != step.recipe["source"]:
-        raise UsageError(f"The source of metric '{w['metric']}' changed during the run; run the same command again.")
+        what = "source or the weights" if plugin.weights_needed else "source"
+        raise UsageError(f"The {what} of metric '{w['metric']}' changed during the run; run the same command again.")
 
     def images_of(keys: tuple[str, str]) -> ImageSet:
         def read_images() -> NDArray[np.uint8]:
@@ -76,6 +77,7 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         return [partial(shown, after(j), j) for j, _ in enumerate(w["tasks"], 1)]
 
     metric = plugin()
+    metric.device = device
     if w["base"]:
         values = base_values(metric, [partial(base, place) for place in range(len(w["base"]))])
         figures = [base_figure(metric.name, metric.unit, values)]

@@ -1,0 +1,46 @@
+"""A metric with weights of its own, that a user names: `--metrics dino=FOLDER`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from harness.backbones.hashes import Fingerprints
+from harness.errors import UsageError
+from harness.metric import Metric
+from harness.sources.named_file import names_file
+
+_HASHES = Fingerprints()  # of this process: a file is hashed once
+
+
+def split(named: str) -> tuple[str, str]:
+    """A metric's name, and the folder of its weights, empty if none is named."""
+    name, _, folder = (named, "", "") if names_file(named) else named.partition("=")
+    return name.strip(), folder.strip()
+
+
+def with_weights(metric: type[Metric], name: str, folder: str) -> type[Metric]:
+    """The metric, knowing its folder, if it needs one: a class whose source hash is of the weights, too.
+
+    Raises:
+        UsageError: it needs weights and none are named, or the other way round.
+    """
+    if metric.weights_needed and not folder:
+        raise UsageError(f"The metric '{name}' needs {metric.weights_needed}; name it: --metrics {name}=FOLDER.")
+    if folder and not metric.weights_needed:
+        raise UsageError(f"The metric '{name}' has no weights of its own; name it without ={folder}.")
+    if not folder:
+        return metric
+    place = Path(folder)
+
+    def source_hash(cls: type[Metric]) -> str:
+        if not place.is_dir():
+            raise UsageError(f"The weights of the metric '{name}': there is no folder {folder}.")
+        return hashlib.sha256(f"{metric.source_hash()} {_HASHES.folder(place)}".encode()).hexdigest()
+
+    own: dict[str, Any] = {
+        "__module__": metric.__module__, "__doc__": metric.__doc__, "weights": place,
+        "source_hash": classmethod(source_hash), "source_notes": classmethod(lambda cls: metric.source_notes()),
+    }  # fmt: skip
+    return type(metric.__name__, (metric,), own)
