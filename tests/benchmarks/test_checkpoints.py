@@ -28,6 +28,12 @@ def test_they_are_small_and_hold_no_pickle() -> None:
     assert {p.suffix for p in files} <= {".safetensors", ".json", ".txt", ".md"}
 
 
+def test_their_tokenizers_neither_cut_nor_pad() -> None:
+    found = [json.loads(path.read_text()) for path in CHECKPOINTS.rglob("tokenizer.json")]
+    assert len(found) == 2
+    assert all(each["truncation"] is each["padding"] is None for each in found)
+
+
 def test_plain_diffusers_loads_the_pipeline() -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(
         MINI.backbone, torch_dtype=torch.float32, local_files_only=True, use_safetensors=True,

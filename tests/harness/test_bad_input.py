@@ -290,7 +290,7 @@ TABLE = (
     ),
     Row(
         "a category too long for the backbone", "run ./photos -m ti++", "is too long", "category.txt", "photos",
-        rename("cat", "my extraordinarily photogenic grandmothers porcelain elephantine teapot " * 2),
+        put("cat/category.txt", "pneumonoultramicroscopicsilicovolcanoconiosis antidisestablishmentarianism"),
     ),
     Row(
         "a category of no folder", "run ./photos", "Line 1 of photos/categories.csv names 'ct'", "did you mean cat",

@@ -90,7 +90,14 @@ def save_clip(clip: CLIP, tokenizer: CLIPTokenizer, folder: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     state = {k: v.half().contiguous() if v.is_floating_point() else v for k, v in clip.state_dict().items()}
     save_file(state, str(folder / "open_clip_model.safetensors"), metadata={"format": "pt"})
-    tokenizer.save_pretrained(folder)
+    unbounded(tokenizer).save_pretrained(folder)
+
+
+def unbounded(tokenizer: CLIPTokenizer) -> CLIPTokenizer:
+    """The same, without the truncation and padding of its last call, which would be saved with it."""
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
 
 
 def save_pipeline(
@@ -100,7 +107,8 @@ def save_pipeline(
     tokenizer.model_max_length = PROMPT_LENGTH
     parts = {"text_encoder": text_encoder_of(clip, tokenizer), "vae": vae, "unet": unet}
     pipeline = StableDiffusionPipeline(
-        **{name: part.half().eval() for name, part in parts.items()}, tokenizer=tokenizer, scheduler=scheduler(),
+        **{name: part.half().eval() for name, part in parts.items()}, tokenizer=unbounded(tokenizer),
+        scheduler=scheduler(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.save_pretrained(folder, safe_serialization=True)

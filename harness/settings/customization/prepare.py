@@ -80,6 +80,8 @@ def _token_counter(folder: Path) -> Callable[[str], int]:
 
     if (folder / "tokenizer.json").exists():
         whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        whole.no_truncation()  # some files ask for both, as the tokenizer was last used before it was saved
+        whole.no_padding()
         return lambda text: len(whole.encode(text).ids)
     from tokenizers import Regex
     from tokenizers.models import BPE

@@ -392,6 +392,16 @@ def test_tokens_are_counted_as_transformers_does(families: Path, tiny_models: Pa
         assert prepare._token_counter(folder)(text) == len(CLIPTokenizer.from_pretrained(folder)(text).input_ids)
 
 
+def test_tokens_are_counted_in_full_whatever_the_tokenizer_was_last_used_for(tmp_path: Path) -> None:
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(Path(registry.tiers().get("mini").backbone) / "tokenizer")
+    tokenizer("a", padding="max_length", truncation=True, max_length=5)
+    tokenizer.save_pretrained(tmp_path)
+    count = prepare._token_counter(tmp_path)
+    assert (count("a"), count("a " * 60)) == (3, 62)
+
+
 # ------------------------------------------------------------------------------------------------ counting, examining
 
 
