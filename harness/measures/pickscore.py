@@ -44,12 +44,13 @@ class PickScore(Metric):
 @lru_cache(maxsize=1)
 def _model(folder: Path, device: str) -> tuple[Any, Any]:
     """CLIP and its processor."""
-    from transformers import AutoProcessor, CLIPModel
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
     check_weights(folder, "pickscore", PickScore.weights_needed, FILES)
     try:
         model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+        processor = CLIPProcessor(images, CLIPTokenizer.from_pretrained(folder, local_files_only=True))
     except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
         raise unusable(folder, "pickscore", PickScore.weights_needed, error) from error
     return model.eval().float().to(device), processor

@@ -49,7 +49,7 @@ def dangers(source: str) -> list[str]:
             name = names.get(first, first) + dot + rest
             given = {k.arg: ast.unparse(k.value) for k in node.keywords}
             loader = given.get("Loader", ast.unparse(node.args[1]) if len(node.args) > 1 else "")
-            weights = name.endswith(".from_pretrained") and "okenizer" not in name
+            weights = name.endswith(".from_pretrained") and "okenizer" not in name and "ImageProcessor" not in name
             if (
                 name in CALLS
                 or (name == "numpy.load" and given.get("allow_pickle") != "False")
