@@ -79,7 +79,7 @@ MUTANTS = (
     Mutant("methods/parts/losses.py", "vector_norm(exact.square())", "vector_norm(exact)", LOSSES),
     Mutant("harness/tuning/balance.py", "free.penalty / FEATHER", "free.penalty", BALANCE),
     Mutant("harness/tuning/balance.py", "ended.penalty / weight / unpressed", "ended.penalty / unpressed", BALANCE),
-    Mutant("harness/tuning/balance.py", "train(weight, draw).share", "train(weight, 0).share", BALANCE),
+    Mutant("harness/tuning/balance.py", "train(last.weight, draw).share", "train(last.weight, 0).share", BALANCE),
     Mutant("harness/tuning/calibrate.py", "if alone.get(name, 0.0) > 0 else 2", "", CALIBRATE),
     # how steps are made of gradients
     Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),

@@ -75,7 +75,7 @@ def balance(train: Callable[[float, int], Ended], trainings: int = 12) -> Balanc
     for _ in range(trainings - 1):
         ended = train(weight, 0)
         share = ended.share
-        found.trials.append(Trial(weight, share, ended.penalty / weight / unpressed))
+        found.trials.append(_trial(weight, ended, unpressed))
         if 1 / NEAR <= share <= NEAR:
             _confirm(train, found, unpressed)
             return found
@@ -98,6 +98,10 @@ def balance(train: Callable[[float, int], Ended], trainings: int = 12) -> Balanc
     return found
 
 
+def _trial(weight: float, ended: Ended, unpressed: float) -> Trial:
+    return Trial(weight, ended.share, ended.penalty / weight / unpressed)
+
+
 def _confirm(train: Callable[[float, int], Ended], found: Balance, unpressed: float) -> None:
     """Choose the last trial's weight if other draws agree; once, the one that brings their middle to 1."""
     for attempt in range(2):
@@ -111,7 +115,7 @@ def _confirm(train: Callable[[float, int], Ended], found: Balance, unpressed: fl
             break
         weight = last.weight / math.sqrt(least * most)
         ended = train(weight, 0)
-        found.trials.append(Trial(weight, ended.share, ended.penalty / weight / unpressed))
+        found.trials.append(_trial(weight, ended, unpressed))
     told = ", ".join(f"{share:.2g}" for share in shares)
     found.reason = (
         f"at {last.weight:.3g}, where {last.left:.1g} is left of what it penalises, it is {told} of the loss in "
