@@ -46,7 +46,6 @@ def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[s
     found: dict[str, str] = {}
     for name in dict.fromkeys(map(_whole, names)):
         metric = registry.metric(name)
-        metric.source_hash()  # of weights, too: that they are there is said before anything is planned
         if metric.name in found:
             raise UsageError(
                 f"'{found[metric.name]}' and '{name}' both call their figures '{metric.name}'; rename one."

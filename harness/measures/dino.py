@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.measures.cosine import similarities
-from harness.measures.weights import check_weights, unusable
+from harness.measures.weights import loading
 from harness.metric import Metric, TaskImages, Values
 
 BATCH = 16
-FILES = ("config.json", "model.safetensors")
 
 
 class Dino(Metric):
@@ -50,11 +49,7 @@ def _model(folder: Path, device: str) -> tuple[Any, Any]:
     from timm.data.config import resolve_model_data_config
     from timm.data.transforms_factory import create_transform
 
-    check_weights(folder, "dino", Dino.weights_needed, FILES)
-    try:
-        with torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
-            model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-    except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise unusable(folder, "dino", Dino.weights_needed, error) from error
+    with loading(folder, Dino), torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
+        model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     return model.eval().float().to(device), transform

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.measures.weights import check_weights, unusable
+from harness.measures.weights import loading
 from harness.metric import Metric, TaskImages, Values
 
 BATCH = 16
-FILES = ("config.json", "model.safetensors")
 
 
 class PickScore(Metric):
@@ -46,11 +45,8 @@ def _model(folder: Path, device: str) -> tuple[Any, Any]:
     """CLIP and its processor."""
     from transformers import CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-    check_weights(folder, "pickscore", PickScore.weights_needed, FILES)
-    try:
+    with loading(folder, PickScore):
         model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         images = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
         processor = CLIPProcessor(images, CLIPTokenizer.from_pretrained(folder, local_files_only=True))
-    except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
-        raise unusable(folder, "pickscore", PickScore.weights_needed, error) from error
     return model.eval().float().to(device), processor

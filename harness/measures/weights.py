@@ -1,30 +1,31 @@
-"""A folder of weights that a user named for a metric: looked at before anything of it is loaded."""
+"""A folder of weights that a user named for a metric."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.backbones.checks import refuse_pointers
 from harness.errors import UsageError, first_line
+from harness.metric import Metric
+
+FILES = ("config.json", "model.safetensors")
 
 
-def check_weights(folder: Path, metric: str, needed: str, files: Sequence[str]) -> None:
-    """That it has these files, and not what stands for them before a download.
+@contextmanager
+def loading(folder: Path, metric: type[Metric]) -> Iterator[None]:
+    """Look at the folder before anything of it is loaded, and say what a library could not load.
 
     Raises:
-        UsageError: it has not.
+        UsageError: it lacks one of `FILES`, has what stands for it before a download, or cannot be loaded.
     """
-    missing = [name for name in files if not (folder / name).is_file()]
+    which = f"The weights of the metric '{metric.name}': {folder}"
+    missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
-        raise UsageError(
-            f"The weights of the metric '{metric}': {folder} has no {' and no '.join(missing)}; name {needed}."
-        )
-    refuse_pointers([folder / name for name in files], folder, str(folder))
-
-
-def unusable(folder: Path, metric: str, needed: str, error: Exception) -> UsageError:
-    """What to say where a library cannot load them."""
-    return UsageError(
-        f"The weights of the metric '{metric}': {folder} cannot be loaded ({first_line(error)}); name {needed}."
-    )
+        raise UsageError(f"{which} has no {' and no '.join(missing)}; name {metric.weights_needed}.")
+    refuse_pointers([folder / name for name in FILES], folder, str(folder))
+    try:
+        yield
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"{which} cannot be loaded ({first_line(error)}); name {metric.weights_needed}.") from error

@@ -24,7 +24,7 @@ def with_weights(metric: type[Metric], name: str, folder: str) -> type[Metric]:
     """The metric, knowing its folder, if it needs one: a class whose source hash is of the weights, too.
 
     Raises:
-        UsageError: it needs weights and none are named, or the other way round.
+        UsageError: it needs weights and none are named, or the other way round; or there is no such folder.
     """
     if metric.weights_needed and not folder:
         raise UsageError(f"The metric '{name}' needs {metric.weights_needed}; name it: --metrics {name}=FOLDER.")
@@ -33,10 +33,10 @@ def with_weights(metric: type[Metric], name: str, folder: str) -> type[Metric]:
     if not folder:
         return metric
     place = Path(folder)
+    if not place.is_dir():
+        raise UsageError(f"The weights of the metric '{name}': there is no folder {folder}.")
 
     def source_hash(cls: type[Metric]) -> str:
-        if not place.is_dir():
-            raise UsageError(f"The weights of the metric '{name}': there is no folder {folder}.")
         return hashlib.sha256(f"{metric.source_hash()} {_HASHES.folder(place)}".encode()).hexdigest()
 
     own: dict[str, Any] = {

@@ -92,6 +92,11 @@ def soften(images: Tensor, generator: torch.Generator) -> Tensor:
     """Half of the batches lose some sharpness and gain noise, as images do that went through an autoencoder."""
     if float(torch.rand((), generator=generator)) < 0.5:
         return images
-    size = int(torch.randint(40, 64, (), generator=generator))
-    softened = interpolate(interpolate(images, size, mode="bilinear", antialias=True), 64, mode="bilinear")
-    return softened + 0.02 * torch.randn(images.shape, generator=generator)
+    return resample(images, 40, generator)
+
+
+def resample(images: Tensor, least: int, generator: torch.Generator) -> Tensor:
+    """Images that went through a random size of at least `least` pixels, with noise: what is seen then is visible."""
+    size = int(torch.randint(least, 64, (), generator=generator))
+    small = interpolate(images, size, mode="bilinear", antialias=True)
+    return interpolate(small, 64, mode="bilinear") + 0.02 * torch.randn(images.shape, generator=generator).to(images)

@@ -13,12 +13,11 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from benchmarks.mini.pretrain.clip import MEAN, STD, clip_config
-
-PROMPT_LENGTH = 48  # a caption that names every factor of an identity has 46 tokens
+from benchmarks.mini.pretrain.tokenizer import CONTEXT_LENGTH
 
 
 def text_encoder_of(clip: CLIP, tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """The CLIP's text tower as transformers' CLIPTextModel (same arithmetic, first `PROMPT_LENGTH` positions)."""
+    """The CLIP's text tower as transformers' CLIPTextModel, with the same arithmetic."""
     width, heads = clip.token_embedding.weight.shape[1], clip.transformer.resblocks[0].attn.num_heads
     model = CLIPTextModel(
         CLIPTextConfig(
@@ -29,7 +28,7 @@ def text_encoder_of(clip: CLIP, tokenizer: CLIPTokenizer) -> CLIPTextModel:
             num_hidden_layers=len(clip.transformer.resblocks),
             num_attention_heads=heads,
             hidden_act="gelu",
-            max_position_embeddings=PROMPT_LENGTH,
+            max_position_embeddings=CONTEXT_LENGTH,
             layer_norm_eps=1e-5,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
@@ -38,7 +37,7 @@ def text_encoder_of(clip: CLIP, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )
     renamed: dict[str, Tensor] = {
         "embeddings.token_embedding.weight": clip.token_embedding.weight,
-        "embeddings.position_embedding.weight": clip.positional_embedding[:PROMPT_LENGTH],
+        "embeddings.position_embedding.weight": clip.positional_embedding,
         "final_layer_norm.weight": clip.ln_final.weight,
         "final_layer_norm.bias": clip.ln_final.bias,
     }
@@ -104,7 +103,7 @@ def save_pipeline(
     clip: CLIP, tokenizer: CLIPTokenizer, vae: AutoencoderTiny, unet: UNet2DConditionModel, folder: Path
 ) -> None:
     """An ordinary Stable Diffusion folder, weights in float16 and nothing but safetensors."""
-    tokenizer.model_max_length = PROMPT_LENGTH
+    tokenizer.model_max_length = CONTEXT_LENGTH
     parts = {"text_encoder": text_encoder_of(clip, tokenizer), "vae": vae, "unet": unet}
     pipeline = StableDiffusionPipeline(
         **{name: part.half().eval() for name, part in parts.items()}, tokenizer=unbounded(tokenizer),

@@ -45,12 +45,17 @@ class Pool:
 Pools = Mapping[Kind, Pool]
 
 
+def render_all(identities: Identities, nuisance: Tensor) -> Tensor:
+    """(n, 3, 64, 64) in [0, 1], fifty at a time."""
+    count = len(identities)
+    return torch.cat([render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)])
+
+
 def _chunk(kind: Kind, index: int, path: Path) -> None:
     generator = step_generator(f"pool-{kind}", index)
     identities = draw_identities(kind, "pretrain", CHUNK, generator)
     nuisance = draw_nuisance(kind, CHUNK, generator)
-    parts = [render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, CHUNK, 50)]
-    pixels = (torch.cat(parts) * 255).round().byte()
+    pixels = (render_all(identities, nuisance) * 255).round().byte()
     write_safetensors(
         {"continuous": identities.continuous, "discrete": identities.discrete, "nuisance": nuisance, "pixels": pixels},
         path,

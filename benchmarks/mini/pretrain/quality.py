@@ -17,8 +17,8 @@ from torch import Tensor
 from benchmarks.mini.captions import write_captions
 from benchmarks.mini.factors import KINDS, WORLDS, Identities, Kind, Split, draw_identities, draw_nuisance
 from benchmarks.mini.pretrain.clip import MEAN, STD
+from benchmarks.mini.pretrain.pool import render_all
 from benchmarks.mini.probes import EXTRACTOR, Probe
-from benchmarks.mini.world import render
 from harness.backbones.hashes import Fingerprints
 from harness.metrics.mmd import mmd
 from harness.metrics.scores import SCALE
@@ -32,12 +32,6 @@ def draw(kind: Kind, split: Split, count: int, seed: int) -> tuple[Identities, T
     identities = draw_identities(kind, split, count, generator)
     nuisance = draw_nuisance(kind, count, generator)
     return identities, nuisance, render_all(identities, nuisance)
-
-
-def render_all(identities: Identities, nuisance: Tensor) -> Tensor:
-    """(n, 3, 64, 64) in [0, 1], fifty at a time."""
-    count = len(identities)
-    return torch.cat([render(identities[i : i + 50], nuisance[i : i + 50]) for i in range(0, count, 50)])
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from open_clip.model import CLIP
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 from transformers import CLIPTokenizer
@@ -80,8 +81,6 @@ def embeddings(folder: Path, clip: CLIP, pools: Pools, device: torch.device) -> 
             parts = [clip.encode_image(((pools[kind].images(p) - mean) / std).to(device)).cpu() for p in batches]
             taken[kind] = torch.cat(parts)
         write_safetensors({str(k): v for k, v in taken.items()}, path)
-    from safetensors.torch import load_file
-
     kept = load_file(str(path))
     return {kind: kept[kind] for kind in KINDS}
 

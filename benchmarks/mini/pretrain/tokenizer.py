@@ -13,7 +13,7 @@ from transformers import CLIPTokenizer
 
 from benchmarks.mini.captions import all_caption_words
 
-CONTEXT_LENGTH = 48
+CONTEXT_LENGTH = 48  # a caption that names every factor of an identity has 46 tokens
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 

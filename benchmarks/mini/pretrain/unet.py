@@ -14,7 +14,8 @@ from transformers import CLIPTokenizer
 
 from benchmarks.mini.captions import write_captions
 from benchmarks.mini.factors import KINDS, Kind
-from benchmarks.mini.pretrain.convert import PROMPT_LENGTH, scheduler, text_encoder_of
+from benchmarks.mini.pretrain.clip import tokenize
+from benchmarks.mini.pretrain.convert import scheduler, text_encoder_of
 from benchmarks.mini.pretrain.loop import Stage, console, write_safetensors
 from benchmarks.mini.pretrain.pool import CHUNK, CHUNKS, Pools
 from benchmarks.mini.pretrain.vae import CHANNELS
@@ -133,11 +134,8 @@ def train_unet(
         noisy = schedule.add_noise(clean, noise, times).to(device, memory_format=torch.channels_last)
         snr = alphas[times] / (1 - alphas[times])
         weight = (snr.clamp(max=SNR_CAP) / snr).to(device)
-        tokens = tokenizer(
-            captions, padding="max_length", truncation=True, max_length=PROMPT_LENGTH, return_tensors="pt"
-        ).input_ids
         with torch.no_grad():
-            text = text_encoder(tokens.to(device)).last_hidden_state
+            text = text_encoder(tokenize(tokenizer, captions).to(device)).last_hidden_state
         predicted = unet(noisy, times.to(device), text).sample
         error = (predicted - noise.to(device)).square().mean(dim=(1, 2, 3))
         return (weight * error).mean(), {"mse": float(error.mean().detach())}

@@ -15,10 +15,10 @@ from diffusers import AutoencoderTiny
 from open_clip.model import CLIP
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import interpolate, l1_loss, mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 
 from benchmarks.mini.factors import KINDS
-from benchmarks.mini.pretrain.clip import MEAN, STD, FactorHeads
+from benchmarks.mini.pretrain.clip import MEAN, STD, FactorHeads, resample
 from benchmarks.mini.pretrain.loop import Stage
 from benchmarks.mini.pretrain.pool import Pools
 
@@ -77,13 +77,6 @@ class Eyes:
             hook.remove()
 
 
-def disturb(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random resampling and noise: what the extractor still sees after it is visible."""
-    size = int(torch.randint(48, 64, (), generator=generator))
-    small = interpolate(images, size, mode="bilinear", antialias=True)
-    return interpolate(small, 64, mode="bilinear") + 0.02 * torch.randn(images.shape, generator=generator).to(images)
-
-
 def train_vae(
     folder: Path,
     clip: CLIP,
@@ -123,7 +116,7 @@ def train_vae(
             noise = torch.randn(latents.shape, generator=generator).to(device) * LATENT_NOISE
             decoded = vae.decode(latents + noise * latents.detach().std()).sample
             mse = mse_loss(decoded, images)
-            both = disturb(torch.cat([images, decoded]), generator)
+            both = resample(torch.cat([images, decoded]), 48, generator)
             with torch.no_grad():
                 real, meant = eyes(both[:BATCH])
             made, found = eyes(both[BATCH:])
