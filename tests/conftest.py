@@ -34,6 +34,12 @@ settings.register_profile("deep", max_examples=300, **PATIENT)  # of `nox -s tor
 settings.load_profile("patient")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes, such as files made in a test, are no name of it: a profile holds the second in which it was made,
+    and workers that collect other names than their neighbours stop the suite."""
+    return argname if isinstance(val, bytes) and len(val) > 32 else None
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

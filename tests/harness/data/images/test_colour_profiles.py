@@ -109,7 +109,7 @@ def test_of_a_jpeg_2000_the_first_statement_on_colours_counts(tmp_path: Path) ->
     assert decoding_of(path) == 1
 
 
-@pytest.mark.parametrize("profile", [b"no profile", colour_tables.red_is_green()[:99]])
+@pytest.mark.parametrize("profile", [b"no profile", colour_tables.red_is_green()[:99]], ids=["text", "cut off"])
 def test_a_damaged_profile_of_a_jpeg_2000_or_a_bmp_is_said(tmp_path: Path, profile: bytes) -> None:
     for path in (jpeg2000(tmp_path / "a.jp2", b"\2\0\0" + profile), bmp(tmp_path / "a.bmp", b"DEBM", profile)):
         np.testing.assert_allclose(colour(path), RED, atol=4)
