@@ -123,6 +123,8 @@ class Metric:
             last task, instead of those of the task's own prompt. It has `NAME` alone, the mean over edits.
         needs: What it cannot do without: 'truth', of benchmarks that know what each concept is.
         weights_needed: What it needs of its own, 'a timm folder of ...', for a metric that is named NAME=FOLDER.
+        packages: What it imports and stamina-bench does not require: module -> what to give to pip. Their versions are
+            part of its results' key.
 
     Attributes:
         weights: That folder; its content is part of the results' key. device: Where the run computes, 'cpu', 'cuda:0'.
@@ -146,6 +148,7 @@ class Metric:
     edited: ClassVar[bool] = False
     needs: ClassVar[Sequence[str]] = ()
     weights_needed: ClassVar[str] = ""
+    packages: ClassVar[Mapping[str, str]] = {}
     weights: Path
     device: str = "cpu"
 

@@ -239,12 +239,12 @@ def metric(named: str) -> type[Metric]:
     """The measure that a run calls 'NAME', 'module:Class', 'FILE.py:Class', or one of these and '=FOLDER'.
 
     Raises:
-        UsageError: it is unknown or unusable, its weights are not named, or it has none.
+        UsageError: it is unknown or unusable, its weights are not named, or it has none, or a package is missing.
     """
-    from harness.plugins.metric_weights import split, with_weights
+    from harness.plugins.metric_weights import split, with_packages, with_weights
 
     name, folder = split(named)
-    return with_weights(metrics().get(name), name, folder)
+    return with_packages(with_weights(metrics().get(name), name, folder), name)
 
 
 @cache

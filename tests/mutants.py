@@ -24,6 +24,8 @@ VERIFY = "stamina-bench verify"
 OPTIMIZATION, BALANCE = "tests/harness/settings/test_optimization.py", "tests/harness/tuning/test_balance.py"
 SETTLED = "tests/methods/test_mask_training.py::test_what_is_folded_was_trained"
 RESUMED = "tests/harness/store/test_checkpoint.py::test_rates_and_masks_go_on_where_they_were"
+REHEARSAL = "tests/harness/tuning/test_rehearsal.py"
+FACES = "tests/harness/measures/test_faces.py"
 CALIBRATE = "tests/harness/tuning/test_calibrate.py::test_a_table_progress_and_what_is_to_be_known"
 VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdout.py"
 TUNING = "tests/harness/tuning/test_tune.py::test_{}"
@@ -50,6 +52,11 @@ MUTANTS = (
     # measures that runs may ask for
     Mutant("harness/measures/cosine.py", "unit(generated) @ unit(real).T", "unit(generated) @ real.T", MEASURES),
     Mutant("harness/measures/clip_i.py", ".mean(axis=1)", ".max(axis=1)", MEASURES),
+    Mutant("harness/measures/faces.py", "(task) < SAME", "(task) > SAME", FACES),
+    Mutant("harness/measures/faces.py", "max(boxes", "min(boxes", FACES),
+    Mutant("harness/measures/lpips.py", "SHIFT, SCALE = (-0.030,", "SHIFT, SCALE = (0.030,", WEIGHTS),
+    Mutant("harness/measures/lpips.py", "ichw,c,jchw->ij", "ichw,d,jchw->ij", WEIGHTS),
+    Mutant("harness/measures/lpips.py", "LOOKED_AT = (3, ", "LOOKED_AT = (2, ", WEIGHTS),
     Mutant("harness/measures/dino.py", "similarities(generated, real)", "similarities(generated, generated)", WEIGHTS),
     Mutant("harness/measures/pickscore.py", "text=[task.wording]", "text=[task.prompt]", WEIGHTS),
     Mutant("harness/plugins/metric_weights.py", " {_HASHES.folder(place)}", "", WEIGHTS),
@@ -81,6 +88,8 @@ MUTANTS = (
     Mutant("harness/tuning/balance.py", "ended.penalty / weight / unpressed", "ended.penalty / unpressed", BALANCE),
     Mutant("harness/tuning/balance.py", "train(last.weight, draw).share", "train(last.weight, 0).share", BALANCE),
     Mutant("harness/tuning/calibrate.py", "if alone.get(name, 0.0) > 0 else 2", "", CALIBRATE),
+    Mutant("harness/settings/customization/rehearsal.py", "self._train(1, before, {}, draw)",
+           "self._train(1, before, {}, 0)", REHEARSAL),
     # how steps are made of gradients
     Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),
     Mutant("harness/settings/optimization.py", "[next(each) for _ in own]).norm()",

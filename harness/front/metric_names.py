@@ -16,9 +16,9 @@ MetricLike: TypeAlias = str | type[Any]
 
 
 def _all() -> list[str]:
-    """Every registered one that needs nothing which only some benchmarks have, and no weights of its own."""
+    """Every registered one that needs nothing which only some benchmarks have, and neither weights nor packages."""
     known = {name: registry.metrics().get(name) for name in registry.metrics().names()}
-    return [name for name, metric in known.items() if not metric.needs and not metric.weights_needed]
+    return [name for name, metric in known.items() if not (metric.needs or metric.weights_needed or metric.packages)]
 
 
 def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def wanted_metrics(metrics: MetricLike | Sequence[MetricLike] | None) -> tuple[s
 
     Args:
         metrics: 'clip_i,my_metric.py:MeanColour,dino=FOLDER', 'all' for every registered one that suits any benchmark
-            and has no weights of its own, or a list of such names and classes.
+            and has no weights or packages of its own, or a list of such names and classes.
 
     Raises:
         UsageError: one is unknown or cannot be used, its weights are not there, or two have the same name.

@@ -1,8 +1,11 @@
-"""A metric with weights of its own, that a user names: `--metrics dino=FOLDER`."""
+"""A metric with weights of its own, that a user names: `--metrics dino=FOLDER`, or with packages of its own."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,38 @@ def with_weights(metric: type[Metric], name: str, folder: str) -> type[Metric]:
     if not place.is_dir():
         raise UsageError(f"The weights of the metric '{name}': there is no folder {folder}.")
 
-    def source_hash(cls: type[Metric]) -> str:
-        return hashlib.sha256(f"{metric.source_hash()} {_HASHES.folder(place)}".encode()).hexdigest()
+    return _also_of(metric, lambda: _HASHES.folder(place), weights=place)
 
-    own: dict[str, Any] = {
-        "__module__": metric.__module__, "__doc__": metric.__doc__, "weights": place,
+
+def with_packages(metric: type[Metric], name: str) -> type[Metric]:
+    """The metric, if what it imports is installed: a class whose source hash is of those packages' versions, too.
+
+    Raises:
+        UsageError: one of its packages is not installed.
+    """
+    if not metric.packages:
+        return metric
+    for module, wanted in metric.packages.items():
+        if find_spec(module) is None:
+            raise UsageError(
+                f"The metric '{name}' needs {module}, which is not installed; run `pip install '{wanted}'`."
+            )
+    return _also_of(metric, lambda: ", ".join(sorted(f"{d} {version(d)}" for d in _distributions(metric.packages))))
+
+
+def _distributions(modules: Iterable[str]) -> set[str]:
+    known = packages_distributions()
+    return {distribution for module in modules for distribution in known.get(module, ())}
+
+
+def _also_of(metric: type[Metric], what: Callable[[], str], **attributes: Any) -> type[Metric]:
+    """The same class, but its source hash is of something else, too."""
+
+    def source_hash(cls: type[Metric]) -> str:
+        return hashlib.sha256(f"{metric.source_hash()} {what()}".encode()).hexdigest()
+
+    own = {
+        "__module__": metric.__module__, "__doc__": metric.__doc__, **attributes,
         "source_hash": classmethod(source_hash), "source_notes": classmethod(lambda cls: metric.source_notes()),
     }  # fmt: skip
     return type(metric.__name__, (metric,), own)

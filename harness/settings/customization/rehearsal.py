@@ -38,21 +38,21 @@ class Rehearsal:
         self.plugin, self.tasks, self.seed = plugin, tasks, seed
         self.resolution = check_pipeline(folder, name)
         self.model = TextToImage.load(str(folder), torch.device(device), DTYPES[dtype])
-        self._learnt: tuple[Any, dict[str, torch.Tensor], Mapping[str, torch.Tensor]] | None = None
+        self._learnt: dict[int, tuple[Any, dict[str, torch.Tensor], Mapping[str, torch.Tensor]]] = {}
 
     def teach(self, number: int, options: Any, before: Any, draw: int = 0) -> Rehearsed:
         """Train task 1 from the pre-trained weights, or task 2 from what task 1 left under the options `before`.
 
-        draw: which images, times and noise the task is trained with; what task 2 starts from is that of draw 0.
+        draw: which images, times and noise both tasks are trained with.
         """
         if number == 1:
             self.model.load_weights(self.model.initial)
             return self._train(1, options, {}, draw)[0]
-        if self._learnt is None or self._learnt[0] != before:
+        if draw not in self._learnt or self._learnt[draw][0] != before:
             self.model.load_weights(self.model.initial)
-            _, memory = self._train(1, before, {}, 0)
-            self._learnt = (before, self.model.weights(), memory)
-        _, weights, memory = self._learnt
+            _, memory = self._train(1, before, {}, draw)
+            self._learnt[draw] = (before, self.model.weights(), memory)
+        _, weights, memory = self._learnt[draw]
         self.model.load_weights(weights)
         return self._train(2, options, memory, draw)[0]
 

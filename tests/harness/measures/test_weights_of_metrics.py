@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness import registry
 from harness.errors import UsageError
 from harness.front.metric_names import wanted_metrics
 from harness.measures.dino import Dino
+from harness.measures.lpips import Lpips
 from harness.measures.pickscore import PickScore
 from harness.metric import ImageSet, TaskImages
 from harness.plugins.metric_weights import split, with_weights
@@ -79,6 +81,20 @@ def pickscore_folder(folder: Path) -> Path:
     return folder
 
 
+def lpips_folder(folder: Path, architecture: str = "vgg16") -> Path:
+    """VGG in timm, as on timm's hub, but for its last layers, which are narrow."""
+    folder.mkdir()
+    small = {"mlp_ratio": 0.001, "num_classes": 3}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = timm.create_model(architecture, **small)
+    told = {"architecture": architecture, "num_classes": 3, "model_args": {"mlp_ratio": 0.001},
+            "pretrained_cfg": {"num_classes": 3, "first_conv": "features.0", "classifier": "head.fc"}}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(told))
+    save_file(model.state_dict(), folder / "model.safetensors")
+    return folder
+
+
 def shown(real: int = 3, generated: int = 4) -> TaskImages:
     draws = np.random.default_rng(0)
     sets = [draws.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8) for n in (real, generated)]
@@ -124,6 +140,38 @@ def test_pickscore_is_the_scaled_cosine_of_image_and_wording(tmp_path: Path) -> 
         text = model.text_projection(model.text_model(ids).pooler_output)[0]
     cosines = (image @ text) / image.norm(dim=1) / text.norm()
     assert found == pytest.approx((model.logit_scale.exp() * cosines).detach().numpy(), abs=1e-3)
+
+
+def test_lpips_is_torchmetrics_of_each_pair(tmp_path: Path) -> None:
+    """It ships the same heads, and wants the network's weights under other names."""
+    from torchmetrics.functional.image.lpips import _LPIPS
+
+    folder, task = lpips_folder(tmp_path / "vgg"), shown(generated=3)
+    found = np.asarray(with_weights(Lpips, "lpips", str(folder))().of_task(task))
+    reference = _LPIPS(net="vgg", pnet_rand=True)
+    kept = load_file(folder / "model.safetensors")
+    for block in (getattr(reference.net, f"slice{k}") for k in range(1, 6)):
+        for number, layer in block.named_children():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.load_state_dict({k: kept[f"features.{number}.{k}"] for k in ("weight", "bias")})
+    images = torch.from_numpy(task.generated.images).permute(0, 3, 1, 2).double() / 255
+    with torch.no_grad():
+        one, two, three = reference.double()(images, images.roll(-1, 0), normalize=True).flatten().tolist()
+    wanted = [(one + three) / 2, (one + two) / 2, (two + three) / 2]  # pairs 01, 12 and 20
+    assert found == pytest.approx(wanted, rel=1e-4)
+    assert np.ptp(wanted) > 1e-3 * np.mean(wanted)
+    same = ImageSet(lambda: np.repeat(task.generated.images[:1], 3, axis=0), lambda: np.zeros((3, 1), np.float32))
+    alike = with_weights(Lpips, "lpips", str(folder))().of_task(replace(task, generated=same))
+    assert np.asarray(alike) == pytest.approx(np.zeros(3), abs=1e-6)
+
+
+def test_lpips_wants_vgg_16_and_two_images(tmp_path: Path) -> None:
+    for architecture in ("vgg19", "vgg16_bn"):
+        folder = lpips_folder(tmp_path / architecture, architecture)
+        with pytest.raises(UsageError, match=r"it is another network.*name a timm folder of VGG-16"):
+            with_weights(Lpips, "lpips", str(folder))().of_task(shown())
+    with pytest.raises(UsageError, match="draw more"):
+        with_weights(Lpips, "lpips", str(lpips_folder(tmp_path / "vgg")))().of_task(shown(generated=1))
 
 
 @pytest.fixture
@@ -187,7 +235,7 @@ def another(folder: Path) -> None:
 )  # fmt: skip
 def test_weights_that_cannot_be_loaded_are_one_sentence(make: Callable[[Path], None], why: str, tmp_path: Path) -> None:
     make(tmp_path / "here")
-    for metric, name in ((Dino, "dino"), (PickScore, "pickscore")):
+    for metric, name in ((Dino, "dino"), (Lpips, "lpips"), (PickScore, "pickscore")):
         with pytest.raises(UsageError, match=why if metric is Dino else "name|pull") as said:
             with_weights(metric, name, str(tmp_path / "here"))().of_task(shown())
         assert "\n" not in str(said.value)
@@ -213,4 +261,4 @@ def test_names_hold_in_any_folder_and_all_leaves_them_out(runs: Path) -> None:
     dino_folder(Path("first"))
     assert wanted_metrics("dino = first") == (f"dino={Path('first').absolute()}",)
     assert split("a=b/my.py:Mine") == ("a=b/my.py:Mine", "")
-    assert not {"dino", "pickscore"} & set(wanted_metrics("all"))
+    assert not {"dino", "lpips", "pickscore"} & set(wanted_metrics("all"))
