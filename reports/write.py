@@ -21,6 +21,7 @@ from reports.statistics.orders import order_sheets
 from reports.statistics.paired_images import paired_sheets, pairwise_csv, read_pairs
 from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
+from reports.tables.agreement import agreement_sheets
 from reports.tables.kernels import kernel_sheets
 from reports.tables.leaderboard import leaderboard_sheets
 from reports.tables.macros import to_macros
@@ -101,7 +102,7 @@ def _texts(cells: Sequence[CellResult], kinds: Sequence[str]) -> dict[str, str]:
         texts |= {"statistics.tex": sheets.to_latex(statistics)} if statistics else {}
     if "md" in kinds:
         texts |= {"kernels.md": sheets.to_markdown(kernels, "Scores by other kernels")} if kernels else {}
-        places = leaderboard_sheets(tables)
+        places = [*leaderboard_sheets(tables), *agreement_sheets(tables)]
         texts |= {"leaderboard.md": sheets.to_markdown(places, "Leaderboard")} if places else {}
         texts |= {"measures.md": sheets.to_markdown(measures, "Other measures")} if measures else {}
         texts["tables.md"] = "# Results\n\n" + "\n".join(map(to_markdown, tables))

@@ -69,6 +69,7 @@ MUTANTS = (
     ),
     Mutant("benchmarks/mini/identity.py", "VARIANCE = 1 / 12", "VARIANCE = 1 / 6", IDENTITY),
     Mutant("benchmarks/mini/identity.py", "level == task.truth[name]", "level != task.truth[name]", IDENTITY),
+    Mutant("reports/tables/leaderboard.py", "-1 if column.higher else 1", "1", LEADERBOARD),
     Mutant("reports/tables/leaderboard.py", "other_high < low", "other_high <= high", LEADERBOARD),
     Mutant("harness/measures/cmmd.py", "/ SIGMA**2", "/ (2 * SIGMA**2)", MEASURES),
     Mutant("harness/measures/identity_retrieval.py", "centres.T).argmax", "centres.T).argmin", MEASURES),

@@ -76,11 +76,20 @@ def leaderboard(table: Table) -> list[Standing]:
     return sorted(standings, key=lambda one: math.inf if one.mean_place is None else one.mean_place)
 
 
-def _places(table: Table, column: Column) -> dict[str, Place]:
-    sign = -1 if column.higher else 1
+def printed_means(table: Table, column: Column) -> dict[str, float]:
+    """Label -> the mean as printed, its sign changed where higher is better, of the lines that have one."""
     figures = {line.label: f for line in table.lines if (f := line.figures.get(column.metric)) is not None}
-    printed = {label: sign * float(number(f.mean, column.digits)) for label, f in figures.items()}
-    spans = {label: _span(f.low, f.high, sign) for label, f in figures.items()}
+    return {label: _sign(column) * float(number(f.mean, column.digits)) for label, f in figures.items()}
+
+
+def _sign(column: Column) -> int:
+    return -1 if column.higher else 1
+
+
+def _places(table: Table, column: Column) -> dict[str, Place]:
+    printed = printed_means(table, column)
+    figures = {line.label: line.figures[column.metric] for line in table.lines if line.label in printed}
+    spans = {label: _span(f.low, f.high, _sign(column)) for label, f in figures.items()}
     found: dict[str, Place] = {}
     for label, mean in printed.items():
         others = [spans[other] for other in printed if other != label]
@@ -108,7 +117,7 @@ def _fronts(table: Table) -> dict[str, bool]:
     points: dict[str, tuple[float, ...]] = {}
     for line in table.lines:
         values = [
-            (-1 if column.higher else 1) * float(number(line.figures[column.metric].mean, column.digits))
+            _sign(column) * float(number(line.figures[column.metric].mean, column.digits))
             for column in both
             if column is not None and column.metric in line.figures
         ]

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from harness.results import CellResult, Measure
+from harness.settings.presentation import MISSING
 from reports.page.boards import boards
 from reports.page.views import build_views
 from reports.tables import build_tables
+from reports.tables.agreement import agreement_sheets
 from reports.tables.leaderboard import Place, leaderboard, leaderboard_sheets, place_text, scores
 from reports.tables.sheets import to_markdown
 from reports.write import write_report
@@ -100,3 +102,25 @@ def test_it_stands_in_the_report_and_on_the_page(cells: list[CellResult], tmp_pa
     write_report([make("alone", whole={"a_mmd": 1.0})], tmp_path / "alone", kinds=("md", "html"))
     assert not (tmp_path / "alone" / "leaderboard.md").exists()
     assert '<section id="leaderboard"' not in (tmp_path / "alone" / "index.html").read_text()
+
+
+def test_scores_that_order_the_methods_alike(cells: list[CellResult], make: Make) -> None:
+    """By hand. A_mmd: two, one, three, four. KID the same. CLIP-I: two = four, one, three. Of the six pairs two are
+    other ways round (four before one, four before three), one is tied: (3 - 2) / sqrt(6 x 5)."""
+    tables = build_tables([*cells, make("less", whole={"a_mmd_unbiased": 1.0})])
+    (sheet,) = agreement_sheets(tables)
+    (grid,) = sheet.grids
+    names = [column.metric for column in scores(tables[0])]
+    rows = dict(zip(names, (row[1:] for row in grid.rows), strict=True))
+    tau = {(a, b): row[1 + k] for a, row in rows.items() for k, b in enumerate(names)}
+    assert (rows["a_mmd_unbiased"][0], rows["clip_i"][0]) == ("5", "4")
+    assert tau["a_mmd_unbiased", "kid"] == tau["kid", "a_mmd_unbiased"] == "1.00"
+    assert tau["a_mmd_unbiased", "clip_i"] == tau["clip_i", "a_mmd_unbiased"] == "0.18"
+    assert not agreement_sheets(build_tables(cells[:2]))
+
+
+def test_a_score_that_ties_all_has_no_order(make: Make) -> None:
+    values = {"x": 1.0, "y": 2.0, "z": 3.0}
+    cells = [make(label, whole={"a_mmd_unbiased": a, "kid": 0.001}) for label, a in values.items()]
+    ((grid,),) = (sheet.grids for sheet in agreement_sheets(build_tables(cells)))
+    assert [row[2:] for row in grid.rows] == [("1.00", MISSING), (MISSING, MISSING)]
