@@ -124,3 +124,17 @@ def test_a_score_that_ties_all_has_no_order(make: Make) -> None:
     cells = [make(label, whole={"a_mmd_unbiased": a, "kid": 0.001}) for label, a in values.items()]
     ((grid,),) = (sheet.grids for sheet in agreement_sheets(build_tables(cells)))
     assert [row[2:] for row in grid.rows] == [("1.00", MISSING), (MISSING, MISSING)]
+
+
+def test_two_scores_with_the_same_figures_count_once(make: Make) -> None:
+    """KID in one subset of all images is the unbiased A_mmd."""
+    values = {"x": 1.0, "y": 2.0}
+    cells = [
+        make(label, whole={"a_mmd_unbiased": a, "kid": a / 1000, "f_mmd_unbiased": 3 - a})
+        for label, a in values.items()
+    ]
+    (table,) = build_tables(cells)
+    assert [column.metric for column in scores(table)] == ["a_mmd_unbiased", "f_mmd_unbiased", "learned_mmd"]
+    cells[0] = make("x", whole={"a_mmd_unbiased": 1.0, "kid": 0.0011, "f_mmd_unbiased": 2.0})
+    (table,) = build_tables(cells)
+    assert "kid" in [column.metric for column in scores(table)]
