@@ -1,17 +1,20 @@
-"""The leaderboard as the page prints it: a line for each method, with places that a heading sorts by."""
+"""Tables that the page prints beside the results: the leaderboard, and the parts of measures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from harness.settings.presentation import MISSING
 from reports.page.views import Printed, Row, Sheet, View, heading, shown
+from reports.tables import sheets as tables
 from reports.tables.leaderboard import Standing, leaderboard, notes, place_text, scores
+from reports.tables.measures import part_sheets
 
 
 @dataclass(frozen=True)
 class Board:
-    """One leaderboard, and the sentences under it."""
+    """One table, and the sentences under it."""
 
     sheet: Sheet
     notes: tuple[str, ...]
@@ -20,6 +23,27 @@ class Board:
 def boards(views: Sequence[View]) -> list[Board]:
     """One for each table in which methods can be compared."""
     return [Board(_sheet(view, found), notes(view.table)) for view in views if (found := leaderboard(view.table))]
+
+
+def parts(views: Sequence[View]) -> list[Board]:
+    """Of each measure that has parts, as the factors of an identity: a line for each, methods side by side."""
+    return [_parts(view, sheet) for view in views for sheet in part_sheets(view.table)]
+
+
+def _parts(view: View, sheet: tables.Sheet) -> Board:
+    names = [row[0] for row in sheet.grids[0].rows]
+    methods = sheet.grids[0].head[1:]
+    rows = (
+        Row(name, "", tuple(_number(text) for grid in sheet.grids for text in grid.rows[place][1:]))
+        for place, name in enumerate(names)
+    )
+    groups = (("", 1), *((grid.title, len(methods)) for grid in sheet.grids))
+    headings = ("part", *(method for _ in sheet.grids for method in methods))
+    return Board(Sheet(sheet.title, view.table.partial, groups, headings, tuple(rows)), sheet.notes)
+
+
+def _number(text: str) -> Printed | None:
+    return None if text == MISSING else Printed(text, float(text))
 
 
 def _sheet(view: View, standings: Sequence[Standing]) -> Sheet:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from harness.results import CellResult, Unfinished
 from reports.cells.apart import told_apart_with
 from reports.files import write_atomically
-from reports.page.boards import boards
+from reports.page.boards import boards, parts
 from reports.page.data import page_data
 from reports.page.figures import figure_groups
 from reports.page.overview import overview, state
@@ -54,6 +54,7 @@ def write_page(
         overview=overview(views, unfinished),
         headlines=headlines(views),
         boards=boards(views),
+        parts=parts(views),
         views=views,
         unfinished=unfinished,
         figure_groups=shown,

@@ -37,10 +37,15 @@ def measure_sheets(tables: Sequence[Table]) -> list[Sheet]:
     for table in tables:
         room = max(1, LINES // (len(table.lines) + AROUND))
         starts = range(0, len(table.measures), room)
-        parted = {metric for line in table.lines for metric, _ in line.parts}
         found += [_sheet(table, table.measures[first : first + room]) for first in starts]
-        found += [_by_part(table, measure) for measure in table.measures if measure.name in parted]
+        found += part_sheets(table)
     return found
+
+
+def part_sheets(table: Table) -> list[Sheet]:
+    """Of each metric that has parts, its parts by method: after the last task, and what was lost."""
+    parted = {metric for line in table.lines for metric, _ in line.parts}
+    return [_by_part(table, measure) for measure in table.measures if measure.name in parted]
 
 
 def tables_as_text(cells: Sequence[CellResult]) -> str:
