@@ -17,11 +17,11 @@ from reports.frame import tidy, to_csv, to_results
 from reports.page import write_page
 from reports.paper import tables as paper
 from reports.pictures import save_pictures
+from reports.statistics.agreement import agreement_sheets
 from reports.statistics.orders import order_sheets
 from reports.statistics.paired_images import paired_sheets, pairwise_csv, read_pairs
 from reports.statistics.paired_orders import class_order_sheets, pairwise_rows
 from reports.tables import build_tables, sheets, stack_csv, to_latex_document, to_markdown
-from reports.tables.agreement import agreement_sheets
 from reports.tables.kernels import kernel_sheets
 from reports.tables.leaderboard import leaderboard_sheets
 from reports.tables.macros import to_macros

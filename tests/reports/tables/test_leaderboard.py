@@ -12,8 +12,8 @@ from harness.results import CellResult, Measure
 from harness.settings.presentation import MISSING
 from reports.page.boards import boards
 from reports.page.views import build_views
+from reports.statistics.agreement import agreement_sheets
 from reports.tables import build_tables
-from reports.tables.agreement import agreement_sheets
 from reports.tables.leaderboard import Place, leaderboard, leaderboard_sheets, place_text, scores
 from reports.tables.sheets import to_markdown
 from reports.write import write_report
