@@ -33,7 +33,7 @@ _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
 _JOINED = re.compile(r"[^\W\d_][a-z]{2,}(?:[A-Z][a-z]{2,})+")  # "FancyBoot", "redBackpack", but not "iPhone", "McKay"
 _ONE_WORD = frozenset({"airpods", "facebook", "linkedin", "macbook", "onedrive", "playstation", "whatsapp", "youtube"})
 # Other trainers' convention: repeats, a rare token and the class, as in "10_sks dog".
-_REPEATS = re.compile(r"\d+_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
+_REPEATS = re.compile(r"[1-9]\d*_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;|\t])"?[,;|\t]*', re.IGNORECASE)

@@ -32,7 +32,7 @@ from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
-from harness.data.misfiled import misfiled
+from harness.data.misfiled import misfiled, several_things
 from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
@@ -184,6 +184,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
     files = {one.name: one.images for one in concepts}
     remarks += [
         *words_of_others(words), *misfiled(files, {one.name: one.category for one in concepts}, "concept"),
+        *several_things(files),
     ]  # fmt: skip
     return Reading(folder, tuple(concepts), tuple(skipped), notes, (*meant_as_one(names), *remarks))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from harness.data.category_words import is_of_camera
 from harness.data.skipped_files import NAMED, few
 
 # What a part or a copy of a folder has behind its name, even where there is none of the name alone: "mug_part2",
@@ -14,6 +15,10 @@ _PART = re.compile(
     r"(?P<whole>.*[^\W\d_].*?)(?:[\s_-]*part[\s_-]*\d+|[\s_-]+(?:copy|kopie|copie|copia|old|backup|bak|files)(?:[\s_-]*\(?\d+\)?)?|"
     r"-\d{8}T\d{6}Z(?:-\d+)*)",
     re.IGNORECASE,
+)
+# A year or a day tells when a thing was photographed: "cat_2022", "cat 2023-05".
+_DATED = re.compile(
+    r"(?P<whole>.*[^\W\d_])[\s_.-]*(?:19[5-9]|20[0-3])\d(?:[\s_.-]?(?:0[1-9]|1[0-2])(?:[\s_.-]?[0-3]\d)?)?"
 )
 # The same of names that are told from others so, too, and count only beside the name alone: "mug 2", "mug (1)".
 _NUMBERED = re.compile(r"(?P<whole>.*[^\W\d_])(?:[\s_.-]*\d{1,2}|\s*\(\d+\))")
@@ -29,10 +34,10 @@ def alike_names(names: Sequence[str]) -> list[str]:
 
 
 def meant_as_one(names: Sequence[str]) -> list[str]:
-    """A sentence on names of which one is the other's plural, or that are parts or copies of one; none without such.
+    """A sentence on names of which one is the other's plural, or that are parts, copies or times of one; else none.
 
-    >>> meant_as_one(["dog1", "dog2", "cat", "cat 2"])
-    ['Folders that may be meant as one: cat and cat 2; if they are, merge them.']
+    >>> meant_as_one(["dog1", "dog2", "cat", "cat 2", "mug 2022", "mug 2023"])
+    ['Folders that may be meant as one: cat and cat 2; mug 2022 and mug 2023; if they are, merge them.']
     """
     known = {name.casefold(): name for name in names}
     groups: dict[str, list[str]] = {}
@@ -46,8 +51,10 @@ def meant_as_one(names: Sequence[str]) -> list[str]:
 
 def _whole(name: str, known: Mapping[str, str]) -> str:
     """What a name is a part, a copy or the plural of; itself if it is none."""
-    if part := _PART.fullmatch(name):
+    if part := _PART.fullmatch(name) or _DATED.fullmatch(name):
         return _whole(part["whole"], known)
+    if is_of_camera(name):  # which begins another when one has a thousand files
+        return name[3:]
     numbered = _NUMBERED.fullmatch(name)
     if numbered and numbered["whole"] in known:
         return numbered["whole"]

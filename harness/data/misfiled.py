@@ -1,15 +1,27 @@
-"""Images called after another concept or class than their folder's, where the others there are called after theirs."""
+"""Images called after another concept or class than their folder's, or after several things in one concept's."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.data.placeholder_words import says_nothing
 from harness.data.skipped_files import few_of
+from harness.data.split_names import numbered
 from harness.errors import shortened
 
 SHORT = 3  # letters: files whose names only begin with a shorter name need not be called after it
+# Of sides and takes of one thing, and of cameras and messengers.
+_VIEWS = frozenset(
+    re.findall(
+        r"\w+",
+        "above back behind below bokeh bottom burst close closeup day detail dji down far frame front hdr indoor "
+        "inside left mvimg near night outdoor outside pano portrait rear received right shot side signal snap top vid "
+        "video view",
+    )
+)
 _NUMBER = re.compile(r"[\W_]*\d+[\W_]*$")  # at a name's end: "_3", " (3)"
 
 
@@ -47,6 +59,31 @@ def misfiled(images: Mapping[str, Sequence[Path]], words: Mapping[str, str], eac
     named = few_of([f"{shortened(f'{name}/{path.name}')} after {shortened(other)}" for name, path, other in found])
     return [f"{len(found)} images are called after another {each} than most of their folders: {named}; if they show "
             "that, move them."]  # fmt: skip
+
+
+def several_things(images: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Sentences on concepts most of whose files are called after two or more things: "cat.0", "cat.1", "dog.0", ...
+
+    Args:
+        images: of each concept, by its name.
+    """
+    found: list[str] = []
+    for name, paths in images.items():
+        words = Counter(match["word"] for path in paths if (match := numbered(path.stem)))
+        things = {word: count for word, count in words.items() if count > 1 and _is_thing(word)}
+        if len(things) > 1 and 2 * sum(things.values()) > len(paths):
+            named = few_of([f"{shortened(word)} ({count})" for word, count in things.items()])
+            found.append(f"{shortened(name)}: its files are called after {len(things)} things: {named}; if they show "
+                         "these, give each a folder of its own.")  # fmt: skip
+    return found
+
+
+def _is_thing(word: str) -> bool:
+    """Whether what stands before a file's number may be what it shows, and is no camera's or program's word."""
+    parts = [part for part in re.split(r"[\s_-]+", word.casefold()) if len(part) > 2]
+    if any(c.isdigit() for c in word):  # "IMG-20230510-WA"
+        return False
+    return any(part not in _VIEWS and not says_nothing(part) for part in parts)
 
 
 def _called(stem: str, known: Mapping[str, str]) -> str:

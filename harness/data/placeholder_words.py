@@ -19,16 +19,16 @@ _NOTHING = frozenset(
     re.findall(
         r"\w+",
         """
-        augmented background backup backups bad best bild bilder bluetooth class classes cluster cropped category
-        categories concept concepts data dataset datasets dcim default delete deleted download downloads duplicate
-        duplicates edited dsc dscf dscn example examples export exports favorites favourites foto fotos good gopr icloud
-        image imagenes images img imgs imágenes inconnu input inputs instagram instance jpeg jpegs jpg jpgs keep masks
-        messenger misc miscellaneous movies negative object ohwx original originals other others output outputs photo
-        photograph photographs photos pic pics picture pictures png pngs positive private pxl raw recents recordings reg
-        regularisation regularization rejected resized sample samples screenshot screenshots selected sent sks snapchat
-        sonstiges stuff style subject subset task tasks tbd telegram temp test testing thumbnails thumbs tmp todo
-        training unbekannt uncategorized unidentified unknown unlabeled unlabelled unnamed unsorted untitled upload
-        uploads val valid validation various whatsapp zwx
+        augmented background backup backups bad best bild bilder bluetooth categories category class classes cluster
+        clutter concept concepts cropped data dataset datasets dcim default delete deleted distractor distractors
+        download downloads dsc dscf dscn duplicate duplicates edited example examples export exports favorites
+        favourites foto fotos good gopr icloud image imagenes images img imgs imágenes inconnu input inputs instagram
+        instance jpeg jpegs jpg jpgs keep masks messenger misc miscellaneous movies negative negatives object ohwx
+        original originals other others output outputs photo photograph photographs photos pic pics picture pictures
+        png pngs positive private pxl raw recents recordings reg regularisation regularization rejected resized sample
+        samples screenshot screenshots selected sent sks snapchat sonstiges stuff style subject subset task tasks tbd
+        telegram temp test testing thumbnails thumbs tmp todo training unbekannt uncategorized unidentified unknown
+        unlabeled unlabelled unnamed unsorted untitled upload uploads val valid validation various whatsapp zwx
         """,
     )
 )

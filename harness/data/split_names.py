@@ -82,6 +82,11 @@ def _says_edited(word: str | None) -> bool:
     return any(one == word or (len(word) >= CUT and one.startswith(word)) for one in _EDITED_WORDS)
 
 
+def numbered(stem: str) -> re.Match[str] | None:
+    """The match of a file's name of a `word` and a number: "cat.0", "sea lion_12"; None of any other."""
+    return _NUMBERED.fullmatch(stem)
+
+
 def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:
     """Refuse classes of which each is called as a split is, so that `train` and `test` are not told apart as classes.
 
@@ -110,7 +115,7 @@ def _prefixes(folder: SubFolder) -> tuple[Sequence[str], str]:
     words: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for path in islice(folder.images, 0, None, max(1, len(folder.images) // LOOKED_AT)):
-        if match := _NUMBERED.fullmatch(path.stem):
+        if match := numbered(path.stem):
             words[match["word"]] += 1
             examples.setdefault(match["word"], path.name)
     found = sorted(word for word, count in words.items() if count > 1)

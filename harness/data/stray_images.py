@@ -1,9 +1,9 @@
-"""Images that lie among photographs and may be none: icons and thumbnails by their size, sheets by their names."""
+"""Images that lie among photographs and may be none: icons and thumbnails by their size, others by their names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -14,19 +14,24 @@ from harness.errors import shortened
 ICON, LARGE = 64, 128  # pixels of the shorter side: what is below is an icon, where another image has so many
 PART = 4  # one of the shorter sides that is below such a part of their median is a thumbnail's
 _SHEET = re.compile(
-    r"(?!.*removebg)(?:.*[\s_.-])?(?:contact[\s_-]?sheet|collage|montage|mosaic|photo[\s_-]?grid|preview|"
-    r"proof[\s_-]?sheet|sprite(?:[\s_-]?sheet)?)s?(?:[\s_.-]*\(?\d+\)?)?",
+    r"(?!.*removebg)(?:.*[\s_.-])?(?:contact[\s_-]?sheet|(?:in|photo|pic)?[\s_-]?collage(?:[\s_-]?maker)?|fotojet|"
+    r"layout|montage|mosaic|photo[\s_-]?grid|preview|proof[\s_-]?sheet|sprite(?:[\s_-]?sheet)?)s?"
+    r"(?:[\s_.-]*\(?\d+\)?)*",
     re.IGNORECASE,
 )
+_SENDER = re.compile(
+    r"(?:.*[\s_.-])?(?:avatar|favicon|profile[\s_-]?(?:image|photo|pic|picture))s?(?:[\s_.-]*\(?\d+\)?)*", re.IGNORECASE
+)
+_BACK = re.compile(r"(?P<front>.+)_b", re.IGNORECASE)  # what scanners of prints call the back of `x`
 
 
 def strays_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
-    """Sentences on the images of each folder that are much smaller than others there, or called as sheets of several.
+    """Sentences on the images of each folder that are much smaller than others there, or called as what is no picture.
 
     Args:
         folders: of each folder, its images.
     """
-    return [line for folder, images in folders.items() for line in (*_small(folder, images), *_sheets(folder, images))]
+    return [line for folder, images in folders.items() for line in (*_small(folder, images), *_called(folder, images))]
 
 
 def _small(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
@@ -46,14 +51,23 @@ def _small(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
     return [f"{text}icons or thumbnails, remove them."] if found else []
 
 
-def _sheets(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
-    """Unless the folder is called so, too: a concept may be a collage."""
-    found: Sequence[Path] = (
-        [] if _SHEET.fullmatch(folder.name) else [one for one in images if _SHEET.fullmatch(one.stem)]
-    )
-    if not found:
-        return []
-    named = few([path.name for path in found])
-    sheets = counted(len(found), "image is a preview or a sheet", "images are previews or sheets")
-    return [f"{shortened(folder)}: {sheets} of several pictures by the name: {named}; if so, remove "
-            f"{'it' if len(found) == 1 else 'them'}."]  # fmt: skip
+def _called(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
+    """By their names; unless the folder is called so, too: a concept may be a collage."""
+    stems = {path.stem.casefold() for path in images}
+    backs = [p for p in images if (back := _BACK.fullmatch(p.stem)) and back["front"].casefold() in stems]
+    kinds = (
+        (_named(_SHEET, folder, images), ("image is a preview or a sheet", "images are previews or sheets"),
+         "of several pictures by the name"),
+        (_named(_SENDER, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
+        (backs, ("image is", "images are"), "the back of a print by the name"),
+    )  # fmt: skip
+    return [
+        f"{shortened(folder)}: {counted(len(found), *which)} {what}: {few([path.name for path in found])}; if so, "
+        f"remove {'it' if len(found) == 1 else 'them'}."
+        for found, which, what in kinds
+        if found
+    ]
+
+
+def _named(pattern: re.Pattern[str], folder: Path, images: Iterable[Path]) -> list[Path]:
+    return [] if pattern.fullmatch(folder.name) else [one for one in images if pattern.fullmatch(one.stem)]

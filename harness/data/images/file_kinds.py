@@ -49,6 +49,8 @@ _RAW_NAMES = (
 _RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW_NAMES)
 # What browsers, editors and systems put behind a name: `photo.jpg.part` is meant as `photo.jpg`.
 _ADDED = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".bak", ".orig", ".old", ".icloud"})
+# What programs that keep files elsewhere leave in their place, by the name's end.
+_ELSEWHERE = {".icloud": "iCloud", ".nextcloud": "Nextcloud", ".owncloud": "ownCloud"}
 
 Role = Literal["image", "unusable", "other"]
 
@@ -92,8 +94,9 @@ def look(path: Path) -> Look:
     """
     meant = is_named_as_image(path.name)
     if is_placeholder(path.name):
-        return Look("unusable", "iCloud placeholder", f"{path} stands for a photograph that is still in iCloud; "
-                    "download it from iCloud, or remove it.")  # fmt: skip
+        where = _ELSEWHERE[path.suffix]
+        return Look("unusable", f"{where} placeholder", f"{path} stands for a photograph that is still in {where}; "
+                    f"download it from {where}, or remove it.")  # fmt: skip
     try:
         if not path.exists():
             sentence = f"{path} does not exist or is a broken link; restore or remove it."
@@ -209,8 +212,11 @@ def is_named_as_image(name: str) -> bool:
 
 
 def is_placeholder(name: str) -> bool:
-    """Whether it is the name of what iCloud leaves for a photograph that is not here: `.IMG_3.jpg.icloud`."""
-    return name.startswith(".") and name.endswith(".icloud") and is_named_as_image(name[1:])
+    """Whether it is the name of what stands for a photograph that is not here: `.IMG_3.jpg.icloud` of iCloud."""
+    suffix = Path(name).suffix
+    if suffix not in _ELSEWHERE or (suffix == ".icloud" and not name.startswith(".")):
+        return False
+    return is_named_as_image(Path(name).stem.removeprefix("."))
 
 
 def image_suffixes() -> frozenset[str]:

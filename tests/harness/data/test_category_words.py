@@ -41,7 +41,8 @@ def test_names_that_are_read_plainly(tmp_path: Path, name: str, words: str) -> N
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("k5f2_dog", "k5f2 dog"), ("10_sks dog", "dog"), ("1_dog", "dog"), ("01_red__Cup3", "red Cup"),
+        ("k5f2_dog", "k5f2 dog"), ("10_sks dog", "dog"), ("01_teddy bear", "teddy bear"),
+        ("1_dog", "dog"), ("01_red__Cup3", "red Cup"),
         ("dog (1)", "dog"), ("dog.v2", "dog"), ("dog_v2", "dog"), ("<v1> dog", "dog"), ("1950s dog", "1950s dog"),
         ("#1 dog", "dog"), ("dog, cat", "dog cat"), ("the_cat", "cat"), ("~dog^2", "dog"), ('"dog"', "dog"),
         ("mp3-player", "mp3 player"), ("dog \U0001f436", "dog"), ("dog\ufe0f", "dog"), ("back\\slash", "back slash"),

@@ -14,7 +14,8 @@ from harness.data.folder_names import meant_as_one
         ("box", "box Kopie"), ("box", "box - Copy (2)"), ("can_part1", "can_part2"), ("can part 1", "can part 2"),
         ("duck_toy-20231105T101112Z-001", "duck_toy-20231105T101112Z-002"), ("box", "boxes"), ("box", "box_old"),
         ("box", "box_files"), ("box_bak", "box_backup"),
-        ("vase", "Vases"),
+        ("vase", "Vases"), ("cat_2022", "cat_2023"), ("cat", "cat 2023-05"), ("cat 20230501", "cat_2023_06_11"),
+        ("100APPLE", "101APPLE"), ("100_PANA", "123_PANA"),
     ],
 )  # fmt: skip
 def test_parts_and_copies_of_a_folder_are_named(names: tuple[str, str]) -> None:
@@ -29,7 +30,8 @@ def test_all_parts_are_named_together() -> None:
 
 @pytest.mark.parametrize(
     "names", [("dog1", "dog2"), ("dog (1)", "dog (2)"), ("mug_red", "mug_blue"), ("1", "10"), ("Duck", "duck"),
-              ("mug", "mug 1900"), ("bas", "bus"), ("copy", "part1")]
+              ("mug", "mug 1900"), ("bas", "bus"), ("copy", "part1"),
+              ("100APPLE", "100CANON"), ("mug 2099", "mug 3000")]
 )  # fmt: skip
 def test_what_is_told_apart_is_left_alone(names: tuple[str, str]) -> None:
     assert meant_as_one(names) == []

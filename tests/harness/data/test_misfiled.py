@@ -8,7 +8,7 @@ import pytest
 from own_photos import concept, lines
 
 from harness.data.class_folder import read_classes
-from harness.data.misfiled import misfiled
+from harness.data.misfiled import misfiled, several_things
 
 
 def called(**folders: str) -> list[str]:
@@ -25,6 +25,27 @@ def test_an_image_that_is_called_after_another_concept_is_named(tmp_path: Path) 
         "HERE/teapot/cat_3.png is called after the concept tom, and the others there after teapot; if it shows that, "
         "move it."
     ]
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ("cat.4 cat.5 dog.1 dog.2 dog.3", "cat (2) and dog (3)"),
+        ("sea_lion_1 sea_lion_2 seal1 seal2 a", "sea_lion (2) and seal (2)"),
+        ("cat.4 cat.5 dog.1", ""), ("front_1 front_2 side_1 side_2", ""), ("IMG_1 IMG_2 DSC_1 DSC_2", ""),
+        ("IMG-20230510-WA0001 IMG-20230510-WA0002 IMG-20230511-WA0001 IMG-20230511-WA0002", ""),
+        ("cat.1 cat.2 dog.1 dog.2 1 2 3 4 5", ""),
+    ],
+)  # fmt: skip
+def test_files_called_after_several_things(files: str, found: str) -> None:
+    said = several_things({"pets": [Path("pets", f"{one}.jpg") for one in files.split()]})
+    sentence = f"pets: its files are called after 2 things: {found}; if they show these, give each a folder of its own."
+    assert said == ([sentence] if found else [])
+
+
+def test_files_of_a_concept_called_after_several_things_are_named(tmp_path: Path) -> None:
+    concept(tmp_path, "pets", ("cat.4.png", "cat.5.png", "dog.1.png", "dog.2.png"))
+    assert any("pets: its files are called after 2 things: cat (2) and dog (2)" in line for line in lines(tmp_path))
 
 
 def test_several_take_one_line(tmp_path: Path) -> None:

@@ -48,12 +48,40 @@ def test_a_data_set_of_small_images_has_no_icons(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ContactSheet-001", "contact sheet", "mug_collage", "montage (2)", "preview", "all-previews", "sprites"]
+    "name",
+    [
+        "ContactSheet-001",
+        "contact sheet",
+        "mug_collage",
+        "montage (2)",
+        "preview",
+        "all-previews",
+        "sprites",
+        "InCollage_20230510_101010",
+        "PicCollage 3",
+        "Layout (1)",
+        "collage maker 12",
+    ],
 )
 def test_a_sheet_is_told_by_its_name(tmp_path: Path, name: str) -> None:
     picture(concept(tmp_path, "mug") / f"{name}.png")
     assert lines(tmp_path) == [
         f"HERE/mug: 1 image is a preview or a sheet of several pictures by the name: {name}.png; if so, remove it."
+    ]
+
+
+@pytest.mark.parametrize("name", ["2024-05-01_10-00-00_UTC_profile_pic", "avatar", "Profile Picture (2)", "favicon"])
+def test_a_picture_of_an_account_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    picture(concept(tmp_path, "mug") / f"{name}.png")
+    assert lines(tmp_path) == [
+        f"HERE/mug: 1 image is of an account, not of its posts, by the name: {name}.png; if so, remove it."
+    ]
+
+
+def test_the_back_of_a_print_is_told_by_its_name_beside_the_front(tmp_path: Path) -> None:
+    concept(tmp_path, "mug", ("Mug_0001.png", "Mug_0001_b.png", "Mug_0002.png", "mug_0002_B.png", "Mug_0003_b.png"))
+    assert lines(tmp_path) == [
+        "HERE/mug: 2 images are the back of a print by the name: Mug_0001_b.png and mug_0002_B.png; if so, remove them."
     ]
 
 

@@ -206,6 +206,11 @@ def test_icloud_placeholders(tmp_path: Path) -> None:
     )
     assert not is_placeholder(".notes.txt.icloud")
     assert not is_placeholder("a.jpg.icloud")
+    other = placed(tmp_path, "IMG_3.jpg.nextcloud", b" ")
+    assert look(other).sentence == (
+        f"{other} stands for a photograph that is still in Nextcloud; download it from Nextcloud, or remove it."
+    )
+    assert not is_placeholder("notes.txt.nextcloud")
 
 
 def test_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
