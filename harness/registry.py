@@ -98,7 +98,13 @@ class Registry(Generic[T]):
         if point is None and ":" not in name:
             raise self.elsewhere(name, None) or unknown(self.kind, name, self._table())
         module, _, attribute = name.rpartition(":")
-        if point is None and self.from_files and names_file(name):
+        if point is None and names_file(name):
+            if not self.from_files:
+                folder, stem = Path(module).parent, Path(module).stem
+                raise UsageError(
+                    f"A {self.kind} is named by its module, not by its file: '{stem}:{attribute}', with "
+                    f"PYTHONPATH={folder} before the command."
+                )
             module = module_of(Path(module))
         try:
             plugin = cast(T, point.load() if point is not None else getattr(import_module(module), attribute))

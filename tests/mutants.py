@@ -25,6 +25,8 @@ OPTIMIZATION, BALANCE = "tests/harness/settings/test_optimization.py", "tests/ha
 SETTLED = "tests/methods/test_mask_training.py::test_what_is_folded_was_trained"
 RESUMED = "tests/harness/store/test_checkpoint.py::test_rates_and_masks_go_on_where_they_were"
 REHEARSAL = "tests/harness/tuning/test_rehearsal.py"
+STEPS = "tests/harness/plugins/test_mistakes_in_steps.py"
+HOOKS = "tests/harness/plugins/test_hook_texts.py"
 FACES = "tests/harness/measures/test_faces.py"
 CALIBRATE = "tests/harness/tuning/test_calibrate.py::test_a_table_progress_and_what_is_to_be_known"
 VARIANTS, HOLDOUT = REFERENCE.format("variants"), "tests/harness/data/test_holdout.py"
@@ -91,6 +93,12 @@ MUTANTS = (
     Mutant("harness/tuning/calibrate.py", "if alone.get(name, 0.0) > 0 else 2", "", CALIBRATE),
     Mutant("harness/settings/customization/rehearsal.py", "self._train(1, before, {}, draw)",
            "self._train(1, before, {}, 0)", REHEARSAL),
+    # mistakes of plugins
+    Mutant("harness/plugins/training_checks.py", "{id(leaf), self._whole.get(id(leaf))} & reached",
+           "{id(leaf)} & reached", STEPS),
+    Mutant("harness/plugins/batches.py", "(batch.share.sum()) - count", "(batch.share.sum()) - 1", STEPS),
+    Mutant("harness/plugins/batches.py", "self._kept = [(name, kept)", "self._kept = [(name, 0 * kept)", STEPS),
+    Mutant("harness/sources/hook_texts.py", "method.independent and not", "not", HOOKS),
     # how steps are made of gradients
     Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),
     Mutant("harness/settings/optimization.py", "[next(each) for _ in own]).norm()",

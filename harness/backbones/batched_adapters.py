@@ -34,7 +34,7 @@ class Stack:
         self.projections = tuple(projection for adapter in adapters for projection in adapter._projection)
         # W_{t-1}, (n, D1, D2), as long as these are trained
         self.weight = torch.stack([projection.weight.detach() for projection in self.projections])
-        self._shares = [
+        self.shares = [
             _Share(whole, place, dict(adapter.named_parameters())[name])
             for name, whole in self.joint.named_parameters()
             for place, adapter in enumerate(adapters)
@@ -61,7 +61,7 @@ class Stack:
 
         Gradients that reached them join its own, and a value that one was given in new memory is taken over.
         """
-        for share in self._shares:
+        for share in self.shares:
             if share.own.data_ptr() != share.address:
                 share.take_over()
             if share.own.grad is not None:

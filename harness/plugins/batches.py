@@ -28,6 +28,10 @@ class BatchWatch:
         self._steps = 0
         self._counted: torch.Tensor | None = None  # latent cells that some loss counted
         self._channels = torch.zeros(lesson.latents.mean.shape[1])  # sums over examples of each channel's mean
+        shape = lesson.latents.mean.shape[1:]
+        memory = dict.items(method.memory) if isinstance(method.memory, dict) else ()  # not as the method's own reading
+        self._kept = [(name, kept) for name, kept in memory if kept.dim() == 4 and kept.shape[1:] == shape]
+        self._replayed: list[str] = []
         self._tail = lesson.prompt.removeprefix("a ")  # before which an augmentation says how it is seen
 
     def look(self, batch: Batch) -> None:
@@ -38,7 +42,9 @@ class BatchWatch:
                 self._odd.append(
                     f"{self.hook} gives {len(batch.latents)} of the {self.options.batch_size} examples of batch_size"
                 )
-            self._odd += [*self._left_out(batch), *self._swapped(batch)]
+            self._odd += [*self._left_out(batch), *self._swapped(batch), *self._weighed(batch)]
+        if not self._replayed:
+            self._replayed = self._replays(batch)
         self._seen += len(batch.latents)
         self._steps += 1
         if batch.mask is not None:
@@ -66,20 +72,46 @@ class BatchWatch:
 
     def _swapped(self, batch: Batch) -> list[str]:
         """A sentence if class images are under the task's prompt: their latents were drawn from what is known."""
-        prior, own = self.lesson.prior, self.lesson.latents
-        count = len(batch.latents)
-        prompts = batch.prompts if len(batch.prompts) == count else batch.prompts * count
-        if prior is None or batch.latents.shape[1:] != prior.mean.shape[1:]:
+        if self.lesson.prior is None:
             return []
-        mine = [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
-        drawn = batch.latents.detach().float()[mine].flatten(1)
-        far = [torch.cdist(drawn, each.mean.to(drawn).flatten(1)).amin(dim=1) for each in (prior, own)]
-        taken = int((far[0] < 0.5 * far[1]).sum())
-        if not taken or 2 * taken < len(mine):
+        taken, mine = self._nearer(batch, self.lesson.prior.mean)
+        if not taken or 2 * taken < mine:
             return []
         return [
             f"{self.hook} gives {taken} class images of lesson.prior under the task's prompt: the concept would be "
             "learnt from images of others; are latents and prompts in one order?"
+        ]
+
+    def _nearer(self, batch: Batch, others: torch.Tensor) -> tuple[int, int]:
+        """How many examples under the task's prompt are far nearer to one of `others`, (n, c, h, w), than to the
+        lesson's; and how many there are."""
+        count = len(batch.latents)
+        prompts = batch.prompts if len(batch.prompts) == count else batch.prompts * count
+        mine = [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
+        if batch.latents.shape[1:] != others.shape[1:] or not mine:
+            return 0, len(mine)
+        drawn = batch.latents.detach().float()[mine].flatten(1)
+        far = [torch.cdist(drawn, each.to(drawn).flatten(1)).amin(1) for each in (others, self.lesson.latents.mean)]
+        return int((far[0] < 0.5 * far[1]).sum()), len(mine)
+
+    def _replays(self, batch: Batch) -> list[str]:
+        """A sentence if latents that were kept of earlier tasks are under the task's prompt."""
+        for name, tensor in self._kept:
+            if self._nearer(batch, tensor)[0]:
+                return [
+                    f"{self.hook} gives latents of self.memory['{name}'] under the task's prompt: other concepts would "
+                    "be learnt as this one; keep the prompt that they were learnt with, too"
+                ]
+        return []
+
+    def _weighed(self, batch: Batch) -> list[str]:
+        """A sentence if shares are weights of 1 each."""
+        count = len(batch.latents)
+        if batch.share is None or count < 2 or abs(float(batch.share.sum()) - count) > 1e-3:
+            return []
+        return [
+            f"{self.hook} gives shares that add up to {count}, and L_SD is their sum over examples, not a mean: it "
+            f"counts {count} times against penalties; 1 / {count} for each is what share=None means"
         ]
 
     def last(self, share: float) -> None:
@@ -92,7 +124,7 @@ class BatchWatch:
 
     def notes(self) -> list[str]:
         """After the last step."""
-        found, images, drawn = list(self._odd), len(self.lesson.latents), len(self.lesson.latents.drawn)
+        found, images, drawn = [*self._odd, *self._replayed], len(self.lesson.latents), len(self.lesson.latents.drawn)
         if self._seen and not self._named:
             found.append(
                 f"{self.hook} never gave the prompt that images are drawn with, '{self.lesson.prompt}' (lesson.prompt)"

@@ -172,7 +172,7 @@ def merge(
 
     Raises:
         PluginError: something else; weights of other names or shapes than the projections', or that are not finite; or
-            none in which anything is left of what was learnt.
+            none in which anything is left of what was learnt; or changes instead of weights.
     """
     with _observed(method, "merge"):
         given: object = method.merge(model, alone, token, category)
@@ -193,6 +193,12 @@ def merge(
         raise PluginError(
             f"{_hook(method, 'merge')} gives {what} every projection, so that nothing is left of what was learnt; "
             "compute them from `alone`, the weights learnt for the new concept, and from self.memory."
+        )
+    far = [w.float() - alone[name].float() for name, w in weights.items()]
+    as_changes = [f + model.initial[name].float() for f, name in zip(far, weights, strict=True)]
+    if learnt and 4 * sum(float(d.square().sum()) for d in as_changes) < sum(float(d.square().sum()) for d in far):
+        raise PluginError(
+            f"{_hook(method, 'merge')} gives what seem to be changes, and must give weights; add model.initial[name]."
         )
     return weights, _tensors(method, "merge", "the memory as a dict of names to tensors", given[1])
 

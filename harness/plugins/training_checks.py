@@ -58,6 +58,8 @@ class TrainingChecks:
         self.penalties = PenaltyWatch(method, stacks, self.reachable)
         self._steps = 0
         self._own = {id(p) for p in own}
+        # own parameter of a stack's adapter -> what is trained in its place
+        self._whole = {id(share.own): id(share.whole) for s in stacks if isinstance(s, Stack) for share in s.shares}
         self._without_loss: list[str] = []  # what the loss itself does not reach, but for its penalties
         if adapters and not any(p.requires_grad for each in adapters.values() for p in each.parameters()):
             raise PluginError(
@@ -99,12 +101,25 @@ class TrainingChecks:
                 reached = {id(leaf) for leaf in leaves(bare)}
                 kinds = {"its adapters": self._adapters | self._own, self._what: self._begun}
                 self._without_loss = [what for what, own in kinds.items() if own and not own & reached]
-                alone = [leaf for leaf in leaves(loss) if id(leaf) not in reached]
+                alone = [leaf for leaf in leaves(loss) if not {id(leaf), self._whole.get(id(leaf))} & reached]
                 if alone and not self._without_loss:
                     named = name_of(alone[0], self.name, self._places, self.method)
                     self._without_loss = [named[0].lower() + named[1:]]
             places = {**self._places, "the model": self._model}
             check_reach(self.name, loss, penalties, self.reachable, places, self.method)
+
+    def beside_token(self, token: Tensor) -> list[str]:
+        """A sentence if `begin_task` returned parameters that the token, (dim,), is not made of, as well as others."""
+        made_of = {id(leaf) for leaf in leaves(token)}
+        module = self._places[f"the module that {self.name}.begin_task() returned"]
+        trained = {name: id(p) for name, p in module.named_parameters() if p.requires_grad}
+        found = [name for name, key in trained.items() if key not in made_of]
+        if not found or len(found) == len(trained) or is_built_in(type(self.method)):
+            return []
+        return [
+            f"the parameter {found[0]} of what {self.name}.begin_task() returned is no part of the token, and is "
+            "trained at token_learning_rate; as a parameter of an adapter it has learning_rate"
+        ]
 
     def gradient(self, step: int, norm: Tensor, *, logged: bool) -> None:
         """Look whether the gradient of a loss that is finite is finite, too, before a step is made with it.

@@ -16,6 +16,7 @@ from harness.errors import UncountedSourceWarning, UsageError
 from harness.sources.as_written import changed_since
 from harness.sources.distributions import distribution_of, is_standard, normal, ours
 from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
+from harness.sources.hook_texts import hook_notes
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
 from harness.sources.replaced_hooks import replaced_notes, replaced_terms
 from harness.sources.source_notes import option_notes, text_notes, unused_options
@@ -128,6 +129,7 @@ class _Reading:
         self.notes.extend(replaced_notes(self.cls, self.base))
         self.notes.extend(replaced_terms(self.cls, self.base))
         if self.texts and self.whole_text and hasattr(self.base, "begin_task"):  # a metric has no options
+            self.notes.extend(hook_notes(self.cls, self.base))
             self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
         digest = hashlib.sha256()

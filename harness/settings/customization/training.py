@@ -81,7 +81,7 @@ def _train_task(
         loop.refresh()
         token = hooks.token(method, module, model.token_dim)
         if not loop.step and not odd:
-            odd.extend(token_notes(method, token, model.token_scale()))
+            odd.extend([*token_notes(method, token, model.token_scale()), *loop.checks.beside_token(token)])
         model.set_token(lesson.token, token)
 
     own_batch = type(method).batch is not Method.batch

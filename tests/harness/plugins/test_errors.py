@@ -10,6 +10,7 @@ import pytest
 from tests_support import raises_sentence
 
 from harness import registry
+from harness.errors import UsageError
 from harness.plugins.errors import line_in_plugin
 
 CASES: Mapping[str, tuple[str, str]] = {
@@ -110,3 +111,11 @@ def test_an_error_of_no_plugin_has_no_line() -> None:
         __import__("json").loads("{")
     caught.value.__traceback__ = caught.tb.tb_next  # without this test
     assert line_in_plugin(caught.value, "some.plugin") == ""
+
+
+def test_a_method_that_is_named_by_its_file_is_told_how() -> None:
+    with pytest.raises(UsageError) as said:
+        registry.methods().get("mine/my_method.py:Mine")
+    assert str(said.value) == (
+        "A method is named by its module, not by its file: 'my_method:Mine', with PYTHONPATH=mine before the command."
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from faulty_methods import Plain, RankOptions
@@ -294,3 +295,86 @@ def test_noise_that_is_folded_is_told(notes: Teach) -> None:
     (note,) = notes(Shakes)
     assert note.startswith("Shakes.batch() changes what is trained by ")
     assert note.endswith("noise for steps alone belongs into compute(), while self.training")
+
+
+class KeepsB(Plain):
+    def penalties(self) -> Mapping[str, Tensor]:
+        return {"near": torch.stack([(a.B - 1).square().sum() for a in self.adapters.values()]).sum()}
+
+
+def test_a_penalty_on_what_the_loss_trains_too_is_no_mistake(notes: Teach) -> None:
+    """Of stacked adapters the loss reaches the stack's parameter, and the penalty each adapter's own."""
+    assert notes(KeepsB) == []
+
+
+class SharedFactor(nn.Module):
+    def __init__(self, token: nn.Module) -> None:
+        super().__init__()
+        self.token, self.scale = token, nn.Parameter(torch.ones(1))
+
+    def forward(self) -> Tensor:
+        return self.token()
+
+
+class Scaled(parts.LowRank):
+    stackable = False
+    scale: Any = None
+
+    def compute(self) -> Tensor:
+        return super().compute() * self.scale[0]
+
+
+class TrainsBesideTheToken(Plain):
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        self.adapters = attach(model, lambda name, p: Scaled(p, self.options.rank, generator))
+        module = SharedFactor(parts.new_token(model, "free", "category", self.options.rank, generator))
+        for adapter in self.adapters.values():
+            adapter.scale = [module.scale]
+        return module
+
+
+def test_a_parameter_beside_the_tokens_is_told(notes: Teach) -> None:
+    assert notes(TrainsBesideTheToken) == [
+        "the parameter scale of what TrainsBesideTheToken.begin_task() returned is no part of the token, and is "
+        "trained at token_learning_rate; as a parameter of an adapter it has learning_rate"
+    ]
+
+
+class WeighsByOne(Plain):
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        return replace(given, share=torch.ones(len(given.latents)))
+
+
+def test_shares_of_1_each_are_told(notes: Teach) -> None:
+    (note,) = notes(WeighsByOne, augment=False, prior_images=0, batch_size=3)
+    assert note.startswith("WeighsByOne.batch() gives shares that add up to 3, and L_SD is their sum over examples")
+
+
+class Replays(Plain):
+    under: str = ""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        latents = given.latents.clone()
+        latents[0] = self.memory["latents"][0]
+        prompts = (self.under or lesson.prompt, *[lesson.prompt] * (len(latents) - 1))
+        return replace(given, latents=latents, prompts=prompts)
+
+
+class ReplaysAsWhatItWas(Replays):
+    under = "a photo of a cat"
+
+
+@pytest.mark.parametrize("plugin", [Replays, ReplaysAsWhatItWas])
+def test_what_was_kept_of_others_under_the_tasks_prompt_is_told(
+    plugin: type[Replays], model: TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.reset()
+    monkeypatch.setattr("faulty_methods.chosen", plugin, raising=False)
+    course = Course("faulty_methods:chosen", model, augment=False, prior_images=0, batch_size=3)
+    others = np.random.default_rng(99).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    course.memory = Memory({"latents": model.posterior(others).mean})
+    told = [note for note in course.teach().done.notes if "under the task's prompt" in note]
+    assert len(told) == (plugin is Replays)
+    assert all(n.startswith("Replays.batch() gives latents of self.memory['latents'] under the task's") for n in told)

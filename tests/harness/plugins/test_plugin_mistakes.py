@@ -209,6 +209,7 @@ def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
         (lambda initial, alone: initial, "gives the pre-trained weights of every projection, so that nothing is left"),
         (lambda initial, alone: 0 * alone, "gives zeros for every projection, so that nothing is left of what was"),
         (lambda initial, alone: alone / 0, "gives a weight for down_blocks.0.attentions.0."),
+        (lambda initial, alone: 0.6 * (alone - initial), "gives what seem to be changes, and must give weights; add"),
         (lambda initial, alone: initial + 0.5 * (alone - initial), ""),
     ],
 )
@@ -219,7 +220,7 @@ def test_a_merge_leaves_something_of_what_was_learnt(
     merging = derived(
         merge=lambda self, model, alone, *_: ({n: give(model.initial[n], w) for n, w in alone.items()}, {})
     )
-    alone = {name: weight + 1 for name, weight in model.initial.items()}
+    alone = {name: weight + 0.3 * weight.roll(1) for name, weight in model.initial.items()}
     if not sentence:
         assert hooks.merge(merging(RankOptions()), model, alone, "<v1>", "person")[0].keys() == alone.keys()
         return
