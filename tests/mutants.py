@@ -61,7 +61,7 @@ MUTANTS = (
     Mutant("harness/measures/lpips.py", "LOOKED_AT = (3, ", "LOOKED_AT = (2, ", WEIGHTS),
     Mutant("harness/measures/dino.py", "similarities(generated, real)", "similarities(generated, generated)", WEIGHTS),
     Mutant("harness/measures/pickscore.py", "text=[task.wording]", "text=[task.prompt]", WEIGHTS),
-    Mutant("harness/plugins/metric_weights.py", " {_HASHES.folder(place)}", "", WEIGHTS),
+    Mutant("harness/plugins/metric_weights.py", "_HASHES.folder(place), weights", "\"\", weights", WEIGHTS),
     Mutant("harness/measures/clip_t.py", "task.text[None]", "abs(task.text[None])", MEASURES),
     Mutant("harness/measures/base_drift.py", ".sum(axis=1) / 2", ".sum(axis=1)", MEASURES),
     Mutant("harness/measures/fid.py", "features.astype(np.float64)", "features[:4].astype(np.float64)", MEASURES),
