@@ -69,21 +69,25 @@ def several_things(images: Mapping[str, Sequence[Path]]) -> list[str]:
     """
     found: list[str] = []
     for name, paths in images.items():
-        words = Counter(match["word"] for path in paths if (match := numbered(path.stem)))
-        things = {word: count for word, count in words.items() if count > 1 and _is_thing(word)}
+        words = Counter(_thing(match["word"]) for path in paths if (match := numbered(path.stem)))
+        things = {thing: count for thing, count in words.items() if thing and count > 1}
         if len(things) > 1 and 2 * sum(things.values()) > len(paths):
-            named = few_of([f"{shortened(word)} ({count})" for word, count in things.items()])
+            named = few_of([f"{shortened(thing)} ({count})" for thing, count in things.items()])
             found.append(f"{shortened(name)}: its files are called after {len(things)} things: {named}; if they show "
                          "these, give each a folder of its own.")  # fmt: skip
     return found
 
 
-def _is_thing(word: str) -> bool:
-    """Whether what stands before a file's number may be what it shows, and is no camera's or program's word."""
+def _thing(word: str) -> str:
+    """What may be what a file shows of what stands before its number; "" if it is a camera's or a program's word.
+
+    >>> _thing("Sea_lion left"), _thing("FB_IMG"), _thing("IMG-20230510-WA")
+    ('sea lion', '', '')
+    """
+    if any(c.isdigit() for c in word):
+        return ""
     parts = [part for part in re.split(r"[\s_-]+", word.casefold()) if len(part) > 2]
-    if any(c.isdigit() for c in word):  # "IMG-20230510-WA"
-        return False
-    return any(part not in _VIEWS and not says_nothing(part) for part in parts)
+    return " ".join(part for part in parts if part not in _VIEWS and not says_nothing(part))
 
 
 def _called(stem: str, known: Mapping[str, str]) -> str:

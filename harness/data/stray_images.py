@@ -19,7 +19,7 @@ _SHEET = re.compile(
     r"(?:[\s_.-]*\(?\d+\)?)*",
     re.IGNORECASE,
 )
-_SENDER = re.compile(
+_ACCOUNT = re.compile(
     r"(?:.*[\s_.-])?(?:avatar|favicon|profile[\s_-]?(?:image|photo|pic|picture))s?(?:[\s_.-]*\(?\d+\)?)*", re.IGNORECASE
 )
 _BACK = re.compile(r"(?P<front>.+)_b", re.IGNORECASE)  # what scanners of prints call the back of `x`
@@ -58,7 +58,7 @@ def _called(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
     kinds = (
         (_named(_SHEET, folder, images), ("image is a preview or a sheet", "images are previews or sheets"),
          "of several pictures by the name"),
-        (_named(_SENDER, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
+        (_named(_ACCOUNT, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
         (backs, ("image is", "images are"), "the back of a print by the name"),
     )  # fmt: skip
     return [

@@ -31,8 +31,9 @@ def test_an_image_that_is_called_after_another_concept_is_named(tmp_path: Path) 
     ("files", "found"),
     [
         ("cat.4 cat.5 dog.1 dog.2 dog.3", "cat (2) and dog (3)"),
-        ("sea_lion_1 sea_lion_2 seal1 seal2 a", "sea_lion (2) and seal (2)"),
-        ("cat.4 cat.5 dog.1", ""), ("front_1 front_2 side_1 side_2", ""), ("IMG_1 IMG_2 DSC_1 DSC_2", ""),
+        ("sea_lion_1 sea_lion_2 seal1 seal2 a", "sea lion (2) and seal (2)"),
+        ("cat.4 cat.5 dog.1", ""), ("Cat_front_1 cat front 2 Cat-side1 Cat side 2", ""),
+        ("front_1 front_2 side_1 side_2", ""), ("IMG_1 IMG_2 DSC_1 DSC_2", ""),
         ("IMG-20230510-WA0001 IMG-20230510-WA0002 IMG-20230511-WA0001 IMG-20230511-WA0002", ""),
         ("cat.1 cat.2 dog.1 dog.2 1 2 3 4 5", ""),
     ],

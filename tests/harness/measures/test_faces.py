@@ -18,6 +18,7 @@ from harness.front.metric_names import wanted_metrics
 from harness.measures import faces
 from harness.measures.faces import Faces
 from harness.metric import ImageSet, TaskImages
+from harness.spec import Tier
 
 # Boxes of an image: as many as its first pixel's red says, each larger than the last. A face's descriptor: the green of
 # that pixel, a hundredth of it, if the largest box was taken.
@@ -79,6 +80,21 @@ def test_the_share_of_real_faces_that_the_largest_one_is_near(stand_ins: Path) -
 def test_a_task_without_a_real_face_is_named(stand_ins: Path) -> None:
     with pytest.raises(UsageError, match=r"no face in any real image of task 3 \(Ada\)"):
         registry.metric("faces")().of_task(task(of((0, 1)), of((1, 1))))
+
+
+def test_a_run_without_faces_ends_with_that_sentence(
+    stand_ins: Path, tiny_tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.chdir(stand_ins)
+    dlib = stand_ins / "dlib" / "__init__.py"
+    dlib.write_text(dlib.read_text().replace("range(image[0, 0, 0])", "range(0)"))
+    few = [f"--set={each}" for each in ("steps=1", "sampling.images=3", "sampling.steps=1")]
+    code, said = bench("run", "tuning6", "-m", "ti++", "--limit", "1", "-q", "--metrics", "faces", *few)
+    assert code == 1
+    assert "The metric 'faces' finds no face in any real image of task 1 (person 1); leave it out" in " ".join(
+        said.split()
+    )
 
 
 def test_packages_versions_are_part_of_the_key(stand_ins: Path) -> None:
