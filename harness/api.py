@@ -19,6 +19,7 @@ from harness.errors import UsageError, unknown
 from harness.method import Method
 from harness.settings.base import Given, Setting
 from harness.sources.method_source import warn_of_uncounted
+from harness.sources.named_file import folders_of, importable, module_name
 from harness.spec import Benchmark, MethodSpec, RunSpec, SettingName, Tier
 from harness.store.store import Store
 
@@ -172,6 +173,10 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
     for option in ("backbone", "extractor"):
         if getattr(spec, option) == "":
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
+    importable(spec.plugin_folders)
+    spec = spec.model_copy(update={"benchmark": module_name(spec.benchmark)})
+    if folders := folders_of([spec.benchmark, *(method.name for method in spec.methods)]):
+        spec = spec.model_copy(update={"plugin_folders": tuple(dict.fromkeys((*spec.plugin_folders, *folders)))})
     tier: Tier = registry.tiers().get(spec.tier)
     benchmark = benchmark or find_benchmark(
         spec.benchmark, tier.name, spec.setting, spec.split_into, spec.class_order, min_side=spec.min_side,

@@ -10,6 +10,7 @@ import yaml
 
 from harness import registry
 from harness.errors import UsageError, nearest
+from harness.sources.named_file import module_name
 from harness.spec import MethodSpec, RunSpec, SettingName
 
 
@@ -96,12 +97,12 @@ def _unknown(change: str, option: str, fields: set[str]) -> UsageError:
 
 
 def method_names(names: str, setting: SettingName = "customization") -> list[str]:
-    """'stamina,ti++' or 'all' as names, none of them twice.
+    """'stamina,path/to/my_method.py:Mine' or 'all' as names ('my_method:Mine'), none of them twice.
 
     Raises:
-        UsageError: there is none, or one is there twice.
+        UsageError: there is none, or one is there twice; or a file cannot be imported.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = [module_name(name.strip()) for name in names.split(",") if name.strip()]
     if not wanted:
         raise UsageError(f"--methods names no method; known: {', '.join(registry.methods(setting).names())}.")
     if len(set(wanted)) < len(wanted):

@@ -40,7 +40,7 @@ class Registry(Generic[T]):
     def __init__(
         self, kind: str, group: str, flaw: Callable[[object], str],
         elsewhere: Callable[[str, object], UsageError | None] = lambda name, plugin: None,
-        loaded: Callable[[T], object] = lambda plugin: None, *, from_files: bool = False,
+        loaded: Callable[[T], object] = lambda plugin: None,
     ) -> None:  # fmt: skip
         """Of one kind of plugin, registered as entry points of one group.
 
@@ -49,10 +49,8 @@ class Registry(Generic[T]):
             elsewhere: what to say of a name that belongs to another registry: one that is not in this one (None), or
                 what it stands for, which does not fit.
             loaded: called with each plugin as soon as it is imported.
-            from_files: whether 'FILE.py:Class' names one, too.
         """
         self.kind, self.group, self.flaw, self.elsewhere, self.loaded = kind, group, flaw, elsewhere, loaded
-        self.from_files = from_files
         self._points: dict[str, EntryPoint] | None = None
 
     def _table(self) -> dict[str, EntryPoint]:
@@ -99,12 +97,6 @@ class Registry(Generic[T]):
             raise self.elsewhere(name, None) or unknown(self.kind, name, self._table())
         module, _, attribute = name.rpartition(":")
         if point is None and names_file(name):
-            if not self.from_files:
-                folder, stem = Path(module).parent, Path(module).stem
-                raise UsageError(
-                    f"A {self.kind} is named by its module, not by its file: '{stem}:{attribute}', with "
-                    f"PYTHONPATH={folder} before the command."
-                )
             module = module_of(Path(module))
         try:
             plugin = cast(T, point.load() if point is not None else getattr(import_module(module), attribute))
@@ -237,7 +229,7 @@ def metrics() -> Registry[type[Metric]]:
 
     return Registry(
         "metric", "stamina_bench.metrics", lambda plugin: flaw(plugin, known()),
-        loaded=lambda plugin: plugin.source_hash(), from_files=True,
+        loaded=lambda plugin: plugin.source_hash(),
     )  # fmt: skip
 
 

@@ -334,6 +334,9 @@ class RunSpec(Frozen):
         description="of photographs: so many of each concept are never trained on, and measured against",
     )  # fmt: skip
     methods: tuple[MethodSpec, ...] = Field(min_length=1)
+    plugin_folders: tuple[str, ...] = Field(
+        (), exclude_if=lambda folders: not folders, description="where plugins lie that were named by their files"
+    )
     tier: str = "mini"
     seeds: tuple[int, ...] = (0,)
     backbone: str | None = Field(None, description="a diffusers folder or hub id instead of the tier's")

@@ -21,7 +21,7 @@ LITTLE = 1e-3  # what is left of a penalised change, below which nothing of it i
 
 @app.command("calibrate", epilog=EPILOG)
 def calibrate_command(
-    method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
+    method: Annotated[str, typer.Argument(help="A method's name, FILE.py:CLASS, or package.module:CLASS.")],
     tier: Annotated[
         str, typer.Option(help="Scale whose options and backbone to take.", envvar="STAMINA_BENCH_TIER")
     ] = "mini",

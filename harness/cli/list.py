@@ -37,7 +37,7 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
 
 @app.command("show", epilog=EPILOG)
 def show_command(
-    method: Annotated[str, typer.Argument(help="A method's name, or package.module:ClassName.")],
+    method: Annotated[str, typer.Argument(help="A method's name, FILE.py:CLASS, or package.module:CLASS.")],
     tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
     setting: Setting = None,
     backbone: Annotated[

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from harness.errors import UsageError
+from harness.sources.named_file import by_file
 from harness.store.migrations import VERSION, refuse_newer
 
 
@@ -47,9 +48,12 @@ def _read(path: Path) -> dict[str, Any]:
 def _from_spec(spec: dict[str, Any]) -> dict[str, Any]:
     changes = [f"{m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()]
     protocols = {name: spec.get(name, {}) for name in ("sampling", "recognition")} | spec.get("protocol", {})
-    taken = {"methods", "tasks", "protocol", "output", *protocols}
+    taken = {"methods", "tasks", "protocol", "output", "plugin_folders", *protocols}
     rest = {k: v for k, v in spec.items() if k not in taken and v is not None}
     if spec.get("tasks"):
         rest["tasks"] = f"1-{len(spec['tasks'])}"
     changes += [f"{name}.{k}={json.dumps(v)}" for name, own in protocols.items() for k, v in own.items()]
-    return {**rest, "methods": [m["name"] for m in spec["methods"]], "output": spec["output"], "set": changes}
+    folders = spec.get("plugin_folders", ())
+    rest["benchmark"] = by_file(rest["benchmark"], folders)
+    methods = [by_file(m["name"], folders) for m in spec["methods"]]
+    return {**rest, "methods": methods, "output": spec["output"], "set": changes}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import traceback
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 from pydantic import ValidationError
 
-from harness.errors import BenchError, PluginError, UsageError, reason
+from harness.errors import BenchError, PluginError, UsageError, nearest, reason
 from harness.machine.libraries import library_failure
 from harness.method import Method
 from harness.sources.distributions import is_standard, site_folders
@@ -104,7 +105,12 @@ def not_loaded(kind: str, name: str, point: EntryPoint | None, error: BaseExcept
     whose = f" of {dist.name} {dist.version} ({point.value})" if point is not None and dist is not None else ""
     where = line_in_plugin(error, module)
     cause = f"{_cause(error)}, in {where}" if where else _cause(error)
-    return UsageError(f"The {kind} '{name}'{whose} cannot be loaded ({cause}); {_remedy(module, point, error)}.")
+    told = f"The {kind} '{name}'{whose} cannot be loaded ({cause})"
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and error.name is not None:
+        own = [n for n, value in vars(error.obj).items() if getattr(value, "__module__", "") == error.obj.__name__]
+        if close := nearest(error.name, own):
+            return UsageError(f"{told}; did you mean {' or '.join(close)}?")
+    return UsageError(f"{told}; {_remedy(module, point, error)}.")
 
 
 def _cause(error: BaseException) -> str:
@@ -126,5 +132,5 @@ def _remedy(module: str, point: EntryPoint | None, error: BaseException) -> str:
     if lacking != top:
         return "fix it"
     if top and any(Path(top + suffix).exists() for suffix in ("", ".py")):
-        return "it lies in the current folder, which is on the import path only with PYTHONPATH=. before the command"
-    return "put PYTHONPATH=FOLDER before the command, with the folder that it lies in"
+        return f"it lies in the current folder, which is not on the import path; name its file, ./{top}.py:NAME"
+    return "name its file, FILE.py:NAME, or put PYTHONPATH=FOLDER before the command, with the folder that it lies in"

@@ -10,7 +10,6 @@ import pytest
 from tests_support import raises_sentence
 
 from harness import registry
-from harness.errors import UsageError
 from harness.plugins.errors import line_in_plugin
 
 CASES: Mapping[str, tuple[str, str]] = {
@@ -61,10 +60,12 @@ GONE = "; install its distribution again, or uninstall it."
 
 def test_a_module_that_is_not_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    nowhere = "put PYTHONPATH=FOLDER before the command, with the folder that it lies in."
+    nowhere = (
+        "name its file, FILE.py:NAME, or put PYTHONPATH=FOLDER before the command, with the folder that it lies in."
+    )
     raises_sentence(lambda: registry.methods().get("unheard_of.here:Mine"), f"named 'unheard_of'); {nowhere}")
     (tmp_path / "unheard_of").mkdir()
-    here = "it lies in the current folder, which is on the import path only with PYTHONPATH=. before the command."
+    here = "it lies in the current folder, which is not on the import path; name its file, ./unheard_of.py:NAME."
     raises_sentence(lambda: registry.methods().get("unheard_of.here:Mine"), f"named 'unheard_of'); {here}")
 
 
@@ -113,9 +114,11 @@ def test_an_error_of_no_plugin_has_no_line() -> None:
     assert line_in_plugin(caught.value, "some.plugin") == ""
 
 
-def test_a_method_that_is_named_by_its_file_is_told_how() -> None:
-    with pytest.raises(UsageError) as said:
-        registry.methods().get("mine/my_method.py:Mine")
-    assert str(said.value) == (
-        "A method is named by its module, not by its file: 'my_method:Mine', with PYTHONPATH=mine before the command."
+def test_a_class_of_nearly_that_name_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nearly_mine.py").write_text("class MyMethod:\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    raises_sentence(
+        lambda: registry.methods().get("nearly_mine:MyMetod"),
+        "(module 'nearly_mine' has no attribute 'MyMetod'); did you mean MyMethod?",
     )
+    raises_sentence(lambda: registry.methods().get("nearly_mine:Other"), "has no attribute 'Other'); fix it.")

@@ -95,8 +95,10 @@ def test_a_plugin_of_the_current_folder_wants_it_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "stamina-bench: The method 'my_method:Mine' cannot be loaded (No module named 'my_method'); it lies in the "
-        "current folder, which is on the import path only with PYTHONPATH=. before the command.\n"
+        "current folder, which is not on the import path; name its file, ./my_method.py:NAME.\n"
     )
+    done = bench(tmp_path, "show", "./my_method.py:Mine", "--no-params")
+    assert done.returncode == 0, done.stderr
     (tmp_path / "elsewhere").mkdir()
     done = bench(tmp_path / "elsewhere", "show", "my_method:Mine", "--no-params", PYTHONPATH="..")
     assert done.returncode == 0, done.stderr
