@@ -68,3 +68,13 @@ def test_other_commands_take_it_too(file: Path) -> None:
     assert code == 0, said
     refused(bench("run", "tuning6", "-m", "./plugins/named_by_fil.py:Mine", *FEW), "There is no file ", "FILE.py:Class")
     refused(bench("run", "tuning6", "-m", "./plugins/named_by_file.py:Min", *FEW), "did you mean Mine?")
+
+
+def test_what_it_imports_from_beside_it_is_part_of_its_source(file: Path) -> None:
+    named = f"{file}:Mine"
+    before = registry.methods().get(named).source_hash()
+    forget()
+    assert registry.methods().get(named).source_hash() == before
+    forget()
+    (file.parent / "side" / "penalty.py").write_text(HELPER.replace("return sum", "return 2 * sum"))
+    assert registry.methods().get(named).source_hash() != before
