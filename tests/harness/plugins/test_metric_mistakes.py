@@ -184,6 +184,6 @@ def test_names_hold_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (found,) = wanted_metrics("named_by_path.py:Mine")
     assert found == f"{tmp_path}/named_by_path.py:Mine"
     assert wanted_metrics(registry.metrics().get(found)) == ("named_by_path:Mine",)
-    not_of_all = {"identity", "attributes", "dino", "pickscore"}  # need the truth, or weights
+    not_of_all = {"identity", "attributes", "dino", "faces", "lpips", "pickscore"}  # need the truth, or weights
     assert set(wanted_metrics("all")) == set(registry.metrics().names()) - not_of_all
     assert wanted_metrics(None) == ()
