@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.measures.cosine import similarities
-from harness.measures.weights import loading
+from harness.measures.weights import loading, timm_network
 from harness.metric import Metric, TaskImages, Values
 
 BATCH = 16
@@ -45,11 +45,10 @@ class Dino(Metric):
 @lru_cache(maxsize=1)
 def _model(folder: Path, device: str) -> tuple[Any, Any]:
     """The network without a head, and what makes its input of a picture, as the folder's config.json says."""
-    import timm
     from timm.data.config import resolve_model_data_config
     from timm.data.transforms_factory import create_transform
 
-    with loading(folder, Dino), torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
-        model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+    with loading(folder, Dino):
+        model = timm_network(folder)
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     return model.eval().float().to(device), transform

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UsageError
-from harness.measures.weights import loading
+from harness.measures.weights import loading, timm_network
 from harness.metric import Metric, TaskImages, Values
 
 BATCH = 16
@@ -79,12 +79,10 @@ def _layers(network: Any, pixels: Tensor) -> list[Tensor]:
 @lru_cache(maxsize=1)
 def _model(folder: Path, device: str) -> tuple[Any, list[Tensor]]:
     """VGG-16's convolutions, and the heads."""
-    import timm
     from safetensors.torch import load_file
 
-    with loading(folder, Lpips), torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
-        network = timm.create_model(f"local-dir:{folder}", pretrained=True)
-        layers: Any = getattr(network, "features", ())
+    with loading(folder, Lpips):
+        layers: Any = getattr(timm_network(folder), "features", ())
         kinds = dict(enumerate(type(layer).__name__ for layer in layers))
         if any((kinds.get(at), kinds.get(at + 1)) != ("ReLU", "MaxPool2d") for at in LOOKED_AT):
             raise ValueError("it is another network")

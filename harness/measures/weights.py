@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from harness.backbones.checks import refuse_pointers
 from harness.errors import UsageError, first_line
@@ -29,3 +32,11 @@ def loading(folder: Path, metric: type[Metric]) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, TypeError, ValueError, KeyError) as error:
         raise UsageError(f"{which} cannot be loaded ({first_line(error)}); name {metric.weights_needed}.") from error
+
+
+def timm_network(folder: Path) -> Any:
+    """The network of a timm folder without its head; to be called while `loading`."""
+    import timm
+
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
+        return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)

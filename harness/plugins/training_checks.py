@@ -45,7 +45,7 @@ class TrainingChecks:
         self.at_once = device.type == "cpu"  # elsewhere, to look is to wait for the device
         begun = f"the module that {self.name}.begin_task() returned"
         self._places: dict[str, nn.Module] = {f"the adapter of {name}": each for name, each in adapters.items()}
-        self._places[begun] = module
+        self._places[begun] = self._module = module
         self._model = model
         self._kept = {place: dict(each.named_parameters()) for place, each in self._places.items()}
         self._terms: tuple[str, ...] | None = None
@@ -111,8 +111,7 @@ class TrainingChecks:
     def beside_token(self, token: Tensor) -> list[str]:
         """A sentence if `begin_task` returned parameters that the token, (dim,), is not made of, as well as others."""
         made_of = {id(leaf) for leaf in leaves(token)}
-        module = self._places[f"the module that {self.name}.begin_task() returned"]
-        trained = {name: id(p) for name, p in module.named_parameters() if p.requires_grad}
+        trained = {name: id(p) for name, p in self._module.named_parameters() if p.requires_grad}
         found = [name for name, key in trained.items() if key not in made_of]
         if not found or len(found) == len(trained) or is_built_in(type(self.method)):
             return []
