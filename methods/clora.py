@@ -27,7 +27,7 @@ class CLoRAOptions(ForgetOptions, LoRAOptions):
     """Options of C-LoRA; the STAMINA paper's where it states them (2000 steps, rank 16, no category word)."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "clora", steps=60, rank=8, token_init="category", clip_by="all"
+        "clora", steps=60, rank=8, token_init="category"
     )
 
     steps: int = Field(2000, ge=1, description="training steps per task")

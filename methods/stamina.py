@@ -45,15 +45,11 @@ class MaskOptions(ForgetOptions):
     adam_eps: float = Field(1e-15, gt=0, description="AdamW's eps: gradients far below it train nothing")
 
 
-# the mini tier's rates and weights were tuned with these, and go with them until it is tuned anew
-AS_TUNED: Mapping[str, Any] = {"mask_settle": 0.0, "adam_eps": 1e-8}
-
-
 class StaminaOptions(MaskOptions, MethodOptions):
     """Options of STAMINA; the paper's where it states them (500 steps, rank 16, tau 0.5, no category word)."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "stamina", steps=60, rank=8, token_init="category", **AS_TUNED, clip_by="all"
+        "stamina", steps=60, rank=8, token_init="category"
     )
 
     steps: int = Field(500, ge=1, description="training steps per task")
@@ -73,7 +69,10 @@ class StaminaClassOptions(MaskOptions, ClassOptions):
     Rank, rate and lambda_forget are those of `clora`, so that what differs is the method.
     """
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("stamina", rank=8, **AS_TUNED)
+    # the mini tier's rates and weights were tuned with this settling and eps
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes(
+        "stamina", rank=8, mask_settle=0.0, adam_eps=1e-8
+    )
 
     rank: int = Field(64, ge=1, description="rank r of A B, and hidden width of the mask's MLP")
     lambda_forget: float = Field(0.5, ge=0, description="weight of L_forget (eq. 3, over all entries and matrices)")

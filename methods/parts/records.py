@@ -10,7 +10,7 @@ from typing import Any, Final
 from harness.errors import UsageError
 
 # of `clora` and `stamina` alike: where a tuning of lambda_forget begins, which widens it if the best lies at its edge
-FORGET_GRID: Final = (1.0, 10.0, 100.0)
+FORGET_GRID: Final = (10.0, 100.0, 1000.0)
 RECORDS = Path(__file__).parent.parent / "tuned"
 # Of every method of the classification setting at the mini tier: 40 steps a task. The head's rate is ten times the
 # published one, as that protocol's 470 steps are; a head that has hardly moved cannot be told from an untrained one.
