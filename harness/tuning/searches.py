@@ -21,7 +21,7 @@ from harness.tuning.records import Trial, TuningRecord, benchmark_name
 
 SHORT = 6  # tasks on which a search tries its budget,
 FINALISTS = 3  # run so many of these on all tasks,
-FINALS = 3  # and try so many on all tasks in the end, the same number of every method
+FINALS = 4  # and try so many on all tasks in the end, the same number of every method
 
 
 @dataclass

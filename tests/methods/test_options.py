@@ -71,14 +71,14 @@ def test_the_papers_options() -> None:
     assert (stamina.mask, stamina.mask_kind, stamina.mask_input, stamina.token) == ("mlp", "gumbel", "identity", "mlp")
 
 
-def test_what_goes_with_size_is_set_at_the_paper_tier_and_as_tuned_at_the_mini_tier() -> None:
+def test_what_goes_with_size_is_set_at_both_tiers_and_rates_fall_at_the_mini_tier() -> None:
     names = ("forget_form", "mask_settle", "adam_eps", "clip_by", "lr_schedule", "warmup")
     tiers = {tier: StaminaOptions.for_tier(tier) for tier in ("paper", "mini")}
     found = {tier: tuple(getattr(options, name) for name in names) for tier, options in tiers.items()}
     assert found["paper"] == ("sum", 0.25, 1e-15, "kind", "constant", 0.0)
-    assert found["mini"] == ("sum", 0.0, 1e-8, "all", "constant", 0.0)
+    assert found["mini"] == ("sum", 0.25, 1e-15, "kind", "linear", 0.0)
     assert tiers["paper"].lambda_forget == CLoRAOptions.for_tier("paper").lambda_forget == 1e8
-    assert CLoRAOptions.for_tier("paper").clip_by == "kind"
+    assert CLoRAOptions.for_tier("paper").clip_by == CLoRAOptions.for_tier("mini").clip_by == "kind"
     told = StaminaOptions.model_fields["forget_form"].description
     assert told is not None
     assert "the default, as" in told
@@ -146,7 +146,7 @@ def test_tier_defaults_replace_some_and_changes_replace_those() -> None:
 
 def test_changed_is_relative_to_the_tier() -> None:
     assert TwoTiers.for_tier("mini").changed("mini") == {}
-    off = {"prior_images": 0, "augment": False}  # of every method at that tier
+    off = {"prior_images": 0, "augment": False, "lr_schedule": "linear"}  # of every method at that tier
     assert TwoTiers.for_tier("mini").changed("paper") == {"steps": 7, "weight_decay": 0.5, **off}
     assert TwoTiers.for_tier("mini", {"steps": 500}).changed("mini") == {"steps": 500}
     assert TwoTiers.for_tier("mini", {"steps": 7}).changed("mini") == {}

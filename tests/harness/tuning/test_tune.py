@@ -28,7 +28,7 @@ from harness.engine.plan import RunContext, Step
 from harness.errors import BenchError, StoreError, UsageError
 from harness.spec import MethodSpec, RunSpec, Tier
 from harness.store.store import Store
-from harness.tuning import tune
+from harness.tuning import searches, tune
 from harness.tuning.pattern_search import PatternSearch, Point
 from harness.tuning.ranges import FURTHEST, allowed, widened
 from harness.tuning.tune import TuningRecord
@@ -324,11 +324,12 @@ def test_the_best_trials_run_all_tasks_and_the_best_of_those_is_chosen(
         return far + 5 * (options["token"] == "mlp")
 
     monkeypatch.setattr(Scorer, "score", score)
+    monkeypatch.setattr(searches, "FINALS", 9)  # room for three steps beyond the range
     found, scored = go(spec.model_copy(update={"benchmark": "tuning18"}))
     stamina = found[0]
     assert (stamina.short_tasks, stamina.tasks, stamina.complete) == (6, 18, True)
     assert len(stamina.trials) == 6
-    assert len(stamina.finals) == tune.FINALS
+    assert len(stamina.finals) == 9
     trials = sorted(stamina.trials, key=lambda t: t.score(SETTING))
     first = stamina.finals[: tune.FINALISTS]
     assert [t.setting for t in first] == [t.setting for t in trials[: tune.FINALISTS]]
@@ -456,12 +457,13 @@ def test_every_method_gets_the_same_trials_wherever_its_ranges_begin(
         return 200.0 - math.log10(options["token_learning_rate"]) + 0.1 * options.get("learning_rate", 0)
 
     monkeypatch.setattr(Scorer, "score", score)
+    monkeypatch.setattr(searches, "FINALS", 9)
     names = ["clora", "ti++"]
     spec = RunSpec(
         benchmark="tuning18", methods=tuple(MethodSpec(name=name) for name in names), output=tmp_path / "runs"
     )
     found, _ = go(spec, budget=SETTING.trial_budget)
-    assert {r.method: (len(r.trials), len(r.finals)) for r in found} == dict.fromkeys(names, (9, tune.FINALS))
+    assert {r.method: (len(r.trials), len(r.finals)) for r in found} == dict.fromkeys(names, (9, 9))
     assert {(r.budget, r.finals_budget) for r in found} == {(9, 9)}
     for record in found:
         rates = record.space["token_learning_rate"]
