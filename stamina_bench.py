@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         BenchError,
         Benchmark,
         CellsFailedError,
+        Checked,
         ClassOptions,
         Comparison,
         LibraryError,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         UnwritableError,
         UsageError,
         attach,
+        check,
         compare,
         list_benchmarks,
         list_methods,
@@ -68,10 +70,11 @@ if TYPE_CHECKING:
     from methods import parts
 
 __all__ = [
-    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError", "PluginError", "Prepared",
-    "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages", "UncountedSourceWarning",
-    "UnwritableError", "UsageError", "attach", "compare", "list_benchmarks", "list_methods", "list_metrics",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
+    "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
+    "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
+    "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare", "list_benchmarks",
+    "list_methods", "list_metrics",
     "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 

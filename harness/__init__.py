@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.api import Prepared, prepare
+    from harness.authoring.method_check import Checked, check
     from harness.backbones.adapters import Adapter, attach
     from harness.errors import (
         BenchError,
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from reports.run_results import Results, compare, load_results
 
 __all__ = [
-    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "ClassOptions", "Comparison", "LibraryError",
-    "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError", "PluginError", "Prepared",
-    "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages", "UncountedSourceWarning",
-    "UnwritableError", "UsageError", "attach", "compare", "list_benchmarks", "list_methods", "list_metrics",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
+    "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
+    "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
+    "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare", "list_benchmarks",
+    "list_methods", "list_metrics",
     "load_results", "prepare", "run",
 ]  # fmt: skip
 
@@ -45,6 +47,7 @@ HOME = {
     "Benchmark": "harness.spec", "ClassOptions": "harness.spec", "MethodOptions": "harness.spec",
     "MethodSpec": "harness.spec", "RunSpec": "harness.spec", "Task": "harness.spec",
     "run": "harness.front.front_door", "RunPlan": "harness.front.run_plan",
+    "check": "harness.authoring.method_check", "Checked": "harness.authoring.method_check",
     "prepare": "harness.api", "Prepared": "harness.api",
     "list_benchmarks": "harness.front.catalogue", "list_methods": "harness.front.catalogue",
     "list_metrics": "harness.front.catalogue", "Metric": "harness.metric", "TaskImages": "harness.metric",

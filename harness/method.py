@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from harness.spec import Options, SettingName
@@ -215,6 +216,13 @@ class Method(ABC, Generic[O]):
         from harness.sources.method_source import method_source
 
         return method_source(cls, Method).digest
+
+    @classmethod
+    def source_files(cls) -> tuple[Path, ...]:
+        """The files that this source is of, this program's own among them."""
+        from harness.sources.method_source import method_source
+
+        return method_source(cls, Method).files
 
     @classmethod
     def source_notes(cls) -> tuple[str, ...]:

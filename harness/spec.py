@@ -264,8 +264,8 @@ class Options(Frozen):
 class MethodOptions(Options):
     """Options that every method has in the customization setting; docs/paper-tier.md has each default's source."""
 
-    # Class images and rescaled images are a recipe for five hundred steps. The mini tier's sixty leave no room for them,
-    # and learn more where the rates fall.
+    # Class images and rescaled images are a recipe for five hundred steps. The mini tier's sixty leave no room for
+    # them, and learn more where the rates fall.
     setting_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "mini": {"prior_images": 0, "augment": False, "weight_decay": 0.0, "lr_schedule": "linear"}
     }

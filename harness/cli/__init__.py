@@ -2,7 +2,7 @@
 
 # in the order of --help
 from harness.cli import run, plan, resume, cluster, report, compare, export, verify  # noqa: F401  isort: skip
-from harness.cli import list, tune, calibrate, data, cache, doctor  # noqa: F401  isort: skip
+from harness.cli import list, new, check, tune, calibrate, data, cache, doctor  # noqa: F401  isort: skip
 from harness.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -81,14 +81,17 @@ def _work(step: Step, context: RunContext, root: str, device: str) -> float:
 
 
 @contextmanager
-def _starting() -> Iterator[None]:
+def _starting(hash_seed: str | None) -> Iterator[None]:
     """Workers start with one seed of hashes; what keeps one from being started is said as the machine's fault.
+
+    Args:
+        hash_seed: that one; None for the user's, or else 0.
 
     Raises:
         MachineError: it was.
     """
     given = os.environ.get(HASH_SEED)
-    os.environ[HASH_SEED] = given if given is not None and given.isdigit() else "0"
+    os.environ[HASH_SEED] = hash_seed or (given if given is not None and given.isdigit() else "0")
     try:
         yield
     except (OSError, EOFError) as error:
@@ -104,8 +107,14 @@ def _starting() -> Iterator[None]:
 class LocalExecutor:
     """A worker process for each slot; one that dies takes no other along."""
 
-    def __init__(self, context: RunContext, root: Path, slots: Sequence[Slot]) -> None:
-        self.context, self.root, self.slots = context, root, tuple(slots)
+    def __init__(self, context: RunContext, root: Path, slots: Sequence[Slot], hash_seed: str | None = None) -> None:
+        """Workers that begin when they are first needed.
+
+        Args:
+            hash_seed: what the order of a set of texts hangs on in processes that share nothing with other executors';
+                by default the user's PYTHONHASHSEED, or else 0.
+        """
+        self.context, self.root, self.slots, self._hash_seed = context, root, tuple(slots), hash_seed
         self._warm = False
         self._ready: dict[Slot, Semaphore] = {}  # released by a slot's worker once it has started
         self._pools = {slot: self._worker(slot) for slot in self.slots}
@@ -113,7 +122,7 @@ class LocalExecutor:
     def _worker(self, slot: Slot) -> ProcessPoolExecutor:
         threads = threads_per_worker(self.slots)
         context = self._process_context()
-        with _starting(), _signals_left_to_parent():
+        with _starting(self._hash_seed), _signals_left_to_parent():
             self._ready[slot] = ready = context.Semaphore(0)
             return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(threads, ready))
 
@@ -122,7 +131,7 @@ class LocalExecutor:
 
         Beside a GPU, which no fork may inherit, each imports them itself.
         """
-        if sys.platform != "linux" or any(slot.device != "cpu" for slot in self.slots):
+        if self._hash_seed is not None or sys.platform != "linux" or any(slot.device != "cpu" for slot in self.slots):
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
         # first what imports this program's packages from where they are installed
@@ -136,7 +145,7 @@ class LocalExecutor:
             MachineError: no worker can be started. LibraryError: what steps need cannot be imported.
         """
         self._wait_for_libraries()
-        with _starting(), _signals_left_to_parent(), starting_processes():  # a worker may start now
+        with _starting(self._hash_seed), _signals_left_to_parent(), starting_processes():  # a worker may start now
             return self._pools[slot].submit(_work, step, self.context, str(self.root), slot.device)
 
     def _wait_for_libraries(self) -> None:
@@ -146,7 +155,7 @@ class LocalExecutor:
         context = self._process_context()
         if isinstance(context, ForkServerContext):
             told: Future[LibraryError | None] = Future()
-            with _starting():
+            with _starting(self._hash_seed):
                 with _signals_left_to_parent():
                     starting = threading.Thread(target=_fork_once, args=(context, told), daemon=True)
                     starting.start()

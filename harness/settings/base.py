@@ -188,6 +188,8 @@ class Setting(ABC):
             not move at all. exact: of these, counts that no seed moves.
         bare_loss: What a task is trained on where a method adds nothing. end_of_task: what happens after a training.
         tuned_folder: Where records of tunings lie, beside the methods.
+        quick_benchmark, quick_options, quick_protocol: Tasks, and the options of a method and of the protocol by which
+            one is learnt and measured in a second or two, to see whether a method works at all.
         draws: Whether its models draw images, so that there are pictures to show and pipelines to export.
         extracts: Whether its figures are made with a feature extractor (`--extractor`).
         measures: Whether its images can be measured by metrics that a run names (`--metrics`).
@@ -218,6 +220,9 @@ class Setting(ABC):
     bare_loss: ClassVar[str] = "its own loss"
     end_of_task: ClassVar[str] = "what was learned is kept"
     tuned_folder: ClassVar[str] = "tuned"
+    quick_benchmark: ClassVar[str] = ""
+    quick_options: ClassVar[Mapping[str, Any]] = {}
+    quick_protocol: ClassVar[Mapping[str, Any]] = {}
     draws: ClassVar[bool] = False
     extracts: ClassVar[bool] = False
     measures: ClassVar[bool] = False

@@ -64,6 +64,8 @@ class Classification(Setting):
     bare_loss = "cross-entropy"
     end_of_task = "residuals on the projections, if any, are folded into W_t; the head keeps a row for each class seen"
     tuned_folder = "tuned/classification"
+    quick_benchmark = "objects-tuning5"
+    quick_options: ClassVar[Mapping[str, Any]] = {"epochs": 2}
 
     def check(self, spec: RunSpec, benchmark: Benchmark, tier: Tier) -> None:
         """See `Setting.check`."""

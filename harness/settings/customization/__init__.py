@@ -59,6 +59,9 @@ class Customization(Setting):
         "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),
         "measure": StepKind(f"{MEASURES}:run_measure", 1, 0.5, 0.05, scoring=True),
     }
+    quick_benchmark = "tuning6"
+    quick_options: ClassVar[Mapping[str, Any]] = {"steps": 20}
+    quick_protocol: ClassVar[Mapping[str, Any]] = {"images": 3, "steps": 2}
     preload = "harness.settings.customization.preload"
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("mmd", "scores", "interference", "variants"))
     measuring_modules = (METRICS / "measured.py",)
