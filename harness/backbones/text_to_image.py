@@ -217,6 +217,10 @@ class TextToImage:
         """Give a custom token its embedding, (dim,); gradients flow through it."""
         self._tokens[self.token_id(token)] = embedding
 
+    def tokens(self) -> dict[str, Tensor]:
+        """The embeddings, (dim,) each, of all custom tokens that were set."""
+        return {name: self._tokens[number] for name, number in self._token_ids.items() if number in self._tokens}
+
     def token(self, token: str) -> Tensor:
         """The embedding, (dim,), of a custom token that was set."""
         return self._tokens[self.token_id(token)]

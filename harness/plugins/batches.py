@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from harness.method import Batch, Method
+from harness.plugins.settled import memory_of
 
 if TYPE_CHECKING:
     from harness.settings.customization.task_data import Lesson
@@ -188,6 +190,28 @@ def token_notes(method: Method[Any], token: torch.Tensor, scale: float) -> list[
         f"the token of {type(method).__name__} begins with a norm of {length:.3g}, and the text encoder's own have "
         f"about {usual:.3g}; see model.token_start() and model.token_scale()"
     ]
+
+
+def other_token_notes(method: Method[Any], tokens: Mapping[str, torch.Tensor], own: str) -> list[str]:
+    """A sentence if a hook set another concept's token to what the memory does not hold: that of a replay is in it.
+
+    Args:
+        tokens: The embeddings, (dim,) each, that are set when the task ends. own: the task's own token.
+    """
+    kept = [tensor.flatten() for tensor in memory_of(method).values()]
+    for name, embedding in tokens.items():
+        now = embedding.detach().cpu()
+        if name != own and not any(len(now) <= len(t) and _holds(t, now) for t in kept):
+            return [
+                f"{type(method).__name__} sets {name}, another concept's token: nothing keeps that, as images of a "
+                "concept are drawn with the token that its own task left"
+            ]
+    return []
+
+
+def _holds(kept: torch.Tensor, row: torch.Tensor) -> bool:
+    """Whether one of several embeddings laid end to end is this one."""
+    return not len(kept) % len(row) and bool((kept.reshape(-1, len(row)).to(row) == row).all(dim=1).any())
 
 
 def company_notes(method: Method[Any], among: torch.Tensor, alone: torch.Tensor) -> list[str]:

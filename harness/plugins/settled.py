@@ -18,7 +18,7 @@ THIRD = 3  # task after which a memory that grows is told: that of the first may
 MEGABYTE = 1e6
 
 
-def _held(method: Method[Any]) -> dict[str, Tensor]:
+def memory_of(method: Method[Any]) -> dict[str, Tensor]:
     """A method's memory, looked at without counting as read (see `harness.settings.shared_steps.Memory`)."""
     memory = method.memory
     return dict(dict.items(memory) if isinstance(memory, dict) else memory.items())
@@ -30,7 +30,7 @@ class MemoryWatch:
     def __init__(self, method: Method[Any]) -> None:
         """Remember it as `begin_task` left it."""
         self.name = type(method).__name__
-        self.tensors = [(name, tensor, tensor._version) for name, tensor in _held(method).items()]
+        self.tensors = [(name, tensor, tensor._version) for name, tensor in memory_of(method).items()]
 
     def check(self) -> None:
         """At a step.
@@ -90,7 +90,7 @@ def lost_notes(
 
 def same_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
     """A sentence if what the second task leaves is what the first left, to the last bit."""
-    held = _held(method)
+    held = memory_of(method)
     if method.task_index != THIRD - 1 or not held or set(held) != set(memory):
         return []
     if any(held[name].shape != memory[name].shape or not torch.equal(held[name], memory[name]) for name in held):
@@ -103,7 +103,7 @@ def same_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
 
 def growth_notes(method: Method[Any], memory: Mapping[str, Tensor]) -> list[str]:
     """A sentence if what the third task leaves is more than what the second left."""
-    held = _held(method)
+    held = memory_of(method)
     before, after = size(held.values()), size(memory.values())
     if method.task_index == THIRD and _is_lost(set(held), set(memory)):
         return [

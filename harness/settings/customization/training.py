@@ -13,7 +13,7 @@ from harness.backbones.batched_adapters import gather
 from harness.backbones.text_to_image import TextToImage
 from harness.method import Method
 from harness.plugins import hooks
-from harness.plugins.batches import BatchWatch, token_notes
+from harness.plugins.batches import BatchWatch, other_token_notes, token_notes
 from harness.settings.customization.task_data import Lesson
 from harness.settings.optimization import adamw, rate_share, set_rates
 from harness.settings.training_loop import TrainingLoop, watched
@@ -103,6 +103,8 @@ def _train_task(
             adapt()
         sd = lesson.loss(batch, loop.generator)
         loop.update("sd", sd, max_grad_norm=o.max_grad_norm, apart=o.clip_by == "kind")
+    if not is_built_in(type(method)):
+        odd.extend(other_token_notes(method, model.tokens(), lesson.token))
     measures, notes = loop.finish()
     with torch.no_grad():
         embedding = module().detach().clone()
