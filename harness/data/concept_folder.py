@@ -32,7 +32,7 @@ from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
-from harness.data.misfiled import misfiled, several_things
+from harness.data.misfiled import misfiled, several_things, two_series
 from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
@@ -234,6 +234,7 @@ def checked(
     remarks = [*reading.remarks]
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
     toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
+    remarks += [line for one in concepts for line in two_series(one.name, [path.stem for path in one.images])]
     remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}

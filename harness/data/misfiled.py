@@ -22,6 +22,8 @@ _VIEWS = frozenset(
         "video view",
     )
 )
+_SECOND = re.compile(r"(?P<first>.+?)(?: \(1\)| copy| - copy| 2)", re.IGNORECASE)
+SERIES, MOSTLY = 3, 0.8  # of a concept's names so many, and such a part, are there twice
 _NUMBER = re.compile(r"[\W_]*\d+[\W_]*$")  # at a name's end: "_3", " (3)"
 
 
@@ -76,6 +78,22 @@ def several_things(images: Mapping[str, Sequence[Path]]) -> list[str]:
             found.append(f"{shortened(name)}: its files are called after {len(things)} things: {named}; if they show "
                          "these, give each a folder of its own.")  # fmt: skip
     return found
+
+
+def two_series(folder: str, names: Sequence[str]) -> list[str]:
+    """A sentence where most of a concept's pictures come in twos by name, "x" and "x (1)", that are not the same.
+
+    So a file manager calls what was moved together out of two folders with like names.
+
+    Args:
+        names: without their suffixes, of different pictures.
+    """
+    there = set(names)
+    second = [name for name in names if (match := _SECOND.fullmatch(name)) and match["first"] in there]
+    if len(second) < SERIES or 2 * len(second) < MOSTLY * len(names):
+        return []
+    return [f"{shortened(folder)}: {len(second)} names are there a second time, as '{shortened(second[0])}', with "
+            "other pictures; if two concepts were put together, give each a folder of its own."]  # fmt: skip
 
 
 def _thing(word: str) -> str:

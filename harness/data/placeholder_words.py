@@ -53,13 +53,16 @@ _LEFT_OVER = re.compile(
 )
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
-    r"(?:sks|ohwx|zwx) .+|my \w+|(?:best|copy|photos?|pictures?|images?) of .+|"
-    r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|hd|hq|images|imgs?|jpe?g|kopie|"
-    r"new|old|originals|photos|pics?|pictures|png|resized|selected|thumbs|thumbnails|webp|\d+x\d+|"
+    r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|(?:best|copy|photos?|pictures?|images?) of .+|"
+    r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|generated|hd|hq|"
+    r"images|imgs?|jpe?g|kopie|masked|new|no ?bg|old|originals|photos|pics?|pictures|png|reg|resized|selected|"
+    r"synthetic|thumbs|thumbnails|webp|\d+x\d+|"
     r"for (?:test|train)(?:ing)?)",
     re.IGNORECASE,
 )
 _SPLIT = re.compile(r"(?P<word>.+) (?:train|test|val)", re.IGNORECASE)  # "dog train", but a toy train is a thing
+# of class images beside the concept's own, as trainers with prior preservation keep them
+_PRIOR = re.compile(r"(?:class|prior) (?P<after>.+)|(?P<before>.+) (?:class|prior)", re.IGNORECASE)
 _CAMERA = "camera"  # a thing, but not beside other folders of a telephone
 # A vehicle, unless what lies beside it is another part of a data set.
 _TRAIN, _SETS = "train", frozenset({"dev", "images", "labels", "test", "testing", "val", "valid", "validation"})
@@ -99,6 +102,8 @@ def odd_parts(words: str, others: Collection[str] = ()) -> bool:
         word = split["word"]
         parts = {word, *(f"{word} {part}" for part in ("train", "test", "val"))} - {words.casefold()}
         return not parts.isdisjoint(others)
+    if (prior := _PRIOR.fullmatch(words.casefold())) and (prior["after"] or prior["before"]) in others:
+        return True
     return _BESIDE.fullmatch(words) is not None or any(len(_scripts(word)) > 1 for word in words.split())
 
 

@@ -22,6 +22,13 @@ _SHEET = re.compile(
 _ACCOUNT = re.compile(
     r"(?:.*[\s_.-])?(?:avatar|favicon|profile[\s_-]?(?:image|photo|pic|picture))s?(?:[\s_.-]*\(?\d+\)?)*", re.IGNORECASE
 )
+_SCREEN = re.compile(
+    r"(?:screen[\s_-]?(?:shot|capture)|scrnshot|bildschirmfoto|capture d.[ée]cran|captura de (?:pantalla|ecr[ãa]|tela)|"
+    r"schermafbeelding|schermata|skärmavbild|skærmbillede|skjermbilde|zrzut ekranu|снимок экрана|スクリーンショット|"
+    r"屏幕截图|截屏|스크린샷)(?![^\W\d_]).*",
+    re.IGNORECASE,
+)
+_AUGMENTED = re.compile(r"(?:.*[\s_.-])?aug(?:mented)?(?:[\s_.-]+\d+){2,}", re.IGNORECASE)  # as Keras numbers them
 _BACK = re.compile(r"(?P<front>.+)_b", re.IGNORECASE)  # what scanners of prints call the back of `x`
 
 
@@ -59,6 +66,8 @@ def _called(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
         (_named(_SHEET, folder, images), ("image is a preview or a sheet", "images are previews or sheets"),
          "of several pictures by the name"),
         (_named(_ACCOUNT, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
+        (_named(_SCREEN, folder, images), ("image is", "images are"), "what a screen showed, by the name"),
+        (_named(_AUGMENTED, folder, images), ("image is", "images are"), "made of other pictures, by the name"),
         (backs, ("image is", "images are"), "the back of a print by the name"),
     )  # fmt: skip
     return [

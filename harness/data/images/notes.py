@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from harness.data.images.embedded_profiles import linked_note
 from harness.data.images.hdr import hdr_note
 from harness.data.images.jpeg_scans import Gap
+from harness.data.images.origin import origin_notes
 from harness.data.images.tiff_kinds import is_negative
 from harness.data.images.wide_greys import clipped_note
 from harness.data.images.zero_ends import zeros_note
@@ -79,7 +80,7 @@ def stored_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
     """
     tones = hdr_note(stream, image.format, name, image.info.get("icc_profile")) or tone_note(image, stream, name)
     notes = (*zeros_note(stream, image.format, name), *tones, *linked_note(stream, image.format, name))
-    return (*notes, *clipped_note(image, name), *rescued_note(image, name))
+    return (*notes, *clipped_note(image, name), *rescued_note(image, name), *origin_notes(image, stream, name))
 
 
 def tone_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:

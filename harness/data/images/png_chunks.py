@@ -17,6 +17,7 @@ LONGEST = 1 << 24  # bytes of a profile, or of a text that may tell the orientat
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TELLING = (b"XML:com.adobe.xmp", b"Raw profile type exif")  # texts that may tell the orientation
+LONGEST_KEYWORD = 79
 RATIO = 1032  # what deflate can at most make of a byte
 
 
@@ -65,6 +66,16 @@ def is_sound(stream: BinaryIO) -> bool:
             if zlib.crc32(stream.read(length), zlib.crc32(kind)) != int.from_bytes(stream.read(4), "big"):
                 return False
     return True
+
+
+def text_keywords(stream: BinaryIO) -> set[str]:
+    """What the texts of a PNG are called, in small letters."""
+    found: set[str] = set()
+    for kind, start, length in _chunks(stream):
+        if kind in TEXTS:
+            stream.seek(start)
+            found.add(stream.read(min(length, LONGEST_KEYWORD + 1)).partition(b"\0")[0].decode("latin-1").casefold())
+    return found
 
 
 def transfer_of(stream: BinaryIO) -> int:

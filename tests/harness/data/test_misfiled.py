@@ -49,6 +49,20 @@ def test_files_of_a_concept_called_after_several_things_are_named(tmp_path: Path
     assert any("pets: its files are called after 2 things: cat (2) and dog (2)" in line for line in lines(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("0, 1, 2, 0 (1), 1 (1), 2 (1)", "3 names are there a second time, as '0 (1)', with other pictures"),
+        ("0, 1, 2, 3, 0 copy, 1 copy, 2 copy", "3 names are there a second time, as '0 copy', with other pictures"),
+        ("0, 1, 0 (1), 1 (1)", ""), ("0, 1, 2, 3, 4, 5, 0 (1), 1 (1), 2 (1)", ""), ("0 (1), 1 (1), 2 (1), 3 (1)", ""),
+    ],
+)  # fmt: skip
+def test_two_series_of_one_set_of_names(tmp_path: Path, names: str, said: str) -> None:
+    concept(tmp_path, "cat", tuple(f"{name}.png" for name in names.split(", ")))
+    rest = "; if two concepts were put together, give each a folder of its own."
+    assert lines(tmp_path) == ([f"cat: {said}{rest}"] if said else [])
+
+
 def test_several_take_one_line(tmp_path: Path) -> None:
     for name, other in (("red_cup", "dog"), ("dog", "red_cup")):
         concept(tmp_path, name, (f"{name}1.png", f"{name}-2.png", f"{name} (3).png", f"{other.upper()} 4.png"))

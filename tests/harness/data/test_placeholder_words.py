@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from own_photos import concept, lines
 
-from harness.data.category_words import FROM_NAME, Category
+from harness.data.category_words import FROM_NAME, Category, words_of_name
 from harness.data.garbled_names import repaired
 from harness.data.placeholder_words import empty_words, left_over, odd_parts, says_nothing
 
@@ -155,3 +155,20 @@ def test_classes_that_seem_to_be_none_are_named() -> None:
         "4 classes seem to be none by the folder's name: unlabeled, _rejected, all and BACKGROUND_Google; if so, move "
         "the folder away."
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "odd"),
+    [
+        ("class dog", ["dog"], True), ("dog class", ["dog"], True), ("prior dog", ["dog", "cat"], True),
+        ("class room", ["dog"], False), ("first class", [], False), ("generated dog", [], True),
+        ("dog generated", [], True), ("reg dog", [], True), ("vase nobg", [], True), ("vase no bg", [], True),
+    ],
+)  # fmt: skip
+def test_class_images_and_cut_out_ones_are_told_by_their_words(words: str, others: list[str], odd: bool) -> None:
+    assert odd_parts(words, others) == odd
+
+
+def test_a_size_is_no_part_of_a_word() -> None:
+    assert words_of_name("dog_512x512") == ("dog", False)
+    assert words_of_name("dog 512px")[0] == "dog"

@@ -85,9 +85,28 @@ def test_the_back_of_a_print_is_told_by_its_name_beside_the_front(tmp_path: Path
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Screenshot_20230504-101010_Chrome", "Screen Shot 2023-05-04 at 10.10.10", "screenshot", "Bildschirmfoto 2023",
+     "Capture d’écran 2023-05-04", "スクリーンショット 2023"],
+)  # fmt: skip
+def test_a_picture_of_a_screen_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    picture(concept(tmp_path, "mug") / f"{name}.png")
+    assert lines(tmp_path) == [f"HERE/mug: 1 image is what a screen showed, by the name: {name}.png; if so, remove it."]
+
+
+def test_pictures_made_by_keras_are_told_by_their_names(tmp_path: Path) -> None:
+    concept(tmp_path, "mug", ("a.png", "b.png", "aug_0_4213.png", "aug_1_77.png"))
+    assert lines(tmp_path) == [
+        "HERE/mug: 2 images are made of other pictures, by the name: aug_0_4213.png and aug_1_77.png; if so, remove "
+        "them."
+    ]
+
+
 def test_what_is_no_sheet(tmp_path: Path) -> None:
     concept(tmp_path, "collage", ("collage 1.png", "collage 2.png"))
     concept(tmp_path, "mug", ("previewed.png", "spritely.png", "a-removebg-preview.png", "contact.png"))
+    concept(tmp_path, "jug", ("screenshotted.png", "Aug_2023.png", "august_1_2.png"))
     assert lines(tmp_path) == []
 
 

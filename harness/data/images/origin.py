@@ -1,0 +1,68 @@
+"""What a file says of how its picture was made: drawn by a model, or turned already though its tag says to turn it."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from PIL import ExifTags, Image
+
+from harness.data.images.png_chunks import text_keywords
+
+# of a PNG's texts: Automatic1111 and its kin, ComfyUI, InvokeAI and its forerunners
+_DRAWN_WITH = frozenset({"parameters", "workflow", "invokeai_metadata", "invokeai_graph", "sd-metadata", "dream"})
+_GENERATED = b"trainedAlgorithmicMedia"  # IPTC's word for it, in XMP
+_SETTINGS = ("Steps: ", "Sampler: ")  # Automatic1111 in a JPEG's or WebP's EXIF comment
+_SIDEWAYS = range(5, 9)  # EXIF orientations by which width and height change places
+
+
+def origin_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
+    """Notes on a picture that was drawn by a model, and on one whose tag would turn it a second time.
+
+    Args:
+        image: as opened from `stream`.
+    """
+    notes: list[str] = []
+    if drawn := _drawn_by(image, stream):
+        notes.append(
+            f"{name} was drawn by a model, as it says itself ({drawn}); if real pictures are to be learnt, remove it."
+        )
+    if sizes := _turned_already(image):
+        notes.append(
+            f"{name} is turned by its EXIF orientation, but was turned before by the size there ({sizes}); if it lies "
+            "on its side then, save it upright without that tag."
+        )
+    return tuple(notes)
+
+
+def _drawn_by(image: Image.Image, stream: BinaryIO) -> str:
+    """The text that says so; empty if none does."""
+    if image.format == "PNG" and (found := sorted(_DRAWN_WITH & text_keywords(stream))):
+        return found[0]
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    if _GENERATED in (xmp.encode() if isinstance(xmp, str) else xmp):
+        return _GENERATED.decode()
+    comment = _exif(image).get(ExifTags.Base.UserComment, b"")
+    text = comment if isinstance(comment, str) else bytes(comment).replace(b"\0", b"").decode("latin-1")
+    return "a comment with sampling steps" if all(words in text for words in _SETTINGS) else ""
+
+
+def _turned_already(image: Image.Image) -> str:
+    """The size that EXIF gives, where it is that of the stored pixels with width and height exchanged."""
+    try:
+        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        stated = [
+            int(_exif(image).get(tag, 0)) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+        ]
+    except Exception:  # damaged EXIF is no reason to refuse sound pixels
+        return ""
+    width, height = image.size
+    turned = orientation in _SIDEWAYS and width != height and stated == [height, width]
+    return f"{stated[0]} x {stated[1]}, of {width} x {height}" if turned else ""
+
+
+def _exif(image: Image.Image) -> dict[int, object]:
+    """The EXIF of the shot; empty where there is none, or a damaged one."""
+    try:
+        return dict(image.getexif().get_ifd(ExifTags.IFD.Exif))
+    except Exception:  # as above
+        return {}
