@@ -53,7 +53,8 @@ _LEFT_OVER = re.compile(
 )
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
-    r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|(?:best|copy|photos?|pictures?|images?) of .+|"
+    r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|"
+    r"(?:best|copy|photos?|pictures?|images?) of .+|"
     r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|generated|hd|hq|"
     r"images|imgs?|jpe?g|kopie|masked|new|no ?bg|old|originals|photos|pics?|pictures|png|reg|resized|selected|"
     r"synthetic|thumbs|thumbnails|webp|\d+x\d+|"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
@@ -60,7 +60,7 @@ def _turned_already(image: Image.Image) -> str:
     return f"{stated[0]} x {stated[1]}, of {width} x {height}" if turned else ""
 
 
-def _exif(image: Image.Image) -> dict[int, object]:
+def _exif(image: Image.Image) -> dict[int, Any]:
     """The EXIF of the shot; empty where there is none, or a damaged one."""
     try:
         return dict(image.getexif().get_ifd(ExifTags.IFD.Exif))

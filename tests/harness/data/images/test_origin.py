@@ -82,8 +82,8 @@ def test_a_tag_that_would_turn_a_second_time(
     path = tmp_path / "a.jpg"
     photograph().save(path, exif=exif(orientation, size))
     expected = (
-        f"{path} is turned by its EXIF orientation, but was turned before by the size there (64 x 96, of 96 x 64); if it "
-        "lies on its side then, save it upright without that tag."
+        f"{path} is turned by its EXIF orientation, but was turned before by the size there (64 x 96, of 96 x 64); "
+        "if it lies on its side then, save it upright without that tag."
     )
     assert check_photo(path) == ((expected,) if said else ())
 
