@@ -174,7 +174,8 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         if getattr(spec, option) == "":
             raise UsageError(f"--{option} is empty; name one, or leave it out for the tier's.")
     importable(spec.plugin_folders)
-    spec = spec.model_copy(update={"benchmark": module_name(spec.benchmark)})
+    methods = tuple(each.model_copy(update={"name": module_name(each.name)}) for each in spec.methods)
+    spec = spec.model_copy(update={"benchmark": module_name(spec.benchmark), "methods": methods})
     if folders := folders_of([spec.benchmark, *(method.name for method in spec.methods)]):
         spec = spec.model_copy(update={"plugin_folders": tuple(dict.fromkeys((*spec.plugin_folders, *folders)))})
     tier: Tier = registry.tiers().get(spec.tier)
@@ -214,7 +215,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
             request = CellRequest(
                 benchmark=benchmark, tasks=chosen, total=len(tasks), name=each.name, method=each.method,
                 options=each.options, seed=seed, learner=each.learner, full_matrix=spec.full_matrix, given=each.given,
-                metrics=spec.metrics,
+                metrics=spec.metrics, called=each.called,
             )  # fmt: skip
             plan.add_cell(request)
     fingerprints.save()
@@ -223,13 +224,14 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
 
 @dataclass(frozen=True)
 class Wanted:
-    """A method of a spec, loaded: its class and its learner's, its options, and which of them the user set."""
+    """A method of a spec, loaded: its class and its learner's, its options, those that the user set, and its name."""
 
     name: str
     method: type[Method[Any]]
     learner: type[Method[Any]] | None
     options: Any
     given: tuple[str, ...]
+    called: str
 
 
 def _wanted(spec: MethodSpec, tier: Tier, setting: Setting) -> Wanted:
@@ -240,7 +242,9 @@ def _wanted(spec: MethodSpec, tier: Tier, setting: Setting) -> Wanted:
         options = method.options_for(setting.name).for_tier(tier.name, spec.changes)
     except UsageError as error:
         raise UsageError(f"Method '{spec.name}': {error}") from None
-    return Wanted(spec.name, method, registry.base_method_of(method, setting), options, tuple(spec.changes))
+    return Wanted(
+        spec.name, method, registry.base_method_of(method, setting), options, tuple(spec.changes), spec.called
+    )
 
 
 def check_protocol(spec: RunSpec, setting: Setting) -> None:

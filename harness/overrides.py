@@ -102,16 +102,48 @@ def method_names(names: str, setting: SettingName = "customization") -> list[str
     Raises:
         UsageError: there is none, or one is there twice; or a file cannot be imported.
     """
-    wanted = [module_name(name.strip()) for name in names.split(",") if name.strip()]
+    found = named_methods(names, setting)
+    if own := next((spec for spec in found if spec.called), None):
+        raise UsageError(f"'{own.called}={own.name}': a name of your own is for `run` and `plan`; leave it out here.")
+    return [spec.name for spec in found]
+
+
+def named_methods(names: str, setting: SettingName = "customization") -> list[MethodSpec]:
+    """As `method_names`, with names of the user's own: 'stamina,wide=stamina,mine=./my_method.py:Mine'.
+
+    Raises:
+        UsageError: as of `method_names`, or a name of the user's own is another method's, or cannot be one.
+    """
+    parts = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = [called(*reversed(part.rpartition("=")[::2]), setting=setting) for part in parts]
     if not wanted:
         raise UsageError(f"--methods names no method; known: {', '.join(registry.methods(setting).names())}.")
-    if len(set(wanted)) < len(wanted):
-        raise UsageError(f"--methods '{names}' names a method twice; name each once.")
-    if "all" not in wanted:
+    shown = [spec.shown for spec in wanted]
+    if len(set(shown)) < len(shown):
+        raise UsageError(
+            f"--methods '{names}' names a method twice; name each once, or give names of your own (wide=stamina)."
+        )
+    if "all" not in [spec.name for spec in wanted]:
         return wanted
-    if len(wanted) > 1:
+    if len(wanted) > 1 or wanted[0].called:
         raise UsageError(f"--methods '{names}' names more than all; write 'all' alone.")
-    return registry.methods(setting).names()
+    return [MethodSpec(name=name) for name in registry.methods(setting).names()]
+
+
+def called(method: str, name: str, *, setting: SettingName = "customization") -> MethodSpec:
+    """A method, and what tables shall call it; '' for its own name.
+
+    Raises:
+        UsageError: the name is another method's, or none that could be one; or a file cannot be imported.
+    """
+    if name and not registry.NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be what tables call {method}; use up to 80 letters, digits, '.', '_', '+' or '-'."
+        )
+    found = module_name(method)
+    if name != found and name in (*registry.methods(setting).names(), "all"):
+        raise UsageError(f"'{name}' is the name of another method than {method}; call it otherwise.")
+    return MethodSpec(name=found, called="" if name == found else name)
 
 
 def method_specs(
@@ -135,7 +167,7 @@ def assigned(
     Raises:
         UsageError: an unknown method or option, a malformed assignment.
     """
-    plugins = {spec.name: registry.methods(setting).get(spec.name) for spec in wanted}
+    plugins = {spec.shown: registry.methods(setting).get(spec.name) for spec in wanted}
     fields_of = {name: plugin.options_for(setting).model_fields for name, plugin in plugins.items()}
     protocols = tuple(f"{registry.setting(name).protocol_name}." for name in registry.setting_names())
     found: dict[str, dict[str, Any]] = {name: {} for name in plugins}
@@ -153,4 +185,4 @@ def assigned(
             raise _unknown(change.text, option, fields)
         for name in homes:
             found[name][option] = change.value
-    return tuple(MethodSpec(name=spec.name, changes={**spec.changes, **found[spec.name]}) for spec in wanted)
+    return tuple(spec.model_copy(update={"changes": {**spec.changes, **found[spec.shown]}}) for spec in wanted)

@@ -318,7 +318,13 @@ class MethodSpec(Frozen):
     """A method by its registered name, and the options changed from the tier's defaults."""
 
     name: str
+    called: str = Field("", exclude_if=lambda name: not name, description="what tables call it, if not by its name")
     changes: Mapping[str, Any] = {}
+
+    @property
+    def shown(self) -> str:
+        """What tables call it, and `--set` does."""
+        return self.called or self.name
 
 
 class RunSpec(Frozen):

@@ -67,7 +67,7 @@ def plan_command(
     from harness import api, registry
     from harness.estimates.estimate import device_named, devices_named
     from harness.estimates.history import attempts
-    from harness.overrides import method_specs, protocol_changes
+    from harness.overrides import assigned, named_methods, protocol_changes
     from harness.settings.customization.forecast import tasks_of
     from harness.spec import RunSpec
 
@@ -83,7 +83,8 @@ def plan_command(
     forecast = registry.setting(found.setting).forecast(shlex.quote(benchmark), tier)
     total = len(tasks_of(found, tier)[0])
     spec = RunSpec(
-        benchmark=benchmark, methods=method_specs(methods, listed), tier=tier, seeds=seed_values, backbone=backbone,
+        benchmark=benchmark, methods=assigned(named_methods(methods), listed), tier=tier, seeds=seed_values,
+        backbone=backbone,
         extractor=extractor, dtype=precision, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
         full_matrix=full_matrix, **protocol_changes(listed),
     )  # fmt: skip

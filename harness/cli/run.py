@@ -51,8 +51,8 @@ def run_command(
         typer.Option(
             "--methods",
             "-m",
-            help="Comma-separated names, FILE.py:CLASS, or 'all'; default stamina,clora,ti++ (classification: "
-            "stamina,clora,coda-p).",
+            help="Comma-separated names, FILE.py:CLASS, either as NAME=... under a name of your own, or 'all'; default "
+            "stamina,clora,ti++ (classification: stamina,clora,coda-p).",
             envvar="STAMINA_BENCH_METHODS",
         ),
     ] = None,

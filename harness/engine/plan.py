@@ -87,6 +87,12 @@ class Cell:
     contents: tuple[str, ...] = ()  # the same of each task, where a task is the same in every trial
     made_by: MadeBy = field(default_factory=MadeBy)
     inherited: tuple[str, ...] = ()  # see `harness.engine.budgets`
+    called: str = ""  # what tables call it, where the user says so
+
+    @property
+    def name(self) -> str:
+        """What the user calls the method."""
+        return self.called or self.method
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -105,9 +111,12 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The method's name, with what was changed from the tier's defaults in brackets."""
-        changed = {**self.options.changed(self.tier), **self.protocol_changes}
-        return self.method + (f" [{', '.join(f'{k}={v}' for k, v in sorted(changed.items()))}]" if changed else "")
+        """The method's name, with what was changed from the tier's defaults in brackets.
+
+        A name of the user's own stands for the options; what was changed in the protocol is said all the same.
+        """
+        changed = {**({} if self.called else self.options.changed(self.tier)), **self.protocol_changes}
+        return self.name + (f" [{', '.join(f'{k}={v}' for k, v in sorted(changed.items()))}]" if changed else "")
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ class CellRequest:
         full_matrix: Whether every task is looked at after every later one.
         given: The options that the user set.
         metrics: Measures beside the setting's own figures, by name.
+        called: What tables call it, where the user says so.
     """
 
     benchmark: Benchmark
@@ -133,6 +143,7 @@ class CellRequest:
     full_matrix: bool = False
     given: Sequence[str] = ()
     metrics: Sequence[str] = ()
+    called: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,7 +224,8 @@ class Plan:
             tasks_total=request.total, score=score, trains=tuple(trains), steps=steps, variant=key_of(code)[:12],
             protocol_changes=s.changes(), order=benchmark.order, base=benchmark.base, setting=s.setting,
             content=content, contents=tuple(contents), made_by=self.made_by(source, steps),
-            inherited=inherited_budget(options, s.tier.name, self.setting.budget, request.given), **drawn,
+            inherited=inherited_budget(options, s.tier.name, self.setting.budget, request.given),
+            called=request.called, **drawn,
         )  # fmt: skip
         self.cells.append(cell)
         return cell

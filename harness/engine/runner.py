@@ -246,4 +246,4 @@ def conclude(outcome: Outcome, plan: Plan, store: Store, pending: Iterable[Step]
         outcome.errors[cell.score] = errors[0] if errors else NOT_FINISHED
         if traces := [outcome.traces[key] for key in cell.steps if key in outcome.traces]:
             outcome.traces[cell.score] = traces[0]
-        outcome.failed[f"{cell.method} seed {cell.seed}"] = outcome.errors[cell.score]
+        outcome.failed[f"{cell.name} seed {cell.seed}"] = outcome.errors[cell.score]

@@ -46,7 +46,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _from_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    changes = [f"{m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()]
+    changes = [
+        f"{m.get('called') or m['name']}.{k}={json.dumps(v)}" for m in spec["methods"] for k, v in m["changes"].items()
+    ]
     protocols = {name: spec.get(name, {}) for name in ("sampling", "recognition")} | spec.get("protocol", {})
     taken = {"methods", "tasks", "protocol", "output", "plugin_folders", *protocols}
     rest = {k: v for k, v in spec.items() if k not in taken and v is not None}
@@ -55,5 +57,8 @@ def _from_spec(spec: dict[str, Any]) -> dict[str, Any]:
     changes += [f"{name}.{k}={json.dumps(v)}" for name, own in protocols.items() for k, v in own.items()]
     folders = spec.get("plugin_folders", ())
     rest["benchmark"] = by_file(rest["benchmark"], folders)
-    methods = [by_file(m["name"], folders) for m in spec["methods"]]
+    names = [by_file(m["name"], folders) for m in spec["methods"]]
+    methods = [
+        f"{m['called']}={name}" if "called" in m else name for m, name in zip(spec["methods"], names, strict=True)
+    ]
     return {**rest, "methods": methods, "output": spec["output"], "set": changes}

@@ -13,7 +13,7 @@ from harness.errors import CellsFailedError, UsageError, nearest
 from harness.front import running
 from harness.front.beforehand import lines_beforehand
 from harness.front.config_file import read_options
-from harness.front.method_names import MethodLike, only_here
+from harness.front.method_names import Methods, only_here
 from harness.front.metric_names import MetricLike
 from harness.front.request import make_request
 from harness.front.run_plan import RunPlan
@@ -28,7 +28,7 @@ NAMES = {"set": "options", "output_dir": "output", "devices": "device"}  # the c
 
 def run(
     benchmark: str | Path | None = None,
-    methods: MethodLike | Sequence[MethodLike] | None = None,
+    methods: Methods | None = None,
     *,
     options: Mapping[str, Any] | Iterable[str] | None = None,
     seeds: int | str | Iterable[int] | None = None,
@@ -64,8 +64,9 @@ def run(
     Args:
         benchmark: a registered name, or a folder of images with one sub-folder per concept or class.
         methods: a list of names, classes (in a module, or in this notebook), 'module:Class' references, and pairs of
-            one of these and its options: ["stamina", MyMethod, ("clora", {"rank": 4})]. 'all' for every method of the
-            setting; by default stamina, clora and ti++ (in classification stamina, clora and coda-p).
+            one of these and its options: ["stamina", MyMethod, ("clora", {"rank": 4})]; or these under names of your
+            own: {"wide": ("clora", {"rank": 16})}. 'all' for every method of the setting; by default stamina, clora and
+            ti++ (in classification stamina, clora and coda-p).
         options: changed options: {"rank": 4} for every method that has it, {"clora.rank": 4} for one of them,
             {"sampling.images": 8} for the protocol. A list of texts such as "rank=4" is read as the command line's.
         seeds: run seeds; by default 0.
@@ -114,9 +115,7 @@ def run(
     return carry_out(prepared, _display(quiet=silent), quiet=silent)
 
 
-def plan(
-    benchmark: str | Path | None = None, methods: MethodLike | Sequence[MethodLike] | None = None, **options: Any
-) -> RunPlan:
+def plan(benchmark: str | Path | None = None, methods: Methods | None = None, **options: Any) -> RunPlan:
     """What `run` with the same arguments would do. Nothing is trained.
 
     Args:

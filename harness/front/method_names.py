@@ -8,20 +8,22 @@ from typing import Any, TypeAlias
 
 from harness import registry
 from harness.errors import UsageError
-from harness.overrides import method_names
+from harness.overrides import called, named_methods
 from harness.spec import MethodSpec, SettingName
 
 MethodLike: TypeAlias = str | type[Any] | tuple[str | type[Any], Mapping[str, Any]]
+Methods: TypeAlias = MethodLike | Sequence[MethodLike] | Mapping[str, MethodLike]
 
 INTO_A_FILE = "write it into a file (in a notebook with %%writefile my_method.py), and import it from there"
 
 
-def wanted_methods(methods: MethodLike | Sequence[MethodLike] | None, setting: SettingName) -> list[MethodSpec]:
+def wanted_methods(methods: Methods | None, setting: SettingName) -> list[MethodSpec]:
     """The methods of a run.
 
     Args:
         methods: 'stamina,clora', 'all', or a list of names, classes, and pairs of one of these and its options such as
-            ('clora', {'rank': 4}); None for the setting's default.
+            ('clora', {'rank': 4}); or {'wide': ('clora', {'rank': 16})}, with what tables shall call each; None for the
+            setting's default.
         setting: whose methods they are.
 
     Raises:
@@ -29,21 +31,22 @@ def wanted_methods(methods: MethodLike | Sequence[MethodLike] | None, setting: S
     """
     if methods is None or isinstance(methods, str):
         default = ",".join(registry.setting(setting).default_methods)
-        return [MethodSpec(name=name) for name in method_names(methods or default, setting)]
+        return named_methods(methods or default, setting)
     if isinstance(methods, type) or _is_pair(methods):
         methods = [methods]  # type: ignore[list-item]
+    listed = methods.items() if isinstance(methods, Mapping) else [("", each) for each in methods]
     found: list[MethodSpec] = []
-    for each in methods:
+    for own, each in listed:
         entry, changes = each if isinstance(each, tuple) and _is_pair(each) else (each, {})
         if isinstance(entry, type):
-            names = [reference(entry, setting)]
+            specs = [called(reference(entry, setting), own, setting=setting)]
         elif isinstance(entry, str):
-            names = method_names(entry, setting)
+            specs = [called(entry, own, setting=setting)] if own else named_methods(entry, setting)
         else:
             raise UsageError(f"{entry!r} cannot be used as a method: give its name, its class, or (name, options).")
-        found += [MethodSpec(name=name, changes=dict(changes)) for name in names]
+        found += [spec.model_copy(update={"changes": dict(changes)}) for spec in specs]
     if not found:
-        method_names("", setting)  # says so
+        named_methods("", setting)  # says so
     for index, spec in enumerate(found):
         if spec in found[:index]:
             raise UsageError(f"The method '{spec.name}' is there twice with the same options; name it once.")

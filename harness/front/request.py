@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import UsageError
 from harness.front.beforehand import require_whole
-from harness.front.method_names import MethodLike, wanted_methods
+from harness.front.method_names import Methods, wanted_methods
 from harness.front.metric_names import MetricLike, wanted_metrics
 from harness.front.option_values import known_dtype, known_setting, known_tier, parse_seeds
 from harness.overrides import Assignment, assigned, assignments, protocol_changes
@@ -30,7 +30,7 @@ class Request:
 
 
 def make_request(
-    benchmark: str | Path, *, methods: MethodLike | Sequence[MethodLike] | None = None,
+    benchmark: str | Path, *, methods: Methods | None = None,
     options: Mapping[str, Any] | Iterable[str | Assignment] = (), seeds: str | int | Iterable[int] = 0,
     tier: str = "mini", limit: int | None = None, tasks: str | int | None = None, setting: str | None = None,
     split_into: int | None = None, class_order: int | None = None, min_side: int | None = None,

@@ -201,6 +201,7 @@ def forecast(
                 CellRequest(
                     benchmark=benchmark, tasks=chosen, total=len(tasks), name=wanted.name, method=plugin,
                     options=options, seed=seed, learner=learner, full_matrix=spec.full_matrix,
+                    called=wanted.called,
                 )
             )  # fmt: skip
     counts = counts_of(shapes, source, "float32" if dtype == "float32" else "half")
@@ -216,7 +217,7 @@ def forecast(
 
     seconds = {key: seconds_of(step) for key, step in plan.steps.items()}
     methods = tuple(
-        _method(name, plan, works, seconds, costs) for name in dict.fromkeys(cell.method for cell in plan.cells)
+        _method(name, plan, works, seconds, costs) for name in dict.fromkeys(cell.name for cell in plan.cells)
     )
     notes += [f"{m.method}: {text} could not be counted." for m in methods for text in m.unknown]
     sizes = [len(task.images) for task in chosen]
@@ -271,9 +272,9 @@ def _measured(
 def _method(
     name: str, plan: Plan, works: Mapping[str, Work], seconds: Mapping[str, float], costs: Costs
 ) -> MethodForecast:
-    cells = [cell for cell in plan.cells if cell.method == name]
+    cells = [cell for cell in plan.cells if cell.name == name]
     own = {key: plan.steps[key] for cell in cells for key in cell.steps}
-    footprint = costs.footprint(name, cells[0].options.model_dump(mode="json"))
+    footprint = costs.footprint(cells[0].method, cells[0].options.model_dump(mode="json"))
     memory = {kind: max((works[k].memory for k, s in own.items() if s.kind == kind), default=0) for kind in _KINDS}
     peak = max(memory.values())
     return MethodForecast(
