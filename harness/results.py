@@ -256,6 +256,7 @@ class CellResult(Frozen):
     registered: bool = True  # whether it is the benchmark that is registered under its name, with published figures
     inherited: tuple[str, ...] = ()  # options that say how much is trained and are another tier's defaults
     measures: tuple[Measure, ...] = ()  # of `rows`, those beside the setting's own
+    notes: tuple[str, ...] = ()  # what was told while a plugin was trained, each once
     # where `reports.cells.apart` added something to the benchmark's name: the name itself; and why
     called: str = ""
     apart: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 ENOUGH = 5  # draws of each image on average, after which one that was never drawn is odd
 FAR = 10.0  # times as long as the text encoder's own tokens
+CHANCE = 1e-4  # that an image is never drawn: below it, it is worth a word
 APART = 0.5  # of a channel's standard deviation: a mean that is so far off is hardly that of the task's images
 MOVED = 0.05  # of what is trained, by `batch` at the last step: more than what keeps values in bounds
+_TOKEN = re.compile(r"<[^<>\s]+>")
 SCALES = (0.5, 2.0)  # of a batch's spread to that of all the task's latents: beyond, they are hardly the same scale
 
 
@@ -26,8 +29,9 @@ class BatchWatch:
     def __init__(self, method: Method[Any], lesson: Lesson) -> None:
         """Begin before the first step."""
         self.hook, self.lesson, self.options = f"{type(method).__name__}.batch()", lesson, method.options
-        self._named, self._seen, self._odd = False, 0, list[str]()  # examples so far
+        self._seen, self._own, self._odd = 0, 0, list[str]()  # examples so far, and those under the task's prompt
         self._steps = 0
+        self._strange: list[str] = []
         self._counted: torch.Tensor | None = None  # latent cells that some loss counted
         self._channels = torch.zeros(lesson.latents.mean.shape[1])  # sums over examples of each channel's mean
         shape = lesson.latents.mean.shape[1:]
@@ -47,6 +51,8 @@ class BatchWatch:
             self._odd += [*self._left_out(batch), *self._swapped(batch), *self._weighed(batch)]
         if not self._replayed:
             self._replayed = self._replays(batch)
+        if not self._strange:
+            self._strange = self._unknown_tokens(batch)
         self._seen += len(batch.latents)
         self._steps += 1
         if batch.mask is not None:
@@ -54,9 +60,29 @@ class BatchWatch:
             self._counted = counted if self._counted is None else self._counted | counted
         elif self._counted is not None:
             self._counted = torch.ones_like(self._counted)
-        if batch.latents.shape[1] == len(self._channels):
-            self._channels += batch.latents.detach().float().mean((2, 3)).sum(0).cpu()
-        self._named = self._named or any(prompt.endswith(self._tail) for prompt in batch.prompts)
+        mine = self._mine(batch)
+        self._own += len(mine)
+        if mine and batch.latents.shape[1] == len(self._channels):
+            self._channels += batch.latents.detach()[mine].float().mean((2, 3)).sum(0).cpu()
+
+    def _mine(self, batch: Batch) -> list[int]:
+        """The places of the examples under the task's prompt."""
+        count = len(batch.latents)
+        prompts = batch.prompts if len(batch.prompts) == count else batch.prompts * count
+        return [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
+
+    def _unknown_tokens(self, batch: Batch) -> list[str]:
+        """A sentence if a prompt holds what looks like a custom token and is none in this training."""
+        known = self.lesson.model.tokens()
+        for prompt in dict.fromkeys(batch.prompts):
+            for token in _TOKEN.findall(prompt):
+                if token not in known:
+                    return [
+                        f"{self.hook} gives the prompt '{prompt}', and {token} has no embedding in this training, so "
+                        "that it is read letter by letter: end_task() must leave it (that of lesson.token), and "
+                        "model.set_token() set it again"
+                    ]
+        return []
 
     def _left_out(self, batch: Batch) -> list[str]:
         """A sentence if a batch lacks what the options ask for, and `lesson.batch` gives beside the latents."""
@@ -87,9 +113,7 @@ class BatchWatch:
     def _nearer(self, batch: Batch, others: torch.Tensor) -> tuple[int, int]:
         """How many examples under the task's prompt are far nearer to one of `others`, (n, c, h, w), than to the
         lesson's; and how many there are."""
-        count = len(batch.latents)
-        prompts = batch.prompts if len(batch.prompts) == count else batch.prompts * count
-        mine = [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
+        mine = self._mine(batch)
         if batch.latents.shape[1:] != others.shape[1:] or not mine:
             return 0, len(mine)
         drawn = batch.latents.detach().float()[mine].flatten(1)
@@ -126,8 +150,9 @@ class BatchWatch:
 
     def notes(self) -> list[str]:
         """After the last step."""
-        found, images, drawn = [*self._odd, *self._replayed], len(self.lesson.latents), len(self.lesson.latents.drawn)
-        if self._seen and not self._named:
+        found = [*self._odd, *self._replayed, *self._strange]
+        images, drawn = len(self.lesson.latents), len(self.lesson.latents.drawn)
+        if self._seen and not self._own:
             found.append(
                 f"{self.hook} never gave the prompt that images are drawn with, '{self.lesson.prompt}' (lesson.prompt)"
             )
@@ -140,15 +165,20 @@ class BatchWatch:
         found += self._shifted()
         if 0 < drawn <= images // 2 and self._seen > ENOUGH * images:
             found.append(f"{self.hook} drew {drawn} of the task's {images} images in all its steps")
+        elif 0 < drawn < images and images * (1 - 1 / images) ** self._own < CHANCE:
+            found.append(
+                f"{self.hook} drew {drawn} of the task's {images} images in {self._own} draws, which is hardly chance; "
+                f"torch.randint(n, ...) gives 0 to n - 1"
+            )
         return found
 
     def _shifted(self) -> list[str]:
         """A sentence if channels are on average elsewhere than the images'; rescaled ones have grey around them."""
         options: Any = self.options
         known = self.lesson.latents.mean.detach().float().cpu()
-        if options.augment or options.prior_images or self._seen < ENOUGH or len(known) < 2:
+        if options.augment or options.prior_images or self._own < ENOUGH or len(known) < 2:
             return []
-        far = (self._channels / self._seen - known.mean((0, 2, 3))).abs() / known.std((0, 2, 3)).clamp_min(1e-6)
+        far = (self._channels / self._own - known.mean((0, 2, 3))).abs() / known.std((0, 2, 3)).clamp_min(1e-6)
         channel = int(far.argmax())
         if float(far[channel]) < APART:
             return []
@@ -196,7 +226,7 @@ def other_token_notes(method: Method[Any], tokens: Mapping[str, torch.Tensor], o
     """A sentence if a hook set another concept's token to what the memory does not hold: that of a replay is in it.
 
     Args:
-        tokens: The embeddings, (dim,) each, that are set when the task ends. own: the task's own token.
+        tokens: The embeddings, (dim,) each, that were set during the task. own: the task's own token.
     """
     kept = [tensor.flatten() for tensor in memory_of(method).values()]
     for name, embedding in tokens.items():

@@ -194,6 +194,12 @@ def merge(
             f"{_hook(method, 'merge')} gives {what} every projection, so that nothing is left of what was learnt; "
             "compute them from `alone`, the weights learnt for the new concept, and from self.memory."
         )
+    if learnt and method.task_index > 1 and all(_same(alone[name], tensor) for name, tensor in weights.items()):
+        raise PluginError(
+            f"{_hook(method, 'merge')} gives the weights learnt for the new concept alone, so that nothing is left of "
+            "the concepts before; take what they changed from self.memory, and `alone` less model.initial as the new "
+            "change."
+        )
     far = [w.float() - alone[name].float() for name, w in weights.items()]
     as_changes = [f + model.initial[name].float() for f, name in zip(far, weights, strict=True)]
     if learnt and 4 * sum(float(d.square().sum()) for d in as_changes) < sum(float(d.square().sum()) for d in far):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter
 
+from harness import registry
 from harness.engine.plan import Plan
 from harness.errors import MachineError, UsageError
 from harness.metrics.scores import time_figures
@@ -394,10 +395,17 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
         tasks=tuple(_read_task(task, store) for task in cell.tasks), protocol=protocol, rows=rows,
         compositions=compositions, plain=plain, key=cell.score, store=store.root, run_file=run_file,
         content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
-        measures=tuple(Measure(**each["metric"]) for each in measured),
+        measures=tuple(Measure(**each["metric"]) for each in measured), notes=_notes(cell, store),
         # a registered name comes before a folder's; whatever else is asked for only happens to have the name
         registered=spec.get("benchmark") == (cell.base or cell.benchmark),
     )  # fmt: skip
+
+
+def _notes(cell: CellRecord, store: Store) -> tuple[str, ...]:
+    """What was told while the cell was trained, each sentence once; only plugins have more to tell than of a disk."""
+    if registry.methods(cell.setting).is_ours(cell.method):
+        return ()
+    return tuple(dict.fromkeys(note for task in cell.tasks if task.train for note in store.notes(task.train)))
 
 
 def _read_task(task: TaskRecord, store: Store) -> TaskResult:

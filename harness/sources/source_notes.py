@@ -67,6 +67,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
     yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in _slips(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
+    yield from (f"{file}, line {line}, {what}" for line, what in _hooks_without_answer(tree))
 
 
 def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:
@@ -135,6 +136,30 @@ def _never_seeded(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[
                         "spread over seeds leaves it out; draw from the generator that the hook is given."
                     ),
                 )
+
+
+def _hooks_without_answer(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Functions given to `register_hook` that make a new gradient and return nothing, which leaves the old one."""
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if not isinstance(call.func, ast.Attribute) or call.func.attr != "register_hook" or not call.args:
+            continue
+        given = call.args[0]
+        function = functions.get(given.id) if isinstance(given, ast.Name) else None
+        if function is None or not function.args.args:
+            continue
+        inside = list(ast.walk(function))
+        gradient = function.args.args[-1].arg
+        made = any(
+            isinstance(target, ast.Name) and target.id == gradient
+            for node in inside if isinstance(node, ast.Assign) for target in node.targets
+        )  # fmt: skip
+        if made and not any(isinstance(node, ast.Return) and node.value is not None for node in inside):
+            yield (
+                function.lineno,
+                f"gives register_hook() a function that returns nothing, {function.name}(), so that the gradient stays "
+                "as it is; return the new one.",
+            )
 
 
 def unused_options(method: type[Any], base: type[Any]) -> Iterator[str]:

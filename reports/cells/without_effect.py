@@ -1,10 +1,11 @@
-"""Options that two lines differ in, and that no figure tells: a plugin that declares one and never uses it."""
+"""Lines that no figure tells apart: of one method with another option, or of two methods, one of which does nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from harness import registry
 from harness.results import CellResult
 
 TIME = "s"  # the unit of figures that differ from run to run
@@ -12,19 +13,26 @@ Figures = Mapping[tuple[object, ...], float]
 
 
 def without_effect(lines: Mapping[str, Sequence[CellResult]]) -> str:
-    """A sentence on lines of one method and source with one other option, and the same figures to the last bit.
+    """A sentence on lines with the same figures to the last bit: of one method with another option, or of two methods.
 
     A single task is not looked at: what acts on earlier tasks has no effect there.
 
     Args:
         lines: label -> one cell a seed, of all that stand in one table.
     """
-    said = [
-        f"{first.method} has the same figures to the last bit with {told}: nothing seems to read the option."
-        for one, two in combinations(lines.values(), 2)
-        for first, second in _same_seed(one, two)
-        if (told := _differing(first, second)) and _same(first, second)
-    ]
+    said: list[str] = []
+    for one, two in combinations(lines.values(), 2):
+        for first, second in _same_seed(one, two):
+            if (told := _differing(first, second)) and _same(first, second):
+                said.append(
+                    f"{first.method} has the same figures to the last bit with {told}: nothing seems to read the "
+                    "option."
+                )
+            elif _plugin_beside_another(first, second) and _same(first, second):
+                said.append(
+                    f"{first.label} and {second.label} have the same figures to the last bit: what one of them has "
+                    "beside the other does nothing."
+                )
     return " ".join(dict.fromkeys(said))
 
 
@@ -43,10 +51,21 @@ def _differing(one: CellResult, two: CellResult) -> str:
     return f"{names[0]}={one.options[names[0]]} and {names[0]}={two.options[names[0]]}"
 
 
+def _plugin_beside_another(one: CellResult, two: CellResult) -> bool:
+    """Whether they are of two methods, one of which is no built-in one."""
+    ours = registry.methods(one.setting).is_ours
+    return one.method != two.method and not (ours(one.method) and ours(two.method)) and len(one.tasks) > 1
+
+
 def _same(one: CellResult, two: CellResult) -> bool:
     figures = _figures(one)
     return bool(figures) and figures == _figures(two)
 
 
 def _figures(cell: CellResult) -> Figures:
-    return {(row.metric, row.task, row.layer, row.after): row.value for row in cell.rows if row.unit != TIME}
+    own = f"{cell.method}."  # what only this method measures
+    return {
+        (row.metric, row.task, row.layer, row.after): row.value
+        for row in cell.rows
+        if row.unit != TIME and not row.metric.startswith(own)
+    }

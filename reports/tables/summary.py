@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness import registry
@@ -26,6 +26,7 @@ FLOORS: Mapping[Metric, str] = {
     "codec_floor": "codec floor (real images against their reconstructions)",
 }
 LEAST = 3  # generated images that an interval takes
+TOLD = 3  # notes of a method's trainings that a table repeats
 NO_INTERVAL = f"No 95 % intervals: they take {LEAST} generated images of each task at least, and there are fewer."
 OVER_SEEDS = f"Mean over run seeds. {SPREAD}"
 ALL_DOWN = "Lower is better in every column"
@@ -273,7 +274,11 @@ def _table(cells: Sequence[CellResult]) -> Table:
         registered=registered_name(first),
         measures=measures_of(current),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
-        cautions=tuple(filter(None, (_budgets(lines), without_effect(lines), _few_images(current), _edited(current)))),
+        cautions=tuple(
+            filter(
+                None, (_budgets(lines), without_effect(lines), _few_images(current), _edited(current), *_told(lines))
+            )
+        ),
     )
 
 
@@ -282,6 +287,15 @@ def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
     first = next(iter(firsts.values()))
     trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
     return unequal_budgets(trained, first.tier, registry.setting(first.setting).budget)
+
+
+def _told(lines: Mapping[str, Sequence[CellResult]]) -> Iterator[str]:
+    """What was told while plugins were trained; a run that has nothing left to do would not tell it again."""
+    for label, cells in lines.items():
+        notes = list(dict.fromkeys(note for cell in cells for note in cell.notes))
+        more = f"; and {len(notes) - TOLD} more, as `stamina-bench check` says" if len(notes) > TOLD else ""
+        if notes:
+            yield f"Told while {label} was trained: {'; '.join(note.rstrip('.') for note in notes[:TOLD])}{more}."
 
 
 def _edited(cells: Sequence[CellResult]) -> str:

@@ -61,7 +61,7 @@ def _train_task(
     o, model = method.options, lesson.model
     loop = TrainingLoop(method, seed, concept, lesson)
     model.set_category(lesson.category)
-    before = model.weights()
+    before, tokens = model.weights(), model.tokens()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
     module = loop.begin(model, model.device, frozen)
     optimizer = adamw(loop.stacks, module, o)
@@ -104,7 +104,8 @@ def _train_task(
         sd = lesson.loss(batch, loop.generator)
         loop.update("sd", sd, max_grad_norm=o.max_grad_norm, apart=o.clip_by == "kind")
     if not is_built_in(type(method)):
-        odd.extend(other_token_notes(method, model.tokens(), lesson.token))
+        changed = {name: now for name, now in model.tokens().items() if tokens.get(name) is not now}
+        odd.extend(other_token_notes(method, changed, lesson.token))
     measures, notes = loop.finish()
     with torch.no_grad():
         embedding = module().detach().clone()

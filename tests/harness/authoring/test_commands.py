@@ -11,8 +11,10 @@ import pytest
 from in_process import bench, refused
 from warm import bench as in_a_process
 
+from harness import registry
 from harness.authoring import method_check
 from harness.authoring.method_check import Checked, Finding, Learnt
+from harness.spec import Tier
 
 ORDER = """
 import torch
@@ -95,3 +97,29 @@ def test_a_name_that_no_module_can_have_is_refused(name: str, tmp_path: Path, mo
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     refused(bench("new", "dataset", "mine"), "There is no dataset to begin with; write method or metric.")
+
+
+GROWS = """
+from methods.lora import LoRA
+
+class Mine(LoRA):
+    def end_task(self, lesson, generator):
+        return {f"{self.task_index}": lesson.model.change(next(iter(self.adapters))).clone()}
+"""
+
+
+def test_a_run_that_has_nothing_left_to_do_repeats_what_was_told(
+    tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "growing.py").write_text(GROWS)
+    few = ("--set", "steps=1", "--set", "sampling.images=3", "--set", "sampling.steps=1", "--limit", "3", "-q")
+    told = "Told while growing:Mine [sampling.images=3, sampling.steps=1, steps=1] was trained: "
+    for _ in range(2):
+        code, said = bench("run", "tuning6", "-m", "./growing.py:Mine", *few)
+        assert code == 0, said
+        assert told in said
+        assert "return {**self.memory, ...} to keep all" in said
+    assert "Nothing to do" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -212,3 +213,12 @@ def test_only_one_method_is_checked_at_a_time() -> None:
     for several in ("stamina,clora", "all"):
         with pytest.raises(UsageError, match="One method can be checked at a time"):
             check(several)
+
+
+def test_the_rehearsal_in_the_docs_passes(write: Callable[[str], str]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "own-method.md").read_text()
+    (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    named = write(text).replace(":Mine", ":Rehearsal")
+    found = check(named, FEW)
+    assert found.findings == ()
+    assert found.learnt[0].memory == found.learnt[2].memory > 0

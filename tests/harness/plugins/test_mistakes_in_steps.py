@@ -183,6 +183,56 @@ def test_channels_that_are_elsewhere_are_told(notes: Teach) -> None:
     assert note.endswith("latents are (examples, channels, height, width): is the dimension right?")
 
 
+class Rehearses(Plain):
+    """Latents and prompts of another concept beside the task's own."""
+
+    word = "<v9>"
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        prompts = (*given.prompts * len(given.latents), f"a photo of a {self.word} person")
+        return Batch(torch.cat([given.latents, given.latents[:1].roll(1, 1)]), prompts)
+
+
+class RehearsesInWords(Rehearses):
+    word = "young"
+
+
+class RehearsesRightly(Rehearses):
+    def begin_task(self, model: Any, generator: torch.Generator) -> nn.Module:
+        model.set_token("<v9>", torch.ones(model.token_dim))
+        return super().begin_task(model, generator)
+
+
+def test_a_token_that_stands_for_nothing_is_told(notes: Teach) -> None:
+    (note,) = notes(Rehearses, augment=False, prior_images=0)
+    assert note == (
+        "Rehearses.batch() gives the prompt 'a photo of a <v9> person', and <v9> has no embedding in this training, so "
+        "that it is read letter by letter: end_task() must leave it (that of lesson.token), and model.set_token() set "
+        "it again"
+    )
+    assert notes(RehearsesInWords, augment=False, prior_images=0) == []  # its channels are another concept's
+    (note,) = notes(RehearsesRightly, augment=False, prior_images=0)
+    assert note.startswith("RehearsesRightly sets <v9>, another concept's token: nothing keeps that")
+
+
+class ButTheLast(Plain):
+    """One image is never drawn."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        chosen = torch.randint(0, len(lesson.latents) - 1, (self.options.batch_size,), generator=generator)
+        return Batch(lesson.latents.draw(chosen, generator), (lesson.prompt,))
+
+
+def test_an_image_that_is_never_drawn_is_told_where_that_is_no_chance(notes: Teach) -> None:
+    (note,) = notes(ButTheLast, augment=False, prior_images=0, steps=40)
+    assert note == (
+        "ButTheLast.batch() drew 3 of the task's 4 images in 80 draws, which is hardly chance; torch.randint(n, ...) "
+        "gives 0 to n - 1"
+    )
+    assert notes(ButTheLast, augment=False, prior_images=0, steps=3) == []
+
+
 class Swaps(Plain):
     """Class images first, as the prompts are not."""
 

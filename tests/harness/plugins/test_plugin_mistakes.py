@@ -229,6 +229,16 @@ def test_a_merge_leaves_something_of_what_was_learnt(
     assert str(said.value).startswith(f"Derived.merge() {sentence}")
 
 
+def test_a_merge_of_a_later_concept_is_not_that_concept_alone(model: TextToImage) -> None:
+    model.reset()
+    merging = derived(merge=lambda self, model, alone, *_: (dict(alone), {}))(RankOptions())
+    alone = {name: weight + 0.3 * weight.roll(1) for name, weight in model.initial.items()}
+    assert hooks.merge(merging, model, alone, "<v1>", "person")[0].keys() == alone.keys()
+    merging.task_index = 2
+    with pytest.raises(PluginError, match=r"Derived\.merge\(\) gives the weights learnt for the new concept alone"):
+        hooks.merge(merging, model, alone, "<v2>", "person")
+
+
 class NeverBegun(CLoRA):
     def begin_task(self, model: Any, generator: torch.Generator) -> torch.nn.Module:
         self.adapters = attach(model, lambda name, projection: parts.LowRank(projection, 2, generator))

@@ -153,6 +153,23 @@ def test_what_is_lost_or_always_the_same_is_told(tmp_path: Path, body: str, told
     assert told in note
 
 
+MASKS = {
+    "nothing": ("def hook(g):\n            g = g * 2\n        a.register_hook(hook)", True),
+    "the new one": ("def hook(g):\n            g = g * 2\n            return g\n        a.register_hook(hook)", False),
+    "in place": ("def hook(g):\n            g *= 2\n        a.register_hook(hook)", False),
+    "kept": ("def hook(g):\n            kept.append(g)\n        a.register_hook(hook)", False),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), MASKS.values(), ids=MASKS)
+def test_a_hook_that_makes_a_gradient_and_returns_nothing_is_told(tmp_path: Path, body: str, told: bool) -> None:
+    notes = read_source(write(tmp_path, {"my_method.py": plugin("import torch", body)})).notes
+    assert [note.partition(", ")[2][:70] for note in notes if "register_hook" in note] == (
+        [notes[0].partition(", ")[2][:70]] if told else []
+    )
+    assert any("gives register_hook() a function that returns nothing, hook()" in note for note in notes) == told
+
+
 SLIPS = {
     "two names": (
         "name.endswith('to_k' or 'to_v')",

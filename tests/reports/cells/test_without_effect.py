@@ -35,12 +35,32 @@ def test_an_option_that_nothing_reads_is_told(make: Make) -> None:
     assert said.split(":")[0] in to_text(table).replace("\n", " ")
 
 
+def test_a_plugin_that_does_what_another_method_does_is_told(make: Make) -> None:
+    mine = line(make, "mine", 0.1, whole={"a_mmd": 1.5, "mine.norm": 3.0})
+    other = line(make, "lora", 0.1, method="lora")
+    assert table_notes(mine, other) == [
+        "mine and lora have the same figures to the last bit: what one of them has beside the other does nothing."
+    ]
+    assert table_notes(line(make, "clora", 0.1, method="clora"), other) == []  # their tests know what they do
+    assert table_notes(mine, line(make, "lora", 0.1, method="lora", curves={"a_mmd": [1.0, 2.0, 1.6]})) == []
+
+
+def test_what_was_told_while_a_plugin_was_trained_stands_under_the_table(make: Make) -> None:
+    cells = [
+        line(make, "mine", 0.1).model_copy(update={"notes": ("a is odd", "b", "c.", "d")}),
+        line(make, "mine", 0.1, seed=1).model_copy(update={"notes": ("a is odd",)}),
+    ]
+    (table,) = build_tables(cells)
+    assert table.cautions[-1] == (
+        "Told while mine was trained: a is odd; b; c; and 1 more, as `stamina-bench check` says."
+    )
+
+
 def test_what_differs_or_cannot_be_told_is_not(make: Make) -> None:
     first = line(make, "mine", 0.1)
     other = "mine [lambda_stay=100]"
     assert table_notes(first) == []
     assert table_notes(first, line(make, other, 100.0, curves={"a_mmd": [1.0, 2.0, 1.6]})) == []
-    assert table_notes(first, line(make, other, 100.0, method="yours")) == []
     assert table_notes(first, line(make, other, 100.0, seed=1)) == []  # no seed in common
     assert table_notes(first, line(make, other, 100.0, options={"lambda_stay": 100.0, "steps": 6})) == []
     one = [line(make, name, weight, tasks=1, curves={}) for name, weight in (("mine", 0.1), (other, 100.0))]
