@@ -100,7 +100,7 @@ class Presentation:
     columns: tuple[Column, ...]
     more: tuple[Column, ...] = ()
     variants: tuple[Column, ...] = ()
-    spread: str = f"Mean over run seeds. ±: sample standard deviation (n - 1) over run seeds; {NO_SPREAD} of one seed."
+    spread: str = "Mean over run seeds. ±: sample standard deviation (n - 1) over run seeds; none of one seed."
     legend: str = ""
     units: str = ""
     interval: str = ""

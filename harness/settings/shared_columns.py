@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.settings.presentation import NO_SPREAD, Column
+from harness.settings.presentation import Column
 
 SHARE = Column("n_param", "%", "N_param Train (%)", "N_param %", (r"$N_\mathrm{param}$", r"Train (\%)"))
 WEIGHTS = (
@@ -14,6 +14,6 @@ WEIGHTS = (
     Column("change_density", "fraction", "change density", "changed", ("change", "density"), digits=3),
 )
 SPREAD = (
-    f"±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; {NO_SPREAD} where there is "
-    "one seed only."
+    "±: sample standard deviation (n - 1) of the whole benchmark's figure over run seeds; none where there is one "
+    "seed only."
 )

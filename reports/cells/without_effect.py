@@ -54,7 +54,8 @@ def _differing(one: CellResult, two: CellResult) -> str:
 def _plugin_beside_another(one: CellResult, two: CellResult) -> bool:
     """Whether they are of two methods, one of which is no built-in one."""
     ours = registry.methods(one.setting).is_ours
-    return one.method != two.method and not (ours(one.method) and ours(two.method)) and len(one.tasks) > 1
+    by_task = sum(row.task is not None for row in one.rows)
+    return one.method != two.method and not (ours(one.method) and ours(two.method)) and by_task > 1
 
 
 def _same(one: CellResult, two: CellResult) -> bool:

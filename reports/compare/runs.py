@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness.formats.csv_cells import harmless
 from harness.metrics.paired import Form
 from harness.results import METRICS, CellResult, Metric
-from harness.settings.presentation import MISSING, NO_SPREAD
+from harness.settings.presentation import MISSING
 from reports.cells.apart import told_apart_in_both
 from reports.compare.protocol_differences import differing, doubts, equal, same_backbone
 from reports.statistics.entries import Entry, from_cells, from_reference
@@ -301,7 +301,7 @@ def _sheet(title: str, changes: Sequence[Change], names: tuple[str, str]) -> She
         head = ("method", *names, f"{names[1]} less {names[0]}", *(f"95 % over {name}" for name in over), "verdict")
         grids.append(Grid(head, tuple(_line(change, over) for change in found), title=of.title if of else metric))
     notes = (
-        f"{join(names, ' and ')}: mean ± sample standard deviation over the run seeds that both have ({NO_SPREAD} "
+        f"{join(names, ' and ')}: mean ± sample standard deviation over the run seeds that both have (without ± "
         "where there is one only; over their own seeds where they share none, and then without intervals). The "
         "difference is paired: run seed by run seed, and within it task by task.",
         *(MEANING if any(_of_images(change) for change in changes) else (OVER_ORDERS,)),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from harness.results import Metric
-from harness.settings.presentation import MISSING, NO_SPREAD
+from harness.settings.presentation import MISSING
 from reports.statistics.intervals import over_seeds, paired_over_tasks
 from reports.statistics.wording import bounds, mean_and_spread, signed, yes_no
 from reports.tables.measured import Measured
@@ -29,7 +29,7 @@ def three_checks(ours: Measured, benchmarks: Sequence[str]) -> Sheet:
             notes.append(note)
         else:
             notes.append(f"{grid.title} Open: what this compares was not run.")
-    notes.append(f"Figures are mean ± sample standard deviation over seeds; {NO_SPREAD} where there is one seed only.")
+    notes.append("Figures are mean ± sample standard deviation over seeds; without ± where there is one seed only.")
     return Sheet(
         title=f"Three checks, {ours.tier} tier, {ours.backbone}",
         caption="Whether the benchmark tells methods apart as it is meant to.",

@@ -8,11 +8,11 @@ from reports.statistics.intervals import Interval
 
 
 def mean_and_spread(interval: Interval | None, missing: str = MISSING, digits: int = 2) -> str:
-    """'360.80 ± 13.50'; an em dash for the spread of one seed."""
+    """'360.80 ± 13.50'; of one seed '360.80'."""
     if interval is None:
         return missing
-    spread = NO_SPREAD if interval.spread is None else number(interval.spread, digits)
-    return f"{number(interval.mean, digits)} ± {spread}"
+    spread = "" if interval.spread is None else f" ± {number(interval.spread, digits)}"
+    return f"{number(interval.mean, digits)}{spread}"
 
 
 def bounds(interval: Interval, digits: int = 2) -> str:

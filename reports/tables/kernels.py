@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.formats.figure_text import number
-from harness.settings.presentation import MISSING, NO_SPREAD, Column
+from harness.settings.presentation import MISSING, Column
 from reports.tables.columns import presentation
 from reports.tables.sheets import Grid, Sheet, ranked
 from reports.tables.summary import Line, Table
@@ -44,7 +44,7 @@ def _sheet(table: Table) -> Sheet:
         notes.append(f"Others: {told['kernel variants']}.")
     notes.append(
         "All by the biased estimator (V), mean over tasks, then over run seeds; ±: sample standard deviation over "
-        f"seeds, {NO_SPREAD} of one seed. Bold marks the lowest, underlined the next mean as printed of a column."
+        "seeds, none of one seed. Bold marks the lowest, underlined the next mean as printed of a column."
     )
     if published is not None:
         notes += [UNKNOWN_KERNEL, published.caution(table.tier)]

@@ -140,7 +140,7 @@ def _cell(line: Line, column: Column, mark: str) -> str:
         return MISSING
     value, spread = figure.parts(column)
     # The dash stays outside mathematics, where it would be a minus sign.
-    return (rf"${mark}{{{value}}}$" if mark else f"${value}$") + rf" $\pm$ {escape(spread)}"
+    return (rf"${mark}{{{value}}}$" if mark else f"${value}$") + (rf" $\pm$ {escape(spread)}" if spread else "")
 
 
 def _published(block: Published, columns: Sequence[Column]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.formats.figure_text import number
 from harness.results import CellResult, Measure
-from harness.settings.presentation import MISSING, NO_SPREAD, Column
+from harness.settings.presentation import MISSING, Column
 from reports.tables import sheets
 from reports.tables.latex import document, to_latex
 from reports.tables.markdown import to_markdown
@@ -19,7 +19,7 @@ WHAT = ("after the last task", "just after each", "forgotten")
 OF_THEM = (
     "After the last task: of X_{N,j}, the images that the last model draws of task j; just after each: of X_{j,j}; "
     "forgotten: by how much the first is worse than the second, over tasks j < N, so that lower is better. Means over "
-    f"tasks, then over run seeds; ±: sample standard deviation over seeds, {NO_SPREAD} of one seed; in brackets the "
+    "tasks, then over run seeds; ±: sample standard deviation over seeds, none of one seed; in brackets the "
     "95 % interval of one seed's figure (jackknife over generated images, pairs of them in what was forgotten), with "
     "concepts, real images and trained models held fixed. Bold marks the best, underlined the next mean as printed."
 )

@@ -11,7 +11,7 @@ from harness import registry
 from harness.engine.budgets import Trained, unequal_budgets
 from harness.formats.figure_text import number
 from harness.results import FIXED_ORDER, CellResult, Measure, Metric, Row, measures_of
-from harness.settings.presentation import NO_SPREAD, VARIANTS
+from harness.settings.presentation import VARIANTS
 from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
 from reports.cells.apart import own_name, told_apart
@@ -48,13 +48,13 @@ class Figure:
     n: tuple[int, ...]
 
     def parts(self, column: Column) -> tuple[str, str]:
-        """('2.18', '0.05'): mean and spread as printed, an em dash for the spread of one seed."""
-        spread = NO_SPREAD if self.spread is None else f"{self.spread:.{column.digits}f}"
+        """('2.18', '0.05'): mean and spread as printed, '' for the spread of one seed."""
+        spread = "" if self.spread is None else f"{self.spread:.{column.digits}f}"
         return number(self.mean, column.digits), spread
 
     def text(self, column: Column) -> str:
-        """'2.18 ± 0.05', without the interval."""
-        return " ± ".join(self.parts(column))
+        """'2.18 ± 0.05', without the interval; of one seed '2.18'."""
+        return " ± ".join(part for part in self.parts(column) if part)
 
     def interval(self, column: Column) -> str:
         """'[1.90, 2.46]' in a column that prints intervals, '' elsewhere or where there is none."""

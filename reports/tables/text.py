@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import presentable
 from harness.formats.csv_cells import harmless
-from harness.settings.presentation import MISSING, NO_SPREAD
+from harness.settings.presentation import MISSING
 from reports.tables.columns import Column, every, file_columns, presentation, table_columns
 from reports.tables.summary import FLOORS, Figure, Line, Table, join, ranges
 
@@ -44,8 +44,8 @@ def to_csv(table: Table) -> str:
 def stack_csv(tables: Iterable[Table]) -> str:
     """All tables under one header, told apart by their first columns, from benchmark to tasks.
 
-    Figures are not rounded, and stand in the units of the printed tables (`units`). A missing figure is an empty field;
-    the standard deviation of a single seed is an em dash. `_sd`, `_low`, `_high`: see `Figure`. `_rank`: the place by
+    Figures are not rounded, and stand in the units of the printed tables (`units`). A missing figure is an empty field,
+    as is the standard deviation of a single seed. `_sd`, `_low`, `_high`: see `Figure`. `_rank`: the place by
     the printed mean, 1 the best. Tables of both settings share the header, each leaving the other's fields empty.
     """
     stream = io.StringIO()
@@ -121,7 +121,7 @@ def _records(table: Table) -> Iterable[dict[str, object]]:
 def _parts(figure: Figure) -> dict[str, object]:
     return {
         "mean": figure.mean,
-        "sd": NO_SPREAD if figure.spread is None else figure.spread,
+        "sd": figure.spread,
         "low": figure.low,
         "high": figure.high,
         "n": join(figure.n),

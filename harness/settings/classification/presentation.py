@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.settings.presentation import MISSING, NO_SPREAD, Column, Plots, Presentation
+from harness.settings.presentation import MISSING, Column, Plots, Presentation
 from harness.settings.shared_columns import SHARE, WEIGHTS
 
 COLUMNS = (
@@ -66,7 +66,7 @@ PRESENTATION = Presentation(
     spread=(
         "Mean over class orders: the run seed draws the order of the classes with all else that is random, seed 0 "
         "keeps the benchmark's own order. ±: sample standard deviation (n - 1) of the whole benchmark's "
-        f"figure over class orders; {NO_SPREAD} where there is one only."
+        "figure over class orders; none where there is one only."
     ),
     legend=(
         "a_{i,j}: accuracy on the test images of task j after learning task i, the prediction being the highest logit "

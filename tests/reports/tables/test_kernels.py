@@ -70,6 +70,6 @@ def test_results_of_before_have_no_such_table(make: Callable[..., CellResult]) -
     old = make("stamina", 0, {"a_mmd": 371.0, "f_mmd": 5.0})
     assert kernel_sheets(build_tables([old])) == []
     (sheet,) = kernel_sheets(build_tables([old, make("ti++", 0, WHOLE)]))
-    assert sheet.grids[0].rows[0] == ("stamina", "371.00 ± —", "n/a", "n/a", "n/a")
+    assert sheet.grids[0].rows[0] == ("stamina", "371.00", "n/a", "n/a", "n/a")
     assert "n/a" in page([sheet], "t")
     assert "n/a" in to_latex([sheet])
