@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from typer.main import get_command
 
+from harness.cli import completion
 from harness.errors import BenchError, ExitCode, UncountedSourceWarning, UsageError, presentable
 
 DEBUG = "STAMINA_BENCH_DEBUG"
@@ -38,6 +39,7 @@ Metrics = Annotated[
         "--metrics",
         metavar="A,B",
         help="Measures beside the tables' own, comma-separated: names of `stamina-bench list`, or FILE.py:Class.",
+        autocompletion=completion.metrics,
     ),
 ]
 Backbone = Annotated[

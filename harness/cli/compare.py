@@ -36,10 +36,14 @@ def compare_command(
     ] = None,
     form: Annotated[Form, typer.Option("--format", "-f", help="What to print.")] = Form.TEXT,
     target: Annotated[Path | None, typer.Option("-o", "--output", help="File to write instead of stdout.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Compare two runs: the paired difference of every figure (B less A), and what differs in their protocols."""
     from reports.run_results import compare_folders, finished_cells
 
+    if as_json and form not in (Form.TEXT, Form.JSON):
+        raise UsageError(f"Give --json or --format {form}, not both.")
+    form = Form.JSON if as_json else form
     left_out = LeftOut()
     cells = [finished_cells(folder, left_out) for folder in (run_a, run_b)]
     found = compare_folders((run_a, run_b), cells, benchmark, _renamed(rename or []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ AfterTask = Annotated[
 Source = Annotated[
     str | None, typer.Option("--backbone", help="Where the backbone lies now, if not where the run found it.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: what was written.")]
+IMAGES = 8  # of each prompt, where no number is given
 PIPELINE = """import torch
 from diffusers import StableDiffusionPipeline
 
@@ -62,6 +65,7 @@ def export_command(
     ] = None,
     backbone: Source = None,
     device: Device = "cpu",
+    as_json: Json = False,
 ) -> None:
     """Write what a method learnt as files that diffusers loads without anything of this project."""
     from harness.export.model_card import model_card
@@ -81,6 +85,7 @@ def export_command(
         card = model_card(state, _filled(PIPELINE, folder=folder.name, prompt=prompt), {})
         export_pipeline(model, embeddings, folder, {"README.md": card})
         note(f"{folder}: a diffusers pipeline with {len(embeddings)} custom tokens.")
+        _as_json(as_json, folder, form, state, embeddings)
         return
     from harness.export.lora_file import write_lora, write_tokens
 
@@ -95,6 +100,7 @@ def export_command(
         (part / "README.md").write_text(model_card(state, loading, told), encoding="utf-8")
     note(f"{folder}: a LoRA file of rank {done.rank} (it leaves out {done.error:.2g} of the change of the weights) and "
          f"{len(embeddings)} token files.")  # fmt: skip
+    _as_json(as_json, folder, form, state, embeddings, rank=done.rank, error=done.error)
 
 
 @app.command("generate", epilog=EPILOG)
@@ -117,20 +123,28 @@ def generate_command(
         int | None,
         typer.Option(min=0, help="The model after this task, 0 the base model; default the last.", show_default=False),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds of the images' noise: 0-7 or 0,3,5.")] = "0-7",
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds of the images' noise, 0-7 or 0,3,5; default 0-7.", show_default=False)
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("-n", "--number", min=1, help="So many images of each prompt: --seeds 0 to N - 1.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="DDIM steps; default the run's.", show_default=False)] = None,
     guidance: Annotated[
         float | None, typer.Option(min=1.0, help="Guidance scale; default the run's.", show_default=False)
     ] = None,
     backbone: Source = None,
     device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """Draw with what a method learnt: any prompts, several concepts in one, after any task or before all."""
     from harness.export.trained_model import check_tokens, image_seeds, load
     from harness.store.atomic import check_new, new_folder
     from harness.store.image_sets import save_images
 
-    numbers = image_seeds(seeds)
+    if number is not None and seeds is not None:
+        raise UsageError("Give -n or --seeds, not both.")
+    numbers = image_seeds(seeds or f"0-{(number or IMAGES) - 1}")
     check_new(folder)
     state = _state(runs, benchmark, method, seed, task, least=0)
     wanted = prompts or [""]
@@ -151,6 +165,17 @@ def generate_command(
             save_images(own, part if len(wanted) == 1 else part / f"prompt-{place + 1}")
         (part / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     note(f"{folder}: {len(images)} images of {' and of '.join(repr(prompt) for prompt in wanted)}.")
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "images": len(images), **told}, indent=1, ensure_ascii=False))
+
+
+def _as_json(wanted: bool, folder: Path, form: Form, state: Any, tokens: Iterable[str], **more: Any) -> None:
+    told = {
+        "folder": str(folder), "as": form.value, "benchmark": state.cell.benchmark, "method": state.cell.label,
+        "run_seed": state.cell.seed, "after_task": state.after, "tokens": list(tokens), **more,
+    }  # fmt: skip
+    if wanted:
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
 
 
 def _filled(template: str, **values: Any) -> str:

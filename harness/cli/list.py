@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.cli import completion
 from harness.cli.app import EPILOG, app, note, out
 from harness.front.option_values import known_setting
 
@@ -18,26 +20,46 @@ Setting = Annotated[
 ]
 
 
+class Kind(StrEnum):
+    """What there is to list."""
+
+    BENCHMARKS = "benchmarks"
+    METHODS = "methods"
+    TIERS = "tiers"
+    METRICS = "metrics"
+
+
 @app.command("list", epilog=EPILOG)
-def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List benchmarks, methods, tiers and metrics, and where each comes from."""
+def list_command(
+    kind: Annotated[Kind | None, typer.Argument(help="Only these.", show_default=False)] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Settings, and where each comes from.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List benchmarks, methods, tiers and metrics."""
     from harness.front.catalogue import listed
 
-    found = list(listed())
+    found = [row for row in listed() if kind is None or f"{row['kind']}s" == kind]
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
-    table = RichTable()
-    for column in ("kind", "name", "settings", "summary", "origin"):
-        table.add_column(column, overflow="fold")
+    columns = [*(["kind"] if kind is None else []), "name", "summary", *(["settings", "origin"] if verbose else [])]
+    table = RichTable(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("kind", "name"))
     for row in found:
-        table.add_row(*map(Text, (row["kind"], row["name"], ", ".join(row["settings"]), row["summary"], row["origin"])))
+        words = {**row, "settings": ", ".join(row["settings"])}
+        table.add_row(*(Text(words[column]) for column in columns))
     out.print(table)
 
 
 @app.command("show", epilog=EPILOG)
 def show_command(
-    method: Annotated[str, typer.Argument(help="A method's name, FILE.py:CLASS, or package.module:CLASS.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="A method's name, FILE.py:CLASS, or package.module:CLASS.", autocompletion=completion.methods
+        ),
+    ],
     tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
     setting: Setting = None,
     backbone: Annotated[

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
 from harness.errors import UsageError
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
 @app.command("plan", epilog=EPILOG)
 def plan_command(
     benchmark: Annotated[
-        str, typer.Argument(help="A benchmark's name, or a folder of photographs: one sub-folder per concept.")
+        str,
+        typer.Argument(
+            help="A benchmark's name, or a folder of photographs: one sub-folder per concept.",
+            autocompletion=completion.benchmarks,
+        ),
     ],
     methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.", envvar="STAMINA_BENCH_METHODS")
+        str,
+        typer.Option(
+            "--methods",
+            "-m",
+            help="Comma-separated names, or 'all'.",
+            envvar="STAMINA_BENCH_METHODS",
+            autocompletion=completion.methods,
+        ),
     ] = "all",
     tier: Annotated[str, typer.Option(help="Scale whose options to count.", envvar="STAMINA_BENCH_TIER")] = "paper",
     seeds: Seeds = "0",

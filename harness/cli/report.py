@@ -50,6 +50,7 @@ def report_command(
         ),
     ] = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Make tables, figures, grids and a page of everything finished in a results folder. Reads the store only."""
     from harness.records.run_file import read_cells, read_unfinished
@@ -58,7 +59,9 @@ def report_command(
     from reports.run_results import nothing_finished, sentence_on
     from reports.write import write_report
 
-    forms = parse_formats(form)
+    if as_json and form not in ("all", "json"):
+        raise UsageError(f"Give --json or --format {form}, not both.")
+    forms = parse_formats("json" if as_json else form)
     if not runs.is_dir():
         raise UsageError(f"{runs} is not a results folder; name the one given to `run` with --output-dir.")
     if is_reference(runs):

@@ -64,6 +64,7 @@ def score_command(
     benchmark: Annotated[str | None, typer.Option(help="Only this benchmark.")] = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON instead of tables.")] = False,
 ) -> None:
     """Make the figures again from what a results folder holds: with this version's metrics, without any training."""
     from harness.front.metric_names import wanted_metrics
@@ -94,7 +95,7 @@ def score_command(
         command = shlex.join(["stamina-bench", "resume", str(runs)])
         raise UsageError(f"No run in {runs} has all that figures are made of; finish one with `{command}`.")
     for prepared in ready:
-        code = max(code, carry_out(prepared, quiet=quiet, as_json=False))
+        code = max(code, carry_out(prepared, quiet=quiet, as_json=as_json))
     raise typer.Exit(int(max(code, left_out.code)))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
+from harness.cli import completion
 from harness.cli.app import (
     EPILOG,
     Backbone,
@@ -44,7 +45,11 @@ if TYPE_CHECKING:
 @app.command("run", epilog=EPILOG)
 def run_command(
     benchmark: Annotated[
-        str, typer.Argument(help="A benchmark's name, or a folder of images: one sub-folder per concept or class.")
+        str,
+        typer.Argument(
+            help="A benchmark's name, or a folder of images: one sub-folder per concept or class.",
+            autocompletion=completion.benchmarks,
+        ),
     ],
     methods: Annotated[
         str | None,
@@ -54,6 +59,7 @@ def run_command(
             help="Comma-separated names, FILE.py:CLASS, either as NAME=... under a name of your own, or 'all'; default "
             "stamina,clora,ti++ (classification: stamina,clora,coda-p).",
             envvar="STAMINA_BENCH_METHODS",
+            autocompletion=completion.methods,
         ),
     ] = None,
     seeds: Seeds = "0",

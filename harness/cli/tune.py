@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table as RichTable
 
+from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, Seeds, app, err, note, out
 from harness.cli.photos import Holdout, tell_reading, watch
 from harness.errors import ExitCode
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @app.command("tune", epilog=EPILOG)
 def tune_command(
-    methods: Annotated[str, typer.Argument(help="Comma-separated names, or 'all'.")],
+    methods: Annotated[str, typer.Argument(help="Comma-separated names, or 'all'.", autocompletion=completion.methods)],
     tier: Annotated[str, typer.Option(help="Scale at which to tune.", envvar="STAMINA_BENCH_TIER")] = "mini",
     benchmark: Annotated[
         str, typer.Option("--benchmark", "-b", help="A benchmark made for tuning, or a folder of photographs.")

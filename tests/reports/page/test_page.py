@@ -79,7 +79,10 @@ def test_files_tables_and_provenance(make: Make, tmp_path: Path) -> None:
     text = page(folder)
     assert "Toy sequence (toy), mini tier, tiny; partial: tasks 1 of 3" in text
     assert '3.00</span><span class="spread"> ± 1.41' in text
-    assert '<span class="mean">2.50</span> <span class="interval">' in text or '<span class="mean">2.50</span></button>' in text
+    assert (
+        '<span class="mean">2.50</span> <span class="interval">' in text
+        or '<span class="mean">2.50</span></button>' in text
+    )
     assert "[1.00, 2.00]" in text
     assert text.count('class="figure best"') == 2  # ti++ in the table and in the headline; a partial one has no rival
     assert "0, 1 (stamina); 0 (ti++)." in text
