@@ -1,8 +1,9 @@
 """Development sessions: `nox` runs tests, lint and types; `nox -s perf` measures speed.
 
 `nox -s mutants` asks whether the tests notice mistakes, `nox -s torture` whether a results folder survives faults,
-`nox -s slurm` whether a real cluster gives what this machine does. `nox -s lowest` and `nox -s newest` try the ends of
-the ranges that pyproject.toml allows: constraints.txt, which all others install, lies between them.
+`nox -s slurm` whether a real cluster gives what this machine does. `nox -s docs` builds the documentation site.
+`nox -s lowest` and `nox -s newest` try the ends of the ranges that pyproject.toml allows: constraints.txt, which all
+others install, lies between them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ def tests(session: nox.Session) -> None:
     """The test suite."""
     session.install(*INSTALL, ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, into build/site/: strict, so that a broken link or anchor fails. `-- serve` shows it."""
+    session.install(*INSTALL, ".[docs]")
+    session.run("mkdocs", *(session.posargs or ("build",)))
 
 
 @nox.session
