@@ -35,6 +35,9 @@ PRIOR, OPTIMUM = "tests/reference/test_prior_and_augmentation.py", "tests/refere
 
 RECIPES, DEFAULTS = "tests/methods/test_recipes.py", "tests/methods/test_paper_defaults.py"
 CLASSES = "tests/harness/settings/classification/test_training.py"
+CHECK = "tests/harness/authoring/test_method_check.py"
+ORDER = "tests/harness/authoring/test_commands.py"
+ORIGIN, OWN_NAMES = "tests/harness/data/images/test_origin.py", "tests/harness/front/test_own_names.py"
 
 
 class Mutant(NamedTuple):
@@ -99,6 +102,26 @@ MUTANTS = (
     Mutant("harness/plugins/batches.py", "(batch.share.sum()) - count", "(batch.share.sum()) - 1", STEPS),
     Mutant("harness/plugins/batches.py", "self._kept = [(name, kept)", "self._kept = [(name, 0 * kept)", STEPS),
     Mutant("harness/sources/hook_texts.py", "method.independent and not", "not", HOOKS),
+    Mutant("harness/plugins/batches.py", "if token not in known:", "if False:", STEPS),
+    Mutant("harness/plugins/batches.py", "** self._own < CHANCE", "** self._own < 0", STEPS),
+    Mutant("harness/plugins/batches.py", "if name != own and not any(", "if name != own and False and not any(", CHECK),
+    Mutant("harness/plugins/hooks.py", "if learnt and method.task_index > 1", "if learnt and method.task_index > 9",
+           MISTAKES),
+    Mutant("harness/sources/source_notes.py", "if made and not any(", "if not made and not any(",
+           "tests/harness/sources/test_source_notes.py"),
+    Mutant("harness/authoring/method_check.py", "if gap:", "if gap > 1e9:", CHECK),
+    Mutant("harness/authoring/method_check.py", "OTHER_ORDER if fresh", "None if fresh", ORDER),
+    Mutant("harness/records/run_file.py", "is_ours(cell.method)", "names()", ORDER),
+    Mutant("reports/cells/without_effect.py", "by_task > 1", "by_task > 99",
+           "tests/reports/cells/test_without_effect.py"),
+    # what photographs say of themselves
+    Mutant("harness/data/images/origin.py", "stated == [height, width]", "stated == [width, height]", ORIGIN),
+    Mutant("harness/data/images/origin.py", "_DRAWN_WITH & text", "_DRAWN_WITH - text", ORIGIN),
+    Mutant("harness/data/misfiled.py", "2 * len(second) < MOSTLY", "4 * len(second) < MOSTLY",
+           "tests/harness/data/test_misfiled.py"),
+    # names of the user's own
+    Mutant("harness/engine/plan.py", "({} if self.called else", "({} if False else", OWN_NAMES),
+    Mutant("harness/overrides.py", "{spec.shown: registry", "{spec.name: registry", OWN_NAMES),
     # how steps are made of gradients
     Mutant("harness/settings/optimization.py", "eps=options.adam_eps, ", "", OPTIMIZATION),
     Mutant("harness/settings/optimization.py", "[next(each) for _ in own]).norm()",

@@ -24,16 +24,21 @@ from harness.method_card import MethodCard, method_card  # noqa: E402
 from reports.files import slug  # noqa: E402
 
 CARD = "benchmarks/mini/checkpoints/README.md"
-COPIED = {"README.md": "index.md", CARD: "model-card.md", "CHANGELOG.md": "changelog.md"}
+COPIED = {
+    "README.md": "index.md",
+    CARD: "model-card.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
 GUIDES = {
-    "Start": ["index.md", "python.md"],
+    "Start": ["index.md", "commands.md", "python.md", "mini-tier.md"],
     "How to": [
         "own-method.md", "plugins.md", "metrics.md", "data.md", "scaling.md", "planning.md", "verify.md", "reports.md",
         "settings.md",
     ],
-    "Protocol and choices": ["methods.md", "paper-tier.md", "mini-tuning.md"],
+    "Protocol and choices": ["figures.md", "methods.md", "classification.md", "paper-tier.md", "mini-tuning.md"],
     "Results": ["reference-results.md", "model-card.md"],
-    "Working": ["faults.md", "performance.md", "changelog.md"],
+    "Working": ["faults.md", "performance.md", "architecture.md", "contributing.md", "changelog.md"],
 }  # fmt: skip
 
 
