@@ -54,7 +54,7 @@ def find_benchmark(
     """A registered benchmark, one that the user prepared, or a folder of the user's own photographs.
 
     Args:
-        name: The benchmark's name, or a path.
+        name: The benchmark's name, or the path of a folder or of a benchmark's YAML file.
         tier: The tier's name.
         setting: Of a folder; a registered benchmark has its own.
         split_into: Of a folder of classes: into how many tasks.
@@ -84,12 +84,16 @@ def _find(
     name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch,
     min_side: int | None,
 ) -> Benchmark:  # fmt: skip
+    from harness.data.benchmark_file import file_benchmark, is_benchmark_file
+
     folder, registered = is_own_folder(name), name in registry.benchmarks().names()
     if not folder or registered:
         if min_side is not None:
             raise UsageError("--min-side is for a folder of your own images; leave it out.")
         if split_into is not None:
             raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
+    if is_benchmark_file(name):
+        return file_benchmark(Path(name), tier, watch, min_side)
     if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)
     from harness.data.manifest import prepared_benchmark, prepared_names

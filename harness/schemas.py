@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.data.benchmark_file import BenchmarkFile
 from harness.records.run_file import RunRecord
 from harness.regression.baseline import Baseline
 from harness.results import Figures, MeasureFigures, Results
@@ -16,7 +17,8 @@ from harness.store.store import write_atomically
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FILES: Mapping[str, type[BaseModel]] = {
-    "run": RunRecord, "figures": Figures, "measure": MeasureFigures, "results": Results, "baseline": Baseline,
+    "benchmark": BenchmarkFile, "run": RunRecord, "figures": Figures, "measure": MeasureFigures, "results": Results,
+    "baseline": Baseline,
 }  # fmt: skip
 
 

@@ -138,13 +138,17 @@ class Reading:
         refuse(self.skipped, self.notes)
 
 
-def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
+def read_photos(
+    folder: Path, refused: Refusals | None = None, *, given: Mapping[str, Category] | None = None,
+    only: Sequence[str] | None = None,
+) -> Reading:  # fmt: skip
     """The concepts in `folder`, one per sub-folder, in natural order of their names (task2 before task10).
 
     Names and categories are in composed letters (NFC). Files are images by their content, whatever they are called.
     Links are followed. No image is decoded here: see `checked`.
 
-    Args: refused: takes what cannot be used, if all of it is wanted: then what else there is is given back.
+    Args: refused: takes what cannot be used, if all of it is wanted: then what else there is is given back. given:
+        categories of some, before those of files and names. only: these concepts, in this order.
 
     Returns: at least one concept, each with at least two images; paths start with `folder` as it was given.
     Raises `UsageError` if the folder is missing, not a folder, unreadable or without concepts, if a concept has
@@ -156,7 +160,7 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
     folders: Sequence[SubFolder] = ()
     with refused.each():
         require_sub_folders(found, "concept", refused)
-        folders = found.folders
+        folders = found.folders if only is None else [one for one in found.folders if one.name in only]
     listed: Mapping[str, Category] = {}
     with refused.each():
         listed = listed_categories(found.tables, [one.name for one in found.folders], refused)
@@ -172,10 +176,14 @@ def read_photos(folder: Path, refused: Refusals | None = None) -> Reading:
             refused.add(too_few(one, MIN_IMAGES, "concept"))
         category = Category("", "")  # of a concept whose images are looked at all the same
         with refused.each():
-            category = category_of(one.path, one.name, one.category_files, listed, folder)
+            category = (given or {}).get(one.name) or category_of(
+                one.path, one.name, one.category_files, listed, folder
+            )
             remarks += contradicted(one.path, category, listed.get(one.name))
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
+    if only is not None:
+        concepts.sort(key=lambda concept: only.index(concept.name))
     refused.settle()
     skipped, meant = misnamed(skipped, folder)
     names = [one.name for one in concepts]

@@ -96,7 +96,7 @@ def test_a_name_that_no_module_can_have_is_refused(name: str, tmp_path: Path, mo
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    refused(bench("new", "dataset", "mine"), "There is no dataset to begin with; write method or metric.")
+    refused(bench("new", "dataset", "mine"), "There is no dataset to begin with; write method or metric or benchmark.")
 
 
 GROWS = """
