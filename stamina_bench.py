@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         StoreError,
         Task,
         TaskImages,
+        Tracker,
         UncountedSourceWarning,
         UnwritableError,
         UsageError,
@@ -73,9 +74,8 @@ __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
     "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
     "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
-    "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare", "list_benchmarks",
-    "list_methods", "list_metrics",
-    "load_results", "parts", "plan", "prepare", "run",
+    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare",
+    "list_benchmarks", "list_methods", "list_metrics", "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 
 INTERRUPTED = 130  # exit code

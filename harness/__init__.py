@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.method import Batch, Method, Profile
     from harness.metric import Metric, TaskImages
     from harness.spec import Benchmark, ClassOptions, MethodOptions, MethodSpec, RunSpec, Task
+    from harness.tracker import Tracker
     from reports.compare.runs import Comparison
     from reports.run_results import Results, compare, load_results
 
@@ -36,9 +37,8 @@ __all__ = [
     "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
     "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
     "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
-    "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare", "list_benchmarks",
-    "list_methods", "list_metrics",
-    "load_results", "prepare", "run",
+    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare",
+    "list_benchmarks", "list_methods", "list_metrics", "load_results", "prepare", "run",
 ]  # fmt: skip
 
 HOME = {
@@ -51,6 +51,7 @@ HOME = {
     "prepare": "harness.api", "Prepared": "harness.api",
     "list_benchmarks": "harness.front.catalogue", "list_methods": "harness.front.catalogue",
     "list_metrics": "harness.front.catalogue", "Metric": "harness.metric", "TaskImages": "harness.metric",
+    "Tracker": "harness.tracker",
     "Results": "reports.run_results", "compare": "reports.run_results", "load_results": "reports.run_results",
     "Comparison": "reports.compare.runs",
     **dict.fromkeys(

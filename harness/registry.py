@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from harness.metric import Metric
     from harness.settings.base import Setting
     from harness.spec import Benchmark, SettingName, Tier
+    from harness.tracker import Tracker
 
 T = TypeVar("T")
 
@@ -243,6 +245,32 @@ def metric(named: str) -> type[Metric]:
 
     name, folder = split(named)
     return with_packages(with_weights(metrics().get(name), name, folder), name)
+
+
+@cache
+def trackers() -> Registry[type[Tracker]]:
+    """The programs that runs can be tracked by."""
+    from harness.tracker import Tracker
+
+    def flaw(plugin: object) -> str:
+        return "" if isinstance(plugin, type) and issubclass(plugin, Tracker) else "it is no class derived from Tracker"
+
+    return Registry("tracker", "stamina_bench.trackers", flaw)
+
+
+def tracker(name: str) -> Tracker:
+    """One tracker, made anew.
+
+    Raises:
+        UsageError: no such tracker (with the nearest names), it cannot be imported, or lacks a package.
+    """
+    plugin = trackers().get(name)
+    for module, wanted in plugin.packages.items():
+        if find_spec(module) is None:
+            raise UsageError(
+                f"The tracker '{name}' needs {module}, which is not installed; run `pip install '{wanted}'`."
+            )
+    return plugin()
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,11 +35,12 @@ from harness.cli.app import (
 )
 from harness.cli.config import read_config
 from harness.cli.photos import STRICT, Holdout, MinSide, print_reading, tell_beforehand, watch
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.front.beforehand import lines_held_out, reading_of, unequal_training
 
 if TYPE_CHECKING:
     from harness.executors.slurm import SlurmOptions
+    from harness.tracker import Tracker
 
 
 @app.command("run", epilog=EPILOG)
@@ -125,6 +126,15 @@ def run_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result rows as JSON instead of the table.")
     ] = False,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            "--track",
+            metavar="A,B",
+            help="tensorboard, wandb or mlflow: told of losses and figures while it works.",
+            envvar="STAMINA_BENCH_TRACK",
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -140,8 +150,12 @@ def run_command(
     from harness import api
     from harness.cli.cluster import device_there, slurm_options
     from harness.front.request import make_request
+    from harness.front.tracker_names import wanted_trackers
 
     options = slurm_options(executor, slurm, wait=wait)
+    if track and options is not None:
+        raise UsageError("--track is told by the process that runs steps, and Slurm's jobs do; leave one of them out.")
+    trackers = wanted_trackers(track)
     if options is not None:
         device = device_there(device, options)
     asked = make_request(
@@ -160,12 +174,14 @@ def run_command(
             out.print(line, markup=False, soft_wrap=True)
         _print_plan(prepared, options)
         return
-    raise typer.Exit(int(carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait)))
+    code = carry_out(prepared, quiet=quiet, as_json=as_json, options=options, wait=wait, trackers=trackers)
+    raise typer.Exit(int(code))
 
 
 def carry_out(
-    prepared: Any, *, quiet: bool, as_json: bool, options: SlurmOptions | None = None, wait: bool = False
-) -> ExitCode:
+    prepared: Any, *, quiet: bool, as_json: bool, options: SlurmOptions | None = None, wait: bool = False,
+    trackers: Mapping[str, Tracker] | None = None,
+) -> ExitCode:  # fmt: skip
     """Make what is pending of a prepared run, and print its tables.
 
     With `options` Slurm makes it: nothing is printed then unless to `wait` for it.
@@ -185,7 +201,7 @@ def carry_out(
         cells = read_cells(prepared.spec.output, run_file)
     else:
         with interruptible():
-            done = running.carry_out(prepared, display, quiet=quiet)
+            done = running.carry_out(prepared, display, quiet=quiet, trackers=trackers)
         show_traces(done.outcome)
         code, run_file, cells = code_of(done.outcome), done.run_file, done.cells
     if as_json:

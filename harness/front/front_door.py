@@ -17,10 +17,12 @@ from harness.front.method_names import Methods, only_here
 from harness.front.metric_names import MetricLike
 from harness.front.request import make_request
 from harness.front.run_plan import RunPlan
+from harness.front.tracker_names import TrackerLike, wanted_trackers
 
 if TYPE_CHECKING:
     from harness.api import Prepared
     from harness.engine.display import Display
+    from harness.tracker import Tracker
     from reports.run_results import Results
 
 NAMES = {"set": "options", "output_dir": "output", "devices": "device"}  # the command line's -> Python's
@@ -55,6 +57,7 @@ def run(
     offline: bool | None = None,
     config: str | Path | None = None,
     quiet: bool | None = None,
+    track: str | TrackerLike | Sequence[TrackerLike] | None = None,
 ) -> Results:
     """Run methods on a benchmark. The same call again resumes, or does nothing but read the results.
 
@@ -93,6 +96,8 @@ def run(
         offline: never download, which is the default.
         config: a YAML file with any of these options; a run's own file works.
         quiet: no progress.
+        track: programs that keep track of experiments: "tensorboard", "wandb", "mlflow", or a list of names and of
+            trackers of your own.
 
     Returns:
         The finished cells: `.frame`, `.table()`, `.figures()`; `.unfinished` with the reasons, after `keep_going`.
@@ -111,8 +116,9 @@ def run(
     given = dict(locals())
     asked = _asked(given)
     silent = bool(asked.pop("quiet", False))
+    trackers = wanted_trackers(asked.pop("track", None))
     prepared = _prepared(asked)
-    return carry_out(prepared, _display(quiet=silent), quiet=silent)
+    return carry_out(prepared, _display(quiet=silent), quiet=silent, trackers=trackers)
 
 
 def plan(benchmark: str | Path | None = None, methods: Methods | None = None, **options: Any) -> RunPlan:
@@ -135,17 +141,21 @@ def plan(benchmark: str | Path | None = None, methods: Methods | None = None, **
     """
     bound = inspect.signature(run).bind(benchmark, methods, **options)  # the same TypeError for an unknown name
     asked = _asked(dict(bound.arguments))
-    asked.pop("quiet", None)
+    for unused in ("quiet", "track"):
+        asked.pop(unused, None)
     return RunPlan(_prepared(asked))
 
 
-def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> Results:
+def carry_out(
+    prepared: Prepared, display: Display, *, quiet: bool = False, trackers: Mapping[str, Tracker] | None = None
+) -> Results:
     """Make what a prepared run lacks, and read its results.
 
     Args:
         prepared: from `prepare`.
         display: is told of progress, and of all that is to be known.
         quiet: a little less of it.
+        trackers: are told, too, under these names.
 
     Raises:
         CellsFailedError: cells failed, and the run was not asked to keep going.
@@ -157,7 +167,7 @@ def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> R
         display.note(line)
     if names := only_here(method.name for method in prepared.spec.methods):
         display.note(f"'{names[0]}' is of this process alone: steps are made in it, one at a time.")
-    done = running.carry_out(prepared, display, quiet=quiet)
+    done = running.carry_out(prepared, display, quiet=quiet, trackers=trackers)
     results = Results(prepared.spec.output, done.cells, running.not_finished(done, prepared), done.run_file)
     if done.outcome.failed and not prepared.spec.keep_going:
         # first a cell that failed itself, then those that were not begun for it

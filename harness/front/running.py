@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,9 @@ from harness.front.method_names import INTO_A_FILE, only_here
 
 if TYPE_CHECKING:
     from harness.results import CellResult, Unfinished
+    from harness.tracker import Tracker
+
+TRACKING = "tracking"  # in a results folder, what trackers write
 
 
 @dataclass
@@ -48,13 +51,16 @@ def begin(prepared: Prepared, display: Display) -> Path:
     return run_file
 
 
-def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> Finished:
+def carry_out(
+    prepared: Prepared, display: Display, *, quiet: bool = False, trackers: Mapping[str, Tracker] | None = None
+) -> Finished:
     """Make what is pending of a prepared run on this machine.
 
     Args:
         prepared: the run. What is in the store is not made again.
         display: is told of progress, of cells that fail, and of what else a user must know.
         quiet: not of the time that it took.
+        trackers: are told, too, under these names.
 
     Raises:
         BenchError: no work can begin. KeyboardInterrupt: everything finished is kept.
@@ -63,6 +69,11 @@ def carry_out(prepared: Prepared, display: Display, *, quiet: bool = False) -> F
 
     require_workers_for(prepared)
     found = Finished(begin(prepared, display))
+    if trackers:
+        from harness.trackers.tracked import Tracked
+
+        spec = prepared.spec.model_dump(mode="json")
+        display = Tracked(display, trackers, found.run_file.stem, prepared.spec.output / TRACKING, spec)
     if prepared.progress.pending:
         found.outcome = make_pending(prepared, found.run_file, display, quiet=quiet)
         for line in lines_on_failures(found.outcome):
