@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from harness.front.option_values import known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.settings.base import Setting
+    from harness.spec import RunSpec
 
 
 @app.command("tune", epilog=EPILOG)
@@ -91,6 +93,8 @@ def tune_command(
         for r in records:
             (_print_space if dry_run else _print_trials)(r, of)
     if dry_run:
+        if not as_json:
+            _print_time(spec, records[0], len(found.tasks(spec.tier)))
         return
     for r in records:
         for option in r.at_edge:
@@ -101,6 +105,28 @@ def tune_command(
         for path in tune.record_paths(spec, record).values():
             note(f"Record: {path}")
     raise typer.Exit(int(ExitCode.DONE if all(r.chosen for r in records) else ExitCode.CELLS_FAILED))
+
+
+def _print_time(spec: RunSpec, record: Any, tasks: int) -> None:
+    """What trials and finals take together, were each of them made from its start."""
+    from harness import api
+    from harness.estimates.estimate import estimate
+    from harness.estimates.history import duration
+
+    def seconds(count: int, folder: str) -> float:
+        only = {"tasks": tuple(range(1, count + 1)), "output": Path(folder)}
+        cost = estimate(api.prepare(spec.model_copy(update=only)))
+        return cost.seconds if cost is not None else 0.0
+
+    with TemporaryDirectory() as folder:  # a dry run writes nothing
+        whole = record.budget * seconds(record.short_tasks, folder)
+        whole += record.finals_budget * seconds(tasks, folder) if record.finals_budget else 0.0
+    out.print(
+        f"at most about {duration(whole)} here: {record.budget} trials of {record.short_tasks} tasks"
+        + (f" and {record.finals_budget} finals of {tasks}" if record.finals_budget else "")
+        + f" for each method, {len(spec.seeds)} seeds; what two of them share is made once",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _print_space(record: Any, of: Setting) -> None:
