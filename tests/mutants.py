@@ -119,6 +119,7 @@ MUTANTS = (
     Mutant("harness/data/images/origin.py", "_DRAWN_WITH & text", "_DRAWN_WITH - text", ORIGIN),
     Mutant("harness/data/misfiled.py", "2 * len(second) < MOSTLY", "4 * len(second) < MOSTLY",
            "tests/harness/data/test_misfiled.py"),
+    Mutant("harness/data/images/shapes.py", "> BLURRED * max(", "> 0 * max(", "tests/harness/data/test_odd_shapes.py"),
     # names of the user's own
     Mutant("harness/engine/plan.py", "({} if self.called else", "({} if False else", OWN_NAMES),
     Mutant("harness/overrides.py", "{spec.shown: registry", "{spec.name: registry", OWN_NAMES),

@@ -30,8 +30,8 @@ def shapes_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
                         f"{few(oblong)}; if the picture is squashed, resize it.")  # fmt: skip
     barred = [folder.name for folder, images in folders.items() if _mostly_barred(images)]
     if barred:
-        said.append(f"Most images of {few(barred)} have bars of one colour at two opposite edges, which are learned, "
-                    "too; crop them if they are not meant.")  # fmt: skip
+        said.append(f"Most images of {few(barred)} have bars of one colour, or blurs, at two opposite edges, which are "
+                    "learned, too; crop them if they are not meant.")  # fmt: skip
     return said
 
 

@@ -1,4 +1,4 @@
-"""Whether a picture is shown in another shape than it was made in: with oblong pixels, or between two bars."""
+"""Whether a picture is shown in another shape than it was made in: with oblong pixels, or between two bars or blurs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ SQUARE, LONGEST = 1.05, 4.0  # of a pixel's sides, one by the other: what is squ
 BARS = 0.15  # of a central square's side: more is worth a word
 EVEN, APART = 8, 16  # of 255 greys: within a bar, and from it to what is beside it
 UNLIKE = 2  # of two bars the larger is so many times as wide as the other at most
+STEP, SEAM = 6, 0.55  # greys from one pixel to the next, and the part of a seam's length that has such a step
+BLURRED, LEAST = 4.2, 0.3  # detail between two seams by that beside them; and what counts for none
 MOST = 0.5  # of what is beside a bar, and of the ends of what is between two, so much is unlike them
 
 
@@ -25,9 +27,10 @@ def is_oblong(image: Image.Image) -> bool:
 
 
 def has_bars(overview: NDArray[np.uint8]) -> bool:
-    """Whether the central square of a picture lies between two bars of one colour at opposite edges.
+    """Whether the central square of a picture lies between two bars of one colour, or two blurs, at opposite edges.
 
-    A thing on a plain ground does not: the ground is on all sides of it.
+    A thing on a plain ground does not: the ground is on all sides of it. Blurs are what editors and telephones fill a
+    wide frame with; two straight seams at equal distances from the edges tell them from a ground out of focus.
 
     Args:
         overview: small greys of the whole, (h, w).
@@ -35,7 +38,7 @@ def has_bars(overview: NDArray[np.uint8]) -> bool:
     side = min(overview.shape)
     top, left = ((length - side) // 2 for length in overview.shape)
     square = overview[top : top + side, left : left + side].astype(np.int64)
-    return _between_bars(square) or _between_bars(square.T)
+    return any(between(one) for between in (_between_bars, _between_blurs) for one in (square, square.T))
 
 
 def _between_bars(square: NDArray[np.int64]) -> bool:
@@ -51,3 +54,23 @@ def _between_bars(square: NDArray[np.int64]) -> bool:
         return False
     apart = np.abs(square[first : last + 1] - colour) > APART
     return all(float(edge.mean()) >= MOST for edge in (apart[1], apart[-2], apart[:, 0], apart[:, -1]))
+
+
+def _between_blurs(square: NDArray[np.int64]) -> bool:
+    """Whether there are such blurs at the top and at the bottom."""
+    side = len(square)
+    seams = (np.abs(np.diff(square, axis=0)) > STEP).mean(axis=1) > SEAM  # behind each row
+    for first in range(side // 12 + 3, int(0.45 * side)):
+        for last in range(side - first - 1, side - first + 2):
+            if seams[first - 1] and seams[last - 1]:
+                sides = square[:first], square[last:]
+                beside = sum(map(_detail, sides)) / 2
+                plain = any(part.std() < EVEN for part in sides)  # a ground, on which a thing may stand
+                if not plain and _detail(square[first:last]) > BLURRED * max(beside, LEAST):
+                    return True
+    return False
+
+
+def _detail(part: NDArray[np.int64]) -> float:
+    """How much greys bend from pixel to pixel, along both axes."""
+    return float(sum(np.abs(np.diff(part, 2, axis=axis)).mean() for axis in (0, 1)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from own_photos import concept, lines, noise
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from harness.data.class_folder import read_classes
 from harness.data.images.decoding import examine_photo
@@ -83,11 +83,36 @@ def with_bars(folder: Path, colour: str = "black", upright: bool = False, number
 def test_bars_in_most_images_of_a_concept_are_said(tmp_path: Path, colour: str, upright: bool) -> None:
     with_bars(concept(tmp_path, "mug", ()), colour, upright)
     with_bars(concept(tmp_path, "cup", ()), number=2)
-    text = "have bars of one colour at two opposite edges, which are learned, too; crop them if they are not meant."
+    text = (
+        "have bars of one colour, or blurs, at two opposite edges, which are learned, too; crop them if they are not "
+        "meant."
+    )
     assert lines(tmp_path) == [f"Most images of mug {text}"]
     with_bars(tmp_path / "cup", number=4)
     assert lines(tmp_path) == [f"Most images of cup and mug {text}"]
     assert f"Most images of cup and mug {text}" in read_classes(tmp_path).remarks
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("seed", ["a", "b", "c"])
+def test_a_blurred_copy_at_two_opposite_edges_counts_as_bars(tmp_path: Path, seed: str, upright: bool) -> None:
+    size, inner = ((320, 180), (100, 180)) if upright else ((180, 320), (180, 100))
+    place = (110, 0) if upright else (0, 110)
+
+    def tiles(name: str, width: int, height: int) -> Image.Image:
+        return noise(name, width // 10, height // 10).resize((width, height), Image.Resampling.NEAREST)
+
+    blurred = photo(seed, *size).filter(ImageFilter.GaussianBlur(12))
+    image = blurred.copy()
+    image.paste(tiles(seed, *inner), place)
+    image.save(tmp_path / "a.png")
+    assert examine_photo(tmp_path / "a.png").barred
+    blurred.save(tmp_path / "a.png")  # all of it out of focus
+    assert not examine_photo(tmp_path / "a.png").barred
+    image = tiles("beside", *size)
+    image.paste(tiles(seed, *inner), place)
+    image.save(tmp_path / "a.png")  # sharp on either side: a collage, but no blur
+    assert not examine_photo(tmp_path / "a.png").barred
 
 
 def test_bars_beside_the_central_square_do_not_matter(tmp_path: Path) -> None:
