@@ -20,8 +20,7 @@ def test_a_list_of_one_kind_and_where_each_comes_from() -> None:
     assert any(line.startswith("identity ") for line in said.splitlines())
     assert "mixed50" not in said
     code, said = bench("list", "methods", "-v")
-    assert "methods.stamina:Stamina" in said
-    assert "customization, classification" in said
+    assert said.splitlines()[0].split() == ["name", "summary", "settings", "origin"]
     code, said = bench("list", "tiers", "--json")
     assert [(row["kind"], row["name"]) for row in json.loads(said)] == [("tier", "mini"), ("tier", "paper")]
     code, said = bench("list", COLUMNS="80")

@@ -272,6 +272,7 @@ def test_workers_share_a_seed_of_hashes(monkeypatch: pytest.MonkeyPatch) -> None
             monkeypatch.delenv(HASH_SEED, raising=False)
         else:
             monkeypatch.setenv(HASH_SEED, given)
-        with _starting():
-            assert os.environ[HASH_SEED] == seen
-        assert os.environ.get(HASH_SEED) == given
+        for own, then in ((None, seen), ("1", "1")):
+            with _starting(own):
+                assert os.environ[HASH_SEED] == then
+            assert os.environ.get(HASH_SEED) == given
