@@ -77,13 +77,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         inside = place.relative_to(HOME).as_posix() if place.is_relative_to(HOME) else ""
         if inside in COPIED:
             return f"[{text}]({COPIED[inside]}{anchor})"
-        if inside.startswith("docs/") and place.suffix in (".md", ".ipynb", ".png"):
+        if inside.startswith("docs/") and place.suffix in (".md", ".ipynb", ".json", ".png"):
             return f"[{text}]({inside.removeprefix('docs/')}{anchor})"
         return f"{text} (`{inside}`)" if inside else text
 
     if page.file.src_uri.count("/"):  # made here, with links of its own
         return markdown
-    return re.sub(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)]*)?\)", link, markdown)
+    return re.sub(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)]*)?\)", link, markdown)
 
 
 def _methods() -> list[str]:
