@@ -2,8 +2,8 @@
 
 A folder holds one tier: `protocol.json` with each benchmark's protocol, methods, options and seeds, and
 `<benchmark>.csv` with the rows of `harness.results.Row`, less what is the same in all of them (benchmark, tier,
-backbone: in protocol.json; no row is partial) and less the figures of single layers and, of
-matrices, those of (i, j). Six significant digits, sorted, so
+backbone: in protocol.json; no row is partial) and less the figures of single layers, of matrices those of (i, j), and
+the measures that runs were asked for beside the tables' own, which may be anybody's. Six significant digits, sorted, so
 that the same results always give the same bytes. Version 2 of protocol.json says by hashes what the tasks are and
 which extractor scored them, so that one file never has figures of two; in version 1 both are empty.
 """
@@ -14,6 +14,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ def _merge(old: BenchmarkRecord | None, cells: Sequence[CellResult], rows: _Rows
         methods[label] = (record, group[-1].protocol)
         for seed, cell in taken.items():
             rows[cell.benchmark, label, seed] = [
-                row.model_copy(update={"method": label}) for row in cell.rows if not row.detail
+                row.model_copy(update={"method": label}) for row in cell.rows if not row.detail and _is_own(row.metric)
             ]
     shared = set.intersection(*(set(protocol.items()) for _, protocol in methods.values()))
     return BenchmarkRecord(
@@ -292,12 +293,18 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
+@cache
+def _is_own(metric: str) -> bool:
+    """Whether a metric is one of some setting's own."""
+    return metric in _ORDER or column(metric) is not None
+
+
 def _filled(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields that are not empty. Short and long lines leave None behind, which is no field's value."""
     if None in fields or None in fields.values() or set(fields) != set(FIELDS):
         raise ValueError("a line does not have the columns " + ", ".join(FIELDS))
     metric = fields["metric"]
-    if metric not in _ORDER and column(metric) is None:
+    if not _is_own(metric):
         raise ValueError(f"there is no metric {metric!r} in any setting that is installed")
     return {name: text for name, text in fields.items() if text != ""}
 

@@ -185,3 +185,9 @@ def test_command_writes_a_reference_folder_for_each_tier(
     assert values(tmp_path / "reference" / "mini") == {("toy", "stamina", 0): 1.0}
     failed = CliRunner().invoke(app, ["report", ".", "--format", "reference", "-o", "both"])
     assert "one tier only" in str(failed.exception)
+
+
+def test_measures_that_a_run_was_asked_for_stay_out(make: Make, tmp_path: Path) -> None:
+    whole = {"a_mmd": 2.0, "identity": 0.5, "identity.learned": 0.75, "mine.norm": 3.0}
+    write_reference([make("stamina", whole=whole)], tmp_path / "reference")
+    assert {row.metric for row in read_reference(tmp_path / "reference")} == {"a_mmd"}
