@@ -80,12 +80,15 @@ def is_own_folder(name: str) -> bool:
     return "/" in name or "\\" in name or name in (".", "..") or bool(name and os.path.exists(name))
 
 
+def is_benchmark_file(name: str) -> bool:
+    """Whether it is the path of a benchmark's YAML file."""
+    return name.lower().endswith((".yaml", ".yml")) and not os.path.isdir(name)
+
+
 def _find(
     name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch,
     min_side: int | None,
 ) -> Benchmark:  # fmt: skip
-    from harness.data.benchmark_file import file_benchmark, is_benchmark_file
-
     folder, registered = is_own_folder(name), name in registry.benchmarks().names()
     if not folder or registered:
         if min_side is not None:
@@ -93,6 +96,8 @@ def _find(
         if split_into is not None:
             raise UsageError("--split-into is for a folder of classes with --setting classification; leave it out.")
     if is_benchmark_file(name):
+        from harness.data.benchmark_file import file_benchmark
+
         return file_benchmark(Path(name), tier, watch, min_side)
     if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)

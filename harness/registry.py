@@ -117,10 +117,7 @@ def settings() -> Registry[type[Setting]]:
     """The settings, each of which has methods and benchmarks of its own."""
     from harness.settings.base import Setting
 
-    def flaw(plugin: object) -> str:
-        return "" if isinstance(plugin, type) and issubclass(plugin, Setting) else "it is no class derived from Setting"
-
-    return Registry("setting", "stamina_bench.settings", flaw)
+    return Registry("setting", "stamina_bench.settings", lambda plugin: _derives(plugin, Setting))
 
 
 @cache
@@ -252,10 +249,7 @@ def trackers() -> Registry[type[Tracker]]:
     """The programs that runs can be tracked by."""
     from harness.tracker import Tracker
 
-    def flaw(plugin: object) -> str:
-        return "" if isinstance(plugin, type) and issubclass(plugin, Tracker) else "it is no class derived from Tracker"
-
-    return Registry("tracker", "stamina_bench.trackers", flaw)
+    return Registry("tracker", "stamina_bench.trackers", lambda plugin: _derives(plugin, Tracker))
 
 
 def tracker(name: str) -> Tracker:
@@ -287,6 +281,11 @@ def tiers() -> Registry[Tier]:
     from harness.spec import Tier
 
     return Registry("tier", "stamina_bench.tiers", lambda p: _is(p, Tier))
+
+
+def _derives(plugin: object, kind: type) -> str:
+    fits = isinstance(plugin, type) and issubclass(plugin, kind)
+    return "" if fits else f"it is no class derived from {kind.__name__}"
 
 
 def _is(plugin: object, kind: type) -> str:

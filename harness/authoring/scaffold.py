@@ -18,6 +18,11 @@ FILES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def class_name(name: str) -> str:
+    """What the class in a module is called: 'MyMethod' of 'my_method'."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
 def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
     """Write a plugin to begin with, that works as it is.
 
@@ -42,11 +47,8 @@ def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
         loader=FileSystemLoader(Path(__file__).parent / "templates"), undefined=StrictUndefined,
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
-    words = name.split("_")
-    values = {
-        "name": name, "class_name": "".join(word[:1].upper() + word[1:] for word in words),
-        "title": " ".join(words).capitalize(), "test": f"test_{name}.py",
-    }  # fmt: skip
+    title = " ".join(name.split("_")).capitalize()
+    values = {"name": name, "class_name": class_name(name), "title": title, "test": f"test_{name}.py"}
     files = {folder / file.format(name): template for file, template in FILES[kind].items()}
     if there := [file for file in files if file.exists()]:
         raise UsageError(f"{there[0]} is there already; give another name, or another --folder.")

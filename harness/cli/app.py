@@ -42,6 +42,10 @@ Metrics = Annotated[
         autocompletion=completion.metrics,
     ),
 ]
+MethodArgument = Annotated[
+    str,
+    typer.Argument(help="A method's name, FILE.py:CLASS, or package.module:CLASS.", autocompletion=completion.methods),
+]
 Backbone = Annotated[
     str | None,
     typer.Option(

@@ -9,8 +9,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli import completion
-from harness.cli.app import EPILOG, Backbone, Device, Dtype, Offline, app, note, out
+from harness.cli.app import EPILOG, Backbone, Device, Dtype, MethodArgument, Offline, app, note, out
 from harness.errors import UsageError
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
@@ -22,12 +21,7 @@ LITTLE = 1e-3  # what is left of a penalised change, below which nothing of it i
 
 @app.command("calibrate", epilog=EPILOG)
 def calibrate_command(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="A method's name, FILE.py:CLASS, or package.module:CLASS.", autocompletion=completion.methods
-        ),
-    ],
+    method: MethodArgument,
     tier: Annotated[
         str, typer.Option(help="Scale whose options and backbone to take.", envvar="STAMINA_BENCH_TIER")
     ] = "mini",

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli import completion
-from harness.cli.app import EPILOG, Backbone, Device, Offline, app, note, out
+from harness.cli.app import EPILOG, Backbone, Device, MethodArgument, Offline, app, note, out
 from harness.cli.list import Setting
 from harness.errors import ExitCode, shortened
 from harness.front.option_values import known_setting, known_tier
@@ -27,12 +26,7 @@ WORDS = {
 
 @app.command("check", epilog=EPILOG)
 def check_command(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="FILE.py:CLASS, package.module:CLASS, or a method's name.", autocompletion=completion.methods
-        ),
-    ],
+    method: MethodArgument,
     tier: Annotated[
         str, typer.Option(help="Scale whose options and backbone to take.", envvar="STAMINA_BENCH_TIER")
     ] = "mini",

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.cli import completion
-from harness.cli.app import EPILOG, app, note, out
+from harness.cli.app import EPILOG, MethodArgument, app, note, out
 from harness.front.option_values import known_setting
 
 Setting = Annotated[
@@ -54,12 +53,7 @@ def list_command(
 
 @app.command("show", epilog=EPILOG)
 def show_command(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="A method's name, FILE.py:CLASS, or package.module:CLASS.", autocompletion=completion.methods
-        ),
-    ],
+    method: MethodArgument,
     tier: Annotated[str, typer.Option(help="Scale whose defaults to show.", envvar="STAMINA_BENCH_TIER")] = "mini",
     setting: Setting = None,
     backbone: Annotated[

@@ -27,11 +27,11 @@ def new_command(
     folder: Annotated[Path, typer.Option("--folder", help="Where to write it.")] = Path(),
 ) -> None:
     """Begin a plugin of your own: a file that works as it is, commented hook by hook, and its test."""
-    from harness.authoring.scaffold import new_plugin
+    from harness.authoring.scaffold import class_name, new_plugin
 
     file, *tests = new_plugin(kind, name, folder)
     place = str(file) if file.is_absolute() else f"./{file}"
-    called = f"{place}:{''.join(word[:1].upper() + word[1:] for word in name.split('_'))}" if tests else place
+    called = f"{place}:{class_name(name)}" if tests else place
     out.print(f"Written: {file}{''.join(f', and its test {t}' for t in tests)}. Next:", markup=False, soft_wrap=True)
     for command in (*(each.format(called) for each in NEXT[kind]), *(f"pytest {test}" for test in tests)):
         out.print(f"  {command}", markup=False, soft_wrap=True)

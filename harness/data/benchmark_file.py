@@ -25,8 +25,6 @@ from harness.errors import UsageError, nearest, shortened
 from harness.registry import NAME
 from harness.spec import EDITS, Benchmark, Frozen
 
-SUFFIXES = (".yaml", ".yml")
-
 
 class BenchmarkFile(Frozen):
     """What such a file may say."""
@@ -47,11 +45,6 @@ class BenchmarkFile(Frozen):
     )
     licence: str = Field("", description="whose photographs these are, and on which terms")
     citation: str = ""
-
-
-def is_benchmark_file(name: str) -> bool:
-    """Whether a benchmark is named by such a file."""
-    return name.lower().endswith(SUFFIXES) and not Path(name).is_dir()
 
 
 def file_benchmark(path: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:

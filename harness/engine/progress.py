@@ -84,20 +84,25 @@ class Board:
                 tally.drawn += 1
 
     def _read_training(self, step: Step) -> None:
-        measures: dict[str, float] = _json(self.store.folder(step.key) / "training.json").get("measures", {})
-        seconds = float(_json(self.store.folder(step.key) / MANIFEST).get("facts", {}).get("train_seconds", 0.0))
+        measures: dict[str, float] = read_json(self.store.folder(step.key) / "training.json").get("measures", {})
+        seconds = float(read_json(self.store.folder(step.key) / MANIFEST).get("facts", {}).get("train_seconds", 0.0))
         for tally, _ in self._users.get(step.key, []):
             tally.loss, tally.distance = measures.get("final_loss"), measures.get("plasticity_distance")
             steps = self.plan.setting.steps_of_training(step.recipe)
             tally.rate = steps / seconds if seconds > 0 and steps else None
 
     def _read_score(self, tally: Tally, cell: Cell) -> None:
-        figures: list[dict[str, Any]] = _json(self.store.folder(cell.score) / "figures.json").get("figures", [])
-        whole = {f["metric"]: f["value"] for f in figures if f["task"] is None and f["layer"] is None}
+        whole = whole_figures(self.store.folder(cell.score))
         tally.accuracy, tally.forgetting = map(whole.get, self.plan.setting.headline)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def whole_figures(scored: Path) -> dict[str, float]:
+    """Metric -> figure of the whole cell, of a score's folder."""
+    figures: list[dict[str, Any]] = read_json(scored / "figures.json").get("figures", [])
+    return {f["metric"]: f["value"] for f in figures if f["task"] is None and f["layer"] is None}
+
+
+def read_json(path: Path) -> dict[str, Any]:
     """A display must not stop a run: what cannot be read is not shown."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -403,7 +403,8 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
 
 def _notes(cell: CellRecord, store: Store) -> tuple[str, ...]:
     """What was told while the cell was trained, each sentence once; only plugins have more to tell than of a disk."""
-    if registry.methods(cell.setting).is_ours(cell.method):
+    installed = cell.setting in registry.settings().names()
+    if installed and registry.methods(cell.setting).is_ours(cell.method):
         return ()
     return tuple(dict.fromkeys(note for task in cell.tasks if task.train for note in store.notes(task.train)))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.engine.display import Display
 from harness.engine.plan import Cell, Plan, Step
+from harness.engine.progress import read_json, whole_figures
 from harness.errors import first_line
-from harness.store.artifacts import FIGURES, TRAINING
+from harness.store.artifacts import TRAINING
 from harness.store.store import MANIFEST, Store
 from harness.tracker import CellScored, RunBegan, RunEnded, TaskTrained, Tracker
 
@@ -52,17 +52,15 @@ class Tracked:
     def step_done(self, step: Step, slot: str, seconds: float, share: float) -> None:
         """See `Display.step_done`."""
         self.inner.step_done(step, slot, seconds, share)
-        for cell, place in self._learnt.get(step.key, ()):
-            training = self._json(step, TRAINING)
-            spent = self._json(step, MANIFEST).get("facts", {}).get("train_seconds", seconds)
-            event = TaskTrained(
-                cell.label, cell.seed, place, training.get("losses", []), training.get("measures", {}), float(spent)
-            )
-            self._tell_all("trained", event)
+        folder = self._store.folder(step.key)
+        if learnt := self._learnt.get(step.key):
+            training = read_json(folder / TRAINING)
+            losses, measures = training.get("losses", []), training.get("measures", {})
+            spent = float(read_json(folder / MANIFEST).get("facts", {}).get("train_seconds", seconds))
+            for cell, place in learnt:
+                self._tell_all("trained", TaskTrained(cell.label, cell.seed, place, losses, measures, spent))
         for cell in self._scores.get(step.key, ()):
-            rows = self._json(step, FIGURES).get("figures", [])
-            whole = {row["metric"]: row["value"] for row in rows if row["task"] is None and row["layer"] is None}
-            self._tell_all("scored", CellScored(cell.label, cell.seed, whole))
+            self._tell_all("scored", CellScored(cell.label, cell.seed, whole_figures(folder)))
 
     def note(self, message: str) -> None:
         """See `Display.note`."""
@@ -83,11 +81,3 @@ class Tracked:
         except Exception as error:  # whatever it is, the run is worth more
             del self._trackers[name]
             self.inner.note(f"The tracker {name} failed and is left out from here on: {first_line(error)}")
-
-    def _json(self, step: Step, file: str) -> dict[str, Any]:
-        """A file of a step; of one that cannot be read, nothing."""
-        try:
-            found: dict[str, Any] = json.loads((self._store.folder(step.key) / file).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found
