@@ -76,6 +76,8 @@ class Method(ABC, Generic[O]):
             has to `merge` what it learnt. Trainings with the same options are then shared by both.
         joint: classification: all tasks' images are learnt at once, after the last task has come: an upper bound.
         search_space: option -> values that `stamina-bench tune` may choose from, in order.
+        keeps_data: what it keeps of earlier tasks' data, against the rule that none is; told under every table. Empty
+            for nothing.
         data_files: files that it reads, by their paths from its own file's folder, or patterns ('tables/*.csv'): an
             edit of one makes results new.
 
@@ -96,6 +98,7 @@ class Method(ABC, Generic[O]):
     base_method: ClassVar[str | None] = None
     joint: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    keeps_data: ClassVar[str] = ""
     data_files: ClassVar[Sequence[str]] = ()
 
     def __init__(self, options: O) -> None:
@@ -137,6 +140,14 @@ class Method(ABC, Generic[O]):
         """What `stamina-bench tune` may choose from in a setting."""
         return cls.profiles.get(setting, cls).search_space
 
+    def prepare(self, lesson: Any, generator: torch.Generator) -> None:
+        """A look at the task's material before anything is attached: called once, before `begin_task`.
+
+        For what must be known to begin: the inputs that a task's projections see (InfLoRA). Keep what `begin_task`
+        needs on the instance. `lesson` is a `Lesson`, or a `ClassLesson` in the classification setting; its model
+        holds W_{t-1}, and has no embedding of the task's token yet.
+        """
+
     @abstractmethod
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         """Attach what this task trains, and return the custom token, or what else is trained beside the adapters.
@@ -174,6 +185,25 @@ class Method(ABC, Generic[O]):
     def penalties(self) -> Mapping[str, Tensor]:
         """Named scalar terms, already weighted, that join the denoising loss at each step."""
         return {}
+
+    def update_mask(self, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+        """Which entries of a trained parameter the optimizer may move in this step; None, the default, for all.
+
+        Called at each step for each trained parameter, once gradients are clipped. Where the mask is False the entry
+        stays as it was, weight decay included; the optimizer's moments are those of all entries in any case. A method
+        that defines it has its adapters computed one by one.
+
+        Args:
+            name: the projection's name and the parameter's, 'down_blocks.0...to_k.delta'; 'token.embedding' and the
+                like for what `begin_task` returned.
+            parameter: as it is before the step.
+            momentum: Adam's first moment with this step's gradient in it, of the parameter's shape, without the
+                correction of its bias.
+
+        Returns:
+            A boolean tensor of the parameter's shape, or None.
+        """
+        return None
 
     def measures(self) -> Mapping[str, float]:
         """Figures of the finished task worth keeping, such as 'mask_density'. Called after training, before folding."""

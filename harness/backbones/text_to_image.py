@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -294,11 +295,32 @@ class TextToImage:
     def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
         scheduler: Any = self.pipeline.scheduler
-        noisy = scheduler.add_noise(latents, noise, times)
-        predicted: Tensor = self.unet(noisy.to(self.dtype), times, text).sample
+        predicted = self.predict(latents, noise, times, text)
         if scheduler.config.prediction_type == "v_prediction":
             noise = scheduler.get_velocity(latents, noise, times)
-        return (predicted.float() - noise.float()).square()
+        return (predicted - noise.float()).square()
+
+    def predict(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
+        """The U-Net's prediction on (B, c, h, w) latents with that noise at these times, same shape, float32.
+
+        It is eps_theta(x_t, t, c), or v where the model predicts that. Differentiable in adapters and custom tokens.
+        """
+        scheduler: Any = self.pipeline.scheduler
+        noisy = scheduler.add_noise(latents, noise, times)
+        predicted: Tensor = self.unet(noisy.to(self.dtype), times, text).sample
+        return predicted.float()
+
+    @contextmanager
+    def pretrained(self) -> Iterator[None]:
+        """Within it the projections compute with W_init; adapters and weights are as before afterwards."""
+        own = {name: projection.adapted for name, projection in self.projections.items()}
+        for name, projection in self.projections.items():
+            projection.adapted = self.initial[name]
+        try:
+            yield
+        finally:
+            for name, projection in self.projections.items():
+                projection.adapted = own[name]
 
     @torch.no_grad()
     def generate(self, prompts: str | Sequence[str], seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:

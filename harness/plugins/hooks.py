@@ -41,6 +41,16 @@ MEASURES = frozenset(
 )  # fmt: skip
 
 
+def prepare(method: AnyMethod, lesson: Any, generator: torch.Generator) -> None:
+    """`Method.prepare`.
+
+    Raises:
+        PluginError: it drew from a global generator.
+    """
+    with _observed(method, "prepare"):
+        method.prepare(lesson, generator)
+
+
 def begin_task(method: AnyMethod, model: Adaptable, generator: torch.Generator) -> nn.Module:
     """What `Method.begin_task` returns: a module.
 
@@ -120,6 +130,21 @@ def penalties(method: AnyMethod, *, watched: bool) -> Mapping[str, Tensor]:
             raise _wrong(method, "penalties", f"a scalar tensor, already weighted, for '{name}'", term)
         if name in LOSSES:
             raise PluginError(f"{_hook(method, 'penalties')} calls a term '{name}', as the loss itself is; rename it.")
+    return given
+
+
+def update_mask(method: AnyMethod, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+    """What `Method.update_mask` returns of a parameter: booleans of its shape, or None for all entries.
+
+    Raises:
+        PluginError: something else.
+    """
+    given: object = method.update_mask(name, parameter, momentum)
+    if given is None:
+        return None
+    if not isinstance(given, Tensor) or given.dtype is not torch.bool or given.shape != parameter.shape:
+        wanted = f"None, or booleans of shape {tuple(parameter.shape)} for '{name}'"
+        raise _wrong(method, "update_mask", wanted, given)
     return given
 
 

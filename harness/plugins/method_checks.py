@@ -18,8 +18,10 @@ from harness.spec import Options
 
 # hook -> what it is called with, by position
 HOOKS: Mapping[str, tuple[str, ...]] = {
-    "begin_task": ("model", "generator"), "recall": ("model",), "batch": ("lesson", "generator"), "prior_images": (),
-    "penalties": (), "measures": (), "end_task": ("lesson", "generator"),
+    "prepare": ("lesson", "generator"), "begin_task": ("model", "generator"), "recall": ("model",),
+    "batch": ("lesson", "generator"), "prior_images": (),
+    "penalties": (), "update_mask": ("name", "parameter", "momentum"), "measures": (),
+    "end_task": ("lesson", "generator"),
     "merge": ("model", "alone", "token", "category"),
 }  # fmt: skip
 # what plugins of earlier versions call otherwise

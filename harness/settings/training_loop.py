@@ -33,6 +33,7 @@ from harness.plugins.opened_files import file_notes
 from harness.plugins.settled import MemoryWatch, changed_notes, growth_notes, lost_notes, own_values, same_notes
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
+from harness.settings.masked_updates import MaskedUpdates
 from harness.settings.optimization import clip_by_kind, kinds_of
 from harness.sources.home import is_built_in
 from harness.store.checkpoint import Checkpoint, TrainingState
@@ -81,12 +82,13 @@ class TrainingLoop:
         self._begun: list[str] = []  # what there is to say of the start
         self._own: dict[str, object] | None = None  # the method's attributes after the first step
 
-    def begin(self, model: Adaptable, device: torch.device, frozen: nn.Module | None) -> nn.Module:
-        """Let the method attach what it trains.
+    def begin(self, model: Adaptable, device: torch.device, frozen: nn.Module | None, lesson: Any) -> nn.Module:
+        """Let the method look at the task, and attach what it trains.
 
         Args:
             model: What is adapted.
             frozen: What of it must not be trained; None for nothing.
+            lesson: What the method may look at first.
 
         Returns:
             What `begin_task` returned, on the device.
@@ -96,6 +98,10 @@ class TrainingLoop:
         self.lent = Lent(self.method, (self.generator, self.initial), self._lesson, initial)
         weights = {f"the weight of {name}": each.weight for name, each in model.projections.items()}
         lent_weights = Lent(self.method, (), model=weights)
+        if type(self.method).prepare is not Method.prepare:
+            hooks.prepare(self.method, lesson, self.initial)
+            self.lent.check("prepare")
+            lent_weights.check("prepare")
         self.module = hooks.begin_task(self.method, model, self.initial).to(device)
         self.lent.check("begin_task")
         lent_weights.check("begin_task")
@@ -107,7 +113,9 @@ class TrainingLoop:
         check_apart(self.method, self.module, self.adapters, frozen)
         for adapter in self.adapters:
             adapter.to(device).train()
-        self.stacks = list(self.adapters) if looks_at_gradients(self.method) else stacked(self.adapters)
+        self._masked = MaskedUpdates(self.method, self._named, self.module)
+        one_by_one = self._masked.used or looks_at_gradients(self.method)
+        self.stacks = list(self.adapters) if one_by_one else stacked(self.adapters)
         together = [each for stack in self.stacks if isinstance(stack, Stack) for each in stack.adapters]
         self._flags = Trained(self.method, together)
         self._model = model
@@ -201,7 +209,8 @@ class TrainingLoop:
         gather(self.stacks)
         self.checks.note_gradients(logged=logged)
         self._look_at_gradients(max_grad_norm, apart=apart, logged=logged)
-        self.scaler.step(self.optimizer)
+        with self._masked.step(self.optimizer):
+            self.scaler.step(self.optimizer)
         self.scaler.update()
         if logged:
             kept = {"step": self.step, name: value.item(), **(more or {})}
@@ -215,8 +224,9 @@ class TrainingLoop:
 
     def _look_at_gradients(self, max_grad_norm: float | None, *, apart: bool, logged: bool) -> None:
         """Clip them, and see that they are finite; a scaler skips a step with a gradient that is too large for it."""
-        if max_grad_norm is not None:
+        if max_grad_norm is not None or self._masked.used:
             self.scaler.unscale_(self.optimizer)
+        if max_grad_norm is not None:
             norm = (clip_by_kind(self.kinds, max_grad_norm) if apart
                     else torch.nn.utils.clip_grad_norm_(self.trained, max_grad_norm, foreach=True))  # fmt: skip
         elif logged and not self.scaler.is_enabled():

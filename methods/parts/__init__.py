@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
+    from methods.parts.combined import LargerChange, SummedFactors
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
     from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
@@ -14,20 +15,38 @@ if TYPE_CHECKING:
     from methods.parts.prompting import orthogonal_start, prefixes, similarity
     from methods.parts.prompts import CodaPrompts, DualPrompts, PromptPool
     from methods.parts.records import FORGET_GRID, tuned, tuned_classes
+    from methods.parts.rehearsal import known_tokens, rehearsed, remembered_concept, remembered_concepts, with_rehearsal
+    from methods.parts.subspaces import (
+        GivenRows,
+        designed_rows,
+        grown_basis,
+        input_moments,
+        overlap_loss,
+        place_of,
+        remembered,
+        shared_rows,
+    )
     from methods.parts.tokens import FreeToken, MlpToken, new_token, task_token
 
 # part of every method that imports it: an edit here makes those methods' results new (see Method.source_hash)
 __method_source__ = True
 
 __all__ = [
-    "FORGET_GRID", "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "LowRank", "MaskedLowRank",
-    "MlpMask", "MlpToken", "PromptPool", "accumulate", "caption_features", "diagonal_fisher", "entries",
-    "everyday_captions", "ewc_loss", "forget_loss", "gram", "hard_concrete", "merged", "new_token",
-    "orthogonal_start", "past_changes", "prefixes", "projector", "similarity", "sparse_loss", "task_token", "tuned",
-    "tuned_classes", "without_repeats",
+    "FORGET_GRID", "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "GivenRows", "LargerChange",
+    "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "PromptPool", "SummedFactors", "accumulate", "caption_features",
+    "designed_rows", "diagonal_fisher", "entries", "everyday_captions", "ewc_loss", "forget_loss", "gram",
+    "grown_basis", "hard_concrete", "input_moments", "known_tokens", "merged", "new_token", "orthogonal_start",
+    "overlap_loss", "past_changes", "place_of", "prefixes", "projector", "rehearsed", "remembered",
+    "remembered_concept", "remembered_concepts", "shared_rows", "similarity", "sparse_loss", "task_token", "tuned",
+    "tuned_classes", "with_rehearsal", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
+    "LargerChange": "combined", "SummedFactors": "combined",
+    "known_tokens": "rehearsal", "rehearsed": "rehearsal", "remembered_concept": "rehearsal",
+    "remembered_concepts": "rehearsal", "with_rehearsal": "rehearsal",
+    "GivenRows": "subspaces", "designed_rows": "subspaces", "grown_basis": "subspaces", "input_moments": "subspaces",
+    "overlap_loss": "subspaces", "place_of": "subspaces", "remembered": "subspaces", "shared_rows": "subspaces",
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
     "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
     "entries": "losses", "forget_loss": "losses", "past_changes": "losses", "sparse_loss": "losses",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,14 +11,19 @@ from torch import Tensor, nn
 from harness.settings.customization.task_data import Lesson
 
 
-def diagonal_fisher(lesson: Lesson, count: int, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """The empirical Fisher's diagonal: mean over `count` draws of the squared gradient of each example's own L_SD.
+def diagonal_fisher(
+    lesson: Lesson, count: int, batch_size: int, generator: torch.Generator,
+    losses: Callable[[Lesson, int, torch.Generator], Tensor] | None = None,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The empirical Fisher's diagonal: mean over `count` draws of the squared gradient of each example's own loss.
 
     A projection is linear, so that an example's gradient of its weight is D^T C, with C (length, D2) its input and D
     (length, D1) the gradient of its output: one backward pass gives those of a whole batch.
 
     Args:
         lesson: its model is folded. count: examples (image, time, noise). generator: of these draws.
+        losses: gives the losses, (b,), of b examples, each of one or more passes: example after example along the
+            U-Net's batch, as many of each. By default L_SD of the task's images.
 
     Returns:
         Name -> (D1, D2) float32 >= 0, on the model's device.
@@ -42,15 +47,21 @@ def diagonal_fisher(lesson: Lesson, count: int, batch_size: int, generator: torc
         for start in range(0, count, batch_size):
             size = min(batch_size, count - start)
             with torch.compiler.set_stance("force_eager"):  # hooks would make a compiled U-Net compile for each task
-                losses = lesson.losses(lesson.plain(size, generator), generator)
-            gradients = torch.autograd.grad(losses.sum(), list(probes.values()))
+                loss = (losses or denoising_losses)(lesson, size, generator)
+            gradients = torch.autograd.grad(loss.sum(), list(probes.values()))
             for name, gradient in zip(probes, gradients, strict=True):
-                each = torch.einsum("blo,bli->boi", gradient.float(), inputs[name])
-                total[name] += each.square().sum(dim=0)
+                outer = gradient.float().unflatten(0, (size, -1)).flatten(1, 2)  # an example's passes add up
+                inner = inputs[name].expand(len(gradient), -1, -1).unflatten(0, (size, -1)).flatten(1, 2)
+                total[name] += torch.einsum("blo,bli->boi", outer, inner).square().sum(dim=0)
     finally:
         for hook in hooks:
             hook.remove()
     return {name: fisher / count for name, fisher in total.items()}
+
+
+def denoising_losses(lesson: Lesson, size: int, generator: torch.Generator) -> Tensor:
+    """L_SD of `size` examples, (size,)."""
+    return lesson.losses(lesson.plain(size, generator), generator)
 
 
 def accumulate(

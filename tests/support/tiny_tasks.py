@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness import registry
-from harness.backbones.adapters import Adapter
+from harness.backbones.adapters import Adapter, by_name
 from harness.backbones.text_to_image import TextToImage
 from harness.method import Method
 from harness.settings.customization.task_data import Lesson
@@ -110,7 +110,7 @@ def _adapters_kept(model: TextToImage) -> Iterator[dict[str, Adapter]]:
     fold = model.fold
 
     def keep_and_fold() -> None:
-        kept.update(zip(model.projections, model.adapters(), strict=False))
+        kept.update(by_name(model.projections))
         fold()
 
     model.fold = keep_and_fold  # type: ignore[method-assign]

@@ -31,6 +31,15 @@ class ClassLesson:
         for rows in order[: images_an_epoch(len(order), size, drop_last)].split(size):
             yield rows.tolist()
 
+    def shown(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All training images as a test would show them, in order: batches of (B, 3, size, size) and labels, (B,).
+
+        Labels count all classes seen, the past ones first.
+        """
+        labels = self.pixels.labels("train")
+        for rows in torch.arange(len(labels)).split(self.pixels.recognition.batch_size):
+            yield self.pixels.testing(rows.tolist(), "train"), labels[rows]
+
 
 class Head(nn.Module):
     """The linear head in training: a row for each class, those of past classes fixed or not.

@@ -70,7 +70,7 @@ def _train_classes(
     loop = TrainingLoop(method, seed, concept)
     head = Head(model, lesson.classes, o.mask_past, loop.initial)
     before = {name: p.weight.detach().clone() for name, p in model.projections.items()}
-    module = loop.begin(model, model.device, None)
+    module = loop.begin(model, model.device, None, lesson)
     if isinstance(module, Prompt) and type(method).recall is Method.recall:
         raise PluginError(
             f"{type(method).__name__}.begin_task() returns a Prompt to train, and no test sees it: define recall(), "

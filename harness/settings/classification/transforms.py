@@ -70,10 +70,10 @@ class Pixels:
 
         return self._normalised(torch.stack(self._map(made, range(len(rows)), found)))
 
-    def testing(self, rows: Sequence[int]) -> Tensor:
-        """Centre crops of the given test images, (B, 3, size, size) float32."""
+    def testing(self, rows: Sequence[int], split: Split = "test") -> Tensor:
+        """Centre crops of the given images, those of a test unless told otherwise: (B, 3, size, size) float32."""
         size, shorter = self.recognition.resolution, self.recognition.resize
-        found = self._read("test", rows)
+        found = self._read(split, rows)
 
         def made(number: int) -> Tensor:
             pixels = found[number]

@@ -63,7 +63,7 @@ def _train_task(
     model.set_category(lesson.category)
     before, tokens = model.weights(), model.tokens()
     frozen = nn.ModuleList([model.unet, model.text_encoder])
-    module = loop.begin(model, model.device, frozen)
+    module = loop.begin(model, model.device, frozen, lesson)
     optimizer = adamw(loop.stacks, module, o)
     # gradients that pass through float16 vanish unless the loss is scaled up; bfloat16 has float32's range
     scaler = torch.amp.GradScaler(model.device.type, enabled=model.dtype is torch.float16)
