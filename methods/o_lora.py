@@ -48,6 +48,10 @@ class OLoRAOptions(OverlapOptions, LoRAOptions):
         "o-lora", steps=60, rank=8, token_init="category"
     )
 
+    clip_by: Literal["all", "kind"] = Field(
+        "kind", description="gradients are clipped all together, or all A, all B and the token each by its own norm"
+    )
+
 
 class OLoRAClassOptions(OverlapOptions, RankOptions, ClassOptions):
     """Options of O-LoRA in the classification setting; rate and rank as `clora`'s there."""
