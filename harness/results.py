@@ -39,6 +39,8 @@ METRICS = (
     "interference",
     "overlap",
     "change_density",
+    "memory",
+    "memory_growth",
     "accuracy",
     "learned_accuracy",
     "a_n_mean",
@@ -54,13 +56,15 @@ class CellFigure(Frozen, allow_inf_nan=True):  # a figure that came out as nan i
     `task` is 1-based, or None for a figure of the whole cell. `layer` names the K/V matrix for per-layer figures.
     `low` and `high` bound a 95 % interval where one can be given. `n` is the number of images, tasks or matrices that
     the value averages over. `unit`: '1e-3' (MMD scores times 1000, lower is better), '1' (a plain number),
-    '%' (share of the U-Net), 's' (seconds), 'fraction' (0 to 1). `after` is i of a figure of X_{i,j}, j being `task`.
+    '%' (share of the U-Net), 's' (seconds), 'fraction' (0 to 1), 'MB'. `after` is i of a figure of X_{i,j}, j
+    being `task`.
 
     Beside the paper's scores: `learned_mmd` is MMD(X_{D,j}, X_{j,j}), what a task is like just after it was learned;
     `mmd` is MMD(X_{D,j}, X_{i,j}) with `after` = i, and `a_n` its mean over j <= n = `task`, both where a run had
     `--full-matrix`; `f_kid` is forgetting by KID; `interference` is the share of a task's squared change that falls
     on entries which earlier tasks had changed, `overlap` the cosine of both changes' magnitudes, `change_density` the
-    share of entries that a task changed (of STAMINA: its mask's density), the last with `layer`, too.
+    share of entries that a task changed (of STAMINA: its mask's density), the last with `layer`, too. `memory` is what
+    a method keeps between tasks, `memory_growth` what a task adds to it.
 
     In the classification setting, all in % of test images, higher is better but for forgetting: `accuracy` is a_{i,j}
     with `after` = i and `task` = j; `learned_accuracy` is a_{j,j}, and its mean over tasks; `a_n` is the mean of

@@ -143,6 +143,24 @@ def own_figures(trainings: Sequence[Mapping[str, Any]], method: str) -> list[Fig
     return figures
 
 
+def memory_figures(sizes: Sequence[int]) -> list[Figure]:
+    """What a method keeps between tasks, `memory` in MB (10^6 bytes), after each task and after the last one.
+
+    `memory_growth` is by how much it grows with a task, in MB, as a mean over the second half of the tasks: 0 for what
+    is of one size whatever the number of tasks. None of a single task.
+
+    Args:
+        sizes: bytes after each task.
+    """
+    megabytes = [size / 1e6 for size in sizes]
+    figures = [Figure("memory", value, 1, "MB", j) for j, value in enumerate(megabytes, 1)]
+    figures.append(Figure("memory", megabytes[-1], 1, "MB"))
+    steps = len(megabytes) // 2
+    if steps:
+        figures.append(Figure("memory_growth", (megabytes[-1] - megabytes[-1 - steps]) / steps, steps, "MB"))
+    return figures
+
+
 def time_figures(seconds: Sequence[float]) -> list[Figure]:
     """Seconds of training per task, and their mean; none of none."""
     if not seconds:

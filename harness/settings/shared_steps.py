@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file as load_tensors
 
 from harness import registry
@@ -40,6 +41,14 @@ def method_of(recipe: Mapping[str, Any], name: str, setting: SettingName, entry:
     left = entry is not None and MEMORY in entry.manifest["files"]
     method.memory = Memory(load_tensors(str(entry.file(MEMORY))) if entry is not None and left else {})
     return method
+
+
+def memory_size(entry: Entry) -> int:
+    """Bytes of the memory that a training or a merge left; 0 of none."""
+    if MEMORY not in entry.manifest["files"]:
+        return 0
+    with safe_open(str(entry.file(MEMORY)), framework="pt") as tensors:
+        return sum(t.numel() * t.element_size() for t in map(tensors.get_tensor, tensors.keys()))
 
 
 @contextmanager

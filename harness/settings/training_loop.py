@@ -268,6 +268,10 @@ class TrainingLoop:
             memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
         notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
+        if self.method.keeps_data:
+            notes.append(
+                f"{self.name} keeps {self.method.keeps_data}, which no other method may; what it shows is a bound"
+            )
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
             notes += [*folded_notes(memory, self._model, self._named), *same_notes(self.method, memory)]

@@ -136,10 +136,10 @@ def test_inf_loras_second_task_does_not_reach_the_first_ones_prompt(tiny_models:
     model.set_token(CONCEPTS[0][0], first.done.token)
     with torch.no_grad():
         text = model.encode_prompts([first.prompt])[0]
-        before = {name: text @ w.T for name, w in model.weights().items()}
-        second = course.teach()
-        model.set_token(CONCEPTS[0][0], first.done.token)
-        changed = {name: text @ w.T for name, w in model.weights().items()}
+    before = {name: text @ w.T for name, w in model.weights().items()}
+    second = course.teach()
+    changed = {name: text @ w.T for name, w in model.weights().items()}
+    with torch.no_grad():
         own = model.encode_prompts([second.prompt])[0]
     for name, keys in before.items():
         moved = (own @ (second.weights[name] - second.before[name]).T).norm()

@@ -51,7 +51,7 @@ class Classification(Setting):
     step_kinds: ClassVar[Mapping[str, StepKind]] = {
         "train": StepKind(f"{STEPS}:run_train", 5, 3.8, 0.7, _trained, 240, chained=True),
         "evaluate": StepKind(f"{STEPS}:run_evaluate", 1, 1.2, 0.05, _tested, scoring=True, named=False),
-        "score": StepKind(f"{STEPS}:run_score", 3, 0.5, 0.1, scoring=True, anywhere=True),
+        "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),
     }
     preload = "harness.settings.classification.preload"
     scoring_modules = tuple(METRICS / f"{name}.py" for name in ("accuracy", "scores", "interference"))

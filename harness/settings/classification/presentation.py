@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.settings.presentation import MISSING, Column, Plots, Presentation
-from harness.settings.shared_columns import SHARE, WEIGHTS
+from harness.settings.shared_columns import MEMORY, SHARE, WEIGHTS
 
 COLUMNS = (
     SHARE,
@@ -36,6 +36,7 @@ MEANINGS = {
     "interference": "Share of a task's squared change that falls on entries which earlier tasks had changed.",
     "overlap": "Cosine between the magnitudes of a task's change and of all earlier ones.",
     "change_density": "Share of the entries that a task changed.",
+    **MEMORY,
     "accuracy": "a_{i,j}: accuracy on the test images of task j after learning task i, the prediction being the "
     "highest logit of all classes seen so far.",
     "learned_accuracy": "Accuracy on a task's test images just after it was learned, a_{j,j}, as a mean over tasks.",

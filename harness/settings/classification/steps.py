@@ -25,13 +25,22 @@ from harness.engine.plan import RunContext, Step
 from harness.errors import UsageError
 from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
-from harness.metrics.scores import change_figures, own_figures, training_figures
+from harness.metrics.scores import change_figures, memory_figures, own_figures, training_figures
 from harness.plugins import hooks
 from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
-from harness.settings.shared_steps import Facts, changes, lent_to, method_of, missed, unread, write_json
+from harness.settings.shared_steps import (
+    Facts,
+    changes,
+    lent_to,
+    memory_size,
+    method_of,
+    missed,
+    unread,
+    write_json,
+)
 from harness.spec import Recognition
 from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -157,6 +166,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         *(joint_figures(hits[0]) if w["joint"] else class_figures(hits)),
         *training_figures(trainings, whole),
         *own_figures(trainings, w["of"]),
+        *memory_figures([memory_size(entry) for entry in states]),
     ]
     if not w["joint"] and any(WEIGHTS in entry.manifest["files"] for entry in states):
         model = _ready_model(context, device)

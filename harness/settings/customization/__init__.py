@@ -56,7 +56,7 @@ class Customization(Setting):
         "edit": StepKind(f"{STEPS}:run_edit", 1, 1.2, 0.2, _sampled, 128, scoring=True, named=False),
         "base": StepKind(f"{STEPS}:run_base", 1, 1.2, 0.2, _sampled, 128, scoring=True, of_no_concept=True),
         "features": StepKind(f"{STEPS}:run_features", 1, 0.15, 0.05, scoring=True),
-        "score": StepKind(f"{STEPS}:run_score", 4, 0.5, 0.1, scoring=True, anywhere=True),
+        "score": StepKind(f"{STEPS}:run_score", 5, 0.5, 0.1, scoring=True, anywhere=True),
         "measure": StepKind(f"{MEASURES}:run_measure", 1, 0.5, 0.05, scoring=True),
     }
     quick_benchmark = "tuning6"

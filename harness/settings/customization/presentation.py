@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.settings.presentation import Column, Plots, Presentation
-from harness.settings.shared_columns import SHARE, SPREAD, WEIGHTS
+from harness.settings.shared_columns import MEMORY, SHARE, SPREAD, WEIGHTS
 
 COLUMNS = (
     SHARE,
@@ -70,6 +70,7 @@ MEANINGS = {
     "interference": "Share of a task's squared change that falls on entries which earlier tasks had changed.",
     "overlap": "Cosine between the magnitudes of a task's change and of all earlier ones.",
     "change_density": "Share of the entries that a task changed.",
+    **MEMORY,
 }
 
 PRESENTATION = Presentation(

@@ -30,6 +30,7 @@ from harness.metrics.scores import (
     forgetting_figures,
     learned_figures,
     matrix_figures,
+    memory_figures,
     own_figures,
     training_figures,
 )
@@ -41,7 +42,7 @@ from harness.seeds import derive_seed
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
 from harness.settings.presentation import VARIANTS
-from harness.settings.shared_steps import Facts, changes, lent_to, method_of, unread, write_json
+from harness.settings.shared_steps import Facts, changes, lent_to, memory_size, method_of, unread, write_json
 from harness.spec import Sampling, Task
 from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -266,6 +267,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         *variant_figures(real, just, final),
         *training_figures(trainings, unet_parameters),
         *own_figures(trainings, w["of"]),
+        *memory_figures([memory_size(entry) for entry in states]),
     ]
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
