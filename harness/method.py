@@ -165,6 +165,14 @@ class Method(ABC, Generic[O]):
         """Classification: the prompt to test with, made of `memory` as `end_task` left it; None for none."""
         return None
 
+    def head(self, model: Classifier) -> nn.Module | None:
+        """Classification: what scores features in a test, made of `memory` as `end_task` left it.
+
+        A module from (B, dim) features to (B, classes seen) scores; None, the default, for the linear head that was
+        trained.
+        """
+        return None
+
     def batch(self, lesson: Lesson, generator: torch.Generator) -> Batch:
         """What a training step looks at: by default what the options say.
 

@@ -101,6 +101,7 @@ class Classifier:
         self.head_weight = torch.empty(0, self.dim, device=device)
         self.head_bias = torch.empty(0, device=device)
         self.prompt: Prompt | None = None
+        self.scorer: nn.Module | None = None  # a method's own head, in a test
 
     @classmethod
     def load(cls, folder: str, device: torch.device, dtype: torch.dtype = torch.float32) -> Classifier:
@@ -145,7 +146,7 @@ class Classifier:
         self.fold()
         self.load_weights(self.initial)
         self.load_head(torch.empty(0, self.dim), torch.empty(0))
-        self.prompt = None
+        self.prompt = self.scorer = None
 
     def intact(self) -> Intact:
         """How it is now, but for the ViT's parameters: of these each step keeps those that changed."""
@@ -208,7 +209,10 @@ class Classifier:
         return token.float()
 
     def logits(self, images: Tensor) -> Tensor:
-        """(B, classes seen), float32."""
+        """(B, classes seen), float32: by the linear head, or by a method's own."""
+        if self.scorer is not None:
+            scores: Tensor = self.scorer(self.features(images))
+            return scores.float()
         found: Tensor = linear(self.features(images), self.head_weight, self.head_bias)
         return found
 

@@ -247,6 +247,28 @@ def recall(method: AnyMethod, model: Classifier) -> Prompt | None:
     return given
 
 
+def head(method: AnyMethod, model: Classifier) -> nn.Module | None:
+    """What `Method.head` returns.
+
+    Raises:
+        PluginError: neither a module nor None; or it gives scores of another shape than one for each class seen.
+    """
+    with _observed(method, "head"):
+        given: object = method.head(model)
+    if given is None:
+        return None
+    if not isinstance(given, nn.Module):
+        raise _wrong(method, "head", "an nn.Module from features to scores, or None", given)
+    given.to(model.device).eval()
+    wanted = (1, len(model.head_bias))
+    with torch.no_grad():
+        scores: object = given(torch.zeros(1, model.dim, device=model.device))
+    if not isinstance(scores, Tensor) or scores.shape != wanted:
+        what = f"a module that gives {wanted} scores of a {(1, model.dim)} tensor of features"
+        raise _wrong(method, "head", what, scores)
+    return given
+
+
 @contextmanager
 def _observed(method: AnyMethod, name: str) -> Iterator[None]:
     """A hook at work: what it draws from global generators is an error, what it writes is noted."""

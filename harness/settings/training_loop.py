@@ -267,7 +267,8 @@ class TrainingLoop:
         with self.checks.unchanged("end_task", FOLDED) if own is not None else nullcontext():
             memory = hooks.end_task(self.method, lesson, self.generator)
         self.lent.check("end_task")
-        notes = [*hooks.not_finite(self.method, memory), *growth_notes(self.method, memory)]
+        growth = [] if is_built_in(type(self.method)) else growth_notes(self.method, memory)  # tables say it of all
+        notes = [*hooks.not_finite(self.method, memory), *growth]
         if self.method.keeps_data:
             notes.append(
                 f"{self.name} keeps {self.method.keeps_data}, which no other method may; what it shows is a bound"

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from methods.parts.adapters import FullResidual, LowRank, MaskedLowRank
-    from methods.parts.combined import LargerChange, SummedFactors
+    from methods.parts.combined import ContinuedLowRank, LargerChange, SummedFactors
     from methods.parts.fisher import accumulate, diagonal_fisher, ewc_loss
+    from methods.parts.heads import (
+        RandomFeatureHead,
+        aligned_heads,
+        chosen_ridge,
+        class_gaussians,
+        linear_head,
+        normalised_logits,
+        random_features,
+        ridge_regression,
+        shown_features,
+    )
     from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
@@ -32,17 +43,22 @@ if TYPE_CHECKING:
 __method_source__ = True
 
 __all__ = [
-    "FORGET_GRID", "CodaPrompts", "DualPrompts", "FreeMask", "FreeToken", "FullResidual", "GivenRows", "LargerChange",
-    "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "PromptPool", "SummedFactors", "accumulate", "caption_features",
+    "FORGET_GRID", "CodaPrompts", "ContinuedLowRank", "DualPrompts", "FreeMask", "FreeToken", "FullResidual",
+    "GivenRows", "LargerChange", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "PromptPool", "RandomFeatureHead",
+    "SummedFactors", "accumulate", "aligned_heads", "caption_features", "chosen_ridge", "class_gaussians",
     "designed_rows", "diagonal_fisher", "entries", "everyday_captions", "ewc_loss", "forget_loss", "gram",
-    "grown_basis", "hard_concrete", "input_moments", "known_tokens", "merged", "new_token", "orthogonal_start",
-    "overlap_loss", "past_changes", "place_of", "prefixes", "projector", "rehearsed", "remembered",
-    "remembered_concept", "remembered_concepts", "shared_rows", "similarity", "sparse_loss", "task_token", "tuned",
-    "tuned_classes", "with_rehearsal", "without_repeats",
+    "grown_basis", "hard_concrete", "input_moments", "known_tokens", "linear_head", "merged", "new_token",
+    "normalised_logits", "orthogonal_start", "overlap_loss", "past_changes", "place_of", "prefixes", "projector",
+    "random_features", "rehearsed", "remembered", "remembered_concept", "remembered_concepts", "ridge_regression",
+    "shared_rows", "shown_features", "similarity", "sparse_loss", "task_token", "tuned", "tuned_classes",
+    "with_rehearsal", "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
-    "LargerChange": "combined", "SummedFactors": "combined",
+    "RandomFeatureHead": "heads", "aligned_heads": "heads", "chosen_ridge": "heads", "class_gaussians": "heads",
+    "linear_head": "heads", "normalised_logits": "heads", "random_features": "heads", "ridge_regression": "heads",
+    "shown_features": "heads",
+    "ContinuedLowRank": "combined", "LargerChange": "combined", "SummedFactors": "combined",
     "known_tokens": "rehearsal", "rehearsed": "rehearsal", "remembered_concept": "rehearsal",
     "remembered_concepts": "rehearsal", "with_rehearsal": "rehearsal",
     "GivenRows": "subspaces", "designed_rows": "subspaces", "grown_basis": "subspaces", "input_moments": "subspaces",

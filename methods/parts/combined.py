@@ -77,3 +77,23 @@ class LargerChange(LowRank):
         if self.training:
             return new
         return torch.where(new.abs() >= self.change.abs(), new, self.change) - self.change
+
+
+class ContinuedLowRank(LowRank):
+    """W_init + A B, with A and B trained on from where the task before left them (SeqLoRA)."""
+
+    stackable = True
+
+    def __init__(
+        self, projection: nn.Linear, past: tuple[Tensor, Tensor] | None, rank: int, generator: torch.Generator
+    ) -> None:
+        super().__init__(projection, rank, generator)
+        if past is not None:
+            with torch.no_grad():
+                self.A.copy_(past[0])
+                self.B.copy_(past[1])
+        self.register_buffer("folded", (self.A @ self.B).detach())
+        self.folded: Tensor
+
+    def compute(self) -> Tensor:
+        return super().compute() - self.folded

@@ -35,6 +35,7 @@ SEEN = Recognition(resolution=32, resize=32)
 CHANGES: Mapping[str, Any] = {
     "epochs": 2, "batch_size": 5, "learning_rate": 0.02, "pool": 6, "length": 4, "top": 2, "expert_length": 4,
     "general_length": 2, "rank": 3, "lambda_forget": 1.0, "drop_last": False,
+    "features": 20, "align_epochs": 2, "align_samples": 8,
 }  # fmt: skip
 
 
@@ -134,10 +135,10 @@ class ClassCourse:
         return done
 
     def recall(self) -> Classifier:
-        """The model as it is tested: with the prompt that the method makes of its memory."""
+        """The model as it is tested: with the prompt and the head that the method makes of its memory."""
         method = self.plugin(self.options)
         method.memory, method.task_index, method.num_tasks = self.memory, self.taught, self.tasks
-        self.model.prompt = method.recall(self.model)
+        self.model.prompt, self.model.scorer = method.recall(self.model), method.head(self.model)
         if self.model.prompt is not None:
             self.model.prompt.eval()
         return self.model

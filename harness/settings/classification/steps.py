@@ -124,7 +124,7 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     method = method_of(state.manifest["recipe"], step.work["method"], "classification", state)
     method.task_index, method.num_tasks = tuple(state.manifest["recipe"]["place"])
     with _lent_to(method, context, device):
-        model.prompt = hooks.recall(method, model)
+        model.prompt, model.scorer = hooks.recall(method, model), hooks.head(method, model)
     if model.prompt is not None:
         model.prompt.to(model.device).eval()
     pixels = _pixels(tasks, context, device)
@@ -136,7 +136,7 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     notes = missed(method)
     if model.prompt is not None:
         notes += company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
-    model.prompt = None
+    model.prompt = model.scorer = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)
     kept: dict[str, NDArray[np.int32]] = {}
