@@ -115,12 +115,15 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def notebook(session: nox.Session) -> None:
-    """docs/notebooks/first_run.ipynb from its first cell to its last; says where the page with its outputs lies."""
+    """The notebooks of examples/ from first cell to last; says where the pages with their outputs lie."""
     session.install(*INSTALL, ".[notebook]")
     place = Path(session.create_tmp())
-    shutil.copy("docs/notebooks/first_run.ipynb", place)  # what it writes lies beside it
-    session.run("jupyter", "nbconvert", "--to", "html", "--execute", str(place / "first_run.ipynb"))
-    session.log(f"The page: {place / 'first_run.html'}")
+    for book in sorted(Path("examples").glob("*.ipynb")):
+        folder = place / book.stem  # what it writes lies beside it
+        folder.mkdir(exist_ok=True)
+        shutil.copy(book, folder)
+        session.run("jupyter", "nbconvert", "--to", "html", "--execute", str(folder / book.name))
+        session.log(f"The page: {folder / book.stem}.html")
 
 
 @nox.session

@@ -29,12 +29,13 @@ COPIED = {
     CARD: "model-card.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "examples/README.md": "examples.md",
 }
 GUIDES = {
     "Start": ["index.md", "commands.md", "python.md", "mini-tier.md"],
     "How to": [
-        "own-method.md", "plugins.md", "metrics.md", "data.md", "scaling.md", "planning.md", "verify.md", "reports.md",
-        "settings.md",
+        "examples.md", "own-method.md", "plugins.md", "metrics.md", "data.md", "scaling.md", "planning.md", "verify.md",
+        "reports.md", "settings.md",
     ],
     "Protocol and choices": ["figures.md", "methods.md", "classification.md", "paper-tier.md", "mini-tuning.md"],
     "Results": ["reference-results.md", "model-card.md"],
