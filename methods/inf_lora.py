@@ -80,33 +80,44 @@ class InfLoRA(Method[SpaceOptions]):
         )
     }
 
+    rows: Mapping[str, Tensor] = {}
+
     def prepare(self, lesson: Any, generator: torch.Generator) -> None:
-        self.lesson = lesson
-
-    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        from harness.backbones.adapters import attach
-
-        o: Any = self.options
-        token = parts.task_token(model, o, generator)
+        model, o = lesson.model, self._low_rank
+        self.token = parts.task_token(model, o, generator)
         if model.token_dim:  # the prompt as the task begins with it
-            self.lesson.model.set_token(self.lesson.token, token().detach())
-        moments = parts.input_moments(self.lesson)
-        rows = {
-            place: parts.designed_rows(moment, self._basis(place, moment), o.rank) for place, moment in moments.items()
+            model.set_token(lesson.token, self.token().detach().to(model.device))
+        self.rows = {
+            place: parts.designed_rows(moment, self._basis(place, moment), o.rank)
+            for place, moment in parts.input_moments(lesson).items()
         }
 
+    def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
+        import torch
+
+        from harness.backbones.adapters import attach
+
+        o = self._low_rank
+
         def adapter(name: str, projection: nn.Linear) -> parts.GivenRows | None:
-            is_query = name.endswith(".q")
-            return None if is_query else parts.GivenRows(projection, rows[parts.place_of(name)])
+            rows = self.rows.get(parts.place_of(name))
+            if rows is None:  # where parameters are counted, without a task
+                rows = torch.zeros(o.rank, projection.in_features)
+            return None if name.endswith(".q") else parts.GivenRows(projection, rows)
 
         attach(model, adapter)
-        return token
+        return self.token if self.rows else parts.task_token(model, o, generator)
 
     def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return {
             f"basis.{place}": parts.grown_basis(moment, self._basis(place, moment), self._threshold())
             for place, moment in parts.input_moments(lesson).items()
         }
+
+    @property
+    def _low_rank(self) -> Any:
+        """The options of either setting, which both have a rank."""
+        return self.options
 
     def _basis(self, place: str, moment: Tensor) -> Tensor:
         """M, (D2, k): of the inputs of all earlier tasks."""

@@ -12,6 +12,7 @@ cross-attention's key and value projections it is either.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -88,16 +89,15 @@ class HalfFineTuning(CustomDiffusion):
     }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
-        import torch
-
         from harness.backbones.adapters import attach
 
+        draw = Random(generator.initial_seed())
         layers = dict.fromkeys(name.rpartition(".")[0] for name in model.projections)
-        keys = dict(zip(layers, torch.randint(2, (len(layers),), generator=generator).tolist(), strict=True))
+        trained = {layer: draw.choice(("to_k", "to_v")) for layer in layers}
 
         def adapter(name: str, projection: nn.Linear) -> parts.FullResidual | None:
             layer, _, kind = name.rpartition(".")
-            return parts.FullResidual(projection) if kind == ("to_k" if keys[layer] else "to_v") else None
+            return parts.FullResidual(projection) if kind == trained[layer] else None
 
         o = self.options
         self.adapters = attach(model, adapter)

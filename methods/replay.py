@@ -13,6 +13,7 @@ images in a step as new ones, every past concept as likely.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -102,16 +103,15 @@ class GenerativeReplay(Replay):
 
     def past_latents(self, model: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Drawn by W_{t-1}; where there are more concepts than images, of as many, chosen at random."""
-        import torch
-
         from harness.spec import Sampling
 
         o, tokens = self.options, list(self.prompts)
         if not tokens:
             return {}
-        order = torch.randperm(len(tokens), generator=generator).tolist()
-        asked = [tokens[order[number % len(tokens)]] for number in range(o.replay_images)]
-        seeds = torch.randint(2**31, (o.replay_images,), generator=generator).tolist()
+        draw = Random(generator.initial_seed())
+        order = draw.sample(tokens, len(tokens))
+        asked = [order[number % len(order)] for number in range(o.replay_images)]
+        seeds = [draw.getrandbits(31) for _ in asked]
         sampling = Sampling(
             images=max(2, o.replay_images), steps=o.replay_steps, guidance_scale=o.replay_guidance, eta=0.0
         )

@@ -41,7 +41,7 @@ class SummedFactors(LowRank):
 
     def summed(self) -> tuple[Tensor, Tensor]:
         """A_past + A, (D1, r), and B_past + B, (r, D2)."""
-        return self.past_A + self.A.detach(), self.past_B + self.B.detach()
+        return self.past_A.to(self.A) + self.A.detach(), self.past_B.to(self.B) + self.B.detach()
 
 
 def orthogonal_columns(start: Tensor, past: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def orthogonal_columns(start: Tensor, past: Tensor) -> Tensor:
     if len(start) == 1:
         alone: Tensor = start / torch.linalg.vector_norm(start, dim=0)
         return alone
-    old, rest = past.double(), start.double()
+    old, rest = past.to(start.device).double(), start.double()
     along = old / torch.linalg.vector_norm(old, dim=0).clamp_min(torch.finfo(torch.float64).tiny)
     for _ in range(2):  # once more, against rounding
         rest = rest - along * (along * rest).sum(dim=0)

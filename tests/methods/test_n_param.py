@@ -76,6 +76,11 @@ COUNTS = {
     "stamina-no-mask-mlp": LORA + ENTRIES + TOKEN,
     "stamina-no-gumbel": LORA + MASKS + TOKEN,
     "stamina-no-sparsity": LORA + MASKS + TOKEN,
+    **dict.fromkeys(("lora-alone", "lora-magnitude", "lora-merge", "lora-ortho-init", "o-lora"), LORA + TEXT),
+    **dict.fromkeys(("drift-correction", "ewc-dc", "generative-replay", "l2", "mofo", "replay"), ENTRIES + TEXT),
+    "hft": ENTRIES // 2 + TEXT,
+    "inf-lora": sum(rows * RANK for rows, _ in MATRICES) + TEXT,  # A alone
+    "orthogonal-adaptation": sum(rows * 20 for rows, _ in MATRICES) + TEXT,  # the same, at its paper's rank
 }
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -25,7 +28,7 @@ from harness.backbones.work_counts import Counts
 from harness.errors import UsageError, first_line
 from harness.method import Method
 from harness.settings.customization.task_data import Lesson
-from harness.spec import Frozen, MethodOptions
+from harness.spec import Frozen, MethodOptions, Sampling
 
 FLOAT: Final = 4  # bytes of what is trained
 IMAGES: Final = 4  # of the stand-in's task: how many there are changes no count
@@ -135,6 +138,13 @@ class StandIn:
         shape = (count, *self.counts.latent)
         return Posterior(torch.empty(shape, device=META), torch.empty(shape, device=META))
 
+    def set_token(self, token: str, embedding: Tensor) -> None:
+        """As `TextToImage` has it; no text is read."""
+
+    def generate(self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
+        """As `TextToImage` has it: black images."""
+        return np.zeros((len(seeds), self.resolution, self.resolution, 3), dtype=np.uint8)
+
     def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """As `TextToImage` has it: of the U-Net only the projections are there."""
         self.rows += len(latents)
@@ -174,12 +184,15 @@ def _look(plugin: type[Method[Any]], options: MethodOptions, counts: Counts) -> 
     sizes = {f"projection {number}": count for number, count in enumerate(shapes.values())}
     task = ask("its penalties", lambda: _whole_task(plugin, options, counts, {})) or _bare(plugin(options), counts)
     own = {"rows": options.batch_size, "prompts": 1, "encoded": 0}
-    own = ask("its batches", lambda: _batch(plugin(options), few)) or own
-    found = ask("its memory", lambda: _remembered(plugin, options, few)) or {}
+    own = ask("its batches", lambda: _batch(plugin, options, counts, few.shapes, {})) or own
+    found = ask("its memory", lambda: _remembered(plugin, options, counts, few.shapes, {})) or {}
     memory: Mapping[str, Tensor] = found.get("memory", {})
+    disk = (_bytes(memory, sizes), 0)
     if memory:  # from the second task on there is something to hold on to
         task = ask("its penalties", lambda: _whole_task(plugin, options, counts, memory)) or task
-    disk = (_bytes(memory, sizes), 0)
+        own = ask("its batches", lambda: _batch(plugin, options, counts, few.shapes, memory)) or own
+        later = ask("its memory", lambda: _remembered(plugin, options, counts, few.shapes, memory, "<v2>")) or {}
+        disk = (disk[0], max(0, _bytes(later.get("memory", {}), sizes) - disk[0]))
     if plugin.base_method is not None:
         disk = ask("its merge", lambda: _merged(plugin, options, counts, few.shapes, sizes)) or disk
     return Footprint(
@@ -266,26 +279,44 @@ def _lesson(method: Method[Any], model: StandIn) -> Lesson:
     return Lesson(model, images, model.encoded_images(IMAGES), "<v1>", "person", word, prior=prior)  # type: ignore[arg-type]
 
 
-def _batch(method: Method[Any], model: StandIn) -> dict[str, int]:
-    generator = torch.Generator().manual_seed(0)
+def _begun(
+    plugin: type[Method[Any]], options: MethodOptions, counts: Counts, shapes: Mapping[str, tuple[int, int]],
+    memory: Mapping[str, Tensor],
+) -> tuple[Method[Any], StandIn]:  # fmt: skip
+    """A method that has attached what it trains to a stand-in of its own, as far as it can."""
+    method, model = plugin(options), StandIn(counts, shapes)
+    method.memory = memory
+    with suppress(Exception), _OnMeta():  # many a hook does without what it lacks then
+        method.begin_task(model, torch.Generator())
     model.encoded = model.rows = model.prompts = 0
+    return method, model
+
+
+def _batch(
+    plugin: type[Method[Any]], options: MethodOptions, counts: Counts, shapes: Mapping[str, tuple[int, int]],
+    memory: Mapping[str, Tensor],
+) -> dict[str, int]:  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    method, model = _begun(plugin, options, counts, shapes, memory)
     lesson = _lesson(method, model)
     lesson.loss(method.batch(lesson, generator), generator)
     return {"rows": model.rows, "prompts": model.prompts, "encoded": model.encoded}
 
 
-def _remembered(plugin: type[Method[Any]], options: MethodOptions, model: StandIn) -> dict[str, Any]:
+def _remembered(
+    plugin: type[Method[Any]], options: MethodOptions, counts: Counts, shapes: Mapping[str, tuple[int, int]],
+    before: Mapping[str, Tensor], token: str = "<v1>",
+) -> dict[str, Any]:  # fmt: skip
     if plugin.end_task is Method.end_task:
         return {}
-    model.rows = model.prompts = 0
-    method = plugin(options)
-    lesson = _lesson(method, model)
+    method, model = _begun(plugin, options, counts, shapes, before)
+    lesson = replace(_lesson(method, model), token=token)
     tracker = Tracker()
     with tracker:
         memory = method.end_task(lesson, torch.Generator().manual_seed(0))
     flop = tracker.flop * model.counts.entries / sum(rows * columns for rows, columns in model.shapes.values())
-    # on the CPU, where the next task finds it; no page of it is touched
-    kept = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in memory.items()}
+    # on the CPU, where the next task finds it; of what has no content no page is touched
+    kept = {n: torch.empty(t.shape, dtype=t.dtype) if t.is_meta else t.cpu() for n, t in memory.items()}
     return {"rows": model.rows, "prompts": model.prompts, "flop": flop, "memory": kept}
 
 

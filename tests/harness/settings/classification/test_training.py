@@ -417,7 +417,10 @@ COUNTS = {
     "clora": LORA_64,
     "stamina": LORA_64 + 3 * BLOCKS * (WIDTH * 64 + 64 + 64 * WIDTH + WIDTH),  # with the mask's MLP
     "joint-qkv": 3 * BLOCKS * WIDTH**2,
-    "ft": VIT_B, "ft++": VIT_B, "joint": VIT_B,
+    "seqlora": LORA_64, "o-lora": LORA_64,
+    "inf-lora": 2 * BLOCKS * WIDTH * 10,  # A alone, of keys and values, at the authors' rank
+    "ranpac": LORA_64 // 4,  # in the first task, at rank 16
+    "slca": VIT_B, "ft": VIT_B, "ft++": VIT_B, "joint": VIT_B,
 }  # fmt: skip
 
 
