@@ -53,7 +53,60 @@ LEADERBOARD, IDENTITY = "tests/reports/tables/test_leaderboard.py", "tests/bench
 MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/metrics/test_measured.py"
 WEIGHTS = "tests/harness/measures/test_weights_of_metrics.py"
 
+SUBSPACES, COMBINED = REFERENCE.format("subspaces"), REFERENCE.format("combined")
+FILTER, REPLAYED, HEADS = (REFERENCE.format(name) for name in ("optimizer_filter", "rehearsal", "heads"))
+
 MUTANTS = (
+    # later methods
+    Mutant("methods/parts/subspaces.py", "now.T).abs().sum()", "now.T).square().sum()", SUBSPACES),
+    Mutant(
+        "methods/parts/subspaces.py", "((now @ past[name]) * now)", "((now @ past[name]) * past[name][: len(now)])",
+        SUBSPACES,
+    ),
+    Mutant(
+        "methods/parts/subspaces.py", "moment - basis @ (basis.T @ moment)", "moment + basis @ (basis.T @ moment)",
+        SUBSPACES,
+    ),
+    Mutant("methods/parts/subspaces.py", "rows, torch.zeros_like(rows))", "rows, rows)", SUBSPACES),
+    Mutant("methods/parts/subspaces.py", "* 3**-0.5", "* 2**-0.5", SUBSPACES),
+    Mutant("methods/parts/subspaces.py", "while held < threshold", "while held < threshold**2", SUBSPACES),
+    Mutant(
+        "methods/parts/subspaces.py", "basis.T[torch.randperm", "torch.randn(columns, columns).double()[torch.randperm",
+        SUBSPACES,
+    ),
+    Mutant("methods/parts/subspaces.py", "return rows.T @ rows / len(rows)", "return rows.T @ rows", SUBSPACES),
+    Mutant(
+        "methods/o_lora.py", "a.B if self.options.factor == \"B\"", "a.B if self.options.factor == \"A\"",
+        SUBSPACES,
+    ),
+    Mutant("methods/lora_alone.py", "return 1 / count", "return 0.6", SUBSPACES),
+    Mutant("methods/lora_alone.py", "return self.options.merge_weight", "return 1 / count", SUBSPACES),
+    Mutant("methods/parts/combined.py", "- self.past_A @ self.past_B", "- self.past_A @ self.B", COMBINED),
+    Mutant("methods/parts/combined.py", "rest - along *", "rest + along *", COMBINED),
+    Mutant("methods/parts/combined.py", "new.abs() >= self.change.abs()", "new >= self.change", COMBINED),
+    Mutant("methods/parts/combined.py", "new, self.change) - self.change", "new, self.change)", COMBINED),
+    Mutant("methods/regularised.py", "(past + new).square()", "(past - new).square()", COMBINED),
+    Mutant("methods/regularised.py", "if kind == trained[layer]", "if kind == \"to_k\"", COMBINED),
+    Mutant("methods/mofo.py", "return size >= smallest", "return size <= smallest", FILTER),
+    Mutant("methods/mofo.py", "size = momentum.abs()", "size = momentum", FILTER),
+    Mutant("harness/settings/masked_updates.py", "parameter.grad * (1 - decay)", "parameter.grad", FILTER),
+    Mutant(
+        "harness/settings/masked_updates.py", "torch.where(mask, parameter, before)",
+        "torch.where(mask, before, parameter)", FILTER,
+    ),
+    Mutant("methods/parts/rehearsal.py", "weight / more", "weight / count", REPLAYED),
+    Mutant("methods/parts/rehearsal.py", "key=lambda token: (len(token), token)", "key=str", REPLAYED),
+    Mutant("methods/ewc_dc.py", "-self.options.scale * errors", "self.options.scale * errors", REPLAYED),
+    Mutant(
+        "methods/parts/fisher.py", "unflatten(0, (size, -1)).flatten(1, 2)  # an",
+        "unflatten(0, (-1, size)).transpose(0, 1).flatten(1, 2)  # an", REPLAYED,
+    ),
+    Mutant("methods/drift_correction.py", "with self.model.pretrained():", "if True:", REPLAYED),
+    Mutant("methods/parts/heads.py", "gram + ridge *", "gram - ridge *", HEADS),
+    Mutant("methods/parts/heads.py", "values / (values.square() + ridge)", "values / (values + ridge)", HEADS),
+    Mutant("methods/parts/heads.py", "return relu(features", "return (features", HEADS),
+    Mutant("methods/parts/heads.py", "norms).mean(dim=0)", "norms).sum(dim=0)", HEADS),
+    Mutant("methods/parts/heads.py", "0.9 + 0.1 * (tasks + 1)", "0.9 + 0.1 * tasks", HEADS),
     # measures that runs may ask for
     Mutant("harness/measures/cosine.py", "unit(generated) @ unit(real).T", "unit(generated) @ real.T", MEASURES),
     Mutant("harness/measures/clip_i.py", ".mean(axis=1)", ".max(axis=1)", MEASURES),
@@ -156,7 +209,7 @@ MUTANTS = (
     Mutant("harness/backbones/packed_convolutions.py", "self._packed[0] != state", "False", LAYERS),
     Mutant("harness/backbones/attention.py", "rows = key.shape[0]", "rows = count", LAYERS),
     # EWC
-    Mutant("methods/parts/fisher.py", "each.square().sum(dim=0)", "each.sum(dim=0).square()", EWC),
+    Mutant("methods/parts/fisher.py", ".square().sum(dim=0)", ".sum(dim=0).square()", EWC),
     Mutant("methods/parts/fisher.py", "fisher / count", "fisher / batch_size", EWC),
     Mutant("methods/parts/fisher.py", "return 0.5 * torch.stack", "return torch.stack", OPTIMUM),
     Mutant("methods/parts/fisher.py", "anchor + weight *", "anchor + 0.5 *", EWC),

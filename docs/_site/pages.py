@@ -37,7 +37,7 @@ GUIDES = {
         "examples.md", "own-method.md", "plugins.md", "metrics.md", "data.md", "scaling.md", "planning.md", "verify.md",
         "reports.md", "settings.md",
     ],
-    "Protocol and choices": ["figures.md", "methods.md", "classification.md", "paper-tier.md", "mini-tuning.md"],
+    "Protocol and choices": ["figures.md", "methods.md", "later-methods.md", "classification.md", "paper-tier.md", "mini-tuning.md"],
     "Results": ["reference-results.md", "model-card.md"],
     "Working": ["faults.md", "performance.md", "architecture.md", "contributing.md", "changelog.md"],
 }  # fmt: skip
