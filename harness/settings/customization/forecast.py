@@ -219,8 +219,8 @@ def forecast(
     methods = tuple(
         _method(name, plan, works, seconds, costs) for name in dict.fromkeys(cell.name for cell in plan.cells)
     )
-    notes = [f"Images: {plan.context.protocol_as(Sampling).said}.", *notes]
     notes += [f"{m.method}: {text} could not be counted." for m in methods for text in m.unknown]
+    notes.append(f"Images: {plan.context.protocol_as(Sampling).said}.")
     sizes = [len(task.images) for task in chosen]
     return Forecast(
         benchmark=benchmark.name, tier=tier.name, backbone=label(source), resolution=shapes.resolution, dtype=dtype,
