@@ -19,9 +19,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from harness.backbones.solvers import scheduler_of
+from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
+from harness.export.diffusers_folder import export_pipeline
+from harness.export.loading_code import Base, adapter_code, pipeline_code
 from harness.export.lora_file import Factors, factors_of, write_kohya, write_lora
 from harness.export.precision import rounded
+from harness.spec import Sampling, Solver
 
 FORMS = ("pipeline", "lora", "kohya", "embedding")
 
@@ -183,6 +188,31 @@ def test_the_cards_code_runs_as_printed_and_draws_what_generate_draws(
     ours = np.asarray(Image.open(next((tmp_path / "images").glob("*.png"))))[None]
     most, mean = difference(image, ours), float(np.abs(image.astype(float) - ours).mean())
     assert most <= 1 if dtype == "float32" else mean < 2.0
+
+
+@pytest.mark.parametrize("solver", ["dpmpp", "unipc"])
+def test_exports_and_cards_sample_as_the_run_did(solver: Solver, tiny_models: Path, tmp_path: Path) -> None:
+    model, prompt = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu")), "a photo of a person"
+    sampling = Sampling(solver=solver, steps=3, guidance_scale=2.0)
+    ours = model.generate(prompt, [0], sampling)
+    code = adapter_code(
+        Base(str(tiny_models / "sd")), "none", scheduler_of(solver, model.pipeline.scheduler), prompt, sampling,
+        lora=None, embeddings="", names=[],
+    )  # fmt: skip
+    assert " eta=" not in code
+    export_pipeline(model, {}, tmp_path / "whole", solver=solver)
+    for text in (code, pipeline_code(str(tmp_path / "whole"), prompt, sampling)):
+        known: dict[str, Any] = {}
+        exec(compile(text.replace('image.save("image.png")', ""), "card", "exec"), known)
+        assert difference(np.asarray(known["image"])[None], ours) <= 1
+
+
+def test_generate_draws_with_another_solver_than_the_runs(runs: Path, tmp_path: Path) -> None:
+    other = drawn(runs, tmp_path / "other", "-m", "stamina", "-p", "a <v1>", "--solver", "unipc", "--steps", 4)
+    same = drawn(runs, tmp_path / "same", "-m", "stamina", "-p", "a <v1>", "--solver", "ddim", "--steps", 4)
+    assert difference(other, same) > 1
+    told = json.loads((tmp_path / "other" / "prompt.json").read_text())["sampling"]
+    assert (told["solver"], told["steps"], told["eta"]) == ("unipc", 4, 0.0)
 
 
 # what cannot be
