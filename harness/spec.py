@@ -13,9 +13,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from harness.errors import UsageError, nearest
 from harness.seeds import own_places
@@ -28,6 +31,8 @@ Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
 SettingName = str  # as registered: 'customization', 'classification', or a plugin's
+Solver = Literal["ddim", "dpmpp", "unipc"]
+SOLVERS: Mapping[Solver, str] = {"ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC"}  # as tables say it
 FIRST_SETTING: SettingName = "customization"  # what files say nothing of, and a folder of images is by default
 
 
@@ -35,6 +40,14 @@ class Frozen(BaseModel):
     """Immutable, and strict about unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """The same with some fields changed.
+
+        Raises:
+            ValidationError: an unknown field, or a value out of range.
+        """
+        return self.model_validate({**self.model_dump(), **changes})
 
 
 @runtime_checkable
@@ -80,10 +93,43 @@ class Sampling(Frozen):
     """How X_{i,j} is generated. Every field is part of the protocol, and of the step's key."""
 
     images: int = Field(16, ge=2, description="images of each task")
-    steps: int = Field(50, ge=1, description="DDIM steps")
+    solver: Solver = Field(
+        "ddim", exclude_if=lambda name: name == "ddim",  # what older results are keyed by has no such field
+        description="ddim, dpmpp (DPM-Solver++, 2M) or unipc; the latter two need fewer steps",
+    )  # fmt: skip
+    steps: int = Field(50, ge=1, description="steps of the solver: passes of the U-Net, twice with guidance")
     guidance_scale: float = Field(6.0, ge=1.0, description="classifier-free guidance")
-    eta: float = Field(1.0, ge=0.0, le=1.0, description="DDIM's stochasticity; 0 is deterministic")
+    eta: float = Field(1.0, ge=0.0, le=1.0, description="DDIM's stochasticity; 0 is deterministic, as others are")
     batch_size: int = Field(16, ge=1, description="images per batch; fixed, as arithmetic may differ in the last bit")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_noise(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("solver", "ddim") != "ddim":
+            return {"eta": 0.0, **given}
+        return given
+
+    @field_validator("eta")
+    @classmethod
+    def _of_ddim(cls, eta: float, info: ValidationInfo) -> float:
+        solver: Solver = info.data.get("solver", "ddim")
+        if eta and solver != "ddim":
+            raise PydanticCustomError(
+                "own", "{solver} adds no noise; leave sampling.eta out, or draw with sampling.solver=ddim",
+                {"solver": SOLVERS[solver]},
+            )  # fmt: skip
+        return eta
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Self:
+        """See `Frozen.with_changes`; with a solver that adds no noise eta is 0 unless it is named."""
+        quiet = changes.get("solver", self.solver) != "ddim"
+        return super().with_changes({"eta": 0.0, **changes} if quiet else changes)
+
+    @property
+    def said(self) -> str:
+        """'DDIM, 8 steps, guidance 2, eta 0': what tables and plans say of it; eta only where it means something."""
+        noise = f", eta {self.eta:g}" if self.solver == "ddim" else ""
+        return f"{SOLVERS[self.solver]}, {self.steps} steps, guidance {self.guidance_scale:g}{noise}"
 
 
 class Recognition(Frozen):

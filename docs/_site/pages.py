@@ -35,9 +35,12 @@ GUIDES = {
     "Start": ["index.md", "commands.md", "python.md", "mini-tier.md"],
     "How to": [
         "examples.md", "own-method.md", "plugins.md", "metrics.md", "data.md", "scaling.md", "planning.md", "verify.md",
-        "reports.md", "settings.md",
+        "reports.md", "exports.md", "settings.md",
     ],
-    "Protocol and choices": ["figures.md", "methods.md", "later-methods.md", "classification.md", "paper-tier.md", "mini-tuning.md"],
+    "Protocol and choices": [
+        "figures.md", "methods.md", "later-methods.md", "solvers.md", "classification.md", "paper-tier.md",
+        "mini-tuning.md",
+    ],
     "Results": ["reference-results.md", "model-card.md"],
     "Working": ["faults.md", "performance.md", "architecture.md", "contributing.md", "changelog.md"],
 }  # fmt: skip

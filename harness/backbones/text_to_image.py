@@ -22,22 +22,12 @@ from harness.backbones.intact import Intact
 from harness.backbones.oom import out_of_memory, release
 from harness.backbones.packed_convolutions import freeze
 from harness.backbones.posterior import Posterior
+from harness.backbones.solvers import check_steps, ddim_of, scheduler_of
 from harness.errors import UsageError, first_line
-from harness.spec import Sampling
+from harness.spec import Sampling, Solver
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
-
-
-def ddim_of(scheduler: Any) -> Any:
-    """DDIM with the noise of a pipeline's own scheduler: Stable Diffusion 1.x ships PNDM, which ignores eta."""
-    from diffusers import DDIMScheduler
-
-    # what Stable Diffusion's own DDIM configuration says; other schedulers' lack it, and the defaults clip latents
-    usual = {"set_alpha_to_one": False, "steps_offset": 1}
-    # without the private names, by which diffusers would give DDIM's defaults for what is its own class's default
-    own = {name: value for name, value in scheduler.config.items() if not name.startswith("_")}
-    return DDIMScheduler.from_config({**usual, **own}, clip_sample=False)
 
 
 class TextToImage:
@@ -326,17 +316,19 @@ class TextToImage:
     def generate(self, prompts: str | Sequence[str], seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
         """One image a seed, (n, size, size, 3) uint8. Each image's noise is its own seed's, whatever the batch.
 
-        Where the memory does not hold a batch it is halved, down to one image; `batch_limit` then says so.
+        Every solver begins with the same noise. Where the memory does not hold a batch it is halved, down to one image;
+        `batch_limit` then says so.
 
         Args:
             prompts: one for all, or one for each seed; batches run across prompts.
 
         Raises:
-            ValueError: prompts and seeds differ in number. UsageError: a prompt is too long.
+            ValueError: prompts and seeds differ in number. UsageError: a prompt is too long, or steps are too many.
         """
         each = [prompts] * len(seeds) if isinstance(prompts, str) else list(prompts)
         if len(each) != len(seeds):
             raise ValueError(f"{len(each)} prompts for {len(seeds)} seeds; give one for all, or one for each")
+        check_steps(sampling, self.pipeline.scheduler.config)
         distinct = list(dict.fromkeys(each))
         text = torch.cat([self.encode_prompts([prompt]) for prompt in distinct])  # as if each were asked for alone
         rows = torch.tensor([distinct.index(prompt) for prompt in each], device=self.device)
@@ -360,7 +352,7 @@ class TextToImage:
 
     def _sample(self, text: Tensor, empty: Tensor, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
         # a compiled U-Net would be compiled anew for what its projections know
-        with same_text(() if self.compiled else self.projections.values()):
+        with same_text(() if self.compiled else self.projections.values()), self._solved_by(sampling.solver):
             output: Any = self.pipeline(
                 prompt_embeds=text,
                 negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
@@ -369,6 +361,16 @@ class TextToImage:
                 output_type="latent",
             )  # fmt: skip
         return self.decode_latents(output.images)
+
+    @contextmanager
+    def _solved_by(self, solver: Solver) -> Iterator[None]:
+        """With another scheduler for a while: trainings always add noise by the pipeline's own."""
+        own = self.pipeline.scheduler
+        self.pipeline.scheduler = scheduler_of(solver, own)
+        try:
+            yield
+        finally:
+            self.pipeline.scheduler = own
 
 
 def check_token(token: str) -> None:

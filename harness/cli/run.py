@@ -267,7 +267,7 @@ def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
     context = plan.context
     cost = estimate(prepared, slots=[Slot("job", context.device_type)] if options else None)
     assert cost is not None  # unless asked for cheaply
-    out.print(f"backbone {context.backbone_name}, {context.device_type}, {context.dtype}", markup=False)
+    out.print(context.said, markup=False, soft_wrap=True)
     if options is not None:
         from harness.cli.cluster import print_jobs
 

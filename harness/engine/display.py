@@ -65,6 +65,7 @@ class PlainDisplay:
         self.board.cached(cached)
         self.total, self.done = len(plan.steps), len(cached)
         self._printed = self._started = time.monotonic()
+        self.note(plan.context.said)
         if cached:
             self.note(f"{self.done} of {self.total} steps are in the store")
 
@@ -113,6 +114,7 @@ class LiveDisplay:
         self.board.cached(cached)
         self.total, self.done = len(plan.steps), len(cached)
         self.bar = self.progress.add_task("starting workers", total=1.0)
+        self.note(plan.context.said)
         self.live.start()
 
     def step_started(self, step: Step, slot: str) -> None:

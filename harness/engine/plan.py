@@ -164,6 +164,13 @@ class RunContext:
     cautions: tuple[str, ...] = ()  # sentences for a run's owner and for readers of its tables
     setting: SettingName = "customization"
 
+    @property
+    def said(self) -> str:
+        """'backbone stable-diffusion-mini, cpu, float32; sampler: DDIM, 8 steps, ...': what a plan says of it."""
+        protocol = registry.setting(self.setting).said(self.protocol)
+        model = f"backbone {self.backbone_name}, {self.device_type}, {self.dtype}"
+        return f"{model}; {protocol}" if protocol else model
+
     def protocol_as(self, kind: type[P]) -> P:
         """The protocol, known to be of its setting's class."""
         if not isinstance(self.protocol, kind):
@@ -173,10 +180,10 @@ class RunContext:
     def changes(self) -> dict[str, Any]:
         """Options of the protocol and dtype that differ from the tier's."""
         setting = registry.setting(self.setting)
-        usual = setting.protocol(self.tier).model_dump()
-        own = self.protocol.model_dump()
+        usual, own = setting.protocol(self.tier), self.protocol  # a dump may leave out what is at its default
+        changed = [k for k in type(own).model_fields if getattr(own, k) != getattr(usual, k)]
         return {
-            **{f"{setting.protocol_name}.{k}": v for k, v in own.items() if v != usual[k]},
+            **{f"{setting.protocol_name}.{k}": getattr(own, k) for k in changed},
             **({} if self.dtype == self.tier.dtype else {"dtype": self.dtype}),
             **({"compiled": True} if self.compiled else {}),
         }

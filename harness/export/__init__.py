@@ -1,1 +1,1 @@
-"""Exporting a trained model: as a diffusers folder or a LoRA file, with its model card."""
+"""Exporting a trained model: a diffusers folder, LoRA files, embeddings, each with its model card."""

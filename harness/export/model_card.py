@@ -10,7 +10,7 @@ import yaml
 
 from harness.backbones.hub import KNOWN
 from harness.errors import presentable
-from harness.export.trained_model import Learnt, token_of
+from harness.export.trained_model import Learnt
 
 CONSENT = (
     "Personalising a model on a person's face without their consent does harm. If a concept is a person, make sure "
@@ -26,13 +26,20 @@ CITATION = """```bibtex
 ```"""
 
 
-def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
+def model_card(
+    state: Learnt, loading: str, notes: Mapping[str, str], names: Mapping[str, str] | None = None, usage: str = ""
+) -> str:
     """Markdown with a YAML head, as model hubs read it.
 
     Args:
         loading: Python that loads it. notes: what else to say in the table, name -> text.
+        names: '<v3>' -> what its embedding is called, of those that were written; None: all, as they are.
+        usage: how other programs use it, as Markdown.
     """
     cell = state.cell
+    called = (
+        {token: f"<{name}>" for token, name in names.items()} if names else {token: token for token in state.names()}
+    )
     head: dict[str, Any] = {
         "library_name": "diffusers",
         "pipeline_tag": "text-to-image",
@@ -47,14 +54,16 @@ def model_card(state: Learnt, loading: str, notes: Mapping[str, str]) -> str:
         "backbone": cell.backbone, "seed": str(cell.seed), **notes,
     }  # fmt: skip
     concepts = [
-        f"| `{token_of(task)}` | {plain(task.name)} | {plain(task.category)} | `{code(state.prompt(task))}` |"
-        for task in state.tasks
-    ]
+        f"| `{called[token]}` | {plain(task.name)} | {plain(task.category)} "
+        f"| `{code(state.prompt(task).replace(token, called[token]))}` |"
+        for token, task in state.names().items() if token in called
+    ]  # fmt: skip
     lines = [
         "---", yaml.safe_dump(head, sort_keys=False).strip(), "---", "",
-        f"# {plain(cell.method)}: {len(state.tasks)} concept{'s' * (len(state.tasks) > 1)}", "",
+        f"# {plain(cell.method)}: {len(called)} concept{'s' * (len(called) > 1)}", "",
         "| | |", "|---|---|", *(f"| {name} | {plain(text)} |" for name, text in facts.items()), "",
-        "```python", loading.strip(), "```", "",
+        "In the folder that holds this one:", "",
+        "```python", loading.strip(), "```", "", *([usage, ""] if usage else []),
         "| token | concept | category | prompt |", "|---|---|---|---|", *concepts, "",
         "## Consent", "", CONSENT, "",
         "## Licence", "",

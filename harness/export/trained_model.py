@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import registry
 from harness.errors import UsageError, unknown
+from harness.export.loading_code import Base
 from harness.results import CellResult, TaskResult
 from harness.spec import RunSpec, Sampling
 from harness.store.artifacts import TOKEN, WEIGHTS
@@ -137,6 +139,28 @@ def check_tokens(prompt: str, state: Learnt) -> None:
         )
 
 
+def source_of(state: Learnt, backbone: str | None = None) -> str:
+    """Where a run's backbone is from: a folder, a known name or a hub id.
+
+    Args:
+        backbone: where it lies now, if not where the run found it.
+    """
+    from harness.records.run_file import read_spec
+
+    spec: RunSpec | None = read_spec(state.cell.run_file) if state.cell.run_file is not None else None
+    return backbone or (spec.backbone if spec else None) or registry.tiers().get(state.cell.tier).backbone
+
+
+def base_of(state: Learnt, backbone: str | None = None) -> Base:
+    """Where plain diffusers has a run's backbone from."""
+    from harness.backbones.hub import hub_place, is_folder
+
+    source = source_of(state, backbone)
+    if not is_folder(source) and (found := hub_place(source)) is not None:
+        return Base(found[0], found[1] or "main")
+    return Base(str(Path(source).expanduser().resolve()))
+
+
 def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage:
     """The model with the state's weights and tokens.
 
@@ -149,14 +173,11 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
     import torch
     from safetensors.torch import load_file
 
-    from harness import registry
     from harness.backbones.hashes import MEMO, Fingerprints, model_folder
     from harness.backbones.precision import DTYPES
     from harness.backbones.text_to_image import TextToImage
-    from harness.records.run_file import read_spec
 
-    spec: RunSpec | None = read_spec(state.cell.run_file) if state.cell.run_file is not None else None
-    source = backbone or (spec.backbone if spec else None) or registry.tiers().get(state.cell.tier).backbone
+    source = source_of(state, backbone)
     folder = model_folder(source, offline=True)
     memo = state.cell.store / MEMO if state.cell.store is not None else None
     if Fingerprints(memo).folder(folder) != state.recipe["backbone"]:

@@ -101,7 +101,7 @@ class RunPlan:
         return (
             f"{len(self.cells)} cells, {self.steps} steps: {self.cached} cached, {self.pending} pending; about "
             f"{duration(cost.seconds)} on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis}); "
-            f"backbone {context.backbone_name}, {context.device_type}, {context.dtype}"
+            f"{context.said}"
         )
 
     def __repr__(self) -> str:

@@ -272,11 +272,17 @@ class Setting(ABC):
             if option not in kind.model_fields:
                 raise unknown(f"{name} option", option, kind.model_fields)
         try:
-            return kind.model_validate({**self.protocol(tier).model_dump(), **changes})
+            return self.protocol(tier).with_changes(changes)
         except ValidationError as error:
             first = error.errors()[0]
             where = f"{name.capitalize()} option '{first['loc'][0]}'"
-            raise UsageError(f"{where} cannot be {first['input']!r}: {first['msg'].lower()}.") from None
+            # pydantic's own sentences begin with a capital; a validator's may begin with a name
+            said = first["msg"] if first["type"] == "own" else first["msg"].lower()
+            raise UsageError(f"{where} cannot be {first['input']!r}: {said}.") from None
+
+    def said(self, protocol: Frozen) -> str:
+        """What a plan says of the protocol, in a few words: 'sampler: DDIM, 8 steps'; empty for nothing."""
+        return ""
 
     @abstractmethod
     def context(self, given: Given) -> RunContext:

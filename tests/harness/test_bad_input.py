@@ -153,6 +153,14 @@ TABLE = (
     Row("code as a value", f"{RUN} --set 'steps=!!python/name:os.system'", "!!python/name", "write a number"),
     Row("an unknown option of the sampler", f"{RUN} --set sampling.stpes=3", "'stpes'", "did you mean steps"),
     Row("too few images to score", f"{RUN} --set sampling.images=1", "'images' cannot be 1", "equal to 2"),
+    Row("a misspelt solver", f"{RUN} --set sampling.solver=dpm", "'solver' cannot be 'dpm'", "'ddim', 'dpmpp' or"),
+    Row(
+        "noise for a solver without", f"{RUN} --set sampling.solver=unipc --set sampling.eta=1", "UniPC adds no noise",
+        "leave sampling.eta out",
+    ),
+    Row("more steps than there are", f"{RUN} --set sampling.steps=2000", "sampling.steps=2000", "use 1000 or fewer"),
+    Row("steps that do not fit", f"{RUN} --set sampling.steps=61", "sampling.steps=61", "use 60"),
+    Row("a misspelt solver to draw with", "generate -p x --solver ddmi", "'ddmi'", "did you mean ddim"),
     Row("a word for the guidance", f"{RUN} --set sampling.guidance_scale=x", "'guidance_scale'", "a valid number"),
     # how much is run, and where
     Row("letters as seeds", f"{RUN} --seeds a", "--seeds 'a'", "such as 0,1,2"),

@@ -199,7 +199,7 @@ def test_a_lora_file_is_what_it_says(family: Family, method: str, tmp_path: Path
     tokens = concepts(card)
     if family.cells[method].backbone == "sd-1.4":
         known = KNOWN["sd-1.4"]
-        assert f'from_pretrained("{known.repository}", revision="{known.revision}"' in card.read_text()
+        assert f'from_pretrained(\n    "{known.repository}", revision="{known.revision}"' in card.read_text()
         assert f"license: {known.licence}\n" in card.read_text()
     pipeline = load(family.backbone)
     before = weights(pipeline.unet)

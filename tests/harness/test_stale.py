@@ -271,6 +271,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "sampling.images": (spec(sampling={"images": 4}), DRAWN),
     "sampling.guidance_scale": (spec(sampling={"guidance_scale": 3.0}), DRAWN),
     "sampling.eta": (spec(sampling={"eta": 0.5}), DRAWN),
+    "sampling.solver": (spec(sampling={"solver": "dpmpp"}), DRAWN),
     "the extractor": (weights("clip", "open_clip_model", "visual.conv1.weight"), MEASURED),
     "the metrics' source": (
         lambda world: world.patch.setitem(vars(SETTING), "metrics_hash", "edited"),
@@ -332,6 +333,7 @@ def touched(world: World) -> None:
 
 NO_CHANGES: dict[str, Change] = {
     "none": lambda world: None,
+    "the solver by its default": spec(sampling={"solver": "ddim"}),
     "how it runs": spec(jobs=3, keep_going=True, offline=False),
     "times of photographs": touched,
     "names of photographs": renamed,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.engine.plan import Cell, CellRequest, Plan, RunContext
     from harness.method import Method
     from harness.settings.presentation import Presentation
-    from harness.spec import Benchmark, RunSpec, Task, Tier
+    from harness.spec import Benchmark, Frozen, RunSpec, Task, Tier
 
 STEPS = "harness.settings.customization.steps"
 MEASURES = "harness.settings.customization.measures"
@@ -109,6 +109,10 @@ class Customization(Setting):
     def protocol(self, tier: Tier) -> Sampling:
         """See `Setting.protocol`."""
         return tier.sampling
+
+    def said(self, protocol: Frozen) -> str:
+        """See `Setting.said`."""
+        return f"sampler: {protocol.said}" if isinstance(protocol, Sampling) else ""
 
     def context(self, given: Given) -> RunContext:
         """See `Setting.context`."""

@@ -21,7 +21,7 @@ from harness.estimates.estimate import CORE, START_S, UTILISATION, Device, Measu
 from harness.method import Method
 from harness.settings.base import StepKind
 from harness.settings.customization.costs import GIB, SAMPLED, Costs, Work
-from harness.spec import Benchmark, Frozen, RunSpec, Task
+from harness.spec import Benchmark, Frozen, RunSpec, Sampling, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -220,6 +220,7 @@ def forecast(
         _method(name, plan, works, seconds, costs) for name in dict.fromkeys(cell.name for cell in plan.cells)
     )
     notes += [f"{m.method}: {text} could not be counted." for m in methods for text in m.unknown]
+    notes.append(f"Images: {plan.context.protocol_as(Sampling).said}.")
     sizes = [len(task.images) for task in chosen]
     return Forecast(
         benchmark=benchmark.name, tier=tier.name, backbone=label(source), resolution=shapes.resolution, dtype=dtype,

@@ -11,11 +11,12 @@ from harness import registry
 from harness.backbones.checks import check_extractor
 from harness.backbones.hashes import Fingerprints
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
+from harness.backbones.solvers import check_steps
 from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
 from harness.prompts import FAR, class_prompt, prompt_for
 from harness.settings.base import Given
-from harness.spec import Task
+from harness.spec import Sampling, Task
 from harness.store.store import key_of
 
 # what CLIP's tokenizer takes for a word: contractions, letters, single digits, other signs
@@ -26,7 +27,7 @@ def context(given: Given) -> RunContext:
     """What all cells of a run share.
 
     Raises:
-        UsageError: an unknown sampling option, or no such extractor.
+        UsageError: an unknown sampling option, more steps than the backbone has, or no such extractor.
     """
     spec, setting = given.spec, registry.setting("customization")
     tier = given.tier.model_copy(
@@ -35,13 +36,24 @@ def context(given: Given) -> RunContext:
             "extractor": spec.extractor or given.tier.extractor,
         }
     )
+    sampling: Sampling = setting.changed_protocol(tier, spec)
+    check_steps(sampling, _schedule(given.folder))
     return RunContext(
-        tier=tier, protocol=setting.changed_protocol(tier, spec), backbone=str(given.folder),
+        tier=tier, protocol=sampling, backbone=str(given.folder),
         backbone_name=given.backbone_name, backbone_hash=given.backbone_hash, extractor=tier.extractor,
         extractor_hash=_extractor_hash(tier.extractor, given.fingerprints, offline=spec.offline),
         device_type=given.device_type, dtype=spec.dtype or ("float32" if given.device_type == "cpu" else tier.dtype),
         offline=spec.offline, compiled=spec.compile, cautions=given.cautions,
     )  # fmt: skip
+
+
+def _schedule(folder: Path) -> dict[str, Any]:
+    """What the scheduler's file says; where it names no spacing, the one that allows most steps."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        found = {}  # such a folder has been refused already
+    return {"timestep_spacing": "linspace", **found}
 
 
 def check_prompts(folder: Path, tasks: Sequence[Task], options: Sequence[Any]) -> None:

@@ -280,7 +280,7 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
         "estimators": "A_mmd, F_mmd: V (biased, the paper's form); unbiased, KID: U, paired for F",
         "interval": "95 %, jackknife over generated images, real images fixed" if s.images > 2 else "none of 2 images",
         "extractor": f"open_clip image tower '{extractor_label(w['extractor'])}' (dimension {real[0].shape[1]})",
-        "sampler": f"DDIM, {s.steps} steps, guidance {s.guidance_scale:g}, eta {s.eta:g}",
+        "sampler": s.said,
         "images": f"{_real_counts([len(x) for x in real], w['trained_on'])}, {s.images} generated per task",
         "prompt": f"{prompt_for('V*', 'X', True)}, X where the method's options say so",
     }

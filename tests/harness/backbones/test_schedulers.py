@@ -9,7 +9,7 @@ import diffusers
 import pytest
 import torch
 
-from harness.backbones.text_to_image import ddim_of
+from harness.backbones.solvers import ddim_of
 
 BETAS: dict[str, dict[str, Any]] = {
     "as Stable Diffusion": {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"},

@@ -81,6 +81,8 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     display.step_done(step(plan, cell.score), "cpu#0", 0.1, 1.0 + 1e-9)
     lines = stream.getvalue().splitlines()
     total = len(plan.steps)
+    said, *lines = lines
+    assert said == "backbone x, cpu, float32; sampler: DDIM, 50 steps, guidance 6, eta 1"
     assert lines[0] == f"1 of {total} steps are in the store"
     assert lines[1].startswith(f"[2/{total}] stamina seed 3: train task 1")
     assert "(2.5 s, 15.0 steps/s, loss 0.250, distance 1.500); about" in lines[1]

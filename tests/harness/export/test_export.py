@@ -4,93 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from exported import by_diffusers, difference, drawn, load
 from in_process import bench, refused
-from numpy.typing import NDArray
-from PIL import Image
-from rich.console import Console
-from tests_support import InlineExecutor
 
-from harness import api
-from harness.engine.display import QuietDisplay
-from harness.engine.runner import run
 from harness.errors import UsageError
 from harness.export.lora_file import factor
 from harness.export.model_card import plain
 from harness.export.trained_model import image_seeds
-from harness.records.run_file import record
-from harness.spec import MethodSpec, RunSpec
 from harness.store.image_sets import load_images
 
-METHODS = ("stamina", "ti++", "ub", "cd")
 OTHER = Path(__file__).parents[3] / "benchmarks" / "mini" / "checkpoints" / "stable-diffusion-mini"
-CHANGES: dict[str, Any] = {"steps": 3, "batch_size": 2, "learning_rate": 0.05}
 PROMPT = "a photo of <v1> next to <v2>"
-
-
-@pytest.fixture(scope="module")
-def runs(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four methods on two concepts, whose folders have awkward names."""
-    torch.set_num_threads(1)
-    home = tmp_path_factory.mktemp("export")
-    draw = np.random.default_rng(0)
-    for concept in ("a|b *cat*", "<b>vase"):
-        (home / "photos" / concept).mkdir(parents=True)
-        (home / "photos" / concept / "category.txt").write_text("person")
-        for index in range(2):
-            Image.fromarray(draw.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(
-                home / "photos" / concept / f"{index}.png"
-            )
-    spec = RunSpec(
-        benchmark=str(home / "photos"), backbone=str(tiny_models / "sd"), extractor=str(tiny_models / "clip"),
-        methods=tuple(MethodSpec(name=name, changes=CHANGES) for name in METHODS),
-        sampling={"steps": 2, "images": 2}, output=home / "runs",
-    )  # fmt: skip
-    prepared = api.prepare(spec)
-    record(spec, prepared.plan)
-    executor = InlineExecutor(prepared.plan.context, prepared.store.root)
-    outcome = run(
-        prepared.plan, prepared.store, executor, prepared.progress, QuietDisplay(Console(quiet=True)), keep_going=False
-    )
-    assert not outcome.failed
-    return home / "runs"
-
-
-def by_diffusers(pipeline: Any, prompt: str, seeds: list[int]) -> NDArray[np.uint8]:
-    """What plain diffusers draws, as the run sampled."""
-    from diffusers import DDIMScheduler
-
-    usual = {"set_alpha_to_one": False, "steps_offset": 1}
-    pipeline.scheduler = DDIMScheduler.from_config({**usual, **dict(pipeline.scheduler.config)}, clip_sample=False)
-    pipeline.set_progress_bar_config(disable=True)
-    images = pipeline(
-        [prompt] * len(seeds), generator=[torch.Generator().manual_seed(s) for s in seeds], num_inference_steps=2,
-        guidance_scale=6.0, output_type="np",
-    ).images  # fmt: skip
-    return (images * 255).round().astype(np.uint8)
-
-
-def load(folder: Path) -> Any:
-    from diffusers import StableDiffusionPipeline
-
-    return StableDiffusionPipeline.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32
-    )
-
-
-def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
-    return int(np.abs(one.astype(int) - other.astype(int)).max())
-
-
-def drawn(runs: Path, folder: Path, *arguments: object) -> NDArray[np.uint8]:
-    sampled = ("--seeds", "0-2", "--guidance", 6.0, "--device", "cpu")
-    code, said = bench("generate", runs, "-o", folder, *sampled, *arguments)
-    assert code == 0, said
-    return load_images(folder)
 
 
 @pytest.mark.parametrize("method", ["stamina", "ti++", "cd"])
@@ -137,17 +64,16 @@ def test_a_lora_file_draws_the_same_on_the_base_model(runs: Path, tiny_models: P
 @pytest.mark.parametrize("rank", [1, 3, None])
 def test_factors_are_the_best_of_their_rank(rank: int | None) -> None:
     change = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
-    up, down, left = factor(change, rank)
+    up, down = factor(change, rank)
     assert up.shape[1] == down.shape[0] == (rank or 5)
     values = torch.linalg.svdvals(change.double())
-    assert left == pytest.approx(float(values[rank or 5 :].square().sum()), abs=1e-9)
-    rest = (change.double() - up.double() @ down.double()).square().sum()
-    assert float(rest) == pytest.approx(left, abs=1e-5)
+    rest = (change.double() - up @ down).square().sum()
+    assert float(rest) == pytest.approx(float(values[rank or 5 :].square().sum()), abs=1e-9)
 
 
 def test_nothing_changed_is_one_zero_column() -> None:
-    up, down, left = factor(torch.zeros(4, 3), None)
-    assert (up.shape, down.shape, left) == ((4, 1), (1, 3), 0.0)
+    up, down = factor(torch.zeros(4, 3), None)
+    assert (up.shape, down.shape, float(up.abs().sum())) == ((4, 1), (1, 3), 0.0)
 
 
 def test_an_earlier_task_knows_only_the_concepts_up_to_it(runs: Path, tmp_path: Path) -> None:

@@ -101,6 +101,26 @@ def test_two_folders_of_one_name_never_meet(go: Go) -> None:
     assert "Only in" not in compared
 
 
+def test_two_solvers_share_trainings_and_never_a_line(go: Go) -> None:
+    photographs("photos", 0)
+    go("run", "photos", "-m", "ti++", *FEW)
+    trained = len(list(Path("runs/store").rglob("token.safetensors")))
+    go("run", "photos", "-m", "ti++", *FEW, "--seeds", "0,1", "--set", "sampling.solver=dpmpp")
+    assert len(list(Path("runs/store").rglob("token.safetensors"))) == 2 * trained  # seed 1 alone
+    labels = {cell.label: dict(cell.protocol)["sampler"] for cell in read_cells(Path("runs"))}
+    few = "sampling.images=3, {}sampling.steps=1, steps=1"
+    assert labels == {
+        f"ti++ [{few.format('')}]": "DDIM, 1 steps, guidance 2, eta 0",
+        f"ti++ [{few.format('sampling.solver=dpmpp, ')}]": "DPM-Solver++ (2M), 1 steps, guidance 2",
+    }
+    assert [seeds for _, _, seeds in lines()] == ["0", "0 1"]
+    Path("apart").mkdir()
+    go("run", "photos", "-m", "ti++", *FEW, "--set", "sampling.solver=unipc", "-o", "apart/runs")
+    assert "No method is in both" in go("compare", "runs", "apart/runs")
+    dry = go("run", "photos", "-m", "ti++", *FEW[:-1], "--set", "sampling.solver=unipc", "--dry-run")
+    assert "sampler: UniPC, 1 steps, guidance 2" in dry
+
+
 def test_a_folder_whose_photographs_were_exchanged_is_another(go: Go) -> None:
     photographs("photos", 0)
     go("run", "photos", "-m", "ti++", *FEW)
