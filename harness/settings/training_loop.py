@@ -270,9 +270,7 @@ class TrainingLoop:
         growth = [] if is_built_in(type(self.method)) else growth_notes(self.method, memory)  # tables say it of all
         notes = [*hooks.not_finite(self.method, memory), *growth]
         if self.method.keeps_data:
-            notes.append(
-                f"{self.name} keeps {self.method.keeps_data}, which no other method may; what it shows is a bound"
-            )
+            notes.append(f"{self.name} keeps {self.method.keeps_data}, against the rule that no data are kept")
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
             notes += [*folded_notes(memory, self._model, self._named), *same_notes(self.method, memory)]
