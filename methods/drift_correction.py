@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class DriftOptions(CustomDiffusionOptions):
     """Options of Custom Diffusion and of the correction."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("drift-correction", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("drift-correction", like="cd", **MINI)
 
     lambda_drift: float = Field(1.0, ge=0, description="weight of the mean squared difference of predictions")
     captions: int = Field(200, ge=1, le=4000, description="everyday captions that the prompts are drawn from")

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 class EWCDCOptions(EWCOptions):
     """Options of CD+EWC and of the classifier."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("ewc-dc", fisher_samples=64, **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
+        "ewc-dc", like="cd", fisher_samples=64, **MINI
+    )
 
     known: int = Field(5, ge=0, description="earlier concepts among which the classifier chooses")
     scale: float = Field(1.0, gt=0, description="s: what the squared errors, summed over a latent, are multiplied by")

@@ -45,7 +45,7 @@ class InfLoRAOptions(SpaceOptions, LoRAOptions):
     """Options of LoRA, and the threshold."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "inf-lora", steps=60, rank=8, token_init="category"
+        "inf-lora", like="lora", steps=60, rank=8, token_init="category"
     )
 
 

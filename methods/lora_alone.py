@@ -27,7 +27,7 @@ MINI: Mapping[str, Any] = {"steps": 60, "rank": 8, "token_init": "category"}
 class LoRAAloneOptions(LoRAOptions):
     """Options of LoRA for concepts learnt alone."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("lora-alone", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("lora-alone", like="lora", **MINI)
 
     rows: Literal["trained", "orthogonal"] = Field(
         "trained", description="B trained as LoRA's, or fixed rows of an orthogonal matrix that all concepts share"
@@ -69,7 +69,7 @@ class LoRAAlone(LoRA):
 class LoRAMergeOptions(LoRAAloneOptions):
     """Options of LoRA for concepts that are averaged."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("lora-merge", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("lora-merge", like="lora", **MINI)
 
 
 class LoRAMerge(LoRAAlone):
@@ -106,7 +106,7 @@ class OrthogonalAdaptationOptions(LoRAMergeOptions):
     usual start of LoRA gives 0.58.
     """
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("orthogonal-adaptation", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("orthogonal-adaptation", like="lora", **MINI)
 
     rank: int = Field(20, ge=1, description="rank r of A B (and hidden width of the token's MLP, if any)")
     rows: Literal["trained", "orthogonal"] = Field(

@@ -26,7 +26,7 @@ class OrthoInitOptions(LoRAOptions):
     """Options of LoRA whose factors are added."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "lora-ortho-init", steps=60, rank=8, token_init="category"
+        "lora-ortho-init", like="lora", steps=60, rank=8, token_init="category"
     )
 
 
@@ -58,7 +58,7 @@ class MagnitudeOptions(LoRAOptions):
     """Options of LoRA whose larger entries are kept."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "lora-magnitude", steps=60, rank=8, token_init="category"
+        "lora-magnitude", like="lora", steps=60, rank=8, token_init="category"
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class MoFOOptions(CustomDiffusionOptions):
     """Options of Custom Diffusion and of the filter."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("mofo", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("mofo", like="cd", **MINI)
 
     share: float = Field(0.15, gt=0, le=1, description="share of each matrix's entries that a step moves")
 

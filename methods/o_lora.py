@@ -45,7 +45,7 @@ class OLoRAOptions(OverlapOptions, LoRAOptions):
     """Options of LoRA and of L_orth; lambda_orth is O-LoRA's own, of language models."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "o-lora", steps=60, rank=8, token_init="category"
+        "o-lora", like="lora", steps=60, rank=8, token_init="category"
     )
 
     clip_by: Literal["all", "kind"] = Field(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class L2Options(CustomDiffusionOptions):
     """Options of Custom Diffusion and of the anchor; lambda_l2 is T2I-ConBench's."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("l2", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("l2", like="cd", **MINI)
 
     lambda_l2: float = Field(1e-3, ge=0, description="weight of |W - W_ref|^2, summed over entries and matrices")
     anchor: Literal["previous", "pretrained"] = Field(
@@ -69,7 +69,7 @@ class L2(CustomDiffusion):
 class HalfOptions(CustomDiffusionOptions):
     """Options of Custom Diffusion."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("hft", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("hft", like="cd", **MINI)
 
 
 class HalfFineTuning(CustomDiffusion):

@@ -38,7 +38,7 @@ SPACE: Mapping[str, Sequence[Any]] = {
 class ReplayOptions(CustomDiffusionOptions):
     """Options of Custom Diffusion and of replay."""
 
-    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("replay", **MINI)
+    tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned("replay", like="cd", **MINI)
 
     replay_images: int = Field(16, ge=1, description="real images kept of each concept, at most")
     replay_weight: float = Field(1.0, ge=0, description="weight of the loss on earlier concepts' images")
@@ -84,7 +84,7 @@ class GenerativeReplayOptions(ReplayOptions):
     """Options of replay, and of how images are drawn; fewer of DDIM's steps than for figures, as they cost training."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
-        "generative-replay", replay_images=32, replay_steps=8, replay_guidance=2.0, **MINI
+        "generative-replay", like="cd", replay_images=32, replay_steps=8, replay_guidance=2.0, **MINI
     )
 
     replay_images: int = Field(200, ge=1, description="images drawn before a task, of all earlier concepts together")

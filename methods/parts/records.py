@@ -17,12 +17,13 @@ RECORDS = Path(__file__).parent.parent / "tuned"
 MINI_CLASSES: Mapping[str, Any] = {"epochs": 10, "batch_size": 16, "head_learning_rate": 1e-2}
 
 
-def tuned(method: str, **fixed: Any) -> dict[str, dict[str, Any]]:
+def tuned(method: str, like: str = "", **fixed: Any) -> dict[str, dict[str, Any]]:
     """The defaults of each tier at which a method was tuned, and of the mini tier in any case.
 
     Args:
-        method: its name. fixed: options of the mini tier that are not searched, such as steps and rank; at other tiers
-            the record itself says what was fixed.
+        method: its name. like: the method whose record counts as long as it has none of its own.
+        fixed: options of the mini tier that are not searched, such as steps and rank; at other tiers the record itself
+            says what was fixed.
 
     Returns:
         tier -> option -> value: what was fixed, then what was chosen, as `methods/tuned/<tier>/<method>.json` says.
@@ -30,7 +31,8 @@ def tuned(method: str, **fixed: Any) -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: a record is damaged.
     """
-    return _read(RECORDS, method, fixed)
+    own = any(RECORDS.glob(f"*/{method}.json"))
+    return _read(RECORDS, method if own or not like else like, fixed)
 
 
 def tuned_classes(method: str, **fixed: Any) -> dict[str, dict[str, Any]]:
