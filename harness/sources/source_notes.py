@@ -1,5 +1,5 @@
 """What a plugin's text alone shows to be a likely mistake: draws that no seed changes or all do, files, the
-environment, unread options.
+environment, slips.
 
 These are notes before a run, no errors: a text does not tell all that its code does.
 """
@@ -7,14 +7,11 @@ These are notes before a run, no errors: a text does not tell all that its code 
 from __future__ import annotations
 
 import ast
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from harness.sources.home import PACKAGES
 from harness.sources.imports import parsed
-from harness.spec import Options
 
 # values of entropy, whatever they are given
 ENTROPY: Final = ("os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "secrets.", "random.SystemRandom")
@@ -27,10 +24,7 @@ CHANGING: Final = ("time.", "datetime.", "os.getpid", "os.urandom", "secrets.", 
 FOUND: Final = frozenset({"glob", "rglob", "iglob", "iterdir", "listdir", "scandir"})
 COMPILED: Final = frozenset({"safe_open", "load_file", "torch.load", "torch.jit.load"})
 KEPT: Final = frozenset({"save_file", "torch.save", "torch.jit.save"})
-# with any of these, options may be read by names that no text has
-WHOLESALE: Final = frozenset({"model_dump", "model_dump_json", "model_fields", "__dict__", "vars", "dict"})
 CONSTANT: Final = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.unaryop)
-SPACES: Final = frozenset({"search_space", "profiles", "tier_defaults"})
 
 
 def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]:
@@ -162,27 +156,6 @@ def _hooks_without_answer(tree: ast.Module) -> Iterator[tuple[int, str]]:
             )
 
 
-def unused_options(method: type[Any], base: type[Any]) -> Iterator[str]:
-    """A sentence for each class of options in a method's module that no method there uses.
-
-    Args:
-        base: what all methods descend from.
-    """
-    module = method.__module__
-    values = [value for value in list(vars(sys.modules.get(module, object)).values()) if isinstance(value, type)]
-    here = [value for value in values if value.__module__ == module]
-    methods: list[Any] = [value for value in (*values, method) if issubclass(value, base)]
-    used = {getattr(value, "options_class", None) for value in methods}
-    used |= {profile.options for value in methods for profile in value.profiles.values()}
-    whole = {kind for each in used if isinstance(each, type) for kind in each.__mro__}
-    for value in here:
-        if issubclass(value, Options) and value not in whole and not any(value in other.__mro__[1:] for other in here):
-            yield (
-                f"{value.__name__} is a class of options that no method in {module} uses: its defaults count nowhere; "
-                "name it as the options_class of one."
-            )
-
-
 def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
     name = _dotted(call.func, names)
     last = name.rpartition(".")[2]
@@ -268,65 +241,3 @@ def _dotted(func: ast.expr, names: Mapping[str, str]) -> str:
     if isinstance(func, ast.Attribute):
         return f"{_dotted(func.value, names)}.{func.attr}"
     return "?"
-
-
-def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterable[Path]) -> Iterator[str]:
-    """A sentence on the options that a plugin's own options classes declare and no text of it reads.
-
-    Args:
-        files: the plugin's own. shared: files of this program that it is written in, too; they read by attribute.
-    """
-    profiles: Mapping[str, Any] = getattr(method, "profiles", {})
-    kinds = (getattr(method, "options_class", None), *(profile.options for profile in profiles.values()))
-    options = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)]
-    for file, content in files.items():
-        for call in _made_by_default(content, {kind.__name__ for kind in options}):
-            yield (
-                f"{file}, line {call.lineno}, makes {ast.unparse(call)}, which has the defaults and not what a run was "
-                "given; use self.options."
-            )
-    ancestors = list(dict.fromkeys(each for kind in options for each in kind.__mro__ if issubclass(each, Options)))
-    ours = {name for each in ancestors if each.__module__.partition(".")[0] in PACKAGES for name in each.model_fields}
-    whose = {n: each.__name__ for each in ancestors for n in vars(each).get("__annotations__", {}) if n not in ours}
-    declared = {name: kind for name, kind in whose.items() if any(name in each.model_fields for each in options)}
-    for content in files.values():
-        declared = _unread(declared, content, wholesale=True)
-    for path in shared if declared else ():
-        declared = _unread(declared, path.read_bytes(), wholesale=False)
-    for name, kind in declared.items():
-        yield (
-            f"the option '{name}' of {kind} is read nowhere in its files: another value would make results anew, and "
-            "change nothing in them; use it, or leave it out."
-        )
-
-
-def _made_by_default(content: bytes, classes: set[str]) -> Iterator[ast.Call]:
-    """Where a text calls one of these classes with nothing."""
-    tree = parsed(content)
-    for node in ast.walk(tree) if tree is not None else ():
-        named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in classes
-        if isinstance(node, ast.Call) and named and not _given(node):
-            yield node
-
-
-def _unread(declared: Mapping[str, str], content: bytes, *, wholesale: bool) -> dict[str, str]:
-    tree = parsed(content)
-    read = set(_reads(tree)) if tree is not None else set(declared)
-    return {} if wholesale and read & WHOLESALE else {n: kind for n, kind in declared.items() if n not in read}
-
-
-def _reads(tree: ast.AST) -> Iterator[str]:
-    """Names that a text may read of something: attributes and strings, but for those that say what may be chosen."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Load):
-            yield child.attr
-        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
-            yield child.value
-        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Name):
-            literal = len(child.args) > 1 and isinstance(child.args[1], ast.Constant)
-            yield "vars" if child.func.id == "getattr" and not literal else child.func.id
-        targets = child.targets if isinstance(child, ast.Assign) else []
-        if isinstance(child, ast.AnnAssign):
-            targets = [child.target]
-        if not any(isinstance(target, ast.Name) and target.id in SPACES for target in targets):
-            yield from _reads(child)
