@@ -25,7 +25,7 @@ from harness.plugins.adapter_checks import (
 )
 from harness.plugins.folded import folded_notes
 from harness.plugins.gradients import backward
-from harness.plugins.hidden_state import no_hidden_state
+from harness.plugins.hidden_state import iterator_notes, no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
 from harness.plugins.one_by_one import Trained, looks_at_gradients
@@ -245,7 +245,7 @@ class TrainingLoop:
         self.checks.same_parameters()
         notes = [*self._begun, *self.checks.idle()]
         if self._own is not None:
-            notes += changed_notes(self.method, self._own)
+            notes += [*changed_notes(self.method, self._own), *iterator_notes(self.method)]
         self.module.eval()
         for adapter in self.adapters:  # dropout and noise end, and they compute with what the last step left
             adapter.eval()
