@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
 from rich.console import Console
 
 from harness import api, registry
@@ -72,6 +73,7 @@ class Checked(Frozen):
         findings: What there is to say; none of a method at which nothing is odd.
         files: What its results are known by: an edit of one makes them anew.
         penalties, measures: What its hooks gave, by name. learnt: what each task left.
+        reach: Penalty -> of how many adapters it is, in words; of the last task.
         looked_at: The parts that were reached; what a finding makes impossible is not.
     """
 
@@ -85,6 +87,7 @@ class Checked(Frozen):
     penalties: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
+    reach: Mapping[str, str] = Field(default={})
     looked_at: tuple[Part, ...] = ()
 
     @property
@@ -234,6 +237,7 @@ def _trainings(plan: Plan, store: Store) -> Iterator[tuple[Step, Entry]]:
 
 def _facts(plan: Plan, store: Store) -> dict[str, Any]:
     learnt, penalties, measures = [], dict[str, None](), dict[str, None]()
+    reach = dict[str, str]()
     for step, entry in _trainings(plan, store):
         if step.kind != "train":
             continue
@@ -242,11 +246,13 @@ def _facts(plan: Plan, store: Store) -> dict[str, Any]:
         measures |= dict.fromkeys(training["measures"])
         memory = entry.file(MEMORY).stat().st_size if MEMORY in entry.manifest["files"] else 0
         seconds = entry.manifest["facts"]["train_seconds"]
+        reach |= entry.manifest["facts"].get("reach", {})
         parameters = int(training["measures"]["trained_parameters"])
         learnt.append(Learnt(parameters=parameters, memory=memory, seconds=seconds))
     return {
         "learnt": tuple(learnt),
         "penalties": tuple(penalties),
+        "reach": reach,
         "measures": tuple(n for n in measures if n not in MEASURES),
     }
 

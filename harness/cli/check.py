@@ -100,7 +100,8 @@ def _facts(found: Checked) -> list[str]:
             f"{kept}."
         )
     if found.penalties:
-        lines.append(f"Its penalties: {', '.join(found.penalties)}.")
+        told = [f"{n} (of {found.reach[n]})" if n in found.reach else n for n in found.penalties]
+        lines.append(f"Its penalties: {'; '.join(told)}.")
     if found.measures:
         lines.append(f"Its measures: {', '.join(found.measures)}.")
     return lines

@@ -274,5 +274,6 @@ class TrainingLoop:
             )
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
-            notes += [*folded_notes(memory, self._model, self._named), *same_notes(self.method, memory)]
+            notes += [*hooks.vanished(self.method, memory), *same_notes(self.method, memory)]
+            notes += folded_notes(self.method, memory, self._model, self._named)
         return memory, [*notes, *file_notes(self.method)]

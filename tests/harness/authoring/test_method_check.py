@@ -136,6 +136,16 @@ class Mine(Plain):
             model.set_token("<v1>", torch.zeros(model.token_dim))
         return super().begin_task(model, generator)
 """, "Mine sets <v1>, another concept's token", False),
+    "one token for all": (
+        """class Mine(Plain):
+    def begin_task(self, model, generator):
+        if self.task_index == 3:
+            model.set_token("<v1>", self.memory["token"])
+        self.token = super().begin_task(model, generator)
+        return self.token
+    def end_task(self, lesson, generator):
+        return {"token": self.token().detach()}
+""", "Mine gives <v1> the embedding that <v2> was left with", False),
     "another tier's defaults": (
         """class Bare(MethodOptions):
     rank: int = 2
@@ -207,6 +217,17 @@ def test_what_new_writes_passes_with_what_it_says(write: Callable[[str], str], t
     memory = [task.memory for task in found.learnt]
     assert memory[0] == memory[1] == memory[2] > 0
     assert len({task.parameters for task in found.learnt}) == 1
+
+
+def test_of_how_many_adapters_a_penalty_is_is_said(write: Callable[[str], str]) -> None:
+    text = """class Mine(Plain):
+    def penalties(self):
+        own = [a.residual().square().sum() for name, a in self.adapters.items() if "to_k" in name]
+        return {"size": torch.stack(own).sum()}
+"""
+    found = check(write(HEAD + text), FEW)
+    assert found.reach == {"size": "4 of 8 adapters, none in to_v"}
+    assert check("clora", FEW).reach == {}
 
 
 def test_only_one_method_is_checked_at_a_time() -> None:
