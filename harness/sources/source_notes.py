@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from harness.sources.imports import parsed
+from harness.sources.local_names import dotted, imported_names
+from harness.sources.loops import loop_notes
+from harness.sources.same_draws import same_for_every_seed
 
 # values of entropy, whatever they are given
 ENTROPY: Final = ("os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "secrets.", "random.SystemRandom")
@@ -36,7 +39,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
     tree = parsed(content)
     if tree is None:
         return
-    names, constants = _imported(tree), _constants(tree)
+    names, constants = imported_names(tree), _constants(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript | ast.Call) and (variable := _environment(node, names)):
             yield (
@@ -56,20 +59,27 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
                 f"{where} seeds by a constant ({call}), and so draws the same for every seed and task: the spread "
                 "over seeds leaves it out; draw from the generator that the hook is given, or seed by a draw from it."
             )
+        elif call := same_for_every_seed(node, tree, names):
+            yield (
+                f"{where} seeds by what no run changes ({call}), and so draws the same for every seed: the spread over "
+                "seeds leaves it out; draw from the generator that the hook is given, or add a draw from it to the "
+                "seed."
+            )
         elif call := _files(node, names, data_named=data_named):
             yield f"{where} {call}"
     yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in _slips(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _hooks_without_answer(tree))
+    yield from (f"{file}, line {line}, {what}" for line, what in loop_notes(tree))
 
 
 def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:
     """How a piece of text asks for a variable of the environment; '' if it does not."""
     if isinstance(node, ast.Subscript):
-        asked = isinstance(node.ctx, ast.Load) and _dotted(node.value, names) == "os.environ"
+        asked = isinstance(node.ctx, ast.Load) and dotted(node.value, names) == "os.environ"
     else:
-        asked = _dotted(node.func, names) in ("os.getenv", "os.environ.get", "os.environ.copy", "os.environ.items")
+        asked = dotted(node.func, names) in ("os.getenv", "os.environ.get", "os.environ.copy", "os.environ.items")
     return ast.unparse(node) if asked else ""
 
 
@@ -100,7 +110,7 @@ def _slips(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[int, st
                     "as a tuple.",
                 )
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("astype", "to"):
-            value, kinds = node.func.value, [_dotted(each, names).rpartition(".")[2] for each in _given(node)]
+            value, kinds = node.func.value, [dotted(each, names).rpartition(".")[2] for each in _given(node)]
             if "uint8" in kinds and isinstance(value, ast.BinOp) and not _of_255(value):
                 yield (
                     node.lineno,
@@ -118,11 +128,11 @@ def _never_seeded(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[
     """Generators of torch that a function makes and does not seed; a prompt to test with may always be the same."""
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "recall"):
         calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-        called = {_dotted(call.func, names).rpartition(".")[2] for call in calls}
+        called = {dotted(call.func, names).rpartition(".")[2] for call in calls}
         if called & {"manual_seed", "seed", "set_state"}:
             continue
         for call in calls:
-            if _dotted(call.func, names) == "torch.Generator":
+            if dotted(call.func, names) == "torch.Generator":
                 yield (
                     call.lineno,
                     (
@@ -157,7 +167,7 @@ def _hooks_without_answer(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     last = name.rpartition(".")[2]
     if name.startswith(ENTROPY):
         return f"{name}()"
@@ -167,14 +177,14 @@ def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
         return f"{name}() without a seed"
     if last in SEEDING:
         for inner in (node for each in given for node in ast.walk(each) if isinstance(node, ast.Call)):
-            source = _dotted(inner.func, names)
+            source = dotted(inner.func, names)
             if source in CHANGING or source.startswith(tuple(each for each in CHANGING if each.endswith("."))):
                 return f"{last}() seeded by {source}()"
     return ""
 
 
 def _constant_seed(call: ast.Call, names: Mapping[str, str], constants: frozenset[str]) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     given = _given(call)
     if name.rpartition(".")[2] not in SEEDING - {"seed"} and name not in ("random.seed", "numpy.random.seed"):
         return ""
@@ -184,7 +194,7 @@ def _constant_seed(call: ast.Call, names: Mapping[str, str], constants: frozense
 
 
 def _files(call: ast.Call, names: Mapping[str, str], *, data_named: bool) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     last = name.rpartition(".")[2]
     if name in KEPT or last in KEPT:
         return (
@@ -221,23 +231,3 @@ def _constants(tree: ast.Module) -> frozenset[str]:
     own = [n.targets[0] for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)]
     own += [n.target for n in tree.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Constant)]
     return frozenset(each.id for each in own if isinstance(each, ast.Name) and len(values[each.id]) == 1)
-
-
-def _imported(tree: ast.Module) -> dict[str, str]:
-    """Local name -> what it stands for: 'np' -> 'numpy', 'default_rng' -> 'numpy.random.default_rng'."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def _dotted(func: ast.expr, names: Mapping[str, str]) -> str:
-    """'numpy.random.default_rng' of `np.random.default_rng`; what is no name becomes '?'."""
-    if isinstance(func, ast.Name):
-        return names.get(func.id, func.id)
-    if isinstance(func, ast.Attribute):
-        return f"{_dotted(func.value, names)}.{func.attr}"
-    return "?"
