@@ -58,7 +58,7 @@ def _model(folder: str, device: str, dtype: str) -> tuple[Classifier, Intact]:
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype)
-    return lent_to(method, intact, _model.cache_clear)
+    return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 
 def _ready_model(context: RunContext, device: str, state: Entry | None = None) -> Classifier:

@@ -68,7 +68,7 @@ def _ready_model(context: RunContext, device: str) -> TextToImage:
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
-    return lent_to(method, intact, _model.cache_clear)
+    return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 
 def _load_weights(model: TextToImage, entry: Entry) -> None:
