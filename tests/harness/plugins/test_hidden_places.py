@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -45,14 +44,6 @@ class OwnGenerator(Plain):
         return {}
 
 
-class OwnRandom(Plain):
-    draws: ClassVar[Any] = random.Random(1)
-
-    def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
-        self.draws.random()
-        return {}
-
-
 class OwnNumpy(Plain):
     def end_task(self, lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
         SEEDED.random()
@@ -63,7 +54,6 @@ GOES_ON = {
     Counter: "the class attribute Counter.places",
     OfTheModule: f"AT_THE_MODULE, a variable of {__name__}",
     OwnGenerator: "the class attribute OwnGenerator.draws",
-    OwnRandom: "the class attribute OwnRandom.draws",
     OwnNumpy: f"SEEDED, a variable of {__name__}",
 }
 
@@ -93,5 +83,17 @@ def test_what_no_task_goes_on_with_is_no_mistake(notes: Teach) -> None:
     class Fine(Plain):
         places: ClassVar[Any] = itertools.count(1)
         draws: ClassVar[Any] = np.random.default_rng(1)
+
+    assert notes(Fine) == []
+
+
+def test_a_generator_that_a_task_seeds_anew_is_no_mistake(notes: Teach) -> None:
+    class Fine(Plain):
+        draws: ClassVar[Any] = torch.Generator().manual_seed(1)
+
+        def begin_task(self, model: Any, generator: torch.Generator) -> Any:
+            self.draws.manual_seed(int(torch.randint(1000, (1,), generator=generator)))
+            torch.rand(1, generator=self.draws)
+            return super().begin_task(model, generator)
 
     assert notes(Fine) == []
