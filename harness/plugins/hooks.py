@@ -202,11 +202,11 @@ def vanished(method: AnyMethod, memory: Mapping[str, Tensor]) -> list[str]:
         share = 1 - len(left) / max(1, values.numel())
         # the smallest numbers of a kind have few bits; what is 0 on purpose has others beside it that are larger
         if share > SPARSE and len(left) and float(left.median()) < torch.finfo(tensor.dtype).smallest_normal:
-            kind = str(tensor.dtype).removeprefix("torch.")
+            kind, least = str(tensor.dtype).removeprefix("torch."), torch.finfo(tensor.dtype).smallest_normal
             return [
                 f"{_hook(method, 'end_task')} leaves '{name}' in {kind}, where {100 * share:.0f} % of it is 0 and the "
-                f"rest is hardly above: {kind} ends at {torch.finfo(tensor.dtype).smallest_normal:.1g}; keep it in "
-                "float32, or scale it first"
+                f"rest is hardly above: {kind} loses what is below {least:.1g}; keep it in float32, or scale it "
+                "first"
             ]
     return []
 

@@ -84,7 +84,7 @@ def test_a_memory_of_too_few_bits_is_told() -> None:
     small = 1e-4 * torch.randn(50, 50, generator=draw)
     (note,) = vanished(method, {"fisher": small.square().half()})
     assert note.startswith("Plain.end_task() leaves 'fisher' in float16, where ")
-    assert note.endswith("float16 ends at 6e-05; keep it in float32, or scale it first")
+    assert note.endswith("float16 loses what is below 6e-05; keep it in float32, or scale it first")
     sparse = torch.randn(50, 50, generator=draw) * (torch.rand(50, 50, generator=draw) > 0.9)
     fine = {
         "all bits": small.square(), "long": small.square().bfloat16(), "weights": (100 * small).half(),
