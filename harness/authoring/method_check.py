@@ -1,7 +1,8 @@
 """What `stamina-bench check` finds in a method: its text, its hooks in short trainings of three tasks, its defaults.
 
-A run looks at all of this, too, but for two things: here the trainings are made a second time, by another process in
-which sets have another order, and must end in the same bits; and the defaults are laid beside a built-in method's.
+A run looks at all of this, too, but for three things: here the trainings are made a second time, by another process in
+which sets have another order, and must end in the same bits; a third time, with the adapters in another order, and must
+end nearly the same; and the defaults are laid beside a built-in method's.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
 from rich.console import Console
 
 from harness import api, registry
@@ -23,8 +27,9 @@ from harness.front.beforehand import unequal_training
 from harness.overrides import assignments, method_names, method_specs, protocol_changes
 from harness.plugins.hooks import LOSSES, MEASURES
 from harness.sources.home import is_built_in, is_ours
+from harness.sources.replaced_hooks import used_names
 from harness.spec import Frozen, MethodSpec, RunSpec, SettingName
-from harness.store.artifacts import MEMORY, TRAINING
+from harness.store.artifacts import MEMORY, TRAINING, WEIGHTS
 
 if TYPE_CHECKING:
     from harness.engine.plan import Plan, Step
@@ -34,7 +39,8 @@ if TYPE_CHECKING:
 
 TASKS = (1, 2, 3)  # what grows with the tasks is told by the third
 OTHER_ORDER = "1"  # of sets of texts: runs have that of 0, or of the user's own seed
-Part = Literal["class", "text", "training", "again", "defaults"]
+FAR = 0.01  # of what a task changed: sums of floats in another order are far below it
+Part = Literal["class", "text", "training", "again", "order", "defaults"]
 Told = Callable[[str], None]
 
 
@@ -42,7 +48,8 @@ class Finding(Frozen):
     """One thing to know of a method.
 
     Attributes:
-        part: Where it showed: the class, its text, the trainings, the trainings made again, its defaults.
+        part: Where it showed: the class, its text, the trainings, the trainings made again, those with its adapters in
+            another order, its defaults.
         wrong: Whether a run would end with it, or its figures could not be relied on.
         text: It, as a sentence.
     """
@@ -72,6 +79,7 @@ class Checked(Frozen):
         findings: What there is to say; none of a method at which nothing is odd.
         files: What its results are known by: an edit of one makes them anew.
         penalties, measures: What its hooks gave, by name. learnt: what each task left.
+        reach: Penalty -> of how many adapters it is, in words; of the last task.
         looked_at: The parts that were reached; what a finding makes impossible is not.
     """
 
@@ -85,6 +93,7 @@ class Checked(Frozen):
     penalties: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
+    reach: Mapping[str, str] = Field(default={})
     looked_at: tuple[Part, ...] = ()
 
     @property
@@ -175,23 +184,28 @@ class _Check:
             for text in dict.fromkeys(str(w.message).partition(": ")[2] for w in said):
                 self.found("text", text)
             self.looked_at.append("training")
-            if self.train(prepared, fresh=False):
+            if self.train(prepared, "training"):
                 self.facts |= _facts(prepared.plan, prepared.store)
                 self.again(prepared)
+                if not is_built_in(plugin) and not self.wrong and not _joins(plugin):
+                    self.order(prepared)
             self.defaults()
 
-    def train(self, prepared: api.Prepared, *, fresh: bool) -> bool:
+    @property
+    def wrong(self) -> bool:
+        return any(finding.wrong for finding in self.findings)
+
+    def train(self, prepared: api.Prepared, part: Literal["training", "again", "order"]) -> bool:
         """Learn the tasks; whether that went to its end."""
         display = _Notes()
-        executor = _executor(prepared, fresh=fresh)
+        executor = _executor(prepared, fresh=part == "again", backwards=part == "order")
         began = time.monotonic()
         outcome = runner.run(prepared.plan, prepared.store, executor, prepared.progress, display, keep_going=False)
-        if not fresh:
+        if part == "training":
             self.tell(f"{len(TASKS)} tasks took {time.monotonic() - began:.0f} s.")
-        part: Part = "again" if fresh else "training"
         errors = list(outcome.errors.values())
         notes = [text for text in display.said if not text.startswith("failed: ")]
-        if not fresh:  # the second trainings say the same
+        if part == "training":  # the others say the same
             for text in dict.fromkeys(text.partition(": ")[2].partition(": ")[2] or text for text in notes):
                 self.found(part, text)
         for error in errors:
@@ -203,8 +217,17 @@ class _Check:
         self.tell("The same once more, in another process.")
         with TemporaryDirectory() as second:
             other = api.prepare(self.spec.model_copy(update={"output": Path(second)}))
-            if self.train(other, fresh=True) and (text := _difference(prepared, other)):
+            if self.train(other, "again") and (text := _difference(prepared, other)):
                 self.found("again", text, wrong=True)
+
+    def order(self, prepared: api.Prepared) -> None:
+        """Learn the tasks with the adapters in another order: what is of one projection must not count for another."""
+        self.looked_at.append("order")
+        self.tell("And with the adapters that attach() gives last one first.")
+        with TemporaryDirectory() as third:
+            other = api.prepare(self.spec.model_copy(update={"output": Path(third)}))
+            if self.train(other, "order") and (text := _order_matters(prepared, other)):
+                self.found("order", text)
 
     def defaults(self) -> None:
         """What a table would say of its budget beside a built-in method's."""
@@ -217,11 +240,18 @@ class _Check:
                 self.found("defaults", text)
 
 
-def _executor(prepared: api.Prepared, *, fresh: bool) -> Executor:
+def _joins(plugin: type[Any]) -> bool:
+    """Whether its code or a base class's asks for residuals that are computed as one: their order is `attach`'s."""
+    functions = [value for kind in plugin.__mro__ for value in vars(kind).values() if isinstance(value, FunctionType)]
+    return any("joined" in used_names(function.__code__) for function in functions)
+
+
+def _executor(prepared: api.Prepared, *, fresh: bool, backwards: bool) -> Executor:
     from harness.executors.local import LocalExecutor
 
     slots = api.slots_of(prepared)[:1]
-    return LocalExecutor(prepared.plan.context, prepared.store.root, slots, hash_seed=OTHER_ORDER if fresh else None)
+    context = replace(prepared.plan.context, backwards=backwards)
+    return LocalExecutor(context, prepared.store.root, slots, hash_seed=OTHER_ORDER if fresh else None)
 
 
 def _trainings(plan: Plan, store: Store) -> Iterator[tuple[Step, Entry]]:
@@ -234,6 +264,7 @@ def _trainings(plan: Plan, store: Store) -> Iterator[tuple[Step, Entry]]:
 
 def _facts(plan: Plan, store: Store) -> dict[str, Any]:
     learnt, penalties, measures = [], dict[str, None](), dict[str, None]()
+    reach = dict[str, str]()
     for step, entry in _trainings(plan, store):
         if step.kind != "train":
             continue
@@ -242,11 +273,13 @@ def _facts(plan: Plan, store: Store) -> dict[str, Any]:
         measures |= dict.fromkeys(training["measures"])
         memory = entry.file(MEMORY).stat().st_size if MEMORY in entry.manifest["files"] else 0
         seconds = entry.manifest["facts"]["train_seconds"]
+        reach |= entry.manifest["facts"].get("reach", {})
         parameters = int(training["measures"]["trained_parameters"])
         learnt.append(Learnt(parameters=parameters, memory=memory, seconds=seconds))
     return {
         "learnt": tuple(learnt),
         "penalties": tuple(penalties),
+        "reach": reach,
         "measures": tuple(n for n in measures if n not in MEASURES),
     }
 
@@ -264,6 +297,27 @@ def _difference(first: api.Prepared, second: api.Prepared) -> str:
             return (
                 f"two runs with the same seed differ: {what}, {text}. Draw from the generator that a hook is given, "
                 "keep nothing in the process, and go through no set in the order that it happens to have (sorted())."
+            )
+    return ""
+
+
+def _order_matters(first: api.Prepared, second: api.Prepared) -> str:
+    """The first training whose weights hang on the order of the adapters, and by how much; empty if none does."""
+    from safetensors.torch import load_file
+
+    others = {step.key: entry for step, entry in _trainings(second.plan, second.store)}
+    for step, entry in _trainings(first.plan, first.store):
+        other = others.get(step.key)
+        if other is None or not {WEIGHTS} <= entry.manifest["files"].keys() & other.manifest["files"].keys():
+            continue
+        ours, theirs = (load_file(str(each.file(WEIGHTS))) for each in (entry, other))
+        gap = sum(float((ours[name] - theirs[name]).float().norm()) for name in ours) / max(1, len(ours))
+        changed = float(entry.json(TRAINING)["measures"].get("residual_norm", 0.0))
+        if gap > FAR * changed > 0:
+            return (
+                f"{step.label.rpartition(': ')[2]} comes out otherwise, by {100 * gap / changed:.2g} % of what it "
+                "changed, with the adapters that attach() gives last one first: go by whole names, not by numbers or "
+                "parts of names (draws for one adapter after another do it, too, and may be meant)."
             )
     return ""
 

@@ -12,6 +12,8 @@ from torch.nn.functional import linear
 
 from harness.errors import PluginError
 
+_backwards = False  # see `handed_out_backwards`
+
 
 class Projection(nn.Linear):
     """A query, key or value projection: computes with W + residual while an adapter is attached, with W otherwise.
@@ -157,6 +159,17 @@ def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:
     }
 
 
+@contextmanager
+def handed_out_backwards(on: bool) -> Iterator[None]:
+    """Within it, if `on`, `attach` gives its adapters last one first, which no method should hang on."""
+    global _backwards
+    before, _backwards = _backwards, on
+    try:
+        yield
+    finally:
+        _backwards = before
+
+
 def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -> dict[str, Adapter]:
     """Put a new adapter on every projection.
 
@@ -193,7 +206,7 @@ def attach(model: Adaptable, make: Callable[[str, nn.Linear], Adapter | None]) -
         raise PluginError(
             f"attach() put an adapter on no projection, as make() gave None for each; their names are like {names}."
         )
-    return adapters
+    return dict(reversed(adapters.items())) if _backwards else adapters
 
 
 def adaptable(projection: nn.Linear) -> Projection:

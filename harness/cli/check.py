@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WORDS = {
     "class": "class, options, hooks", "text": "what its text shows", "training": "three short trainings",
-    "again": "the same once more", "defaults": "its defaults",
+    "again": "the same once more", "order": "with its adapters in another order", "defaults": "its defaults",
 }  # fmt: skip
 
 
@@ -72,6 +72,8 @@ def _print(found: Checked) -> None:
     table.add_column("what there is to say", overflow="fold")
     for part, words in WORDS.items():
         own = [finding for finding in found.findings if finding.part == part]
+        if part == "order" and part not in found.looked_at:
+            continue  # of built-in methods, and of what relies on that order
         if part not in found.looked_at:
             table.add_row(words, "", Text("not reached", style="dim"))
         elif not own:
@@ -100,7 +102,8 @@ def _facts(found: Checked) -> list[str]:
             f"{kept}."
         )
     if found.penalties:
-        lines.append(f"Its penalties: {', '.join(found.penalties)}.")
+        told = [f"{n} (of {found.reach[n]})" if n in found.reach else n for n in found.penalties]
+        lines.append(f"Its penalties: {'; '.join(told)}.")
     if found.measures:
         lines.append(f"Its measures: {', '.join(found.measures)}.")
     return lines

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, note, out
-from harness.cli.photos import STRICT, Holdout, MinSide, check_folder, watch
+from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
 from harness.front.option_values import known_setting
 
@@ -198,6 +198,7 @@ def check_command(
     min_side: MinSide = None,
     holdout: Holdout = None,
     strict: Annotated[bool, typer.Option("--strict", help=f"Exit code 2 for {STRICT}.")] = False,
+    sheet: Sheet = None,
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
@@ -213,9 +214,14 @@ def check_command(
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
     if name not in known and is_own_folder(name):
-        check_folder(Path(name), kind, min_side, holdout, strict=strict, as_json=as_json)
+        check_folder(Path(name), kind, min_side, holdout, strict=strict, as_json=as_json, sheet=sheet)
         return
-    given = {"setting": setting is not None, "min-side": min_side is not None, "strict": strict}
+    given = {
+        "setting": setting is not None,
+        "min-side": min_side is not None,
+        "strict": strict,
+        "sheet": sheet is not None,
+    }
     if name in known and any(given.values()):
         option = next(key for key, value in given.items() if value)
         raise UsageError(f"--{option} is for a folder of your own images; leave it out.")

@@ -37,6 +37,12 @@ Holdout = Annotated[
         help="Of photographs: K of each concept are not trained on, but measured against.",
     ),
 ]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png", help="Of a folder of concepts: write a picture of all images as a method is shown them."
+    ),
+]
 STRICT = (
     "a folder of images if an image (also a hidden one) or a folder in it is not used, a link is broken or leads back, "
     "a picture is or looks to be in two concepts, classes or sets, or is twice in a class, names differ in case only, "
@@ -88,7 +94,7 @@ def print_reading(reading: Reading | ClassReading) -> None:
 
 def check_folder(
     folder: Path, setting: SettingName | None, min_side: int | None, holdout: int | None = None, *, strict: bool,
-    as_json: bool,
+    as_json: bool, sheet: Path | None = None,
 ) -> None:  # fmt: skip
     """`data check DIR`: read and decode everything in a folder, and list what is used and all that is not.
 
@@ -100,6 +106,12 @@ def check_folder(
     from harness.spec import FIRST_SETTING
 
     of = registry.setting(setting or FIRST_SETTING)
+    if sheet is not None:
+        from harness.data.contact_sheet import sheet_file
+
+        if of.name != FIRST_SETTING:
+            raise UsageError("--sheet is for a folder of concepts; leave it out for classes.")
+        sheet_file(sheet)  # before what takes long
 
     refused = Refusals(check_command(folder, *options_of(setting)), keep=True)
     reading: Reading | ClassReading | None = None
@@ -115,12 +127,25 @@ def check_folder(
     else:
         for text in _said(reading, refused.found, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)
+    if sheet is not None and reading is not None:
+        _draw_sheet(reading, sheet)
     if len(refused.found) > 1:
         raise UsageError(f"{shortened(folder)} cannot be used; mend the {len(refused.found)} things that are refused.")
     if refused.found:
         raise refused.found[0]
     if strict and reading is not None:
         reading.require_whole()
+
+
+def _draw_sheet(reading: Reading | ClassReading, path: Path) -> None:
+    from harness.data.concept_folder import Reading
+    from harness.data.contact_sheet import contact_sheet
+
+    if not isinstance(reading, Reading) or not reading.concepts:
+        return
+    titles = {f"{one.name} ({one.category})": one.images for one in reading.concepts}
+    contact_sheet(titles, watch).save(path)
+    note(f"The images as a method is shown them: {shortened(path)}.")
 
 
 def _held_out(reading: Reading | ClassReading, holdout: int) -> Mapping[str, Sequence[str]]:

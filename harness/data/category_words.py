@@ -24,6 +24,7 @@ FROM_NAME = "the folder's name"
 MOST_WORDS = 4
 _SHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 HEADER = ["folder", "category"]
+_LIKE_HEADER = frozenset({"category", "class", "classname", "kind", "label", "noun", "object", "type", "word", "words"})
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _APOSTROPHES = "'\u2019"
@@ -152,6 +153,8 @@ def listed_categories(tables: Sequence[Path], names: Collection[str], refused: R
                 if len(cells) != 2:
                     raise UsageError(f"{where} does not read 'folder,category'; correct it.")
                 name, category = composed(cells[0]), cells[1]
+                if name not in names and place == 0 and category.casefold() in _LIKE_HEADER:
+                    raise UsageError(f"{where} seems to be a header; write 'folder,category', or remove the line.")
                 if name not in names:
                     close = nearest(name, names)
                     hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove the line."

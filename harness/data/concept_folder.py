@@ -12,8 +12,9 @@ and the remedy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import ClassVar
 
 from harness.data.category_words import (
@@ -33,7 +34,8 @@ from harness.data.image_folders import SubFolder, composed, contents, require_su
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
 from harness.data.misfiled import misfiled, several_things, two_series
-from harness.data.odd_shapes import shapes_said
+from harness.data.odd_pictures import pictures_said
+from harness.data.odd_shapes import mostly_barred, shapes_said
 from harness.data.placeholder_words import empty_words
 from harness.data.selection import Watch, unwatched
 from harness.data.skipped_files import (
@@ -50,6 +52,7 @@ from harness.data.skipped_files import (
     sentences,
 )
 from harness.data.stray_images import strays_said
+from harness.data.unapplied_edits import edits_said
 from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1
@@ -60,6 +63,7 @@ class Concept:
     """One concept of the user's: the sub-folder's name, its category word(s), and its images in natural order.
 
     origin: where the category is from: a file's name, or `FROM_NAME`. plain: whether it is that text read plainly.
+    shown: the mean share of its images that their central squares show, where they were looked at.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Concept:
     images: tuple[Path, ...]
     origin: str = FROM_NAME
     plain: bool = True
+    shown: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class Reading:
         return [
             {
                 "concept": one.name, "category": one.category, "from": one.origin, "images": len(one.images),
+                "shown": "" if one.shown is None else f"{100 * one.shown:.0f} %",
                 "skipped": left[one.images[0].parent],
             }
             for one in self.concepts
@@ -180,6 +186,7 @@ def read_photos(
                 one.path, one.name, one.category_files, listed, folder
             )
             remarks += contradicted(one.path, category, listed.get(one.name))
+        remarks += edits_said(one.path, one.images, one.skipped)
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     if only is not None:
@@ -236,7 +243,8 @@ def checked(
             refused.add(too_few(whole, MIN_IMAGES, "concept", again))
             refused.settle()
         if images:
-            concepts.append(replace(concept, images=images))
+            shares = [min(one.width, one.height) / max(one.width, one.height) for one in map(found.get, images) if one]
+            concepts.append(replace(concept, images=images, shown=fmean(shares)))
     twice = across(shared, "in more than one concept, and right in one at most")
     notes = (*reading.notes, *(one.sentence for one in twice))
     remarks = [*reading.remarks]
@@ -244,6 +252,8 @@ def checked(
     toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
     remarks += [line for one in concepts for line in two_series(one.name, [path.stem for path in one.images])]
     remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
+    barred = [one.name for one in concepts if mostly_barred(toned[one.images[0].parent])]
+    remarks += pictures_said({one.name: one.images for one in concepts}, barred)
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
 

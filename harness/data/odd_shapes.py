@@ -28,12 +28,13 @@ def shapes_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
             number = counted(len(oblong), "image says", "images say")
             said.append(f"{shortened(folder)}: {number} that the pixels are not square, and they are shown as square: "
                         f"{few(oblong)}; if the picture is squashed, resize it.")  # fmt: skip
-    barred = [folder.name for folder, images in folders.items() if _mostly_barred(images)]
+    barred = [folder.name for folder, images in folders.items() if mostly_barred(images)]
     if barred:
         said.append(f"Most images of {few(barred)} have bars of one colour, or blurs, at two opposite edges, which are "
                     "learned, too; crop them if they are not meant.")  # fmt: skip
     return said
 
 
-def _mostly_barred(images: Mapping[Path, Toned]) -> bool:
+def mostly_barred(images: Mapping[Path, Toned]) -> bool:
+    """Whether most of a folder's images lie between bars or blurs."""
     return len(images) > 1 and 2 * sum(one.barred for one in images.values()) > len(images)

@@ -69,6 +69,19 @@ _CAMERA = "camera"  # a thing, but not beside other folders of a telephone
 _TRAIN, _SETS = "train", frozenset({"dev", "images", "labels", "test", "testing", "val", "valid", "validation"})
 
 
+# What pets and people are called, and no thing is: as a folder's name it says who, and not what.
+_NAMES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        alex anna bailey bella bruno charlie chloe emma felix fido fritz hannah jake jonas julia kiki lena leo lilly
+        lisa lola loki louie lucy lulu luna maria marie max maya mia mike milo molly nala nina oliver otto paul peter
+        rex rufus sadie sally sarah simba sophie sophia susi thomas tim toby tom tommy zoe
+        """,
+    )
+)
+
+
 def says_nothing(words: str, names: Iterable[str] = ()) -> bool:
     """Whether category words say nothing of what is shown.
 
@@ -130,7 +143,20 @@ def empty_words(
         for name, one in given
         if one.origin == FROM_NAME and (meant := repaired(name)) is not None
     ]
+    called = [(name, one) for name, one in given if one.origin == FROM_NAME and one.words.casefold() in _NAMES]
+    foreign = [(name, one) for name, one in given if one.origin == FROM_NAME and _is_foreign(one.words)]
     said: list[str] = []
+    if called:
+        which = "A category word seems" if len(called) == 1 else f"{len(called)} category words seem"
+        said.append(
+            f"{which} to be who it is, and not what: {_named(called, most)}; give the kind (dog, person) by {remedy}."
+        )
+    if foreign:
+        which = "A category word has" if len(foreign) == 1 else f"{len(foreign)} category words have"
+        said.append(
+            f"{which} letters that are not Latin, and the text encoder was trained on English: "
+            f"{_named(foreign, most)}; give an English word by {remedy}."
+        )
     if nothing:
         which = "A category word says" if len(nothing) == 1 else f"{len(nothing)} category words say"
         named = _named(nothing, most)
@@ -167,6 +193,12 @@ def left_over(classes: Iterable[str]) -> list[str]:
 
 def _named(found: Sequence[tuple[str, Category]], most: int) -> str:
     return few_of([f"{shortened(one.words)} (of '{shortened(name)}')" for name, one in found], most)
+
+
+def _is_foreign(words: str) -> bool:
+    """Whether all letters of some word are of another script than Latin."""
+    names = [[unicodedata.name(char, "") for char in word if char.isalpha()] for word in words.split()]
+    return any(letters and not any(name.startswith("LATIN") for name in letters) for letters in names)
 
 
 def _scripts(word: str) -> set[str]:

@@ -163,6 +163,7 @@ class RunContext:
     compiled: bool = False
     cautions: tuple[str, ...] = ()  # sentences for a run's owner and for readers of its tables
     setting: SettingName = "customization"
+    backwards: bool = False  # `attach` gives its adapters last one first: to see whether a method hangs on their order
 
     @property
     def said(self) -> str:

@@ -239,6 +239,23 @@ def other_token_notes(method: Method[Any], tokens: Mapping[str, torch.Tensor], o
     return []
 
 
+def confused_tokens(
+    method: Method[Any], tokens: Mapping[str, torch.Tensor], last: torch.Tensor, *, place: int
+) -> list[str]:
+    """A sentence if an earlier concept's token was given the embedding of the task before.
+
+    Args:
+        tokens: The embeddings, (dim,) each, that are set. last: what the task before left. place: that task's.
+    """
+    for name, embedding in tokens.items():
+        if name in {f"<v{number}>" for number in range(1, place)} and torch.equal(embedding.detach().cpu(), last):
+            return [
+                f"{type(method).__name__} gives {name} the embedding that <v{place}> was left with, so that another "
+                "concept is rehearsed in its name; end_task() must keep each token under its own (lesson.token)"
+            ]
+    return []
+
+
 def _holds(kept: torch.Tensor, row: torch.Tensor) -> bool:
     """Whether one of several embeddings laid end to end is this one."""
     return not len(kept) % len(row) and bool((kept.reshape(-1, len(row)).to(row) == row).all(dim=1).any())

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness.errors import PluginError
 from harness.formats.comparable import comparable
 from harness.method import Method
+from harness.plugins.places import is_untold_iterator, place_of
 from harness.sources.home import PACKAGES, is_ours
 from harness.sources.method_source import method_source
 
@@ -50,17 +51,34 @@ def no_hidden_state(method: Method[Any]) -> Iterator[None]:
             )
 
 
+def iterator_notes(method: Method[Any]) -> list[str]:
+    """A sentence on an iterator that all instances share, of which nothing tells whether a task went on with it."""
+    return [
+        f"{place.format(name)} is an iterator: it goes on from task to task in one process, and a task that another "
+        "process learns begins it anew; make it in begin_task(), or tell the place from self.task_index"
+        for _, place, values in _shared_values(method)
+        for name, value in list(values.items())
+        if is_untold_iterator(value)
+    ]
+
+
 def _shared(method: Method[Any]) -> dict[str, object]:
     found: dict[str, object] = {}
+    for home, place, values in _shared_values(method):
+        found |= _of(home, place, values)
+    return found
+
+
+def _shared_values(method: Method[Any]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """The module, the place as a sentence names it, and what is there, for each class and module of a method."""
     modules: dict[str, ModuleType] = {}
     for kind in type(method).__mro__:
         if kind is Method:
             break
-        found |= _of(kind.__module__, f"the class attribute {kind.__name__}.{{}}", vars(kind))
+        yield kind.__module__, f"the class attribute {kind.__name__}.{{}}", vars(kind)
         modules |= {kind.__module__: sys.modules[kind.__module__]} if kind.__module__ in sys.modules else {}
     for name, module in (modules | _helpers(type(method))).items():
-        found |= _of(name, f"{{}}, a variable of {name}", vars(module))
-    return found
+        yield name, f"{{}}, a variable of {name}", vars(module)
 
 
 def _caches(method: Method[Any]) -> list[Any]:
@@ -90,15 +108,23 @@ def _of(home: str, place: str, values: Mapping[str, object]) -> dict[str, object
         if name.startswith("__") and name.endswith("__"):
             continue
         function = getattr(value, "__func__", value)  # of a staticmethod or classmethod
-        if type(value) in VALUES:
-            found[place.format(name)] = [comparable(value)]
+        if (content := _content(value)) is not None:
+            found[place.format(name)] = content
         elif isinstance(function, FunctionType) and function.__module__ == home:
             found |= _of_function(function)
         elif type(value).__module__ == home and not isinstance(value, type):  # an object of the plugin's own
             state = getattr(value, "__dict__", {})
-            plain = {key: comparable(each) for key, each in list(state.items()) if type(each) in VALUES}
-            found |= {f"{place.format(name)}, its {key}": [each] for key, each in plain.items()}
+            plain = {key: content for key, each in list(state.items()) if (content := _content(each)) is not None}
+            found |= {f"{place.format(name)}, its {key}": content for key, content in plain.items()}
     return found
+
+
+def _content(value: object) -> list[object] | None:
+    """What tells whether a value changed, in a list, as it may be None itself; None where nothing does."""
+    if type(value) in VALUES:
+        return [comparable(value)]
+    place = place_of(value)
+    return None if place is None else [place]
 
 
 def _of_function(function: FunctionType) -> dict[str, object]:
@@ -120,8 +146,8 @@ def _of_function(function: FunctionType) -> dict[str, object]:
         ("the attribute {} of the function " + called + "()", vars(function)),
     )
     return {
-        place.format(name): [comparable(value)]
+        place.format(name): content
         for place, values in places
         for name, value in list(values.items())
-        if type(value) in VALUES
+        if (content := _content(value)) is not None
     }

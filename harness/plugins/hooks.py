@@ -33,6 +33,8 @@ GIVEN = (
     "one: make them with torch.nn.utils.skip_init and fill them yourself)"
 )
 
+SPARSE = 0.1  # share of zeros from which on numbers of few bits may have lost some
+
 # names in a training's record of losses, and among its measures, that are the harness's
 LOSSES = frozenset({"step", "sd", "ce", "rate"})
 MEASURES = frozenset(
@@ -187,6 +189,25 @@ def not_finite(method: AnyMethod, memory: Mapping[str, Tensor]) -> list[str]:
             kind = str(tensor.dtype).removeprefix("torch.")
             ends = f"; {kind} ends at {torch.finfo(tensor.dtype).max:.0f}" * (tensor.dtype is torch.float16)
             return [f"{_hook(method, 'end_task')} leaves entries of '{name}' ({kind}) that are not finite{ends}"]
+    return []
+
+
+def vanished(method: AnyMethod, memory: Mapping[str, Tensor]) -> list[str]:
+    """A sentence if what `end_task` returned is kept in so few bits that much of it became 0."""
+    for name, tensor in memory.items():
+        if not tensor.is_floating_point() or tensor.dtype in (torch.float32, torch.float64, torch.bfloat16):
+            continue
+        values = tensor.float().abs()
+        left = values[values > 0]
+        share = 1 - len(left) / max(1, values.numel())
+        # the smallest numbers of a kind have few bits; what is 0 on purpose has others beside it that are larger
+        if share > SPARSE and len(left) and float(left.median()) < torch.finfo(tensor.dtype).smallest_normal:
+            kind, least = str(tensor.dtype).removeprefix("torch."), torch.finfo(tensor.dtype).smallest_normal
+            return [
+                f"{_hook(method, 'end_task')} leaves '{name}' in {kind}, where {100 * share:.0f} % of it is 0 and the "
+                f"rest is hardly above: {kind} loses what is below {least:.1g}; keep it in float32, or scale it "
+                "first"
+            ]
     return []
 
 

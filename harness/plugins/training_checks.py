@@ -55,7 +55,7 @@ class TrainingChecks:
         self._what = "its token" if token else f"what {self.name}.begin_task() returned"
         self._idle = [p for p in self.trained if p.requires_grad]  # without a gradient other than 0 so far
         self._reached: set[int] = set()  # of these, what had one of zeros
-        self.penalties = PenaltyWatch(method, stacks, self.reachable)
+        self.penalties = PenaltyWatch(method, stacks, self.reachable, adapters)
         self._steps = 0
         self._own = {id(p) for p in own}
         # own parameter of a stack's adapter -> what is trained in its place

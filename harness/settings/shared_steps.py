@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file as load_tensors
 
 from harness import registry
+from harness.backbones.adapters import handed_out_backwards
 from harness.backbones.intact import Intact, left_intact
 from harness.errors import UsageError
 from harness.method import Method
@@ -52,14 +53,16 @@ def memory_size(entry: Entry) -> int:
 
 
 @contextmanager
-def lent_to(method: Method[Any], intact: Intact, forget: Callable[[], None]) -> Iterator[None]:
+def lent_to(
+    method: Method[Any], intact: Intact, forget: Callable[[], None], *, backwards: bool = False
+) -> Iterator[None]:
     """A model in a method's hands: it comes back as it was, or is loaded anew by the next step.
 
     Args:
-        intact: how the model was. forget: drops it.
+        intact: how the model was. forget: drops it. backwards: see `RunContext`.
     """
     try:
-        with left_intact(intact, type(method).__name__):
+        with left_intact(intact, type(method).__name__), handed_out_backwards(backwards):
             yield
     except BaseException:
         forget()

@@ -25,7 +25,7 @@ from harness.plugins.adapter_checks import (
 )
 from harness.plugins.folded import folded_notes
 from harness.plugins.gradients import backward
-from harness.plugins.hidden_state import no_hidden_state
+from harness.plugins.hidden_state import iterator_notes, no_hidden_state
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.lent import Lent
 from harness.plugins.one_by_one import Trained, looks_at_gradients
@@ -245,7 +245,7 @@ class TrainingLoop:
         self.checks.same_parameters()
         notes = [*self._begun, *self.checks.idle()]
         if self._own is not None:
-            notes += changed_notes(self.method, self._own)
+            notes += [*changed_notes(self.method, self._own), *iterator_notes(self.method)]
         self.module.eval()
         for adapter in self.adapters:  # dropout and noise end, and they compute with what the last step left
             adapter.eval()
@@ -273,5 +273,6 @@ class TrainingLoop:
             notes.append(f"{self.name} keeps {self.method.keeps_data}, against the rule that no data are kept")
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
-            notes += [*folded_notes(memory, self._model, self._named), *same_notes(self.method, memory)]
+            notes += [*hooks.vanished(self.method, memory), *same_notes(self.method, memory)]
+            notes += folded_notes(self.method, memory, self._model, self._named)
         return memory, [*notes, *file_notes(self.method)]

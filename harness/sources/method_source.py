@@ -18,8 +18,9 @@ from harness.sources.distributions import distribution_of, is_standard, normal, 
 from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.sources.hook_texts import hook_notes
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
+from harness.sources.option_texts import option_notes, unused_options
 from harness.sources.replaced_hooks import replaced_notes, replaced_terms
-from harness.sources.source_notes import option_notes, text_notes, unused_options
+from harness.sources.source_notes import text_notes
 from harness.sources.typed_in import TypedIn, lines_of
 
 

@@ -1,5 +1,5 @@
 """What a plugin's text alone shows to be a likely mistake: draws that no seed changes or all do, files, the
-environment, unread options.
+environment, slips.
 
 These are notes before a run, no errors: a text does not tell all that its code does.
 """
@@ -7,14 +7,14 @@ These are notes before a run, no errors: a text does not tell all that its code 
 from __future__ import annotations
 
 import ast
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from harness.sources.home import PACKAGES
 from harness.sources.imports import parsed
-from harness.spec import Options
+from harness.sources.local_names import dotted, imported_names
+from harness.sources.loops import loop_notes
+from harness.sources.same_draws import same_for_every_seed
 
 # values of entropy, whatever they are given
 ENTROPY: Final = ("os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "secrets.", "random.SystemRandom")
@@ -27,10 +27,7 @@ CHANGING: Final = ("time.", "datetime.", "os.getpid", "os.urandom", "secrets.", 
 FOUND: Final = frozenset({"glob", "rglob", "iglob", "iterdir", "listdir", "scandir"})
 COMPILED: Final = frozenset({"safe_open", "load_file", "torch.load", "torch.jit.load"})
 KEPT: Final = frozenset({"save_file", "torch.save", "torch.jit.save"})
-# with any of these, options may be read by names that no text has
-WHOLESALE: Final = frozenset({"model_dump", "model_dump_json", "model_fields", "__dict__", "vars", "dict"})
 CONSTANT: Final = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.unaryop)
-SPACES: Final = frozenset({"search_space", "profiles", "tier_defaults"})
 
 
 def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]:
@@ -42,7 +39,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
     tree = parsed(content)
     if tree is None:
         return
-    names, constants = _imported(tree), _constants(tree)
+    names, constants = imported_names(tree), _constants(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript | ast.Call) and (variable := _environment(node, names)):
             yield (
@@ -62,20 +59,27 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
                 f"{where} seeds by a constant ({call}), and so draws the same for every seed and task: the spread "
                 "over seeds leaves it out; draw from the generator that the hook is given, or seed by a draw from it."
             )
+        elif call := same_for_every_seed(node, tree, names):
+            yield (
+                f"{where} seeds by what no run changes ({call}), and so draws the same for every seed: the spread over "
+                "seeds leaves it out; draw from the generator that the hook is given, or add a draw from it to the "
+                "seed."
+            )
         elif call := _files(node, names, data_named=data_named):
             yield f"{where} {call}"
     yield from (f"{file}, line {line}, {what}" for line, what in _twice(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in _slips(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _hooks_without_answer(tree))
+    yield from (f"{file}, line {line}, {what}" for line, what in loop_notes(tree))
 
 
 def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:
     """How a piece of text asks for a variable of the environment; '' if it does not."""
     if isinstance(node, ast.Subscript):
-        asked = isinstance(node.ctx, ast.Load) and _dotted(node.value, names) == "os.environ"
+        asked = isinstance(node.ctx, ast.Load) and dotted(node.value, names) == "os.environ"
     else:
-        asked = _dotted(node.func, names) in ("os.getenv", "os.environ.get", "os.environ.copy", "os.environ.items")
+        asked = dotted(node.func, names) in ("os.getenv", "os.environ.get", "os.environ.copy", "os.environ.items")
     return ast.unparse(node) if asked else ""
 
 
@@ -106,7 +110,7 @@ def _slips(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[int, st
                     "as a tuple.",
                 )
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("astype", "to"):
-            value, kinds = node.func.value, [_dotted(each, names).rpartition(".")[2] for each in _given(node)]
+            value, kinds = node.func.value, [dotted(each, names).rpartition(".")[2] for each in _given(node)]
             if "uint8" in kinds and isinstance(value, ast.BinOp) and not _of_255(value):
                 yield (
                     node.lineno,
@@ -124,11 +128,11 @@ def _never_seeded(tree: ast.Module, names: Mapping[str, str]) -> Iterator[tuple[
     """Generators of torch that a function makes and does not seed; a prompt to test with may always be the same."""
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name != "recall"):
         calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
-        called = {_dotted(call.func, names).rpartition(".")[2] for call in calls}
+        called = {dotted(call.func, names).rpartition(".")[2] for call in calls}
         if called & {"manual_seed", "seed", "set_state"}:
             continue
         for call in calls:
-            if _dotted(call.func, names) == "torch.Generator":
+            if dotted(call.func, names) == "torch.Generator":
                 yield (
                     call.lineno,
                     (
@@ -162,29 +166,8 @@ def _hooks_without_answer(tree: ast.Module) -> Iterator[tuple[int, str]]:
             )
 
 
-def unused_options(method: type[Any], base: type[Any]) -> Iterator[str]:
-    """A sentence for each class of options in a method's module that no method there uses.
-
-    Args:
-        base: what all methods descend from.
-    """
-    module = method.__module__
-    values = [value for value in list(vars(sys.modules.get(module, object)).values()) if isinstance(value, type)]
-    here = [value for value in values if value.__module__ == module]
-    methods: list[Any] = [value for value in (*values, method) if issubclass(value, base)]
-    used = {getattr(value, "options_class", None) for value in methods}
-    used |= {profile.options for value in methods for profile in value.profiles.values()}
-    whole = {kind for each in used if isinstance(each, type) for kind in each.__mro__}
-    for value in here:
-        if issubclass(value, Options) and value not in whole and not any(value in other.__mro__[1:] for other in here):
-            yield (
-                f"{value.__name__} is a class of options that no method in {module} uses: its defaults count nowhere; "
-                "name it as the options_class of one."
-            )
-
-
 def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     last = name.rpartition(".")[2]
     if name.startswith(ENTROPY):
         return f"{name}()"
@@ -194,14 +177,14 @@ def _entropy(call: ast.Call, names: Mapping[str, str]) -> str:
         return f"{name}() without a seed"
     if last in SEEDING:
         for inner in (node for each in given for node in ast.walk(each) if isinstance(node, ast.Call)):
-            source = _dotted(inner.func, names)
+            source = dotted(inner.func, names)
             if source in CHANGING or source.startswith(tuple(each for each in CHANGING if each.endswith("."))):
                 return f"{last}() seeded by {source}()"
     return ""
 
 
 def _constant_seed(call: ast.Call, names: Mapping[str, str], constants: frozenset[str]) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     given = _given(call)
     if name.rpartition(".")[2] not in SEEDING - {"seed"} and name not in ("random.seed", "numpy.random.seed"):
         return ""
@@ -211,7 +194,7 @@ def _constant_seed(call: ast.Call, names: Mapping[str, str], constants: frozense
 
 
 def _files(call: ast.Call, names: Mapping[str, str], *, data_named: bool) -> str:
-    name = _dotted(call.func, names)
+    name = dotted(call.func, names)
     last = name.rpartition(".")[2]
     if name in KEPT or last in KEPT:
         return (
@@ -248,85 +231,3 @@ def _constants(tree: ast.Module) -> frozenset[str]:
     own = [n.targets[0] for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)]
     own += [n.target for n in tree.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Constant)]
     return frozenset(each.id for each in own if isinstance(each, ast.Name) and len(values[each.id]) == 1)
-
-
-def _imported(tree: ast.Module) -> dict[str, str]:
-    """Local name -> what it stands for: 'np' -> 'numpy', 'default_rng' -> 'numpy.random.default_rng'."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.asname: alias.name for alias in node.names if alias.asname}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def _dotted(func: ast.expr, names: Mapping[str, str]) -> str:
-    """'numpy.random.default_rng' of `np.random.default_rng`; what is no name becomes '?'."""
-    if isinstance(func, ast.Name):
-        return names.get(func.id, func.id)
-    if isinstance(func, ast.Attribute):
-        return f"{_dotted(func.value, names)}.{func.attr}"
-    return "?"
-
-
-def option_notes(method: type[Any], files: Mapping[Path, bytes], shared: Iterable[Path]) -> Iterator[str]:
-    """A sentence on the options that a plugin's own options classes declare and no text of it reads.
-
-    Args:
-        files: the plugin's own. shared: files of this program that it is written in, too; they read by attribute.
-    """
-    profiles: Mapping[str, Any] = getattr(method, "profiles", {})
-    kinds = (getattr(method, "options_class", None), *(profile.options for profile in profiles.values()))
-    options = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Options)]
-    for file, content in files.items():
-        for call in _made_by_default(content, {kind.__name__ for kind in options}):
-            yield (
-                f"{file}, line {call.lineno}, makes {ast.unparse(call)}, which has the defaults and not what a run was "
-                "given; use self.options."
-            )
-    ancestors = list(dict.fromkeys(each for kind in options for each in kind.__mro__ if issubclass(each, Options)))
-    ours = {name for each in ancestors if each.__module__.partition(".")[0] in PACKAGES for name in each.model_fields}
-    whose = {n: each.__name__ for each in ancestors for n in vars(each).get("__annotations__", {}) if n not in ours}
-    declared = {name: kind for name, kind in whose.items() if any(name in each.model_fields for each in options)}
-    for content in files.values():
-        declared = _unread(declared, content, wholesale=True)
-    for path in shared if declared else ():
-        declared = _unread(declared, path.read_bytes(), wholesale=False)
-    for name, kind in declared.items():
-        yield (
-            f"the option '{name}' of {kind} is read nowhere in its files: another value would make results anew, and "
-            "change nothing in them; use it, or leave it out."
-        )
-
-
-def _made_by_default(content: bytes, classes: set[str]) -> Iterator[ast.Call]:
-    """Where a text calls one of these classes with nothing."""
-    tree = parsed(content)
-    for node in ast.walk(tree) if tree is not None else ():
-        named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in classes
-        if isinstance(node, ast.Call) and named and not _given(node):
-            yield node
-
-
-def _unread(declared: Mapping[str, str], content: bytes, *, wholesale: bool) -> dict[str, str]:
-    tree = parsed(content)
-    read = set(_reads(tree)) if tree is not None else set(declared)
-    return {} if wholesale and read & WHOLESALE else {n: kind for n, kind in declared.items() if n not in read}
-
-
-def _reads(tree: ast.AST) -> Iterator[str]:
-    """Names that a text may read of something: attributes and strings, but for those that say what may be chosen."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Load):
-            yield child.attr
-        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
-            yield child.value
-        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Name):
-            literal = len(child.args) > 1 and isinstance(child.args[1], ast.Constant)
-            yield "vars" if child.func.id == "getattr" and not literal else child.func.id
-        targets = child.targets if isinstance(child, ast.Assign) else []
-        if isinstance(child, ast.AnnAssign):
-            targets = [child.target]
-        if not any(isinstance(target, ast.Name) and target.id in SPACES for target in targets):
-            yield from _reads(child)

@@ -24,9 +24,11 @@ def without_effect(lines: Mapping[str, Sequence[CellResult]]) -> str:
     for one, two in combinations(lines.values(), 2):
         for first, second in _same_seed(one, two):
             if (told := _differing(first, second)) and _same(first, second):
+                # `option or default` reads a 0 as if nothing were given
+                unset = ", or it takes 0 for unset" if _one_is_zero(first, second) else ""
                 said.append(
                     f"{first.method} has the same figures to the last bit with {told}: nothing seems to read the "
-                    "option."
+                    f"option{unset}."
                 )
             elif _plugin_beside_another(first, second) and _same(first, second):
                 said.append(
@@ -49,6 +51,13 @@ def _differing(one: CellResult, two: CellResult) -> str:
     if len(names) != 1 or one.options.keys() != two.options.keys():
         return ""
     return f"{names[0]}={one.options[names[0]]} and {names[0]}={two.options[names[0]]}"
+
+
+def _one_is_zero(one: CellResult, two: CellResult) -> bool:
+    """Whether of the option in which two cells differ one has a number that is 0."""
+    differ = {name for name, value in one.options.items() if two.options.get(name) != value}
+    values = [cell.options[name] for name in differ for cell in (one, two)]
+    return any(value == 0 and not isinstance(value, bool) for value in values)
 
 
 def _plugin_beside_another(one: CellResult, two: CellResult) -> bool:

@@ -79,7 +79,8 @@ class Course:
             other: type[Method[Any]] = registry.methods().get(self.plugin.base_method)
             values = self.options.model_dump()
             learner = other(other.options_class(**{k: values[k] for k in other.options_class.model_fields}))
-        method.memory, method.task_index = self.memory, number + 1
+        # a test's method may begin at a later place
+        method.memory, method.task_index = self.memory, max(method.task_index, number + 1)
         if learner.independent:
             learner.task_index = 1
             model.load_weights(model.initial)

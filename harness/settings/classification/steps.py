@@ -58,7 +58,7 @@ def _model(folder: str, device: str, dtype: str) -> tuple[Classifier, Intact]:
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype)
-    return lent_to(method, intact, _model.cache_clear)
+    return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 
 def _ready_model(context: RunContext, device: str, state: Entry | None = None) -> Classifier:
@@ -90,7 +90,7 @@ def _check_images(tasks: Sequence[ClassTask], fingerprints: Sequence[str]) -> No
 def run_train(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """One task of one method: the weights that differ from the pre-trained ones, the head, the memory, and figures.
 
-    Facts: `train_seconds`.
+    Facts: `train_seconds`; `reach`, of how many adapters a plugin's penalties are.
     """
     r, tasks = step.recipe, step.work["tasks"]
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
@@ -113,7 +113,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
-    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)]}
+    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)], "reach": done.reach}
 
 
 @torch.no_grad()

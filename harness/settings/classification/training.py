@@ -39,6 +39,7 @@ class TrainedClasses:
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # for the user
+    reach: dict[str, str] = field(default_factory=dict)  # a plugin's penalty -> of how many adapters it is, in words
 
 
 def rate_at(epoch: int, epochs: int) -> float:
@@ -126,7 +127,8 @@ def _train_classes(
     }
     assert not attached(model.projections.values())
     notes += more
-    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, loop.losses, memory, notes)
+    reach = loop.checks.penalties.reach()
+    return TrainedClasses((weight.cpu(), bias.cpu()), measures, distance, seconds, loop.losses, memory, notes, reach)
 
 
 @torch.no_grad()

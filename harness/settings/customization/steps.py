@@ -36,6 +36,7 @@ from harness.metrics.scores import (
 )
 from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
+from harness.plugins.batches import confused_tokens
 from harness.plugins.opened_files import file_notes
 from harness.prompts import class_prompt, edited_prompt, prompt_for
 from harness.seeds import derive_seed
@@ -43,6 +44,7 @@ from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import distances, residual_norm, train_task
 from harness.settings.presentation import VARIANTS
 from harness.settings.shared_steps import Facts, changes, lent_to, memory_size, method_of, unread, write_json
+from harness.sources.home import is_built_in
 from harness.spec import Sampling, Task
 from harness.store.artifacts import FIGURES, MEMORY, TOKEN, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
@@ -66,7 +68,7 @@ def _ready_model(context: RunContext, device: str) -> TextToImage:
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
     _, intact = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
-    return lent_to(method, intact, _model.cache_clear)
+    return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 
 def _load_weights(model: TextToImage, entry: Entry) -> None:
@@ -90,7 +92,7 @@ def run_real(step: Step, context: RunContext, store: Store, device: str, folder:
 def run_train(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """One task of one method: the folded weights (if any were trained), the token, the memory, and figures.
 
-    Facts: `train_seconds`.
+    Facts: `train_seconds`; `reach`, of how many adapters a plugin's penalties are.
     """
     task: Task = step.work["task"]
     model = _ready_model(context, device)
@@ -119,7 +121,10 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []
-    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)]}
+    if before_it is not None and not is_built_in(type(method)):
+        last = load_tensors(str(before_it.file(TOKEN)))["embedding"]
+        notes += confused_tokens(method, model.tokens(), last, place=step.work["place"] - 1)
+    return {"train_seconds": done.seconds, "notes": [*notes, *done.notes, *unread(method)], "reach": done.reach}
 
 
 def run_prior(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:

@@ -33,6 +33,7 @@ class TrainedTask:
     losses: list[dict[str, float]] = field(default_factory=list)
     memory: dict[str, Tensor] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  # for the user
+    reach: dict[str, str] = field(default_factory=dict)  # a plugin's penalty -> of how many adapters it is, in words
 
 
 def train_task(
@@ -122,7 +123,9 @@ def _train_task(
         "final_loss": loop.losses[-1]["sd"],
     }
     notes += [*(watch.notes() if watch is not None else []), *odd, *more]
-    return TrainedTask(embedding.cpu(), measures, distance, seconds, loop.losses, memory, notes)
+    return TrainedTask(
+        embedding.cpu(), measures, distance, seconds, loop.losses, memory, notes, loop.checks.penalties.reach()
+    )
 
 
 def distances(model: TextToImage) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,16 @@ class Mine(Plain):
             model.set_token("<v1>", torch.zeros(model.token_dim))
         return super().begin_task(model, generator)
 """, "Mine sets <v1>, another concept's token", False),
+    "one token for all": (
+        """class Mine(Plain):
+    def begin_task(self, model, generator):
+        if self.task_index == 3:
+            model.set_token("<v1>", self.memory["token"])
+        self.token = super().begin_task(model, generator)
+        return self.token
+    def end_task(self, lesson, generator):
+        return {"token": self.token().detach()}
+""", "Mine gives <v1> the embedding that <v2> was left with", False),
     "another tier's defaults": (
         """class Bare(MethodOptions):
     rank: int = 2
@@ -152,8 +163,8 @@ class Mine(Method[Bare]):
 def write(tiny_tier: Tier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """Writes a file and names the class in it; it is trained on a tiny model, in this process."""
 
-    def executor(prepared: api.Prepared, *, fresh: bool) -> Any:
-        return InlineExecutor(prepared.plan.context, prepared.store.root)
+    def executor(prepared: api.Prepared, *, fresh: bool, backwards: bool) -> Any:
+        return InlineExecutor(replace(prepared.plan.context, backwards=backwards), prepared.store.root)
 
     def written(text: str) -> str:
         (tmp_path / "mine.py").write_text(text)
@@ -207,6 +218,46 @@ def test_what_new_writes_passes_with_what_it_says(write: Callable[[str], str], t
     memory = [task.memory for task in found.learnt]
     assert memory[0] == memory[1] == memory[2] > 0
     assert len({task.parameters for task in found.learnt}) == 1
+
+
+NUMBERED = """class Mine(Plain):
+    def penalties(self):
+        own = [self.memory[str(i)] * a.residual().square().sum() for i, a in enumerate(self.adapters.values())
+               if self.memory]
+        return {"size": torch.stack(own).sum()} if own else {}
+    def end_task(self, lesson, generator):
+        return {str(i): torch.tensor(1e6 if "to_k" in name else 0.1) for i, name in enumerate(ORDER)}
+"""
+
+
+def test_adapters_that_are_numbered_in_two_orders_are_told(write: Callable[[str], str]) -> None:
+    right = check(write(HEAD + NUMBERED.replace("ORDER", "self.adapters")), FEW)
+    assert not [finding for finding in right.findings if finding.part == "order"]
+    assert right.looked_at == ("class", "text", "training", "again", "order", "defaults")
+    by_kind = "sorted(self.adapters, key=lambda name: name.split('.')[-1])"
+    sys.modules.pop("mine")
+    wrong = check(write(HEAD + NUMBERED.replace("ORDER", by_kind)), FEW)
+    (finding,) = [finding for finding in wrong.findings if finding.part == "order"]
+    assert finding.text.startswith("train task 2 (")
+    assert " comes out otherwise, by " in finding.text
+    assert not finding.wrong
+
+
+def test_a_method_that_relies_on_the_order_is_not_asked_to_do_without() -> None:
+    for name, relies in (("stamina", True), ("clora", True), ("ti++", False)):
+        plugin: Any = type("Mine", (registry.methods().get(name),), {})
+        assert method_check._joins(plugin) == relies
+
+
+def test_of_how_many_adapters_a_penalty_is_is_said(write: Callable[[str], str]) -> None:
+    text = """class Mine(Plain):
+    def penalties(self):
+        own = [a.residual().square().sum() for name, a in self.adapters.items() if "to_k" in name]
+        return {"size": torch.stack(own).sum()}
+"""
+    found = check(write(HEAD + text), FEW)
+    assert found.reach == {"size": "4 of 8 adapters, none in to_v"}
+    assert check("clora", FEW).reach == {}
 
 
 def test_only_one_method_is_checked_at_a_time() -> None:

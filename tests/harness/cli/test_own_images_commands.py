@@ -13,6 +13,7 @@ import pytest
 from in_process import bench, call, refused
 from own_photos import HEIC, concept, noise, picture
 from photo_trees import state
+from PIL import Image
 from tests_support import raises_sentence
 
 from harness import registry
@@ -57,7 +58,7 @@ def test_a_run_says_what_is_used_and_what_is_not(photos: Path) -> None:
     assert err.getvalue().splitlines() == ["photos: 2 concepts, 6 images: 10_sks cat and max.", *LINES]
     table = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.getvalue().splitlines() if "│" in line]
     assert table[:2] == [
-        ["10_sks cat", "cat", "the folder's name", "3", "1"], ["max", "dog", "category.txt", "3", "0"]
+        ["10_sks cat", "cat", "the folder's name", "3", "80 %", "1"], ["max", "dog", "category.txt", "3", "57 %", "0"]
     ]  # fmt: skip
     quiet = io.StringIO()
     assert call(io.StringIO(), quiet, "run", "photos", "--methods", "ti++", "--dry-run", "-q") == 0
@@ -90,7 +91,8 @@ def test_data_check_as_json_and_strict(photos: Path) -> None:
     assert call(out, err, "data", "check", "photos", "--json", "--strict") == 2
     found: dict[str, Any] = json.loads(out.getvalue())
     assert found["used"][0] == {
-        "concept": "10_sks cat", "category": "cat", "from": "the folder's name", "images": 3, "skipped": 1
+        "concept": "10_sks cat", "category": "cat", "from": "the folder's name", "images": 3, "shown": "80 %",
+        "skipped": 1,
     }  # fmt: skip
     assert [(one["path"], one["kind"], one["photographs"]) for one in found["skipped"]] == [
         ("photos/@eaDir", "system", 0), ("photos/10_sks cat/d.HEIC", "unreadable", 1), ("photos/vase", "empty", 0)
@@ -99,6 +101,20 @@ def test_data_check_as_json_and_strict(photos: Path) -> None:
     assert len(err.getvalue().splitlines()) == 1
     assert "photos/10_sks cat/d.HEIC is not used (a HEIC image" in err.getvalue()
     refused(bench("run", "photos", "--strict", "--dry-run"), "d.HEIC is not used", "1 more", "leave out --strict")
+
+
+def test_a_sheet_is_written_where_it_is_asked_for(photos: Path, tmp_path: Path) -> None:
+    before, file = state(photos), tmp_path / "sheet.png"
+    out, err = io.StringIO(), io.StringIO()
+    assert call(out, err, "data", "check", "photos", "--sheet", str(file)) == 0
+    assert err.getvalue() == f"The images as a method is shown them: {file}.\n"
+    with Image.open(file) as sheet:
+        assert sheet.format == "PNG"
+    assert state(photos) == before
+    refused(bench("data", "check", "photos", "--sheet", file), "is there already; remove it, or name another file")
+    classes = bench("data", "check", "photos", "--setting", "classification", "--sheet", tmp_path / "b.png")
+    refused(classes, "--sheet is for a folder of concepts; leave it out for classes")
+    refused(bench("data", "check", "mixed50", "--sheet", tmp_path / "b.png"), "--sheet is for a folder of your own")
 
 
 def test_a_folder_of_classes_is_checked_too(tmp_path: Path) -> None:
@@ -196,14 +212,14 @@ def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("place", "file", "remedy"),
     [
-        ("max", "category.txt.txt", "its name must be category.txt"), ("max", "category", "its name must be category"),
-        ("max", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be cat"),
+        ("mug", "category.txt.txt", "its name must be category.txt"), ("mug", "category", "its name must be category"),
+        ("mug", "categories.csv", "its name must be category.txt"), ("", "categorys.csv", "its name must be cat"),
         ("", "category.csv", "its name must be categories.csv"), ("", "Categories.csv.txt", "its name must be cat"),
         ("", "categories.xlsx", "save it as text named categories.csv"),
     ],
 )  # fmt: skip
 def test_what_seems_a_category_file_and_is_not_read_is_said(tmp_path: Path, place: str, file: str, remedy: str) -> None:
-    concept(tmp_path, "max")
+    concept(tmp_path, "mug")
     (tmp_path / place / file).write_text("dog")
     code, said = bench("data", "check", tmp_path)
     assert code == 0

@@ -35,7 +35,9 @@ def test_names_that_are_read_plainly(tmp_path: Path, name: str, words: str) -> N
     concept(tmp_path, name)
     assert words_of_name(name) == (words, True)
     assert category(tmp_path, name) == words
-    assert read_photos(tmp_path).lines() == []
+    foreign = [line for line in read_photos(tmp_path).lines() if "letters that are not Latin" in line]
+    assert read_photos(tmp_path).lines() == foreign
+    assert bool(foreign) == (not name[0].isascii())
 
 
 @pytest.mark.parametrize(
@@ -287,3 +289,16 @@ def test_categories_that_two_concepts_may_share(tmp_path: Path) -> None:
     for name in ("dog2", "big_dog", "dog_7f"):  # a kind of it, or one more
         concept(tmp_path, name, category="dog")
     assert not [line for line in lines(tmp_path) if " says " in line]
+
+
+@pytest.mark.parametrize("header", ["name,category", "folder,label", "Concept,Class"])
+def test_another_header_than_ours_is_called_one(tmp_path: Path, header: str) -> None:
+    concept(tmp_path, "vase")
+    (tmp_path / "categories.csv").write_text(f"{header}\nvase,vase\n")
+    raises_sentence(lambda: read_photos(tmp_path), "Line 1 of", "seems to be a header; write 'folder,category', or")
+
+
+def test_a_folder_that_is_called_like_a_header_is_one(tmp_path: Path) -> None:
+    concept(tmp_path, "name")
+    (tmp_path / "categories.csv").write_text("name,object\n")
+    assert read_photos(tmp_path).concepts[0].category == "object"

@@ -358,8 +358,15 @@ def test_the_table_says_what_is_used(tmp_path: Path) -> None:
     (concept(tmp_path, "max", category="dog") / "notes.txt").write_text("x")
     concept(tmp_path, "red_cup")
     assert checked(read_photos(tmp_path)).rows() == [
-        {"concept": "max", "category": "dog", "from": "category.txt", "images": 2, "skipped": 1},
-        {"concept": "red_cup", "category": "red cup", "from": "the folder's name", "images": 2, "skipped": 0},
+        {"concept": "max", "category": "dog", "from": "category.txt", "images": 2, "shown": "80 %", "skipped": 1},
+        {
+            "concept": "red_cup",
+            "category": "red cup",
+            "from": "the folder's name",
+            "images": 2,
+            "shown": "80 %",
+            "skipped": 0,
+        },
     ]
 
 
@@ -397,8 +404,9 @@ def test_any_name_is_read_shown_or_refused(name: str) -> None:
         assert only.category == " ".join(only.category.split())
         plainly = re.sub(r"[\d\s]+$", "", " ".join(re.sub("[_-]", " ", only.name).split()))
         assert only.plain == (only.category == plainly and not any(c.isdigit() for c in only.category))
-        lines = read_photos(folder).lines()  # of a plain name, that it is garbled, or of two scripts
+        lines = read_photos(folder).lines()  # of a plain name, that it is garbled, of two scripts or another than Latin
         odd = ("A name has letters that seem garbled", "A category word has a part that is not of what")
+        odd += ("A category word has letters that are not Latin",)
         assert not only.plain or all(line.startswith(odd) for line in lines)
 
 

@@ -172,3 +172,21 @@ def test_class_images_and_cut_out_ones_are_told_by_their_words(words: str, other
 def test_a_size_is_no_part_of_a_word() -> None:
     assert words_of_name("dog_512x512") == ("dog", False)
     assert words_of_name("dog 512px")[0] == "dog"
+
+
+def test_what_pets_and_people_are_called_is_named(tmp_path: Path) -> None:
+    for name in ("bella", "Max", "teapot"):
+        concept(tmp_path, name)
+    text = "2 category words seem to be who it is, and not what: bella (of 'bella') and Max (of 'Max'); give the kind"
+    assert lines(tmp_path) == [f"{text} (dog, person) by category.txt in the folder."]
+    for name in ("bella", "Max"):
+        (tmp_path / name / "category.txt").write_text("max" if name == "Max" else "dog")
+    assert lines(tmp_path)[1:] == []  # what stands in a file is meant
+
+
+def test_words_in_other_letters_are_named() -> None:
+    words = {"犬": "犬", "собака": "собака", "chaise": "chaise", "crème brûlée": "creme_brulee", "straße": "straße"}
+    given = [(name, Category(word, FROM_NAME)) for word, name in words.items()]
+    (text,) = empty_words(given)
+    assert text.startswith("2 category words have letters that are not Latin, and the text encoder was trained on")
+    assert empty_words([("a", Category("犬", "category.txt"))]) == []

@@ -275,12 +275,13 @@ def test_a_parameter_that_a_penalty_alone_trains_is_told(notes: Teach) -> None:
 class Drops(parts.LowRank):
     """Half of the ranks in each step, and all of them in what is folded."""
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.draws = torch.Generator().manual_seed(0)
+
     def compute(self) -> Tensor:
-        kept = (torch.rand(self.A.shape[-1], generator=DRAWS) < 0.5).to(self.A) if self.training else 1.0
+        kept = (torch.rand(self.A.shape[-1], generator=self.draws) < 0.5).to(self.A) if self.training else 1.0
         return (self.A * kept) @ self.B
-
-
-DRAWS = torch.Generator().manual_seed(0)
 
 
 def test_noise_whose_mean_is_not_what_is_folded_is_told(notes: Teach) -> None:

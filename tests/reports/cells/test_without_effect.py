@@ -35,6 +35,11 @@ def test_an_option_that_nothing_reads_is_told(make: Make) -> None:
     assert said.split(":")[0] in to_text(table).replace("\n", " ")
 
 
+def test_that_0_may_be_taken_for_unset_is_told(make: Make) -> None:
+    (said,) = table_notes(line(make, "mine [lambda_stay=0]", 0.0), line(make, "mine", 1000.0))
+    assert said.endswith("nothing seems to read the option, or it takes 0 for unset.")
+
+
 def test_a_plugin_that_does_what_another_method_does_is_told(make: Make) -> None:
     mine = line(make, "mine", 0.1, whole={"a_mmd": 1.5, "mine.norm": 3.0})
     other = line(make, "lora", 0.1, method="lora")

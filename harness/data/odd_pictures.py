@@ -1,0 +1,68 @@
+"""What is odd of most pictures of a concept, at a closer look: enlarged, collages, stamped, bytes gone wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.images.closer import Closer, look_closer
+from harness.data.skipped_files import few
+from harness.errors import UsageError
+
+LOOKED_AT = 6  # pictures of a concept
+ENOUGH = 4  # of them, before one is held against the others
+STILL, EDGE = 24, 12  # greys that one place differs by at most in all pictures, and from it to the next
+# Of all places those that are still and an edge: of photographs of one thing 0.4 % at most, of stamped ones 4 %. Where
+# half is still, they are frames of one video.
+STAMPED, FRAMES = 0.015, 0.5
+SAID = (
+    ("enlarged", "look enlarged from thumbnails, or are out of focus; use larger ones if you have them."),
+    ("collage", "look like several pictures with a seam between them, which is learned, too; cut them apart."),
+    ("goes_round", "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
+    ("clipped", "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before saving."),
+)  # fmt: skip
+
+
+def pictures_said(concepts: Mapping[str, Sequence[Path]], barred: Collection[str] = ()) -> list[str]:
+    """Sentences on concepts, each with its images: by concept, as one picture alone may be meant so.
+
+    Args:
+        barred: concepts whose images are said to have bars, which are at one place, too.
+    """
+    looked = {name: _looked_at(images) for name, images in concepts.items()}
+    said: list[str] = []
+    for what, text in SAID:
+        if odd := [name for name, found in looked.items() if _mostly(found, what)]:
+            said.append(f"Most images of {few(odd)} {text}")
+    if stamped := [name for name, found in looked.items() if name not in barred and _is_stamped(found)]:
+        said.append(
+            f"Something is at one place in all images of {few(stamped)} (a watermark, a date, a stand?), which is "
+            "learned, too; crop or retouch them if it is not meant."
+        )
+    return said
+
+
+def _looked_at(images: Sequence[Path]) -> list[Closer]:
+    found: list[Closer] = []
+    for path in images[:LOOKED_AT]:
+        try:
+            found.append(look_closer(path))
+        except UsageError:  # what changed since it was examined is told when it is read for training
+            continue
+    return found
+
+
+def _mostly(found: Sequence[Closer], what: str) -> bool:
+    return len(found) > 1 and 2 * sum(getattr(one, what) for one in found) > len(found)
+
+
+def _is_stamped(found: Sequence[Closer]) -> bool:
+    """Whether the same edges are at the same places, among what differs."""
+    if len(found) < ENOUGH:
+        return False
+    greys = np.stack([one.greys for one in found]).astype(np.float64)
+    still = np.ptp(greys, axis=0) < STILL
+    edges = np.hypot(*np.gradient(greys.mean(axis=0))) > EDGE
+    return float(still.mean()) < FRAMES and float((still & edges).mean()) > STAMPED

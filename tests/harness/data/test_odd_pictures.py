@@ -1,0 +1,122 @@
+"""What is odd of most pictures of a concept: enlarged, collages, stamped, bytes that went round or were clipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from own_photos import concept, lines, noise
+from PIL import Image, ImageDraw, ImageFilter
+
+from harness.data.odd_pictures import pictures_said
+
+
+def photo(seed: str, width: int = 560, height: int = 520) -> Image.Image:
+    """Like a photograph: large soft shapes, smaller ones on them, and a sensor's noise."""
+    values = np.zeros((height, width, 3))
+    for detail, weight in ((4, 0.5), (16, 0.25), (64, 0.15), (256, 0.07)):
+        size = (width, height)
+        soft = noise(f"{seed} {detail}", detail, detail).resize(size, Image.Resampling.BICUBIC)
+        values += weight * np.asarray(soft)
+    values += 0.03 * np.asarray(noise(f"{seed} sensor", width, height))
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def enlarged(seed: str) -> Image.Image:
+    return photo(seed).resize((48, 48)).resize((600, 600), Image.Resampling.BICUBIC)
+
+
+def collage(seed: str) -> Image.Image:
+    sheet = Image.new("RGB", (600, 600), "white")
+    for place in range(4):
+        sheet.paste(photo(f"{seed} {place}", 290, 290), (310 * (place % 2), 310 * (place // 2)))
+    return sheet
+
+
+def goes_round(seed: str) -> Image.Image:
+    wide = np.asarray(photo(seed).filter(ImageFilter.GaussianBlur(2))).astype(np.int64)
+    return Image.fromarray(((wide - 128) * 4 + 128).astype(np.uint8))  # never clipped
+
+
+def clipped(seed: str) -> Image.Image:
+    return Image.fromarray(
+        np.clip(2.0 * np.asarray(photo(seed).convert("L").convert("RGB")) - 255, 0, 255).astype(np.uint8)
+    )
+
+
+ODD: dict[str, tuple[Callable[[str], Image.Image], str]] = {
+    "enlarged": (enlarged, "look enlarged from thumbnails, or are out of focus; use larger ones if you have them."),
+    "collages": (collage, "look like several pictures with a seam between them, which is learned, too; cut them apart"),
+    "round": (goes_round, "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
+    "clipped": (clipped, "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before"),
+}
+
+
+def series(folder: Path, make: Callable[[str], Image.Image], number: int = 4, odd: int = 4) -> list[Path]:
+    """Pictures, so many of them made that way and the others as photographs."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{place}.png" for place in range(number)]
+    for place, path in enumerate(paths):
+        (make if place < odd else photo)(f"{folder.name} {place}").save(path)
+    return paths
+
+
+@pytest.mark.parametrize(("make", "told"), ODD.values(), ids=ODD)
+def test_what_most_pictures_of_a_concept_have_is_said(
+    tmp_path: Path, make: Callable[[str], Image.Image], told: str
+) -> None:
+    most = series(tmp_path / "mug", make, odd=3)
+    few = series(tmp_path / "cup", make, odd=2)
+    (line,) = pictures_said({"mug": most, "cup": few})
+    assert line.startswith(f"Most images of mug {told}")
+
+
+def framed(seed: str) -> Image.Image:
+    """A thing on a plain ground."""
+    image = Image.new("RGB", (560, 560), "white")
+    image.paste(photo(seed, 300, 300), (130, 150))
+    return image
+
+
+def night(seed: str) -> Image.Image:
+    return Image.fromarray((np.asarray(photo(seed)) // 6 + 1).astype(np.uint8))
+
+
+def drawing(seed: str) -> Image.Image:
+    image = Image.new("RGB", (560, 560), "red")
+    shapes = np.random.default_rng(len(seed) + ord(seed[-1])).integers(0, 400, (30, 2))
+    for left, top in shapes.tolist():
+        ImageDraw.Draw(image).rectangle((left, top, left + 90, top + 90), fill=("cyan", "black")[left % 2])
+    return image
+
+
+@pytest.mark.parametrize("make", [photo, framed, night, drawing, lambda seed: noise(seed, 600, 600), noise])
+def test_photographs_drawings_and_noise_are_not(tmp_path: Path, make: Callable[[str], Image.Image]) -> None:
+    assert pictures_said({"mug": series(tmp_path / "mug", make)}) == []
+
+
+def stamped(seed: str) -> Image.Image:
+    image = photo(seed)
+    draw = ImageDraw.Draw(image)
+    for top in range(180, 340, 40):
+        draw.rectangle((140, top, 420, top + 18), fill="white", outline="black", width=4)
+    return image
+
+
+def test_what_is_at_one_place_in_all_pictures_is_said(tmp_path: Path) -> None:
+    (line,) = pictures_said({"mug": series(tmp_path / "mug", stamped)})
+    assert line.startswith("Something is at one place in all images of mug (a watermark, a date, a stand?), which")
+    assert pictures_said({"mug": series(tmp_path / "mug", stamped, odd=3)}) == []
+    assert pictures_said({"mug": series(tmp_path / "mug", stamped, number=3)}) == []  # too few to tell
+    frames = [tmp_path / f"{place}.png" for place in range(5)]  # of one video, which are told as look-alikes
+    for place, path in enumerate(frames):
+        Image.eval(photo("one"), lambda value, by=place: min(255, value + by)).save(path)
+    assert pictures_said({"mug": frames}) == []
+
+
+def test_a_folder_that_is_read_says_so(tmp_path: Path) -> None:
+    series(tmp_path / "mug", collage)
+    concept(tmp_path, "cup")
+    assert [line for line in lines(tmp_path) if line.startswith("Most images of mug look like several pictures")]
