@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -18,6 +20,9 @@ from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.settings.customization.forecast import Forecast
+
+NAME = 12  # columns of a method's name at least; longer ones go on below
+NEVER_NARROWER = 1000  # columns in which any table has room
 
 
 @app.command("plan", epilog=EPILOG)
@@ -111,16 +116,19 @@ def plan_command(
 
 
 def _print(made: Forecast) -> None:
+    # Numbers keep their columns whatever the terminal's width: headings have two lines, and a method's name is folded.
     table = RichTable(
         title=Text(
             f"{made.benchmark}, tier {made.tier}: {made.backbone} at {made.resolution} px in {made.dtype}, on one "
             f"{made.device}"
         ),
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
-    columns = ("method", "N_param %", "train h", "sample h", "GPU h", "disk GB", "memory GB", "card")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
+    table.add_column("method", overflow="fold", min_width=NAME)
+    for column in ("N_param\n%", "train\nh", "sample\nh", "GPU\nh", "disk\nGB", "memory\nGB", "card"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in made.methods:
         t, card = row.total, next((size for size, fits in row.fits.items() if fits), None)
         table.add_row(
@@ -135,7 +143,7 @@ def _print(made: Forecast) -> None:
             "all", "", hours(t.train_hours), hours(t.sampling_hours), hours(t.gpu_hours),
             f"{t.disk_bytes / 1e9:.1f}", "", "",
         )  # fmt: skip
-    out.print(table)
+    print_whole(table)
     least, most = made.images_per_task
     images = f"{least} images" if least == most else f"{least} to {most} images"
     lines = [
@@ -161,7 +169,18 @@ def _print_scaling(made: Forecast) -> None:
     for row in made.scaling:
         wall = duration(3600 * row.wall_hours)
         table.add_row(str(row.devices), wall, f"{row.speed_up:.1f}", f"{100 * row.idle_share:.0f}")
-    out.print(table)
+    print_whole(table)
+
+
+def print_whole(table: RichTable) -> None:
+    """Print a table so wide that no number of it is cut: on a narrow terminal its lines are too long instead."""
+    first = table.columns[0]
+    first.max_width = NAME  # what it can be folded to
+    needed = Measurement.get(out, out.options.update(width=NEVER_NARROWER), table).minimum
+    first.max_width = None
+    if needed > out.width:
+        table.width = needed
+    out.print(table, soft_wrap=needed > out.width)
 
 
 def hours(value: float) -> str:
