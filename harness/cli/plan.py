@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
+from harness.cli.whole_tables import FOLDED, print_whole
 from harness.errors import UsageError
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
     from harness.settings.customization.forecast import Forecast
-
-NAME = 12  # columns of a method's name at least; longer ones go on below
-NEVER_NARROWER = 1000  # columns in which any table has room
 
 
 @app.command("plan", epilog=EPILOG)
@@ -126,7 +123,7 @@ def _print(made: Forecast) -> None:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("method", overflow="fold", min_width=NAME)
+    table.add_column("method", overflow="fold", min_width=FOLDED)
     for column in ("N_param\n%", "train\nh", "sample\nh", "GPU\nh", "disk\nGB", "memory\nGB", "card"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in made.methods:
@@ -170,17 +167,6 @@ def _print_scaling(made: Forecast) -> None:
         wall = duration(3600 * row.wall_hours)
         table.add_row(str(row.devices), wall, f"{row.speed_up:.1f}", f"{100 * row.idle_share:.0f}")
     print_whole(table)
-
-
-def print_whole(table: RichTable) -> None:
-    """Print a table so wide that no number of it is cut: on a narrow terminal its lines are too long instead."""
-    first = table.columns[0]
-    first.max_width = NAME  # what it can be folded to
-    needed = Measurement.get(out, out.options.update(width=NEVER_NARROWER), table).minimum
-    first.max_width = None
-    if needed > out.width:
-        table.width = needed
-    out.print(table, soft_wrap=needed > out.width)
 
 
 def hours(value: float) -> str:
