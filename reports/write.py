@@ -74,7 +74,7 @@ def write_report(
             figures = drawn()
         written += figures
         if "html" in kinds:
-            written += write_page(cells, folder, unfinished, figures)
+            written += write_page(cells, folder, unfinished, figures, written)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"The report folder {folder} cannot be written ({reason}); choose another one.") from error

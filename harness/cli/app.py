@@ -117,8 +117,9 @@ def root(
 
 def print_tables(cells: Any) -> None:
     from reports.tables.measures import tables_as_text
+    from reports.tables.text import WIDTH
 
-    if text := tables_as_text(cells):
+    if text := tables_as_text(cells, min(WIDTH, out.width) if out.is_terminal else WIDTH):
         typer.echo(text)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, LeftOut, app, err, note, out
+from harness.cli.whole_tables import print_whole
 from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def _print(run: RunStanding) -> None:
     out.print(heading, style="bold", markup=False, soft_wrap=True)
     table = RichTable(box=None, pad_edge=False)
     for column, justify in (("cell", "left"), ("tasks", "right"), ("images", "right"), ("state", "left")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+        # what is cut at its end no longer tells which variant it is
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")  # type: ignore[arg-type]
     for cell in run.cells:
         more = "; ".join(cell.holders) if cell.state == "working" else cell.reason
         table.add_row(
@@ -197,7 +199,7 @@ def _print(run: RunStanding) -> None:
             f"{cell.drawn}/{cell.pictures}" if cell.pictures else "",
             Text(f"{cell.state} ({more})" if more else cell.state),
         )  # fmt: skip
-    out.print(table)
+    print_whole(table)
     if not run.jobs:
         out.print()
         return

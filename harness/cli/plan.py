@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
+from harness.cli.whole_tables import FOLDED, print_whole
 from harness.errors import UsageError
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
@@ -111,16 +113,19 @@ def plan_command(
 
 
 def _print(made: Forecast) -> None:
+    # Numbers keep their columns whatever the terminal's width: headings have two lines, and a method's name is folded.
     table = RichTable(
         title=Text(
             f"{made.benchmark}, tier {made.tier}: {made.backbone} at {made.resolution} px in {made.dtype}, on one "
             f"{made.device}"
         ),
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
-    columns = ("method", "N_param %", "train h", "sample h", "GPU h", "disk GB", "memory GB", "card")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "method" else "right", no_wrap=True)
+    table.add_column("method", overflow="fold", min_width=FOLDED)
+    for column in ("N_param\n%", "train\nh", "sample\nh", "GPU\nh", "disk\nGB", "memory\nGB", "card"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in made.methods:
         t, card = row.total, next((size for size, fits in row.fits.items() if fits), None)
         table.add_row(
@@ -135,7 +140,7 @@ def _print(made: Forecast) -> None:
             "all", "", hours(t.train_hours), hours(t.sampling_hours), hours(t.gpu_hours),
             f"{t.disk_bytes / 1e9:.1f}", "", "",
         )  # fmt: skip
-    out.print(table)
+    print_whole(table)
     least, most = made.images_per_task
     images = f"{least} images" if least == most else f"{least} to {most} images"
     lines = [
@@ -161,7 +166,7 @@ def _print_scaling(made: Forecast) -> None:
     for row in made.scaling:
         wall = duration(3600 * row.wall_hours)
         table.add_row(str(row.devices), wall, f"{row.speed_up:.1f}", f"{100 * row.idle_share:.0f}")
-    out.print(table)
+    print_whole(table)
 
 
 def hours(value: float) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, Seeds, app, err, note, out
 from harness.cli.photos import Holdout, tell_reading, watch
+from harness.cli.whole_tables import print_whole
 from harness.errors import ExitCode
 from harness.front.option_values import known_tier, parse_seeds
 
@@ -151,14 +152,14 @@ def _print_trials(record: Any, of: Setting) -> None:
     metrics = tuple(dict.fromkeys(name for trial in record.trials for name in trial.figures))
     printed = dict(zip(of.headline, of.headline_names, strict=True))
     for column in ("tasks", *(printed.get(name, name) for name in metrics), ""):
-        table.add_column(column, justify="right" if column else "left")
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for tasks, trials in ((record.short_tasks, record.trials), (record.tasks, record.finals)):
         for trial in trials:
             shown = [trial.figures.get(name) for name in metrics]
             figures = ["failed" if v is None else number(v) for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
-    out.print(table)
+    print_whole(table)
     if record.chosen is not None:
         words = [f"--set {shlex.quote(f'{record.method}.{k}={as_text(v)}')}" for k, v in record.chosen.items()]
         out.print(" ".join(words), markup=False, soft_wrap=True)

@@ -24,6 +24,7 @@ from harness.engine.plan import Plan, Step
 from harness.engine.progress import Board, Tally
 from harness.errors import presentable
 from harness.formats.figure_text import DIGITS, number
+from harness.formats.short_labels import apart
 from harness.settings.base import Setting
 from harness.store.store import Store
 
@@ -192,13 +193,14 @@ def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: i
     """What each slot's worker makes, and since when, in `room` lines; of too many, the longest at it."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(10, width - 24))
+    label_room = max(10, width - 24)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=label_room)
     table.add_column(justify="right", no_wrap=True)
     now = time.monotonic()
     shown = sorted(workers) if len(workers) <= room else sorted(workers, key=lambda slot: workers[slot][1])[: room - 1]
-    for slot in shown:
-        step, since = workers[slot]
-        table.add_row(Text(slot, style="dim"), Text(presentable(step.label)), f"{now - since:.0f} s")
+    labels = apart([presentable(workers[slot][0].label) for slot in shown], label_room)
+    for slot, label in zip(shown, labels, strict=True):
+        table.add_row(Text(slot, style="dim"), Text(label), f"{now - workers[slot][1]:.0f} s")
     if len(shown) < len(workers):
         table.add_row("", Text(f"... and {len(workers) - len(shown)} more workers", style="dim"), "")
     return table
@@ -212,17 +214,18 @@ def cells_table(tallies: Sequence[Tally], room: int, names: Sequence[str], width
     table = Table(box=None, pad_edge=False, header_style="dim")
     columns = ("tasks", "images", "steps/s", "loss", "distance", *names)
     taken = sum(max(len(column), 5) + 2 for column in columns)
-    table.add_column("cell", no_wrap=True, overflow="ellipsis", max_width=max(10, width - taken))  # it gives way
+    label_room = max(10, width - taken)  # it gives way
+    table.add_column("cell", no_wrap=True, overflow="ellipsis", max_width=label_room)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     shown = list(tallies)
     if len(shown) > room:
         shown = sorted(shown, key=lambda t: (not t.started or t.accuracy is not None, not t.started))[: room - 1]
-    for tally in shown:
+    for tally, label in zip(shown, apart([f"{t.label} seed {t.seed}" for t in shown], label_room), strict=True):
         figures = [(tally.rate, 1), (tally.loss, 3), (tally.distance, 3), (tally.accuracy, DIGITS)]
         figures.append((tally.forgetting, DIGITS))
         table.add_row(
-            Text(f"{tally.label} seed {tally.seed}"), f"{tally.trained}/{tally.tasks}",
+            Text(label), f"{tally.trained}/{tally.tasks}",
             f"{tally.drawn}/{tally.pictures}",
             *("" if value is None else number(value, digits) for value, digits in figures),
         )  # fmt: skip

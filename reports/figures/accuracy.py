@@ -16,6 +16,7 @@ from reports.figures.series import band_note, curve, draw_curves
 from reports.figures.style import (
     PER_THOUSAND,
     PERCENT,
+    TEXT,
     WIDTH,
     canvas,
     filled,
@@ -39,7 +40,7 @@ def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:
         return None
     figure = canvas(WIDTH, 3.9)
     axes = figure.add_subplot()
-    axes.set_xlabel("n, tasks learned" + band_note(lines), fontsize=9)
+    axes.set_xlabel("n, tasks learned" + band_note(lines), fontsize=TEXT)
     flat: list[int] = []
     if plots.percent:
         last = max((task.index for cell in cells for task in cell.tasks), default=1)
@@ -51,11 +52,11 @@ def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:
                 flat.append(position)
         axes.set_ylim(0, 100)
         axes.set_xticks(task_ticks(last))
-        axes.set_ylabel(f"A_n: {plots.mean} on tasks 1 to n\n{PERCENT}", fontsize=9)
+        axes.set_ylabel(f"A_n: {plots.mean} on tasks 1 to n\n{PERCENT}", fontsize=TEXT)
     else:
         peaks = draw_curves(axes, lines, "a_n", "1e-3")
         soften(axes, list(peaks.values()))
-        axes.set_ylabel(f"A_n: {plots.mean} of tasks 1 to n\n{PER_THOUSAND}", fontsize=9)
+        axes.set_ylabel(f"A_n: {plots.mean} of tasks 1 to n\n{PER_THOUSAND}", fontsize=TEXT)
     heading(figure, cells[0], ", dashed: all classes at once" if flat else "")
     legend(figure, lines, peaks, flat)
     return figure

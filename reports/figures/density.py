@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib.colors import Normalize
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from harness.results import CellResult
 from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels
-from reports.figures.style import cut, heading, task_ticks
+from reports.figures.style import TEXT, cut, heading, task_ticks
 from reports.tables.columns import convert
 
+LINE = 0.13  # inches of a layer's name
 FULL = 0.999  # from here on a change counts as dense
 ATTENTION = re.compile(
     r"(?:unet\.)?(down|mid|up)_blocks?(?:\.(\d+))?\.attentions\.(\d+)\.transformer_blocks\.(\d+)\.attn2\.to_([kv])"
@@ -38,17 +40,18 @@ def density_figure(cells: Sequence[CellResult]) -> Figure | None:
     if not maps:
         return None
     names = [cut(name, 36) for name in short_names(layers)]
-    height = min(7.0, max(1.6, 0.13 * len(layers)))
-    margin = 0.3 + 0.055 * max(map(len, names))
+    height = min(7.0, max(1.6, LINE * len(layers)))
+    margin = 0.3 + 0.065 * max(map(len, names))
     figure, panels = heat_panels(
         maps, (1.9, height), margin, "share of entries changed (fraction, 0 to 1)", Normalize(0, 1)
     )
     panels[0].set_xticks(task_ticks(size, 6))
-    panels[0].set_yticks(range(1, len(names) + 1), names, fontsize=min(7.0, max(4.0, 72 * height / len(names) - 1)))
+    every = ceil(len(names) * LINE / height - 0.01)  # where names would cover each other, some of them stand for all
+    panels[0].set_yticks(range(1, len(names) + 1)[::every], names[::every], fontsize=TEXT)
     for axes in panels:
         for tick in axes.get_yticklabels():
             tick.set_parse_math(False)
-    figure.supxlabel("task", fontsize=8)
+    figure.supxlabel("task", fontsize=TEXT)
     heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in lines.values()) else "")
     return figure
 

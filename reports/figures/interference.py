@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from harness.results import CellResult, Metric
 from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
-from reports.figures.style import canvas, heading, legend
+from reports.figures.style import TEXT, canvas, heading, legend
 
 PANELS: tuple[tuple[Metric, str], ...] = (
     ("interference", "interference: share of the squared change\nwhere earlier tasks changed (lower is better)"),
@@ -28,9 +28,9 @@ def interference_figure(cells: Sequence[CellResult]) -> Figure | None:
     drawn: set[int] = set()
     for position, (metric, label) in enumerate(PANELS, 1):
         axes = figure.add_subplot(1, len(PANELS), position)
-        drawn |= set(draw_curves(axes, lines, metric, size=8.5))
-        axes.set_xlabel("task" + band_note(lines).replace(" (", "\n(", 1), fontsize=8.5)
-        axes.set_ylabel(label, fontsize=8)
+        drawn |= set(draw_curves(axes, lines, metric))
+        axes.set_xlabel("task" + band_note(lines).replace(" (", "\n(", 1), fontsize=TEXT)
+        axes.set_ylabel(label, fontsize=TEXT)
         axes.set_ylim(-0.03, 1.03)
     heading(figure, cells[0])
     legend(figure, lines, drawn)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from reports.figures.style import cut, literal
+from reports.figures.style import TEXT, cut, literal
 
 ROOM = 40  # characters of a name
 REACH = (7, 12, 18, 26, 36, 48, 62, 78, 96, 120)  # points from the marker to its name, nearest first
@@ -45,7 +45,7 @@ def place_labels(axes: Axes, points: Sequence[Point]) -> None:
     taken = [box for point in points for box in _covered(axes, point, dot)]
     for point in points:
         at = point.x[1], point.y[1]
-        text = axes.annotate("", at, (0, 0), textcoords="offset points", fontsize=7, color="0.15", zorder=4)
+        text = axes.annotate("", at, (0, 0), textcoords="offset points", fontsize=TEXT, color="0.15", zorder=4)
         text.set(horizontalalignment="center", verticalalignment="center")
         literal(text, cut(point.name, ROOM))
         extent = text.get_window_extent()

@@ -20,7 +20,18 @@ from matplotlib.ticker import NullFormatter
 
 from harness.errors import StoreError
 from harness.results import CellResult
-from reports.figures.style import HEAT, canvas, colour_bar, cut, frame, heading, literal, panel_grid, task_ticks
+from reports.figures.style import (
+    HEAT,
+    TEXT,
+    canvas,
+    colour_bar,
+    cut,
+    frame,
+    heading,
+    literal,
+    panel_grid,
+    task_ticks,
+)
 
 COLUMNS = 3
 PANEL = (2.7, 1.8)  # inches
@@ -75,12 +86,12 @@ def losses_figure(cell: CellResult) -> Figure | None:
         axes.autoscale_view()
         middle = median_curve(list(curves.values()))
         axes.plot([x for x, _ in middle], [y for _, y in middle], color="black", lw=1.8)
-        frame(axes, 8)
+        frame(axes)
         name = MAIN.get(term) or cut(term, 34)
-        literal(axes.set_title("", fontsize=8), name + (", without zeros" if left_out else ""))
-        axes.set_xlabel("step", fontsize=8)
+        literal(axes.set_title("", fontsize=TEXT), name + (", without zeros" if left_out else ""))
+        axes.set_xlabel("step", fontsize=TEXT)
         if axes in panels[::columns]:
-            axes.set_ylabel("loss (no unit, lower is better)", fontsize=8)
+            axes.set_ylabel("loss (no unit, lower is better)", fontsize=TEXT)
     bar = colour_bar(figure, drawn, margins, "task (black: median)")
     bar.set_ticks(task_ticks(max(tasks), 6))
     heading(figure, cell, above=f"{cut(cell.label, 40)}, seed {cell.seed}")

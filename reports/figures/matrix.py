@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.results import CellResult
 from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels, shared_scale
-from reports.figures.style import PER_THOUSAND, PERCENT, heading, task_ticks
+from reports.figures.style import PER_THOUSAND, PERCENT, TEXT, heading, task_ticks
 from reports.tables.columns import convert, presentation
 
 
@@ -42,9 +42,9 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
     figure, panels = heat_panels(maps, (2.0, 2.0), 0.72, label, scale)
     panels[0].set_xticks(task_ticks(size, 6))
     panels[0].set_yticks(task_ticks(size, 6))
-    figure.supxlabel(f"task j ({of})", fontsize=8)
+    figure.supxlabel(f"task j ({of})", fontsize=TEXT)
     beside = panels[0].get_position().x0 - 0.6 / figure.get_figwidth()  # left of the ticks, 0.6 inches
-    figure.supylabel("after learning task i", fontsize=8, x=beside)
+    figure.supylabel("after learning task i", fontsize=TEXT, x=beside)
     heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in by_label(cells).values()) else "")
     return figure
 

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.figures.style import HEAT, OUTLIER, canvas, colour_bar, cut, literal, panel_grid
+from reports.figures.style import HEAT, OUTLIER, TEXT, canvas, colour_bar, cut, literal, panel_grid
 
 COLUMNS = 4
 GAPS = (0.18, 0.3)  # inches between panels, across and down
@@ -52,8 +52,8 @@ def heat_panels(
             np.ma.masked_invalid(values), cmap=HEAT, norm=scale, aspect="auto", interpolation="nearest",
             extent=(0.5, values.shape[1] + 0.5, values.shape[0] + 0.5, 0.5),
         )  # fmt: skip
-        literal(axes.set_title("", fontsize=8), cut(name, int(size[0] * 15)))
-        axes.tick_params(labelsize=7, length=2)
+        literal(axes.set_title("", fontsize=TEXT), cut(name, int(size[0] * 15)))
+        axes.tick_params(labelsize=TEXT, length=2)
         axes.tick_params(labelbottom=position + columns >= len(maps), labelleft=position % columns == 0)
         axes.spines[:].set_linewidth(0.4)
         panels.append(axes)

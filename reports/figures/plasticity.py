@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.results import CellResult, Metric
 from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
-from reports.figures.style import WIDTH, canvas, heading, legend, soften
+from reports.figures.style import TEXT, WIDTH, canvas, heading, legend, soften
 from reports.tables.columns import presentation
 
 
@@ -55,11 +55,10 @@ def plasticity_figure(cells: Sequence[CellResult]) -> Figure | None:
     adapted = presentation(cells[0].setting).adapted
     for position, panel in enumerate(panels):
         axes = figure.add_subplot(grid[0, :] if position == 0 else grid[1, position - 1])
-        size = 8 if position else 9
-        peaks = draw_curves(axes, lines, panel.metric, size=size)
+        peaks = draw_curves(axes, lines, panel.metric)
         drawn |= set(peaks)
-        axes.set_xlabel("tasks learned" + ("" if position else band_note(lines)), fontsize=size)
-        axes.set_ylabel(panel.label.replace("{}", adapted), fontsize=size)
+        axes.set_xlabel("tasks learned" + ("" if position else band_note(lines)), fontsize=TEXT)
+        axes.set_ylabel(panel.label.replace("{}", adapted), fontsize=TEXT)
         if panel.limits is None:
             soften(axes, list(peaks.values()))
         else:

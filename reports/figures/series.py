@@ -37,7 +37,7 @@ def curve(cells: Sequence[CellResult], metric: Metric, unit: str | None = None) 
 
 
 def draw_curves(
-    axes: Axes, lines: Lines, metric: Metric, unit: str | None = None, size: float = 9, skip: Collection[str] = ()
+    axes: Axes, lines: Lines, metric: Metric, unit: str | None = None, skip: Collection[str] = ()
 ) -> dict[int, float]:
     """A line for each method but those in `skip`, with a band from the lowest to the highest seed.
 
@@ -59,12 +59,12 @@ def draw_curves(
         every = max(1, len(tasks) // 8)
         axes.plot(
             tasks, mean, style, color=colour, marker=marker, markevery=(position % every, every), lw=1.4,
-            markerfacecolor=colour if filled(position) else "white", markersize=size - 4.5, zorder=3, clip_on=False,
+            markerfacecolor=colour if filled(position) else "white", markersize=4, zorder=3, clip_on=False,
         )  # fmt: skip
         if any(len(values) > 1 for values in points.values()):
             low, high = [min(v) for v in points.values()], [max(v) for v in points.values()]
             axes.fill_between(tasks, low, high, color=colour, alpha=0.15 if len(lines) <= MANY else 0.08, linewidth=0)
-    frame(axes, size)
+    frame(axes)
     axes.set_xticks(task_ticks(last))
     return peaks
 

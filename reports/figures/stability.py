@@ -14,7 +14,19 @@ from harness.results import CellResult, Metric
 from reports.cells.lines import by_label
 from reports.figures.labels import Point, place_labels
 from reports.figures.series import curve
-from reports.figures.style import PER_THOUSAND, PERCENT, WIDTH, any_letter, canvas, filled, frame, heading, look, soften
+from reports.figures.style import (
+    PER_THOUSAND,
+    PERCENT,
+    TEXT,
+    WIDTH,
+    any_letter,
+    canvas,
+    filled,
+    frame,
+    heading,
+    look,
+    soften,
+)
 from reports.tables.columns import convert, presentation
 
 LOWER = "in points of % (lower is better)"
@@ -66,8 +78,8 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
         soften(axes, [point.y[1] for point in points], "y", OUTLIER, linear=1)
     bars = any(point.x[0] < point.x[2] or point.y[0] < point.y[2] for point in points)
     note = f"\npoint: mean over {each}s; bars: lowest to highest {each}" if bars else ""
-    axes.set_xlabel(f"plasticity: {across}{note}", fontsize=9)
-    axes.set_ylabel(f"stability: forgetting {up}", fontsize=9)
+    axes.set_xlabel(f"plasticity: {across}{note}", fontsize=TEXT)
+    axes.set_ylabel(f"stability: forgetting {up}", fontsize=TEXT)
     heading(figure, cells[0])
     with any_letter():
         place_labels(axes, points)

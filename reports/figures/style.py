@@ -44,6 +44,7 @@ HEAT = "cividis"  # perceptually uniform, the same to any colour vision, and mon
 OUTLIER = 20  # times the usual: beyond it the axis goes on logarithmically
 WIDTH = 6.4  # inches of a figure with one axis
 DPI = 150
+TEXT = 8  # points of all words and numbers: a figure that is scaled keeps one size of letters
 PDF_FONT_TYPE = 42  # TrueType: type 3 is refused by some publishers
 PER_THOUSAND = "(x10^3, lower is better)"
 PERCENT = "(%, higher is better)"
@@ -91,7 +92,7 @@ def heading(figure: Figure, cell: CellResult, note: str = "", above: str = "") -
     backbone = cut(cell.backbone, max(12, room - fixed))
     # A layout engine makes room for a title only where it may place it.
     at = {} if figure.get_layout_engine() else {"y": 1 - 0.08 / figure.get_figheight()}
-    title = figure.suptitle("", fontsize=10, **at)
+    title = figure.suptitle("", fontsize=TEXT, **at)
     first = f"{cut(above, room)}\n" if above else ""
     literal(title, f"{first}{cut(cell.title, room)}\n{cell.tier} tier, {backbone}{note}{scope}")
 
@@ -114,7 +115,7 @@ def legend(figure: Figure, lines: Lines, drawn: Collection[int], dashed: Collect
     handles = [handle(position, "--" if position in dashed else None) for position in labels]
     # Labels are set afterwards: matplotlib drops those that begin with '_' and reads mathematics between two '$'.
     box = figure.legend(
-        handles, [str(i) for i in range(len(labels))], loc="outside lower center", ncols=columns, fontsize=8,
+        handles, [str(i) for i in range(len(labels))], loc="outside lower center", ncols=columns, fontsize=TEXT,
         handlelength=3.0,
     )  # fmt: skip
     for text, label in zip(box.get_texts(), labels.values(), strict=True):
@@ -132,9 +133,11 @@ def handle(position: int, own: Style | None = None) -> Line2D:
     )
 
 
-def frame(axes: Axes, size: float = 9) -> None:
-    """Pale grid, no box, small figures."""
-    axes.tick_params(labelsize=size - 1)
+def frame(axes: Axes) -> None:
+    """Pale grid, no box."""
+    axes.tick_params(labelsize=TEXT)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_offset_text().set_fontsize(TEXT)  # the power of ten that all ticks share
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -170,11 +173,11 @@ def soften(
         if which == "y":
             axes.axhline(bend, color="0.6", lw=0.6, ls=":")
             axes.annotate("logarithmic above", (1, bend), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                          fontsize=6, color="0.4")  # fmt: skip
+                          fontsize=TEXT, color="0.4")  # fmt: skip
         else:
             axes.axvline(bend, color="0.6", lw=0.6, ls=":")
             axes.annotate("logarithmic beyond", (bend, 1), xycoords=("data", "axes fraction"), ha="left", va="top",
-                          rotation=90, fontsize=6, color="0.4")  # fmt: skip
+                          rotation=90, fontsize=TEXT, color="0.4")  # fmt: skip
     (axes.set_ylim if which == "y" else axes.set_xlim)(0)
 
 
@@ -197,8 +200,8 @@ def colour_bar(figure: Figure, drawn: ScalarMappable, margins: Margins, label: s
     length = min(height - bottom - top, 4.0)
     place = (1 - (right - 0.12) / width, 1 - (top + length) / height, 0.13 / width, length / height)
     bar = figure.colorbar(drawn, cax=figure.add_axes(place))
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    bar.set_label(label, fontsize=TEXT)
+    bar.ax.tick_params(labelsize=TEXT)
     bar.outline.set_linewidth(0)
     return bar
 

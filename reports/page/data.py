@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.results import CellResult, Metric, Row
 from reports.page.meanings import UNITS
+from reports.page.names import plain_names
 from reports.page.pictures import Pictures, last_task, steps
 from reports.page.public import public_path
 from reports.page.views import View, title
@@ -46,6 +47,7 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
     tables: list[dict[str, Any]] = []
     for view in views:
         lines: list[dict[str, Any]] = []
+        plain, changes = plain_names([line.label for line in view.table.lines])
         for line in view.table.lines:
             members = view.cells[line.label]
             first = len(cells)
@@ -73,7 +75,7 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
             ]
             numbers = range(first, len(cells))
             figures = _figures(view, line, members, numbers)
-            lines.append({"label": line.label, "cells": list(numbers), "figures": figures})
+            lines.append({"label": line.label, "name": plain[line.label], "cells": list(numbers), "figures": figures})
         table = view.table
         names = {t.index: [t.name, t.category] for group in view.cells.values() for t in group[0].tasks}
         tables.append(
@@ -83,6 +85,7 @@ def page_data(views: Sequence[View], pictures: Pictures, folder: Path) -> dict[s
                 "caption": table.caption,
                 "short": f"{table.benchmark}, {table.tier} tier, {table.backbone}; {table.scope}",
                 "tasks": [[index, *names.get(index, ["", ""])] for index in table.tasks],
+                "changes": changes,
                 "lines": lines,
             }
         )

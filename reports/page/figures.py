@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+
+from reports.page.captions import figure_words
+from reports.page.links import address, relative
 
 FEW = 6
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: its caption, and relative links to picture and PDF, '' where there is none."""
+    """One figure: its title, what to see in it, and relative links to picture and PDF, '' where there is none."""
 
     caption: str
+    words: str
     picture: str
     pdf: str
 
@@ -29,17 +32,15 @@ def figure_groups(figures: Sequence[Path], folder: Path) -> list[tuple[str, list
     """
     stems: dict[Path, dict[str, str]] = {}
     for path in figures:
-        inside = path.absolute().relative_to(folder.absolute())
-        if ".." in inside.parts:
-            raise ValueError(f"The figure {path} lies outside {folder}.")
+        inside = relative(path, folder)
         kind = "pdf" if path.suffix.lower() == ".pdf" else "picture"
-        stems.setdefault(inside.with_suffix(""), {}).setdefault(kind, quote(inside.as_posix(), errors="replace"))
+        stems.setdefault(inside.with_suffix(""), {}).setdefault(kind, address(inside))
     groups: dict[str, list[Picture]] = {}
     for stem, links in stems.items():
-        caption = stem.name.replace("_", "-").replace("-", " ").strip() or stem.name
-        caption = caption[:1].upper() + caption[1:]
-        picture = Picture(caption, links.get("picture", ""), links.get("pdf", ""))
-        groups.setdefault(caption.split()[0] if caption.split() else caption, []).append(picture)
+        caption, words = figure_words(stem.name)
+        picture = Picture(caption, words, links.get("picture", ""), links.get("pdf", ""))
+        word = stem.name.replace("_", "-").partition("-")[0] or stem.name
+        groups.setdefault(word[:1].upper() + word[1:], []).append(picture)
     few = [picture for group in groups.values() if len(group) <= FEW for picture in group]
     many = [(word, group) for word, group in groups.items() if len(group) > FEW]
     return [*([("", few)] if few else []), *many]

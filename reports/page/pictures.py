@@ -13,6 +13,7 @@ from reports.page.thumbnails import Size, mean_bytes, write_strips
 BUDGET = 25_000_000  # bytes of all thumbnails together, as estimated from some of them
 # From the best to the smallest; the first that fits is used.
 SIZES = (
+    Size(12, 6, 256), Size(12, 6, 160),
     Size(12, 6, 96), Size(12, 6, 80), Size(12, 6, 64), Size(12, 4, 64), Size(6, 4, 64), Size(4, 4, 64), Size(4, 3, 64),
     Size(2, 3, 64), Size(2, 2, 64), Size(2, 2, 48), Size(2, 1, 48), Size(2, 1, 32),
 )  # fmt: skip

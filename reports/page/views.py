@@ -45,13 +45,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table to print: `groups` are (title, number of columns) above the headings, '' over the first one."""
+    """A table to print: `groups` are (title, number of columns) above the headings, '' over the first one.
+
+    `published`: how many columns at the end hold figures that were not measured here.
+    """
 
     caption: str
     partial: bool
     groups: tuple[tuple[str, int], ...]
     headings: tuple[str, ...]
     rows: tuple[Row, ...]
+    published: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class View:
             ]
             groups = (("", 1), ("measured", len(columns)), (f"published ({published.setting})", len(theirs)))
         headings = ("method", *(heading(column, self.table) for column in (*columns, *theirs)))
-        return Sheet(self.table.caption, self.table.partial, groups, headings, tuple(rows))
+        return Sheet(self.table.caption, self.table.partial, groups, headings, tuple(rows), len(theirs))
 
     @property
     def notes(self) -> list[str]:

@@ -76,7 +76,7 @@ def leaderboard(table: Table) -> list[Standing]:
     columns = scores(table)
     if len(table.lines) < 2 or len(columns) < 2:
         return []
-    places = {column.metric: _places(table, column) for column in columns}
+    places = {column.metric: column_places(table, column) for column in columns}
     fronts = _fronts(table)
     standings: list[Standing] = []
     for line in table.lines:
@@ -96,7 +96,8 @@ def _sign(column: Column) -> int:
     return -1 if column.higher else 1
 
 
-def _places(table: Table, column: Column) -> dict[str, Place]:
+def column_places(table: Table, column: Column) -> dict[str, Place]:
+    """Label -> its place by one score, of the lines that have it."""
     printed = printed_means(table, column)
     figures = {line.label: line.figures[column.metric] for line in table.lines if line.label in printed}
     spans = {label: _span(f.low, f.high, _sign(column)) for label, f in figures.items()}

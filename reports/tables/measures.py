@@ -13,7 +13,7 @@ from reports.tables.markdown import to_markdown
 from reports.tables.measure_columns import columns_of, unit_of
 from reports.tables.sheets import Grid, Sheet, ranked
 from reports.tables.summary import Line, Table, build_tables
-from reports.tables.text import to_text
+from reports.tables.text import WIDTH, to_text
 
 WHAT = ("after the last task", "just after each", "forgotten")
 OF_THEM = (
@@ -48,11 +48,11 @@ def part_sheets(table: Table) -> list[Sheet]:
     return [_by_part(table, measure) for measure in table.measures if measure.name in parted]
 
 
-def tables_as_text(cells: Sequence[CellResult]) -> str:
+def tables_as_text(cells: Sequence[CellResult], width: int = WIDTH) -> str:
     """All tables of some cells for terminals, those of other metrics last; ends with a newline unless it is empty."""
     tables = build_tables(cells)
     others = measure_sheets(tables)
-    return "\n".join([*map(to_text, tables), *([sheets.to_text(others)] if others else [])])
+    return "\n".join([*(to_text(table, width) for table in tables), *([sheets.to_text(others)] if others else [])])
 
 
 def tables_as_markdown(cells: Sequence[CellResult]) -> str:

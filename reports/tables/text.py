@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import presentable
 from harness.formats.csv_cells import harmless
+from harness.formats.short_labels import apart
 from harness.settings.presentation import MISSING
 from reports.tables.columns import Column, every, file_columns, presentation, table_columns
 from reports.tables.summary import FLOORS, Figure, Line, Table, join, ranges
@@ -57,13 +58,17 @@ def stack_csv(tables: Iterable[Table]) -> str:
     return stream.getvalue()
 
 
-def to_text(table: Table) -> str:
-    """A compact table for terminals of 100 columns; long labels end in an ellipsis. Ends with a newline."""
+def to_text(table: Table, width: int = WIDTH) -> str:
+    """A compact table for a terminal of `width` columns; ends with a newline.
+
+    Labels give way where there is no room, cut where they are like the others (`harness.formats.short_labels`); figures
+    never do.
+    """
     whole = text_rows(table)
     rows = [row[1:] for row in whole]
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    room = max(MIN_LABEL, WIDTH - sum(widths) - len(GAP) * len(widths))
-    labels = [_shorten(row[0], room) for row in whole]
+    room = max(MIN_LABEL, width - sum(widths) - len(GAP) * len(widths))
+    labels = apart([" ".join(presentable(row[0]).split()) for row in whole], room)
     widest = max(map(len, labels))
     lines = [
         GAP.join([label.ljust(widest), *(text.rjust(width) for text, width in zip(row, widths, strict=True))])
@@ -71,7 +76,8 @@ def to_text(table: Table) -> str:
     ]
     lines.insert(1, GAP.join("-" * width for width in (widest, *widths)))
     notes = [presentation(table.setting).units, *table.notes(compact=True)]
-    return "\n".join([_wrap(table.caption, ""), "", *lines, "", *(_wrap(note, "  ") for note in notes)]) + "\n"
+    words = [_wrap(note, "  ", width) for note in notes]
+    return "\n".join([_wrap(table.caption, "", width), "", *lines, "", *words]) + "\n"
 
 
 def text_rows(table: Table) -> list[list[str]]:
@@ -128,11 +134,6 @@ def _parts(figure: Figure) -> dict[str, object]:
     }
 
 
-def _shorten(text: str, width: int) -> str:
-    text = " ".join(presentable(text).split())
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _wrap(text: str, indent: str) -> str:
-    lines = textwrap.wrap(presentable(text), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+def _wrap(text: str, indent: str, width: int) -> str:
+    lines = textwrap.wrap(presentable(text), width, initial_indent=indent, subsequent_indent=indent + "  ")
     return "\n".join(lines)

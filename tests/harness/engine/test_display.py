@@ -122,3 +122,11 @@ def test_too_many_cells_are_counted_and_those_at_work_come_first() -> None:
     assert text.index("at [/work] seed 0") < text.index("done seed 0")
     assert "waiting" not in text
     assert "... and 5 more" in text
+
+
+def test_variants_stay_apart_in_the_live_table() -> None:
+    stream = io.StringIO()
+    tallies = [Tally(f"ub [sampling.solver={solver}]", 0, 2, 3) for solver in ("dpmpp", "unipc")]
+    Console(file=stream, width=80).print(cells_table(tallies, 3, ("A_mmd", "F_mmd")))
+    assert "dpmpp] seed 0" in stream.getvalue()
+    assert "unipc] seed 0" in stream.getvalue()

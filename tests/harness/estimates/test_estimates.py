@@ -411,6 +411,26 @@ def test_the_plan_command_prints_a_table_and_leaves_nothing(tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("width", [120, 80, 40])
+def test_no_number_of_a_plan_is_cut(width: int) -> None:
+    long = "a-name-that-tells-a-long-story"
+    code, said = bench(
+        "plan", "mixed50", "-m", f"stamina,{long}=ub", "--devices", "64xH100", "--set", f"{long}.steps=4000000",
+        "--set", "sampling.images=50000", COLUMNS=str(width),
+    )  # fmt: skip
+    assert code == 0, said
+    assert "…" not in said.split("Simulated")[0]
+    lines = said.splitlines()
+    end = lines.index(next(line for line in lines if line.startswith("Simulated")))
+    numbers = [line.split()[-8:] for line in lines[:end] if line.endswith(" GB ") and "card" not in line]
+    assert [row[1:] for row in numbers] == [
+        ["0.19", "0.32", "1126", "1126", "2546.4", "9.1", "12", "GB"][-7:],
+        ["2.23", "2514", "569", "3082", "1288.4", "8.8", "12", "GB"][-7:],
+    ]
+    if width >= 80:
+        assert max(map(len, lines[1:end])) <= width
+
+
 def test_the_plan_as_json(two: Any) -> None:
     code, said = bench("plan", "mixed50", "-m", "stamina,ti++", "--gpu", "h100", "--dtype", "bfloat16", "--json")
     assert code == 0

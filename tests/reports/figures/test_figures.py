@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from harness.errors import StoreError
@@ -29,7 +30,7 @@ from reports.figures import (
 )
 from reports.figures.density import short_names
 from reports.figures.panels import shared_scale
-from reports.figures.style import COLOURS, MARKERS, cut, look, save, task_ticks
+from reports.figures.style import COLOURS, MARKERS, TEXT, cut, look, save, task_ticks
 
 Make = Callable[..., CellResult]
 HOSTILE = ("$x_$", "_a", "<b>", "x" * 40, "a\\frac{", "name\x00\n", "大")
@@ -360,3 +361,20 @@ def test_long_words_lose_their_middle() -> None:
     assert cut("abcdef", 6) == "abcdef"
     assert cut("abcdefgh", 6) == "ab…fgh"
     assert len(cut("x" * 100, 40)) == 40
+
+
+def test_all_text_of_all_figures_has_one_size(make: Make, make_classes: Make, tmp_path: Path) -> None:
+    curves = {"plasticity_distance": [1.0, 2.0, 3.0], "mask_density": [0.1, 0.2, 0.3], "interference": [0.1, 0.2, 0.3]}
+    whole = {"learned_mmd": 1.0, "f_mmd": 2.0}
+    cells = [with_matrix(make(curves=curves, whole=whole)), make("cd", whole={**whole, "f_mmd": 5000.0}, curves=curves)]
+    cells = [with_density(cells[0], {f"layer{k}": [0.5, 0.2, 0.1] for k in range(80)}), cells[1]]
+    losses = [[{"step": step, "sd": 1.0, "forget": 1e-7 * step} for step in range(3)]] * 3
+    (tmp_path / "training").mkdir()
+    figures = [draw(cells) for draw in (density_figure, interference_figure, matrix_figure, plasticity_figure)]
+    figures += [stability_figure(cells), accuracy_figure([make_classes(), make_classes("joint", matrix=[[50.0] * 3])])]
+    figures.append(losses_figure(with_training(cells[0], tmp_path / "training", losses)))
+    for figure in figures:
+        assert figure is not None
+        figure.draw_without_rendering()
+        shown = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]
+        assert {text.get_fontsize() for text in shown} == {TEXT}

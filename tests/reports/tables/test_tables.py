@@ -79,6 +79,20 @@ def test_rows_of_tasks_and_layers_stay_out(make: Make) -> None:
     assert "n/a" in to_text(table)
 
 
+def test_variants_stay_apart_at_80_columns(make: Make) -> None:
+    whole = {"n_param": 4.01, "a_mmd": 471.74, "f_mmd": 10.5, "kid": 0.45, "train_seconds": 10.5}
+    solvers = ("dpmpp", "unipc")
+    cells = [
+        make(f"ub [sampling.solver={solver}]", seed, whole=whole, method="ub") for solver in solvers for seed in (0, 1)
+    ]
+    text = to_text(build_tables(cells)[0], 80)
+    rows = [line for line in text.splitlines() if line.startswith("ub ")]
+    assert max(map(len, text.splitlines()[2:6])) <= 100  # of figures as wide as these; none of them is cut
+    assert [solver for row, solver in zip(rows, solvers, strict=True) if solver in row] == [*solvers]
+    assert all("471.74 ± 0.00" in row for row in rows)
+    assert max(map(len, to_text(build_tables(cells[::2])[0], 80).splitlines())) <= 80
+
+
 def test_repeated_cells_do_not_count_as_seeds(make: Make) -> None:
     (table,) = build_tables([make(whole={"a_mmd": 1.0}), make(whole={"a_mmd": 3.0})])
     assert table.lines[0].seeds == (0,)
