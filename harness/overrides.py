@@ -176,9 +176,9 @@ def assigned(
             continue
         target, dot, option = change.key.rpartition(".")
         if dot and target not in plugins:
-            raise UsageError(
-                f"--set '{change.text}' names the method '{target}', which --methods does not; add it there."
-            )
+            close = nearest(target, plugins) or [name for name in plugins if target in name]
+            hint = f"did you mean {' or '.join(close)}?" if close else f"add it there (it has {', '.join(plugins)})."
+            raise UsageError(f"--set '{change.text}' names the method '{target}', which --methods does not; {hint}")
         homes = [target] if dot else [name for name, fields in fields_of.items() if option in fields]
         fields = {f for name in (homes or plugins) for f in fields_of[name]}
         if not homes or option not in fields:

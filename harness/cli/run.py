@@ -48,7 +48,7 @@ def run_command(
     benchmark: Annotated[
         str,
         typer.Argument(
-            help="A benchmark's name, or a folder of images: one sub-folder per concept or class.",
+            help="A benchmark's name, its YAML file, or a folder of images: one sub-folder per concept or class.",
             autocompletion=completion.benchmarks,
         ),
     ],

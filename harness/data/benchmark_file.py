@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from harness.data.category_words import Category, checked_category
 from harness.data.concept_folder import checked, read_photos
@@ -43,6 +43,14 @@ class BenchmarkFile(Frozen):
     edits: Mapping[str, tuple[str, ...]] = Field(
         EDITS, description="what metrics of edited prompts add to a prompt, by category word; '': of all others"
     )
+
+    @field_validator("composition")
+    @classmethod
+    def _both_concepts(cls, text: str) -> str:
+        if text and not ("{0}" in text and "{1}" in text):
+            raise ValueError("must hold {0} and {1}, one for each concept, or be empty")
+        return text
+
     licence: str = Field("", description="whose photographs these are, and on which terms")
     citation: str = ""
 
@@ -71,16 +79,25 @@ def file_benchmark(path: Path, tier: str, watch: Watch = unwatched, min_side: in
         raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
     reading = read_photos(path.parent / said.photos, given=given, only=wanted)
     names = {concept.name for concept in reading.concepts}
-    for name in (*(wanted or ()), *(name for name in given if wanted is None)):
-        if name not in names:
-            close = nearest(name, [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()])
+    folders = [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()]
+    for name in dict.fromkeys((*(wanted or ()), *given)):
+        if name not in names and (name in (wanted or ()) or name not in folders):
+            close = nearest(name, folders)
             hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove it."
             raise UsageError(
                 f"{shortened(path)} names '{shortened(name)}', which is no concept in {said.photos}; {hint}"
             )
     reading = checked(reading, watch, min_side)
-    return Benchmark(
-        name=said.name, title=said.title or said.name, summary=said.summary, sources={tier: PhotoTasks(reading)},
+    tasks = PhotoTasks(reading)
+    words = {"", *(task.category for task in tasks.tasks())}
+    for word in said.edits if "edits" in said.model_fields_set else ():
+        if word not in words:
+            known = ", ".join(shortened(each) for each in sorted(words) if each)
+            raise UsageError(
+                f"{shortened(path)} has edits for '{shortened(word)}', which is no concept's category word; use one of "
+                f"{known}, or '' for all."
+            )
+    return Benchmark(        name=said.name, title=said.title or said.name, summary=said.summary, sources={tier: tasks},
         licence=said.licence, citation=said.citation, composition=said.composition, edits=said.edits, tuning=True,
     )  # fmt: skip
 

@@ -59,6 +59,9 @@ def test_some_of_them_in_an_order_of_their_own(home: Path) -> None:
     [
         ({"concepts": ["tabbi"]}, ["names 'tabbi', which is no concept in photos", "did you mean tabby?"]),
         ({"categories": {"0001": "mug", "mox": "dog"}}, ["names 'mox'", "did you mean max?"]),
+        ({"concepts": ["max"], "categories": {"mox": "dog"}}, ["names 'mox'", "did you mean max?"]),
+        ({"edits": {"hound": ["at sea"]}}, ["has edits for 'hound'", "no concept's category word", "or '' for all"]),
+        ({"composition": "{0} alone"}, ["composition", "must hold {0} and {1}"]),
         ({"concepts": ["max", "max"]}, ["names a concept twice"]),
         ({"categories": {"0001": "a mug"}}, ["categories.0001", "leave out 'a'"]),
         ({"photo": "x"}, ["says 'photo', which is unknown", "did you mean photos?"]),
