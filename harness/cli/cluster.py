@@ -199,7 +199,7 @@ def _print(run: RunStanding) -> None:
             f"{cell.drawn}/{cell.pictures}" if cell.pictures else "",
             Text(f"{cell.state} ({more})" if more else cell.state),
         )  # fmt: skip
-    print_whole(table)
+    print_whole(table, out)
     if not run.jobs:
         out.print()
         return

@@ -140,7 +140,7 @@ def _print(made: Forecast) -> None:
             "all", "", hours(t.train_hours), hours(t.sampling_hours), hours(t.gpu_hours),
             f"{t.disk_bytes / 1e9:.1f}", "", "",
         )  # fmt: skip
-    print_whole(table)
+    print_whole(table, out)
     least, most = made.images_per_task
     images = f"{least} images" if least == most else f"{least} to {most} images"
     lines = [
@@ -166,7 +166,7 @@ def _print_scaling(made: Forecast) -> None:
     for row in made.scaling:
         wall = duration(3600 * row.wall_hours)
         table.add_row(str(row.devices), wall, f"{row.speed_up:.1f}", f"{100 * row.idle_share:.0f}")
-    print_whole(table)
+    print_whole(table, out)
 
 
 def hours(value: float) -> str:

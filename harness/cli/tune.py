@@ -159,7 +159,7 @@ def _print_trials(record: Any, of: Setting) -> None:
             figures = ["failed" if v is None else number(v) for v in shown]
             mark = "*" if trial.setting == record.chosen else ""
             table.add_row(*map(as_text, trial.setting.values()), str(tasks), *figures, mark)
-    print_whole(table)
+    print_whole(table, out)
     if record.chosen is not None:
         words = [f"--set {shlex.quote(f'{record.method}.{k}={as_text(v)}')}" for k, v in record.chosen.items()]
         out.print(" ".join(words), markup=False, soft_wrap=True)

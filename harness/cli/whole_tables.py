@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
-
-from harness.cli.app import out
 
 FOLDED = 12  # columns of a name that goes on below, at least
 NEVER_NARROWER = 1000  # columns in which any table has room
 
 
-def print_whole(table: Table) -> None:
+def print_whole(table: Table, out: Console) -> None:
     """Print a table so wide that nothing of it is cut: where a terminal has no room its lines are too long instead.
 
     Columns that fold give way first.

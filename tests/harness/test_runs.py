@@ -86,6 +86,7 @@ def test_a_run_gives_every_metric_and_the_same_command_again_does_nothing(go: Ru
             "residual_norm", "train_seconds", "noise_floor", "codec_floor", "learned_mmd", "f_kid",
             "a_mmd.unit", "a_mmd.offset0", "a_mmd.scale1", "f_mmd.unit", "f_mmd.offset0", "f_mmd.scale1",
         }  # fmt: skip
+        expected |= {"memory", "memory_growth"}
         if cell.method != "ti++":
             expected |= {"interference", "overlap", "change_density"}
         assert found == (expected | {"mask_density"} if cell.method == "stamina" else expected)

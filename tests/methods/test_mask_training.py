@@ -51,7 +51,7 @@ def density(count: int, mask: Literal["mlp", "free"], **changes: Any) -> float:
     options = StaminaOptions(steps=STEPS, learning_rate=rate, mask=mask, **{**defaults, **changes})
     model, cpu = Toy(count), torch.device("cpu")
     loop = TrainingLoop(Stamina(options), 0, "toy")
-    module = loop.begin(model, cpu, None)
+    module = loop.begin(model, cpu, None, None)
     optimizer, scaler = adamw(loop.stacks, module, options), torch.amp.GradScaler("cpu", enabled=False)
     loop.ready(optimizer, scaler, nn.Module(), cpu, None, total=STEPS, of="", rates="", token=False)
     before = torch.stack([p.weight.detach() for p in model.projections.values()])

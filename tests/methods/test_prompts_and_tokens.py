@@ -23,7 +23,11 @@ ABLATIONS = {
     "stamina-no-gumbel",
     "stamina-no-sparsity",
 }
-WITH_CATEGORY = {"ti", "ti++", "cd", "cd-ewc", "cd-merge", "ub", "lora"}
+LATER = {
+    "drift-correction", "ewc-dc", "generative-replay", "hft", "inf-lora", "l2", "lora-alone", "lora-magnitude",
+    "lora-merge", "lora-ortho-init", "mofo", "o-lora", "orthogonal-adaptation", "replay",
+}  # fmt: skip
+WITH_CATEGORY = {"ti", "ti++", "cd", "cd-ewc", "cd-merge", "ub", "lora", *LATER}
 WITHOUT_CATEGORY = {"clora", "stamina", *ABLATIONS}
 MLP_TOKENS = {"ti++", "stamina", *ABLATIONS} - {"stamina-no-mlp-tokens"}
 NAMES = registry.methods().names()
@@ -69,7 +73,7 @@ def test_prompt(name: str) -> None:
 def test_steps_rank_and_temperature(name: str) -> None:
     options = made(name).options
     assert options.steps == (2000 if name == "clora" else 500)
-    assert options.rank == 16
+    assert options.rank == (20 if name == "orthogonal-adaptation" else 16)
     assert getattr(options, "tau", 0.5) == 0.5
     assert hasattr(options, "tau") == (name in {"stamina", *ABLATIONS})
 
@@ -77,7 +81,7 @@ def test_steps_rank_and_temperature(name: str) -> None:
 @pytest.mark.parametrize("tier", ["mini", "paper"])
 @pytest.mark.parametrize("name", NAMES)
 def test_kind_of_token(name: str, tier: str) -> None:
-    token = made(name, tier).begin_task(Toy(), torch.Generator().manual_seed(0))
+    token = made(name, tier, rank=4).begin_task(Toy(), torch.Generator().manual_seed(0))
     assert type(token) is (MlpToken if name in MLP_TOKENS else FreeToken)
     embedding = token()
     assert embedding.shape == (DIM,)

@@ -147,10 +147,12 @@ def test_what_a_method_leaves_is_all_in_weights_head_and_memory(name: str, cours
     assert torch.equal(other.recall().logits(IMAGES), wanted)
     here.prompt = None
     named = set(here.weights())
-    if name in ("ft", "ft++", "joint"):
+    if name in ("ft", "ft++", "joint", "slca"):
         assert named == set(here.initial)
-    elif name in ("stamina", "clora", "joint-qkv"):
+    elif name in ("stamina", "clora", "joint-qkv", "o-lora", "seqlora", "ranpac"):
         assert named == {f"{projection}.weight" for projection in here.projections}
+    elif name == "inf-lora":
+        assert named == {f"{projection}.weight" for projection in here.projections if not projection.endswith(".q")}
     else:
         assert named == set()
 

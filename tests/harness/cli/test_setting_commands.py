@@ -331,7 +331,7 @@ CONCEPTS = ("run", "tuning6", "-m", "ti++", "--dry-run")
         ((*CLASSES, "--set", "recognition.resize=9"), "recognition.resize=9 is smaller than the resolution 64; raise"),
         ((*CLASSES, "--set", "epochs=0"), "Method 'l2p': Option 'epochs' cannot be 0: "),
         ((*CLASSES[:3], "ti++"), "The method 'ti++' is of the setting customization; classification has: clora, "),
-        ((*CLASSES[:3], "l2"), "did you mean l2p"),
+        ((*CLASSES[:3], "l3p"), "did you mean l2p"),
         ((*CONCEPTS, "--set", "recognition.resize=99"), "--set recognition is for the classification setting"),
         ((*CONCEPTS, "--class-order", "1"), "--class-order is for --setting classification; here --order shuffles"),
         ((*CONCEPTS, "--split-into", "1"), "--split-into is for a folder of classes with --setting classification"),

@@ -9,21 +9,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import whole_tables
+from harness.cli.whole_tables import print_whole
 
 NUMBERS = ("123456.78", "0.0000123", "98765.4321")
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
-def test_no_number_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_number_is_cut(width: int) -> None:
     stream = io.StringIO()
-    monkeypatch.setattr(whole_tables, "out", Console(file=stream, width=width))
     table = Table()
     table.add_column("method", overflow="fold")
     for name in ("train", "sample", "disk"):
         table.add_column(name, no_wrap=True, justify="right")
     table.add_row(Text("ub [sampling.solver=dpmpp]"), *NUMBERS)
-    whole_tables.print_whole(table)
+    print_whole(table, Console(file=stream, width=width))
     text = stream.getvalue()
     assert "…" not in text
     assert all(number in text for number in NUMBERS)
