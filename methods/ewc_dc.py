@@ -80,9 +80,7 @@ class EWCDC(CustomDiffusionEWC):
         prompts = [lesson.prompt, *(others[number] for number in chosen), class_prompt(lesson.category)]
         images = torch.randint(len(lesson.latents), (size,), generator=generator)
         latents = lesson.latents.draw(images, generator)
-        length = int(lesson.model.pipeline.scheduler.config.num_train_timesteps)
-        times = torch.randint(length, (size,), generator=generator).to(latents.device)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        times, noise = lesson.noise(latents, generator)
         count = len(prompts)
         text = lesson.model.encode_prompts(prompts).repeat(size, 1, 1)  # example after example
         latents, noise, times = (each.repeat_interleave(count, dim=0) for each in (latents, noise, times))

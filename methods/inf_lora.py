@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from harness.method import Method, Profile
-from harness.spec import ClassOptions, Options
+from harness.spec import ClassOptions
 from methods import parts
 from methods.lora import LoRAOptions, RankOptions
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from harness.backbones.adapters import Adaptable
 
 
-class SpaceOptions(Options):
-    """What the memory of inputs can be told, in both settings."""
+class SpaceOptions(RankOptions):
+    """What residuals and the memory of inputs can be told, in both settings."""
 
     threshold: float = Field(0.98, gt=0, le=1, description="share of the inputs' energy that the memory holds")
 
@@ -49,7 +49,7 @@ class InfLoRAOptions(SpaceOptions, LoRAOptions):
     )
 
 
-class InfLoRAClassOptions(SpaceOptions, RankOptions, ClassOptions):
+class InfLoRAClassOptions(SpaceOptions, ClassOptions):
     """Options of InfLoRA in the classification setting: the authors' rank, rate and threshold on ImageNet-R."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned_classes("inf-lora", rank=8)
@@ -83,7 +83,7 @@ class InfLoRA(Method[SpaceOptions]):
     rows: Mapping[str, Tensor] = {}
 
     def prepare(self, lesson: Any, generator: torch.Generator) -> None:
-        model, o = lesson.model, self._low_rank
+        model, o = lesson.model, self.options
         self.token = parts.task_token(model, o, generator)
         if model.token_dim:  # the prompt as the task begins with it
             model.set_token(lesson.token, self.token().detach().to(model.device))
@@ -97,7 +97,7 @@ class InfLoRA(Method[SpaceOptions]):
 
         from harness.backbones.adapters import attach
 
-        o = self._low_rank
+        o = self.options
 
         def adapter(name: str, projection: nn.Linear) -> parts.GivenRows | None:
             rows = self.rows.get(parts.place_of(name))
@@ -113,11 +113,6 @@ class InfLoRA(Method[SpaceOptions]):
             f"basis.{place}": parts.grown_basis(moment, self._basis(place, moment), self._threshold())
             for place, moment in parts.input_moments(lesson).items()
         }
-
-    @property
-    def _low_rank(self) -> Any:
-        """The options of either setting, which both have a rank."""
-        return self.options
 
     def _basis(self, place: str, moment: Tensor) -> Tensor:
         """M, (D2, k): of the inputs of all earlier tasks."""

@@ -85,7 +85,8 @@ class OLoRA(LoRA):
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         token = super().begin_task(model, generator)
-        self.past = {name: self.memory[f"past.{name}"].to(row) for name, row in self._rows().items() if self.memory}
+        rows = self._rows() if self.memory else {}
+        self.past = {name: self.memory[f"past.{name}"].to(row) for name, row in rows.items()}
         return token
 
     def penalties(self) -> Mapping[str, Tensor]:

@@ -62,22 +62,25 @@ class Lesson:
         own = draw(self, options.batch_size, generator)
         return with_prior(own, self, options.prior_weight, generator) if options.prior_images else own
 
+    def noise(self, latents: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Times, (b,), and noise, (b, c, h, w), for these latents, drawn on the CPU and given on their device."""
+        schedule_length = int(self.model.pipeline.scheduler.config.num_train_timesteps)
+        times = torch.randint(schedule_length, (len(latents),), generator=generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        return times.to(latents.device), noise.to(latents)
+
     def losses(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """L_SD of each example, (b,): the mean squared error of its noise prediction over what `mask` lets count.
 
         Times and noise come from `generator`, drawn on the CPU. Differentiable in adapters and custom tokens.
         """
         count = len(batch.latents)
-        schedule_length = int(self.model.pipeline.scheduler.config.num_train_timesteps)
-        times = torch.randint(schedule_length, (count,), generator=generator)
-        noise = torch.randn(batch.latents.shape, generator=generator)
+        times, noise = self.noise(batch.latents, generator)
         wanted = list(dict.fromkeys(batch.prompts))
         features = self.model.encode_prompts(wanted)
         rows = [wanted.index(prompt) for prompt in batch.prompts]
         text = features.expand(count, -1, -1) if len(rows) == 1 else features[rows]
-        errors = self.model.denoising_errors(
-            batch.latents, noise.to(batch.latents), times.to(batch.latents.device), text
-        )
+        errors = self.model.denoising_errors(batch.latents, noise, times, text)
         if batch.mask is None:
             return errors.mean(dim=(1, 2, 3))
         counted = batch.mask.to(errors).expand_as(errors)
