@@ -214,6 +214,7 @@ def prepare(spec: RunSpec, benchmark: Benchmark | None = None, *, elsewhere: boo
         cautions=(*cautions(spec, tier, benchmark), *image_cautions(benchmark, tier)),
     )  # fmt: skip
     plan = Plan(setting.context(given))
+    setting.check_methods(plan.context, {each.name: each.method for each in wanted})
     if backbone != source:  # of the hub: the run's file says which commit
         spec = spec.model_copy(update={"backbone": backbone})
     for seed in spec.seeds:

@@ -83,6 +83,8 @@ class Method(ABC, Generic[O]):
 
     Attributes:
         memory: what `end_task` or `merge` left after the task before; empty at the first.
+        needs_shared_text: whether it can only be where all projections are given the same features of a prompt, so not
+            in Stable Diffusion 3: see `TextToImage.text_inputs`.
         task_index: i, the number of this task, counted from 1; for `independent` methods, and with a `base_method` in
             the learning of a concept, always 1, as such trainings are shared between runs.
         num_tasks: N, how many there are; in the classification setting alone.
@@ -99,6 +101,7 @@ class Method(ABC, Generic[O]):
     joint: ClassVar[bool] = False
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     keeps_data: ClassVar[str] = ""
+    needs_shared_text: ClassVar[bool] = False
     data_files: ClassVar[Sequence[str]] = ()
 
     def __init__(self, options: O) -> None:

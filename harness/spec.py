@@ -31,8 +31,10 @@ Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
 SettingName = str  # as registered: 'customization', 'classification', or a plugin's
-Solver = Literal["ddim", "dpmpp", "unipc"]
-SOLVERS: Mapping[Solver, str] = {"ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC"}  # as tables say it
+Solver = Literal["ddim", "dpmpp", "unipc", "euler"]
+SOLVERS: Mapping[Solver, str] = {  # as tables say it
+    "ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC", "euler": "Euler",
+}  # fmt: skip
 FIRST_SETTING: SettingName = "customization"  # what files say nothing of, and a folder of images is by default
 
 
@@ -95,7 +97,7 @@ class Sampling(Frozen):
     images: int = Field(16, ge=2, description="images of each task")
     solver: Solver = Field(
         "ddim", exclude_if=lambda name: name == "ddim",  # what older results are keyed by has no such field
-        description="ddim, dpmpp (DPM-Solver++, 2M) or unipc; the latter two need fewer steps",
+        description="ddim, dpmpp (DPM-Solver++, 2M) or unipc, the latter two for fewer steps; of a flow model euler",
     )  # fmt: skip
     steps: int = Field(50, ge=1, description="steps of the solver: passes of the U-Net, twice with guidance")
     guidance_scale: float = Field(6.0, ge=1.0, description="classifier-free guidance")

@@ -43,6 +43,7 @@ class CustomDiffusionMerge(CustomDiffusion):
         "(Kumari et al., eq. 4)"
     )
     base_method = "ub"
+    needs_shared_text = True
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "learning_rate": (0.001, 0.002, 0.004),
         "token_learning_rate": (0.003, 0.005, 0.01),

@@ -66,11 +66,10 @@ class DriftCorrection(CustomDiffusion):
             *[class_prompt(lesson.category)] * len(self.general),
         ]  # the class prompt half the time
         chosen = torch.randint(len(captions), (count,), generator=generator).tolist()
-        length = int(self.model.pipeline.scheduler.config.num_train_timesteps)
         self.shown = (
             own.latents,
             torch.randn(own.latents.shape, generator=generator).to(own.latents),
-            torch.randint(length, (count,), generator=generator).to(own.latents.device),
+            self.model.noise.draw_times(count, generator).to(own.latents.device),
             [captions[number] for number in chosen],
         )
         return own

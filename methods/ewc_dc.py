@@ -82,7 +82,7 @@ class EWCDC(CustomDiffusionEWC):
         latents = lesson.latents.draw(images, generator)
         times, noise = lesson.noise(latents, generator)
         count = len(prompts)
-        text = lesson.model.encode_prompts(prompts).repeat(size, 1, 1)  # example after example
+        text = lesson.model.encode_prompts(prompts)[torch.arange(len(prompts)).repeat(size)]  # example after example
         latents, noise, times = (each.repeat_interleave(count, dim=0) for each in (latents, noise, times))
         errors = lesson.model.denoising_errors(latents, noise, times, text).sum(dim=(1, 2, 3)).view(size, count)
         return -torch.log_softmax(-self.options.scale * errors, dim=1)[:, 0]

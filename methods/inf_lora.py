@@ -13,7 +13,8 @@ it does in the classification setting, and stays as it is in the other one, wher
 are. The code's second form of M, by its complement, saves memory where M fills more than half of the space, and is left
 out: M has D2 columns at most.
 
-In a text-to-image model the inputs are the text features of the task's prompt, the same in every layer.
+In a text-to-image model the inputs are the text features of the task's prompt, the same in every layer, but in Stable
+Diffusion 3, where they are found by a pass over noisy images.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class InfLoRA(Method[SpaceOptions]):
             model.set_token(lesson.token, self.token().detach().to(model.device))
         self.rows = {
             place: parts.designed_rows(moment, self._basis(place, moment), o.rank)
-            for place, moment in parts.input_moments(lesson).items()
+            for place, moment in parts.input_moments(lesson, generator).items()
         }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
@@ -111,7 +112,7 @@ class InfLoRA(Method[SpaceOptions]):
     def end_task(self, lesson: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         return {
             f"basis.{place}": parts.grown_basis(moment, self._basis(place, moment), self._threshold())
-            for place, moment in parts.input_moments(lesson).items()
+            for place, moment in parts.input_moments(lesson, generator).items()
         }
 
     def _basis(self, place: str, moment: Tensor) -> Tensor:

@@ -93,7 +93,8 @@ class HalfFineTuning(CustomDiffusion):
 
         draw = Random(generator.initial_seed())
         layers = dict.fromkeys(name.rpartition(".")[0] for name in model.projections)
-        trained = {layer: draw.choice(("to_k", "to_v")) for layer in layers}
+        kinds = sorted({name.rpartition(".")[2] for name in model.projections})  # of keys, and of values
+        trained = {layer: draw.choice(kinds) for layer in layers}
 
         def adapter(name: str, projection: nn.Linear) -> parts.FullResidual | None:
             layer, _, kind = name.rpartition(".")

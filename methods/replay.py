@@ -113,8 +113,9 @@ class GenerativeReplay(Replay):
         asked = [order[number % len(order)] for number in range(o.replay_images)]
         seeds = [draw.getrandbits(31) for _ in asked]
         sampling = Sampling(
-            images=max(2, o.replay_images), steps=o.replay_steps, guidance_scale=o.replay_guidance, eta=0.0
-        )
+            images=max(2, o.replay_images), solver=model.own_solver, steps=o.replay_steps,
+            guidance_scale=o.replay_guidance, eta=0.0,
+        )  # fmt: skip
         images = model.generate([self.prompts[token] for token in asked], seeds, sampling)
         latents = model.posterior(images).mean
         return {

@@ -71,7 +71,8 @@ def test_nothing_is_said_of_the_method(tiny: Path) -> None:
 def test_its_penalty_is_the_sum_over_all_earlier_tasks() -> None:
     model: Any = SimpleNamespace(
         projections={"key": torch.nn.Linear(D2, D1), "value": torch.nn.Linear(D2, D1)},
-        token_start=lambda kind: torch.zeros(4), token_scale=lambda: 1.0,
+        token_start=lambda kind: torch.zeros(4), token_scale=lambda part: 1.0,
+        token_widths=(4,),
     )  # fmt: skip
     memory, earlier, now = {}, [], {}
     with imported(EXAMPLES, module="orthogonal_memory") as module:

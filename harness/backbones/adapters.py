@@ -127,7 +127,7 @@ class Adaptable(Protocol):
 
     @property
     def token_dim(self) -> int:
-        """Width of a token embedding; 0 for a model without tokens, a classifier."""
+        """Width of a token embedding, of all text encoders together; 0 for a model without tokens, a classifier."""
         ...
 
     def change(self, name: str) -> Tensor:
@@ -138,8 +138,13 @@ class Adaptable(Protocol):
         """Where the custom token starts: (dim,), the category word's embedding or zeros for a random start."""
         ...
 
-    def token_scale(self) -> float:
-        """Standard deviation of the existing token embeddings' entries."""
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        """Width of a token's embedding in each text encoder; `token_dim` is their sum."""
+        ...
+
+    def token_scale(self, part: int = 0) -> float:
+        """Standard deviation of the existing token embeddings' entries, in the text encoder of that number."""
         ...
 
 

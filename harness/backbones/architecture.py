@@ -1,4 +1,4 @@
-"""What a Stable Diffusion pipeline is made of, without its weights: its parts' configurations. Imports no torch."""
+"""What a text-to-image pipeline is made of, without its weights: its parts' configurations. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,36 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.backbones.hub import KNOWN, NAMES, hub_place, is_folder
+from harness.backbones.checks import INDEX, layout_of, read_index, texts_of
+from harness.backbones.hub import KNOWN, NAMES, Backbone, hub_place, is_folder
+from harness.backbones.known_configurations import LATER, TEXT, TEXT_2, UNET, VAE
+from harness.backbones.layouts import PIPELINES, STABLE_DIFFUSION, Layout
 from harness.errors import UsageError
 from harness.spec import Frozen
 from harness.store.store import key_of
 
 PIXELS_AT_ONCE: Final = 2**20  # that the VAE sees: four images of 512 px
-
-# Stable Diffusion 1.4, as its repository's config.json files have it
-UNET: Final[dict[str, Any]] = {
-    "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": (320, 640, 1280, 1280),
-    "center_input_sample": False,
-    "cross_attention_dim": 768, "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-    "downsample_padding": 1, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4, "layers_per_block": 2,
-    "mid_block_scale_factor": 1, "norm_eps": 1e-5, "norm_num_groups": 32, "out_channels": 4, "sample_size": 64,
-    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-}  # fmt: skip
-TEXT: Final[dict[str, Any]] = {  # CLIP ViT-L/14's
-    "hidden_act": "quick_gelu", "hidden_size": 768, "intermediate_size": 3072, "layer_norm_eps": 1e-5,
-    "max_position_embeddings": 77, "num_attention_heads": 12, "num_hidden_layers": 12, "vocab_size": 49408,
-}  # fmt: skip
-VAE: Final[dict[str, Any]] = {
-    "act_fn": "silu", "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "in_channels": 3, "latent_channels": 4, "layers_per_block": 2, "norm_num_groups": 32, "out_channels": 3,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-}  # fmt: skip
-# Stable Diffusion 2's text tower: OpenCLIP ViT-H/14's without its last layer
-TEXT_2: Final[dict[str, Any]] = {
-    **TEXT, "hidden_act": "gelu", "hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16,
-    "num_hidden_layers": 23,
-}  # fmt: skip
 
 # what a configuration says that changes no count: names, versions, numbers that only scale
 SILENT: Final = {
@@ -55,26 +34,41 @@ USUAL: Final[Mapping[str, Any]] = {
 
 
 class Blueprint(Frozen):
-    """The configurations of a pipeline's U-Net, text encoder and VAE, and the VAE's class."""
+    """The configurations of a pipeline's denoiser, text encoders and VAE, the VAE's class, and the pipeline's."""
 
-    unet: Mapping[str, Any]
-    text: Mapping[str, Any]
+    denoiser: Mapping[str, Any]
+    texts: tuple[Mapping[str, Any], ...]
     vae: Mapping[str, Any]
     vae_class: str = "AutoencoderKL"
+    pipeline: str = STABLE_DIFFUSION.pipeline
+
+    @property
+    def layout(self) -> Layout:
+        """Its family."""
+        return PIPELINES[self.pipeline]
 
     @property
     def resolution(self) -> int:
-        """Pixels along each side, by the U-Net's own size."""
+        """Pixels along each side, by the denoiser's own size."""
         widths = self.vae.get("block_out_channels") or self.vae["encoder_block_out_channels"]
         if self.vae_class == "AutoencoderTiny":
             widths = self.vae["encoder_block_out_channels"]
-        return int(self.unet["sample_size"]) << (len(widths) - 1)
+        return int(self.denoiser["sample_size"]) << (len(widths) - 1)
+
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        """Width of a token's embedding in each text encoder."""
+        return tuple(int(text.get("d_model") or text["hidden_size"]) for text in self.texts)
 
     @property
     def digest(self) -> str:
         """The same for pipelines of the same shapes, whatever version wrote their configurations."""
-        parts = {name: _significant(getattr(self, name)) for name in ("unet", "text", "vae")}
-        return key_of({**parts, "vae_class": self.vae_class, "size": self.unet["sample_size"]})[:16]
+        parts: dict[str, Any] = {"unet": _significant(self.denoiser), "vae": _significant(self.vae)}
+        if self.layout is STABLE_DIFFUSION:
+            parts["text"] = _significant(self.texts[0])
+        else:
+            parts |= {"pipeline": self.pipeline, "texts": [_significant(text) for text in self.texts]}
+        return key_of({**parts, "vae_class": self.vae_class, "size": self.denoiser["sample_size"]})[:16]
 
 
 def _significant(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,8 +92,7 @@ def blueprint(source: str, *, folder: Path | None = None) -> Blueprint:
         repository = (hub_place(source) or ("", None))[0]
         for known in KNOWN.values():
             if repository == known.repository:
-                text = TEXT_2 if known.unet.get("cross_attention_dim") == TEXT_2["hidden_size"] else TEXT
-                return Blueprint(unet={**UNET, **known.unet}, text=text, vae=VAE)
+                return _of_known(known)
         from harness.backbones.hashes import model_folder
 
         try:
@@ -110,18 +103,31 @@ def blueprint(source: str, *, folder: Path | None = None) -> Blueprint:
                 "config.json files (its weights are not needed)."
             ) from None
     folder = folder or Path(source).expanduser()
-    parts = {part: _config(folder / part / "config.json", source) for part in ("unet", "text_encoder", "vae")}
+    layout = layout_of(folder, source) if (folder / INDEX).exists() else STABLE_DIFFUSION
+    texts = texts_of(folder, source) if (folder / INDEX).exists() else layout.texts
+    vae = _config(folder / "vae" / "config.json", source)
     made = Blueprint(
-        unet=parts["unet"], text=parts["text_encoder"], vae=parts["vae"],
-        vae_class=str(parts["vae"].get("_class_name", "AutoencoderKL")),
+        denoiser=_config(folder / layout.denoiser / "config.json", source),
+        texts=tuple(_config(folder / text.encoder / "config.json", source) for text in texts), vae=vae,
+        vae_class=str(vae.get("_class_name", "AutoencoderKL")),
+        pipeline=read_index(folder, source).get("_class_name", layout.pipeline) if (folder / INDEX).exists()
+        else layout.pipeline,
     )  # fmt: skip
     try:
-        made.digest, made.resolution  # noqa: B018
+        made.digest, made.resolution, made.token_widths  # noqa: B018
     except (KeyError, TypeError, ValueError):
         raise UsageError(
-            f"Backbone '{source}': unet/config.json or vae/config.json does not say its size; give another folder."
+            f"Backbone '{source}': {layout.denoiser}/config.json or vae/config.json does not say its size; give "
+            "another folder."
         ) from None
     return made
+
+
+def _of_known(known: Backbone) -> Blueprint:
+    if known.pipeline != STABLE_DIFFUSION.pipeline:
+        return Blueprint(**LATER[known.name], pipeline=known.pipeline)
+    text = TEXT_2 if known.unet.get("cross_attention_dim") == TEXT_2["hidden_size"] else TEXT
+    return Blueprint(denoiser={**UNET, **known.unet}, texts=(text,), vae=VAE)
 
 
 def _config(path: Path, source: str) -> dict[str, Any]:

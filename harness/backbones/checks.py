@@ -14,35 +14,28 @@ from pathlib import Path
 from typing import Any
 
 from harness.backbones.hub import NAMES
+from harness.backbones.layouts import PIECES, PIPELINES, STABLE_DIFFUSION, TOKENIZERS, WEIGHTED, Layout, TextPart
+from harness.backbones.solvers import FLOW_SOLVER
 from harness.errors import UsageError
 from harness.formats.git_lfs import POINTER_REMEDY, is_pointer_file
 
 INDEX = "model_index.json"
-PARTS = ("text_encoder", "unet", "vae")  # of a pipeline, with weights
 # The names under which diffusers and transformers look for weights where no variant is asked for; whole, or shards.
 WEIGHTS = ("model.safetensors", "*model-?????-of-?????.safetensors", "diffusion_pytorch_model.safetensors")
-# All that is loaded of a pipeline, so all that is fetched, and all that its hash depends on: no variants such as fp16
-# and non_ema, no checkpoint in a single file beside the parts, no safety checker.
+# All that is loaded of a pipeline of any family, so all that is fetched, and all that its hash depends on: no variants
+# such as fp16 and non_ema, no checkpoint in a single file beside the parts, no safety checker.
 LOADED = (
-    INDEX, "scheduler/scheduler_config.json", "tokenizer/*.json", "tokenizer/*.txt",
-    *(f"{part}/{name}" for part in PARTS for name in ("config.json", *WEIGHTS, "*model.safetensors.index.json")),
+    INDEX, "scheduler/scheduler_config.json",
+    *(f"{part}/*.{kind}" for part in TOKENIZERS for kind in ("json", "txt", "model")),
+    *(f"{part}/{name}" for part in WEIGHTED for name in ("config.json", *WEIGHTS, "*model.safetensors.index.json")),
 )  # fmt: skip
 
-PIPELINE = "StableDiffusionPipeline"
 PREDICTIONS = ("epsilon", "v_prediction")
 
-# What a pipeline's parts may be, as 'library.class'; those not named here are not loaded or, as image_encoder, absent.
-CLASSES = {
-    "scheduler": r"diffusers\.\w+Scheduler",
-    "text_encoder": r"transformers\.CLIPTextModel",
-    "tokenizer": r"transformers\.CLIPTokenizer(Fast)?",
-    "unet": r"diffusers\.UNet2DConditionModel",
-    "vae": r"diffusers\.Autoencoder(KL|Tiny)",
-}
+# What other parts of a pipeline may be, as 'library.class': those are not loaded or, as image_encoder, absent.
 OTHERS = r"None\.None|(diffusers|transformers|stable_diffusion)\.\w+"
 
-# What says how each part is made.
-SETTINGS = ("scheduler/scheduler_config.json", "text_encoder/config.json", "unet/config.json", "vae/config.json")
+SCHEDULE = "scheduler/scheduler_config.json"
 
 # What open_clip loads, if it is there, before any pickle.
 FIRST = {"open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"}
@@ -58,29 +51,27 @@ def single_file(source: str) -> str:
     """What to do with a checkpoint in a single file."""
     return (
         f"Backbone '{source}' is a checkpoint in a single file; write it as a folder with diffusers "
-        f"({PIPELINE}.from_single_file(FILE).save_pretrained(FOLDER)) and give the folder."
+        f"({STABLE_DIFFUSION.pipeline}.from_single_file(FILE).save_pretrained(FOLDER)) and give the folder."
     )
 
 
-def check_family(folder: Path, source: str) -> None:
-    """Make sure that a folder is a text-to-image Stable Diffusion of the 1.x or 2.x kind, by its index.
+def layout_of(folder: Path, source: str) -> Layout:
+    """The family of a pipeline in a folder, by its index.
 
     Raises:
-        UsageError: it is of another kind, or has no index that can be read.
+        UsageError: it is of none that is known, or has no index that can be read.
     """
     if not (folder / INDEX).exists():
         if any(folder.glob("*.safetensors")) or any(folder.glob("*.ckpt")):
             raise UsageError(single_file(source))
         raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {INDEX}; give a whole one.")
-    found = _index(folder, source).get("_class_name", PIPELINE)
-    if found == PIPELINE:
-        return
-    if str(found).startswith("StableDiffusionXL"):
+    found = read_index(folder, source).get("_class_name", STABLE_DIFFUSION.pipeline)
+    if not isinstance(found, str) or found not in PIPELINES:
+        families = ", ".join(PIPELINES)
         raise UsageError(
-            f"Backbone '{source}' is a Stable Diffusion XL ({found}), whose two text encoders need two embeddings "
-            f"for a concept where methods learn one; use {NAMES}, or another {PIPELINE}."
+            f"Backbone '{source}' is of the class {found}, and known are {families}; use {NAMES}, or another folder."
         )
-    raise UsageError(f"Backbone '{source}' is of the class {found}; use {NAMES}, or another {PIPELINE}.")
+    return PIPELINES[found]
 
 
 def refuse_pointers(paths: Iterable[Path], folder: Path, source: str) -> None:
@@ -95,7 +86,12 @@ def refuse_pointers(paths: Iterable[Path], folder: Path, source: str) -> None:
         raise UsageError(f"'{source}': {name} is a Git LFS pointer in place of the file; {POINTER_REMEDY}.")
 
 
-def _index(folder: Path, source: str) -> dict[str, Any]:
+def read_index(folder: Path, source: str) -> dict[str, Any]:
+    """A pipeline's model_index.json.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     refuse_pointers([folder / INDEX], folder, source)
     try:
         index: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
@@ -106,7 +102,7 @@ def _index(folder: Path, source: str) -> dict[str, Any]:
 
 
 def check_classes(folder: Path, source: str) -> None:
-    """Make sure that a pipeline's parts are of the classes that Stable Diffusion has, and that it brings no code along.
+    """Make sure that a pipeline's parts are of the classes that its family has, and that it brings no code along.
 
     Raises:
         UsageError: they are not, or it does.
@@ -115,29 +111,70 @@ def check_classes(folder: Path, source: str) -> None:
     if code is not None:
         name = code.relative_to(folder).as_posix()
         raise UsageError(f"Backbone '{source}' brings code along ({name}), which is never run; give another folder.")
-    check_family(folder, source)
-    index = _index(folder, source)
+    layout = layout_of(folder, source)
+    index = read_index(folder, source)
     parts = {name: ".".join(map(str, value)) for name, value in index.items() if isinstance(value, list)}
     for name, found in parts.items():
-        if not re.fullmatch(CLASSES.get(name, OTHERS), found):
+        if not re.fullmatch(layout.classes.get(name, OTHERS), found):
             raise UsageError(
-                f"Backbone '{source}': model_index.json gives {name} as '{found}', which no Stable Diffusion has; "
+                f"Backbone '{source}': model_index.json gives {name} as '{found}', which no {layout.title} has; "
                 "give another folder."
             )
 
 
 def check_settings(folder: Path, source: str) -> None:
-    """Make sure that the settings of a pipeline's parts, and its tokenizer's vocabulary, can be read.
+    """Make sure that the settings of a pipeline's parts, and its tokenizers' vocabularies, can be read.
 
     Raises:
         UsageError: a file is missing or damaged.
     """
-    tokenizer = folder / "tokenizer"
-    vocabulary = "vocab" if (tokenizer / "vocab.json").exists() else "tokenizer"
-    for name in (*SETTINGS, f"tokenizer/{vocabulary}.json"):
+    for name in settings_of(folder, source):
         _settings(folder, name, source)
+    for text in texts_of(folder, source):
+        _check_tokenizer(folder, text, source)
+
+
+def texts_of(folder: Path, source: str) -> list[TextPart]:
+    """The tokenizers and text encoders that a pipeline has.
+
+    Raises:
+        UsageError: as `layout_of`.
+    """
+    return list(layout_of(folder, source).texts_of(read_index(folder, source)))
+
+
+def parts_of(folder: Path, source: str) -> list[str]:
+    """The folders of a pipeline's parts that have weights.
+
+    Raises:
+        UsageError: as `layout_of`.
+    """
+    encoders = [text.encoder for text in texts_of(folder, source)]
+    return [*encoders, layout_of(folder, source).denoiser, "vae"]
+
+
+def settings_of(folder: Path, source: str) -> list[str]:
+    """The files that say how each part is made.
+
+    Raises:
+        UsageError: as `layout_of`.
+    """
+    return [SCHEDULE, *(f"{part}/config.json" for part in parts_of(folder, source))]
+
+
+def _check_tokenizer(folder: Path, text: TextPart, source: str) -> None:
+    tokenizer = folder / text.tokenizer
+    if text.in_pieces:
+        if not (tokenizer / "tokenizer.json").exists() and not (tokenizer / PIECES).exists():
+            raise UsageError(
+                f"Backbone '{source}': {text.tokenizer}/tokenizer.json is missing, and {PIECES}, too; "
+                "give another folder."
+            )
+        return
+    vocabulary = "vocab" if (tokenizer / "vocab.json").exists() else "tokenizer"
+    _settings(folder, f"{text.tokenizer}/{vocabulary}.json", source)
     if not (tokenizer / "tokenizer.json").exists() and not (tokenizer / "merges.txt").exists():
-        raise UsageError(f"Backbone '{source}': tokenizer/merges.txt is missing; give another folder.")
+        raise UsageError(f"Backbone '{source}': {text.tokenizer}/merges.txt is missing; give another folder.")
 
 
 def _settings(folder: Path, name: str, source: str) -> dict[str, Any]:
@@ -150,32 +187,45 @@ def _settings(folder: Path, name: str, source: str) -> dict[str, Any]:
 
 
 def check_task(folder: Path, source: str) -> None:
-    """Make sure that a U-Net denoises an image's latents and nothing else, and predicts what L_SD is written for.
+    """Make sure that a denoiser denoises an image's latents and nothing else, and predicts what L_SD is written for.
 
     Inpainting, depth, upscaling and image-conditioned checkpoints have further input channels.
 
     Raises:
         UsageError: it is one of those.
     """
-    unet, vae = (_settings(folder, f"{part}/config.json", source) for part in ("unet", "vae"))
-    scheduler = _settings(folder, SETTINGS[0], source)
-    channels, latent = (settings.get(key, 4) for settings, key in ((unet, "in_channels"), (vae, "latent_channels")))
+    layout = layout_of(folder, source)
+    denoiser, vae = (_settings(folder, f"{part}/config.json", source) for part in (layout.denoiser, "vae"))
+    scheduler = _settings(folder, SCHEDULE, source)
+    channels, latent = (settings.get(key, 4) for settings, key in ((denoiser, "in_channels"), (vae, "latent_channels")))
     if channels != latent:
         raise UsageError(
-            f"Backbone '{source}': its U-Net takes {channels} channels where an image has {latent}, as those for "
-            f"inpainting, depth or upscaling do; use {NAMES}, or another text-to-image {PIPELINE}."
+            f"Backbone '{source}': its {layout.noun} takes {channels} channels where an image has {latent}, as those "
+            f"for inpainting, depth or upscaling do; use {NAMES}, or another {layout.pipeline}."
+        )
+    if vae.get("latents_mean") is not None:
+        raise UsageError(
+            f"Backbone '{source}': vae/config.json gives each channel of the latents a mean of its own, which is not "
+            f"supported; use {NAMES}, or another {layout.pipeline}."
         )
     named = scheduler.get("_class_name", "")
+    if layout.flow:
+        if named != FLOW_SOLVER:
+            raise UsageError(
+                f"Backbone '{source}': {SCHEDULE} has the class '{named}', and a {layout.title} adds noise by "
+                f"{FLOW_SOLVER}; give another folder."
+            )
+        return
     if scheduler.get("use_flow_sigmas") or (named and not {"beta_start", "trained_betas"} & scheduler.keys()):
         raise UsageError(
-            f"Backbone '{source}': {SETTINGS[0]} ({named}) has no betas, by which a "
+            f"Backbone '{source}': {SCHEDULE} ({named}) has no betas, by which a "
             f"diffusion model adds noise to images, as flow models have none; use {NAMES}, or another folder."
         )
     found = scheduler.get("prediction_type", PREDICTIONS[0])
     if found not in PREDICTIONS:
         raise UsageError(
-            f"Backbone '{source}': its U-Net predicts '{found}', and training knows {' and '.join(PREDICTIONS)} only; "
-            f"use {NAMES}, or another folder."
+            f"Backbone '{source}': its {layout.noun} predicts '{found}', and training knows "
+            f"{' and '.join(PREDICTIONS)} only; use {NAMES}, or another folder."
         )
 
 
@@ -189,7 +239,7 @@ def check_parts(folder: Path, source: str) -> None:
     refuse_pointers((p for p in sorted(folder.glob("*/*")) if is_loaded(f"{p.parent.name}/{p.name}")), folder, source)
     check_settings(folder, source)
     check_task(folder, source)
-    for part in PARTS:
+    for part in parts_of(folder, source):
         check_part(folder / part, source)
 
 
@@ -210,7 +260,7 @@ def check_part(folder: Path, source: str) -> None:
 
 
 def _whole_name(part: str) -> str:
-    return WEIGHTS[0] if part == "text_encoder" else WEIGHTS[-1]
+    return WEIGHTS[0] if part.startswith("text_encoder") else WEIGHTS[-1]
 
 
 def check_weights(folder: Path, source: str, files: Sequence[Path] | None = None) -> None:

@@ -84,6 +84,7 @@ class Classifier:
     """
 
     token_dim = 0  # no custom tokens
+    token_widths: tuple[int, ...] = ()
 
     def __init__(self, vit: Any, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.device, self.dtype = device, dtype
@@ -128,7 +129,7 @@ class Classifier:
         """There are no tokens: (0,)."""
         return torch.zeros(0)
 
-    def token_scale(self) -> float:
+    def token_scale(self, part: int = 0) -> float:
         """There are no tokens."""
         return 0.0
 

@@ -9,7 +9,7 @@ libraries, the allocator's rounding, what one operation needs inside. Attention 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -21,11 +21,13 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
-from harness.backbones.adapters import adaptable, cross_attention
+from harness.backbones.adapters import adaptable
 from harness.backbones.architecture import Blueprint
+from harness.backbones.families.family import Family
+from harness.backbones.on_meta import META, MetaReader, denoiser_of, family_of, readers_of, text_of, vae_of
+from harness.backbones.text import Text
 from harness.backbones.work_counts import Counts, ExtractorCounts
 
-META: Final = torch.device("meta")
 WIDTHS: Final = {"float32": torch.float32, "half": torch.bfloat16}
 _FUSED: Final = torch.ops.aten._scaled_dot_product_efficient_attention
 _FUSED_BACKWARD: Final = torch.ops.aten._scaled_dot_product_efficient_attention_backward
@@ -100,66 +102,43 @@ def count(plan: Blueprint, widths: Iterable[str] = tuple(WIDTHS)) -> Counts:
     Args:
         widths: in which of 'float32' and 'half' to count memory.
     """
-    from diffusers import UNet2DConditionModel
-
-    with torch.device(META):
-        unet: nn.Module = UNet2DConditionModel(**_arguments(plan.unet))
-        vae, text_encoder = _vae(plan), _text_encoder(plan)
-    for part in (unet, vae, text_encoder):
-        part.requires_grad_(False).eval()
-    projections = cross_attention(unet)
-    channels, side = int(plan.unet["in_channels"]), int(plan.unet["sample_size"])
-    length, dim = int(plan.text["max_position_embeddings"]), int(plan.unet["cross_attention_dim"])
+    denoiser, vae, readers = denoiser_of(plan), vae_of(plan), readers_of(plan)
+    family, encoders = family_of(plan), [reader.encoder for reader in readers]
+    projections = family.projections(denoiser)
+    named = [text.encoder for text in plan.layout.texts]
     parameters = {
         name: sum(p.numel() for p in part.parameters())
-        for name, part in (("unet", unet), ("text_encoder", text_encoder), ("vae", vae))
+        for name, part in (("unet", denoiser), *zip(named, encoders, strict=False), ("vae", vae))
     }
-    latent, pixels = (channels, side, side), (3, plan.resolution, plan.resolution)
+    config: Any = denoiser.config
+    side = int(plan.denoiser["sample_size"])
+    latent, pixels = (int(config.in_channels), side, side), (3, plan.resolution, plan.resolution)
     flop: dict[str, float] = {}
     memory: dict[str, dict[str, int]] = {}
+    length = 0
     for width in widths:
         dtype = WIDTHS[width]
-        for part in (unet, vae, text_encoder):
+        for part in (denoiser, vae, *encoders):
             part.to(dtype)
         for module in projections.values():
             module.float()
+        text = text_of(plan, readers)
+        length = text.features.shape[1]
         found = {
-            "unet": _denoise(unet, latent, (length, dim), dtype),
-            "unet_train": _denoise(unet, latent, (length, dim), dtype, projections),
-            "text": _read(text_encoder, length, training=False),
-            "text_train": _read(text_encoder, length, training=True),
+            "unet": _denoise(family, denoiser, latent, text, dtype),
+            "unet_train": _denoise(family, denoiser, latent, text, dtype, projections),
+            "text": _read(family, readers, training=False),
+            "text_train": _read(family, readers, training=True),
             "encode": _without_gradient(vae, vae.encode, torch.empty(1, *pixels, dtype=dtype, device=META)),
             "decode": _without_gradient(vae, vae.decode, torch.empty(1, *latent, dtype=dtype, device=META)),
         }  # fmt: skip
         flop = {name: counted[0] for name, counted in found.items()}
         memory[width] = {name: counted[1] for name, counted in found.items()}
     return Counts(
-        resolution=plan.resolution, length=length, token_dim=dim, latent=latent, parameters=parameters,
-        projections={name: tuple(module.weight.shape) for name, module in projections.items()},
-        flop=flop, memory=memory,
+        resolution=plan.resolution, length=length, token_dim=sum(plan.token_widths), latent=latent,
+        parameters=parameters, projections={name: tuple(module.weight.shape) for name, module in projections.items()},
+        flop=flop, memory=memory, token_widths=plan.token_widths, shares_text=family.shares_text,
     )  # fmt: skip
-
-
-def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name[0] != "_"}
-
-
-def _vae(plan: Blueprint) -> Any:
-    from diffusers import AutoencoderKL, AutoencoderTiny
-
-    arguments = _arguments(plan.vae)
-    if plan.vae_class == "AutoencoderTiny":
-        arguments.pop("block_out_channels", None)  # what it writes into its configuration, but does not take
-        return AutoencoderTiny(**arguments)
-    return AutoencoderKL(**arguments)
-
-
-def _text_encoder(plan: Blueprint) -> nn.Module:
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    arguments = {name: value for name, value in _arguments(plan.text).items() if name not in ("dtype", "torch_dtype")}
-    made: nn.Module = CLIPTextModel(CLIPTextConfig(**arguments))
-    return made
 
 
 def _without_gradient(module: nn.Module, work: Callable[..., Any], *given: Tensor) -> tuple[float, int]:
@@ -171,15 +150,20 @@ def _without_gradient(module: nn.Module, work: Callable[..., Any], *given: Tenso
 
 
 def _denoise(
-    unet: nn.Module, latent: tuple[int, ...], text: tuple[int, int], dtype: torch.dtype,
+    family: Family, denoiser: nn.Module, latent: tuple[int, ...], text: Text, dtype: torch.dtype,
     trained: Mapping[str, nn.Module] | None = None,
 ) -> tuple[float, int]:  # fmt: skip
-    """One pass of the frozen U-Net; with `trained` also back to the text and to what adapts these projections."""
+    """One pass of the frozen denoiser; with `trained` also back to the text and to what adapts these projections."""
     noisy = torch.empty(1, *latent, dtype=dtype, device=META)
     times = torch.empty(1, dtype=torch.long, device=META)
-    features = torch.empty(1, *text, dtype=dtype, device=META, requires_grad=trained is not None)
+    shown = Text(text.features.detach().requires_grad_(trained is not None), text.pooled, text.mask)
+    given = [tensor for tensor in (noisy, times, shown.features, shown.pooled, shown.mask) if tensor is not None]
+
+    def predict() -> Tensor:
+        return family.denoise(denoiser, noisy, times, shown)
+
     if trained is None:
-        return _without_gradient(unet, unet, noisy, times, features)
+        return _without_gradient(denoiser, lambda *_: predict(), *given)
     adapted: list[Tensor] = []
     for module in trained.values():
         projection = adaptable(module)  # type: ignore[arg-type]
@@ -187,38 +171,43 @@ def _denoise(
         projection.adapted = adapted[-1]
 
     def run() -> None:
-        predicted: Tensor = unet(noisy, times, features).sample
+        predicted = predict()
         loss = (predicted.float() - noisy.float()).square().mean()
         del predicted
         loss.backward()
 
     try:
-        return _measured(run, [*unet.parameters(), *unet.buffers(), *adapted, noisy, times, features])
+        return _measured(run, [*denoiser.parameters(), *denoiser.buffers(), *adapted, *given])
     finally:
         for module in trained.values():
             adaptable(module).adapted = None  # type: ignore[arg-type]
 
 
-def _read(text_encoder: nn.Module, length: int, *, training: bool) -> tuple[float, int]:
-    """One prompt; in training also back to the embedding of the custom token."""
-    table: nn.Module = text_encoder.get_input_embeddings()  # type: ignore[operator]
-    ids = torch.empty(1, length, dtype=torch.long, device=META)
-    token = torch.empty(table.weight.shape[1], device=META, requires_grad=True)  # type: ignore[index,arg-type]
+def _read(family: Family, readers: Sequence[MetaReader], *, training: bool) -> tuple[float, int]:
+    """One prompt; in training also back to the embeddings of the custom token."""
+    stand_ins: Any = readers
+    encoders = nn.ModuleList(reader.encoder for reader in readers)
+    tokens = [torch.empty(reader.tables[0].embedding_dim, device=META, requires_grad=True) for reader in readers]
 
-    def show(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return torch.where((given[0] == 0)[..., None], token.to(output), output)
+    def show(token: Tensor) -> Callable[..., Tensor]:
+        return lambda module, given, output: torch.where((given[0] == 0)[..., None], token.to(output), output)
 
     def run() -> None:
-        features: Tensor = text_encoder(ids)[0]
-        features.backward(torch.empty_like(features))
+        text = family.read(stand_ins, [""])
+        torch.autograd.backward([text.features], [torch.empty_like(text.features)])
 
-    hook = table.register_forward_hook(show)
+    hooks = [
+        table.register_forward_hook(show(token))
+        for reader, token in zip(readers, tokens, strict=True)
+        for table in reader.tables
+    ]
     try:
         if not training:
-            return _without_gradient(text_encoder, lambda given, _: text_encoder(given), ids, token)
-        return _measured(run, [*text_encoder.parameters(), *text_encoder.buffers(), ids, token])
+            return _without_gradient(encoders, lambda *_: family.read(stand_ins, [""]), *tokens)
+        return _measured(run, [*encoders.parameters(), *encoders.buffers(), *tokens])
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def count_extractor(model_cfg: Mapping[str, Any], *, quick_gelu: bool = False) -> ExtractorCounts:

@@ -11,12 +11,18 @@ from typing import Any
 
 from harness.backbones.checks import INDEX, LOADED, is_loaded, single_file
 from harness.backbones.hub import KNOWN, NAMES, hub_place, is_folder
+from harness.backbones.layouts import STABLE_DIFFUSION
 from harness.errors import UsageError, reason
 from harness.store.store import hash_file, key_of, write_atomically
 
 MEMO = "file-hashes.json"  # in a store
 # what a user fetches of a pipeline by hand: a little more than is loaded, in a line that can be read
 FETCHED = ("*.json", "*.txt", "text_encoder/model.safetensors", "*/diffusion_pytorch_model.safetensors")
+# of pipelines with other text encoders, which may lie in several files, and be read by SentencePiece's tokenizers
+FETCHED_OF_LATER = (
+    "*.json", "*.txt", "*.model", "text_encoder*/model.safetensors", "text_encoder*/model-*-of-*.safetensors",
+    "*/diffusion_pytorch_model.safetensors", "*/diffusion_pytorch_model-*-of-*.safetensors",
+)  # fmt: skip
 IGNORED = (".md", ".msgpack", ".onnx", ".bin", ".ckpt", ".pt", ".h5")
 
 
@@ -141,5 +147,7 @@ def _missing(source: str, repository: str, revision: str | None) -> str:
 def download_command(repository: str, revision: str | None) -> str:
     """The shell command that fetches what is loaded of a pipeline, and no more, into the local hub cache."""
     pinned = f" --revision {revision}" if revision else ""
-    patterns = " ".join(f"--include '{pattern}'" for pattern in FETCHED)
+    first = {known.repository for known in KNOWN.values() if known.pipeline == STABLE_DIFFUSION.pipeline}
+    files = FETCHED if repository in first else FETCHED_OF_LATER
+    patterns = " ".join(f"--include '{pattern}'" for pattern in files)
     return f"hf download {repository}{pinned} {patterns}"

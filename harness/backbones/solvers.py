@@ -12,6 +12,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.spec import SOLVERS, Sampling, Solver
 
+FLOW_SOLVER = "FlowMatchEulerDiscreteScheduler"  # the noise of a flow, and how it is taken away
 TRAINED = 1000  # steps of a noise schedule whose settings name no number
 # what says how noise was added in training, and in which steps it is taken away; all else is the solver's own
 NOISE = (
@@ -32,18 +33,18 @@ def ddim_of(scheduler: Any) -> Any:
     return DDIMScheduler.from_config({**usual, **own}, clip_sample=False)
 
 
-def scheduler_of(solver: Solver, ddim: Any) -> Any:
-    """The scheduler of a solver with the noise of a DDIM scheduler; that itself for 'ddim'.
+def scheduler_of(solver: Solver, own: Any) -> Any:
+    """The scheduler of a solver with the noise of a model's own; that itself for 'ddim', and for 'euler' of a flow.
 
     DPM-Solver++ is the multistep form of second order, UniPC its B2(h) form of second order with the corrector: as
     their authors advise where images are guided. Both predict the image, and add no noise.
     """
-    if solver == "ddim":
-        return ddim
+    if solver in ("ddim", "euler"):
+        return own
     from diffusers import DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
-    noise = {name: ddim.config[name] for name in NOISE if name in ddim.config}
-    noise["timestep_spacing"] = spacing_of(solver, ddim.config)
+    noise = {name: own.config[name] for name in NOISE if name in own.config}
+    noise["timestep_spacing"] = spacing_of(solver, own.config)
     if solver == "dpmpp":
         own = {"algorithm_type": "dpmsolver++", "solver_type": "midpoint"}
         return DPMSolverMultistepScheduler(**noise, **SECOND_ORDER, **own)
@@ -62,15 +63,18 @@ def spacing_of(solver: Solver, config: Mapping[str, Any]) -> str:
     return "linspace" if solver != "ddim" and own == "leading" else own
 
 
-def check_steps(sampling: Sampling, config: Mapping[str, Any]) -> None:
-    """Make sure that the schedule can be cut into so many steps: diffusers draws nonsense of some numbers in silence.
+def check_sampling(sampling: Sampling, config: Mapping[str, Any]) -> None:
+    """Make sure that a solver suits the backbone, and its schedule can be cut into so many steps.
+
+    diffusers draws nonsense of some numbers in silence.
 
     Args:
         config: of the backbone's scheduler, or what its file says.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it does not, or cannot.
     """
+    _check_solver(sampling.solver, flow=config.get("_class_name", "") == FLOW_SOLVER)
     steps, trained = sampling.steps, int(config.get("num_train_timesteps", TRAINED))
     most = _most(sampling.solver, config, trained)
     if steps > most:
@@ -86,9 +90,22 @@ def check_steps(sampling: Sampling, config: Mapping[str, Any]) -> None:
         )
 
 
+def _check_solver(solver: Solver, *, flow: bool) -> None:
+    if flow and solver != "euler":
+        raise UsageError(
+            f"sampling.solver={solver} takes away a diffusion's noise, and the backbone is a rectified flow; draw with "
+            "--set sampling.solver=euler."
+        )
+    if not flow and solver == "euler":
+        raise UsageError(
+            "sampling.solver=euler is for rectified flows, and the backbone is a diffusion model; use ddim, which is "
+            "Euler's method for one where sampling.eta is 0, dpmpp or unipc."
+        )
+
+
 def _most(solver: Solver, config: Mapping[str, Any], trained: int) -> int:
     spacing = spacing_of(solver, config)
-    if spacing == "trailing":
+    if spacing == "trailing" or solver == "euler":
         return trained
     if solver != "ddim":
         return trained - 1  # one more, and two steps would be the same

@@ -1,13 +1,10 @@
-"""TextToImage: a Stable Diffusion pipeline, and the few things a method or the engine may do with it."""
+"""TextToImage: a pipeline of any known family, and the few things a method or the engine may do with it."""
 
 from __future__ import annotations
 
-import logging
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,75 +12,93 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adapters import Adapter, Projection, adaptable, attached, cross_attention, fold, same_text
+from harness.backbones.adapters import Adapter, Projection, adaptable, attached, fold, same_text
 from harness.backbones.architecture import images_at_once
-from harness.backbones.checks import check_parts
 from harness.backbones.intact import Intact
+from harness.backbones.layouts import PIPELINES
+from harness.backbones.noise import NoiseSchedule
 from harness.backbones.oom import out_of_memory, release
 from harness.backbones.packed_convolutions import freeze
 from harness.backbones.posterior import Posterior
-from harness.backbones.solvers import check_steps, ddim_of, scheduler_of
-from harness.errors import UsageError, first_line
+from harness.backbones.solvers import check_sampling, ddim_of, scheduler_of
+from harness.backbones.text import Reader, Text
+from harness.errors import UsageError
 from harness.spec import Sampling, Solver
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from harness.backbones.families.family import Family
 
 
 class TextToImage:
-    """Wraps a `StableDiffusionPipeline` (the embedded folder, any other folder, or a hub id), frozen throughout.
+    """Wraps a text-to-image pipeline (the embedded folder, any other folder, or a hub id), frozen throughout.
 
     The pre-trained projections W_init are kept, so that `reset` brings the model back, and `change` gives
-    W_{t-1} - W_init. Custom tokens live beside the embedding table, whose rows are never touched.
+    W_{t-1} - W_init. Custom tokens live beside the tables of embeddings, whose rows are never touched. What differs
+    between families of models is its `family`'s.
+
+    Attributes:
+        pipeline: diffusers' own, with DDIM, or the flow's own solver. family: What kind of model it is.
+        layout: What its family's pipelines consist of. texts: The tokenizers and encoders that this one has.
+        parts: What the pipeline calls its networks. denoiser: The U-Net or transformer.
+        readers: Tokenizers and text encoders, in the order of a token's parts.
+        projections: What is adapted, by name. initial: W_init of each.
+        batch_limit: Images that fit into memory at a time, once it ran out; None before.
     """
 
-    def __init__(
-        self, pipeline: StableDiffusionPipeline, device: torch.device, dtype: torch.dtype, *, compiled: bool = False
-    ) -> None:
+    def __init__(self, pipeline: Any, device: torch.device, dtype: torch.dtype, *, compiled: bool = False) -> None:
         from harness.backbones.attention import make_lean
+        from harness.backbones.families import FAMILIES
 
+        layout = PIPELINES[type(pipeline).__name__]
         self.pipeline = pipeline
         self.device, self.dtype, self.compiled = device, dtype, compiled
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.scheduler = ddim_of(pipeline.scheduler)
-        self.unet = cast(nn.Module, pipeline.unet)
+        if not layout.flow:
+            pipeline.scheduler = ddim_of(pipeline.scheduler)
+        self.denoiser = cast(nn.Module, getattr(pipeline, layout.denoiser))
         self.vae = cast(nn.Module, pipeline.vae)
-        self.text_encoder = cast(nn.Module, pipeline.text_encoder)
-        self.tokenizer: Any = pipeline.tokenizer
-        for part in (self.unet, self.vae, self.text_encoder):
+        texts = [text for text in layout.texts if getattr(pipeline, text.encoder) is not None]
+        self.layout, self.texts = layout, texts
+        self.parts = (layout.denoiser, "vae", *(text.encoder for text in texts))
+        self.text_encoders: list[nn.Module] = [getattr(pipeline, text.encoder) for text in texts]
+        for part in (self.denoiser, self.vae, *self.text_encoders):
             part.to(device=device, dtype=dtype)
             part.requires_grad_(False).eval()
+        config: Any = self.denoiser.config
+        self.family: Family = FAMILIES[layout.name](
+            type(pipeline).__name__, config, self.resolution,
+            empty_is_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt")),
+        )  # fmt: skip
+        self.noise: NoiseSchedule = self.family.noise_schedule(pipeline.scheduler)
         self.projections: dict[str, Projection] = {
-            name: adaptable(module) for name, module in cross_attention(self.unet).items()
+            name: adaptable(module) for name, module in self.family.projections(self.denoiser).items()
         }
-        if not self.projections:
-            raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
         for projection in self.projections.values():
             projection.float()  # what is trained and stacked over tasks
-        make_lean(self.unet)
+        make_lean(self.denoiser)
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
-        for part in (self.unet, self.vae):  # convolutions are faster so, on a CPU, too
+        for part in (self.denoiser, self.vae):  # convolutions are faster so, on a CPU, too
             part.to(memory_format=torch.channels_last)
         if device.type == "cpu" and not compiled:
-            freeze(self.unet)
+            freeze(self.denoiser)
         if compiled:
             # shapes are few: a training batch, a sampling batch, the last sampling batch
-            self.unet.compile(dynamic=False)
+            self.denoiser.compile(dynamic=False)
         self.initial = {name: p.weight.detach().clone() for name, p in self.projections.items()}
-        self._tokens: dict[int, Tensor] = {}
-        self._token_ids: dict[str, int] = {}
-        self._prompt_ids: dict[str, Tensor] = {}
-        embedding = cast(nn.Embedding, self.text_encoder.get_input_embeddings())  # type: ignore[operator]
-        self._vocabulary = embedding.num_embeddings
-        self._embedding = embedding
-        embedding.register_forward_pre_hook(self._hide_custom_ids)
-        embedding.register_forward_hook(self._show_custom_tokens)
-        self._ids: list[Tensor] = []
+        tokenizers = [getattr(pipeline, text.tokenizer) for text in texts]
+        self.readers = [
+            Reader(tokenizer, encoder, length)
+            for tokenizer, encoder, length in zip(
+                tokenizers, self.text_encoders, self.family.lengths(tokenizers), strict=True
+            )
+        ]
+        self._tokens: dict[str, Tensor] = {}
         self._category: str = ""
-        self.batch_limit: int | None = None  # images that fit into memory at a time, once it ran out
+        self.batch_limit: int | None = None
         vae_config: Any = self.vae.config
         self._scaling_factor = float(vae_config.scaling_factor)
+        self._shift_factor = float(vae_config.get("shift_factor") or 0.0)
 
     @classmethod
     def load(
@@ -96,40 +111,19 @@ class TextToImage:
             dtype: of everything but the projections, which stay in float32. compiled: U-Net through `torch.compile`.
 
         Raises:
-            UsageError: no such folder or cached model, or it is not a Stable Diffusion pipeline in safetensors.
+            UsageError: no such folder or cached model, or it is not a known family's pipeline in safetensors.
         """
-        if Path(source).is_dir():
-            check_parts(Path(source), source)
-        from diffusers import StableDiffusionPipeline
-        from diffusers.utils import logging as diffusers_logging
+        from harness.backbones.loading import load_pipeline
 
-        diffusers_logging.set_verbosity_error()
-        diffusers_logging.disable_progress_bar()
-        logging.getLogger("transformers").setLevel(logging.ERROR)
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                pipeline = StableDiffusionPipeline.from_pretrained(
-                    source, torch_dtype=dtype, local_files_only=offline or Path(source).exists(), use_safetensors=True,
-                    safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-                )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            where = "a folder" if offline else "a folder or hub id"
-            first = first_line(error)
-            raise UsageError(
-                f"Backbone '{source}' cannot be loaded as a Stable Diffusion pipeline with safetensors ({first}); "
-                f"give {where} with --backbone{' or allow downloads with --no-offline' if offline else ''}."
-            ) from error
-        return cls(pipeline, device, dtype, compiled=compiled)
+        return cls(load_pipeline(source, dtype, offline=offline), device, dtype, compiled=compiled)
 
     # --- projections -------------------------------------------------------------------------------------------------
 
     def intact(self) -> Intact:
         """How it is now, but for the projections' weights: these are all that a step keeps."""
-        parts = {"unet": self.unet, "vae": self.vae, "text_encoder": self.text_encoder}
+        with torch.no_grad():
+            self.encode_prompts([""])  # transformers gives some encoders hooks of its own when they are first asked
+        parts = {name: getattr(self.pipeline, name) for name in self.parts}
         return Intact(parts, [projection.weight for projection in self.projections.values()], self.initial)
 
     def change(self, name: str) -> Tensor:
@@ -149,6 +143,8 @@ class TextToImage:
         self.fold()
         self.load_weights(self.initial)
         self._tokens.clear()
+        for reader in self.readers:
+            reader.forget_tokens()
 
     def weights(self) -> dict[str, Tensor]:
         """Copies of the projections as they are, name -> (D1, D2), on the CPU."""
@@ -163,18 +159,22 @@ class TextToImage:
     # --- tokens and prompts ------------------------------------------------------------------------------------------
 
     @property
-    def vocabulary(self) -> int:
-        """Rows of the embedding table; custom tokens have the ids from there on."""
-        return self._vocabulary
+    def token_widths(self) -> tuple[int, ...]:
+        """Width of a token's embedding in each text encoder."""
+        return tuple(reader.width for reader in self.readers)
 
     @property
     def token_dim(self) -> int:
-        """Width of a token embedding."""
-        return self._embedding.embedding_dim
+        """Width of a token's embedding, of all text encoders together."""
+        return sum(self.token_widths)
 
-    def token_scale(self) -> float:
-        """Standard deviation of the token embeddings' entries."""
-        return float(self._embedding.weight.float().std())
+    def token_scale(self, part: int = 0) -> float:
+        """Standard deviation of the token embeddings' entries.
+
+        Args:
+            part: Which text encoder's, as numbered by `token_widths`.
+        """
+        return self.readers[part].scale()
 
     def set_category(self, category: str) -> None:
         """The category word of the task to come, for `token_start`."""
@@ -184,78 +184,74 @@ class TextToImage:
         """(dim,) float32: the mean embedding of the category's tokens for 'category', zeros for 'random'."""
         if kind != "category" or not self._category:
             return torch.zeros(self.token_dim, device=self.device)
-        ids = self.tokenizer(self._category, add_special_tokens=False).input_ids
-        return self._embedding.weight[torch.tensor(ids, device=self.device)].float().mean(dim=0)
-
-    def token_id(self, token: str) -> int:
-        """The id of a custom token, added to the tokenizer if need be.
-
-        Raises:
-            UsageError: it is not of the form <name>, or the tokenizer does not keep it in one piece.
-        """
-        if token in self._token_ids:
-            return self._token_ids[token]
-        check_token(token)
-        self.tokenizer.add_tokens([token])
-        self._prompt_ids.clear()  # prompts that hold it are other ids now
-        ids = self.tokenizer(token, add_special_tokens=False).input_ids
-        if len(ids) != 1 or ids[0] < self._vocabulary:
-            raise UsageError(f"The tokenizer splits the custom token '{token}' or knows it already; use another name.")
-        self._token_ids[token] = int(ids[0])
-        return self._token_ids[token]
+        return torch.cat([reader.mean_embedding(self._category) for reader in self.readers])
 
     def set_token(self, token: str, embedding: Tensor) -> None:
-        """Give a custom token its embedding, (dim,); gradients flow through it."""
-        self._tokens[self.token_id(token)] = embedding
+        """Give a custom token its embedding, (dim,), each text encoder's part behind the other; gradients flow.
+
+        Raises:
+            UsageError: it is not of the form <name>, or a tokenizer does not keep it in one piece.
+        """
+        check_token(token)
+        for reader, part in zip(self.readers, embedding.split(self.token_widths), strict=True):
+            reader.set_token(token, part)
+        self._tokens[token] = embedding
 
     def tokens(self) -> dict[str, Tensor]:
         """The embeddings, (dim,) each, of all custom tokens that were set."""
-        return {name: self._tokens[number] for name, number in self._token_ids.items() if number in self._tokens}
+        return dict(self._tokens)
 
     def token(self, token: str) -> Tensor:
         """The embedding, (dim,), of a custom token that was set."""
-        return self._tokens[self.token_id(token)]
+        return self._tokens[token]
 
-    def _hide_custom_ids(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        self._ids.append(arguments[0])
-        return (arguments[0].clamp(max=self._vocabulary - 1), *arguments[1:])
-
-    def _show_custom_tokens(self, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        ids = self._ids.pop()
-        for token, embedding in self._tokens.items():
-            output = torch.where((ids == token)[..., None], embedding.to(output), output)
-        return output
-
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """(B, length, dim) text features of B prompts; differentiable in the custom tokens' embeddings.
+    def encode_prompts(self, prompts: Sequence[str]) -> Text:
+        """What the denoiser is shown of the prompts; differentiable in the custom tokens' embeddings.
 
         Raises:
-            UsageError: a prompt is too long for the tokenizer, so that words would be lost without a word.
+            UsageError: a prompt is too long for a tokenizer, so that words would be lost without a word.
         """
-        features: Tensor = self.text_encoder(torch.cat([self._ids_of(prompt) for prompt in prompts]))[0]
-        return features
+        return self.family.read(self.readers, prompts)
 
-    def _ids_of(self, prompt: str) -> Tensor:
-        """(1, length) token ids on the device; kept, as a training asks for the same prompts at every step."""
-        if prompt not in self._prompt_ids:
-            length = self.tokenizer.model_max_length
-            ids = self.tokenizer(prompt, padding="max_length", max_length=length, return_tensors="pt").input_ids
-            if ids.shape[1] > length:
-                raise UsageError(f"A prompt is longer than the {length} tokens that the backbone reads: {prompt!r}.")
-            self._prompt_ids[prompt] = ids.to(self.device)
-        return self._prompt_ids[prompt]
+    @property
+    def shares_text(self) -> bool:
+        """Whether every adapted projection is given the same of a prompt: see `text_inputs`."""
+        return self.family.shares_text
+
+    def text_inputs(self, prompts: Sequence[str], *, words_only: bool = False) -> list[Tensor]:
+        """What every adapted projection is given of each prompt, (places, D2).
+
+        Args:
+            words_only: Only the places of words and the end, not the beginning and the padding.
+
+        Raises:
+            UsageError: as `encode_prompts`; or not all of them are given the same.
+        """
+        text = self.encode_prompts(prompts)
+        features = self.family.shared_features(self.denoiser, text)
+        if words_only:
+            places = [self.readers[0].places_of_words(prompt) for prompt in prompts]
+            return [row[place] for row, place in zip(features, places, strict=True)]
+        if text.mask is None:
+            return list(features)
+        return [row[shown.bool()] for row, shown in zip(features, text.mask, strict=True)]
 
     # --- images ------------------------------------------------------------------------------------------------------
 
     @property
+    def own_solver(self) -> Solver:
+        """The solver that goes with the model's noise at its plainest: DDIM, or Euler's method of a flow."""
+        return "euler" if self.layout.flow else "ddim"
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image's latent at the U-Net's own size."""
-        size = int(self.unet.config.sample_size)  # type: ignore[union-attr,arg-type]
-        return int(self.unet.config.in_channels), size, size  # type: ignore[union-attr,arg-type]
+        """(channels, height, width) of one image's latent at the denoiser's own size."""
+        config: Any = self.denoiser.config
+        return int(config.in_channels), int(config.sample_size), int(config.sample_size)
 
     @property
     def resolution(self) -> int:
-        """Pixels along each side, by the U-Net's own size."""
+        """Pixels along each side, by the denoiser's own size."""
         return self.latent_shape[1] * int(self.pipeline.vae_scale_factor)
 
     @torch.no_grad()
@@ -268,37 +264,36 @@ class TextToImage:
             scaled = (batch.to(self.device).float() / 127.5 - 1).to(self.dtype)
             encoded: Any = self.vae.encode(scaled)  # type: ignore[operator]
             if hasattr(encoded, "latents"):  # AutoencoderTiny's have no spread
-                means.append(encoded.latents.float() * self._scaling_factor)
+                means.append(self._scaled(encoded.latents))
             else:
-                means.append(encoded.latent_dist.mean.float() * self._scaling_factor)
+                means.append(self._scaled(encoded.latent_dist.mean))
                 spreads.append(encoded.latent_dist.std.float() * self._scaling_factor)
         return Posterior(torch.cat(means), torch.cat(spreads) if spreads else None)
+
+    def _scaled(self, encoded: Tensor) -> Tensor:
+        return (encoded.float() - self._shift_factor) * self._scaling_factor
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8 images of scaled latents."""
-        scaled = (latents.to(self.device).float() / self._scaling_factor).to(self.dtype)
+        scaled = (latents.to(self.device).float() / self._scaling_factor + self._shift_factor).to(self.dtype)
         parts = scaled.split(images_at_once(self.resolution))
         decoded = torch.cat([self.vae.decode(batch).sample for batch in parts])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)
 
-    def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        """Squared errors of the U-Net's prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
-        scheduler: Any = self.pipeline.scheduler
+    def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
+        """Squared errors of the prediction on (B, c, h, w) latents, same shape, float32. L_SD is their mean."""
         predicted = self.predict(latents, noise, times, text)
-        if scheduler.config.prediction_type == "v_prediction":
-            noise = scheduler.get_velocity(latents, noise, times)
-        return (predicted - noise.float()).square()
+        return (predicted - self.noise.target(latents, noise, times).float()).square()
 
-    def predict(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        """The U-Net's prediction on (B, c, h, w) latents with that noise at these times, same shape, float32.
+    def predict(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
+        """The denoiser's prediction on (B, c, h, w) latents with that noise at these times, same shape, float32.
 
-        It is eps_theta(x_t, t, c), or v where the model predicts that. Differentiable in adapters and custom tokens.
+        It is eps_theta(x_t, t, c), or v, or a flow's velocity, where the model predicts that. Differentiable in
+        adapters and custom tokens.
         """
-        scheduler: Any = self.pipeline.scheduler
-        noisy = scheduler.add_noise(latents, noise, times)
-        predicted: Tensor = self.unet(noisy.to(self.dtype), times, text).sample
-        return predicted.float()
+        noisy = self.noise.noisy(latents, noise, times)
+        return self.family.denoise(self.denoiser, noisy.to(self.dtype), self.noise.told(times), text).float()
 
     @contextmanager
     def pretrained(self) -> Iterator[None]:
@@ -328,11 +323,12 @@ class TextToImage:
         each = [prompts] * len(seeds) if isinstance(prompts, str) else list(prompts)
         if len(each) != len(seeds):
             raise ValueError(f"{len(each)} prompts for {len(seeds)} seeds; give one for all, or one for each")
-        check_steps(sampling, self.pipeline.scheduler.config)
+        scheduler = self.pipeline.scheduler
+        check_sampling(sampling, {**scheduler.config, "_class_name": type(scheduler).__name__})
         distinct = list(dict.fromkeys(each))
-        text = torch.cat([self.encode_prompts([prompt]) for prompt in distinct])  # as if each were asked for alone
+        text = Text.joined([self.encode_prompts([prompt]) for prompt in distinct])  # as if each were asked for alone
         rows = torch.tensor([distinct.index(prompt) for prompt in each], device=self.device)
-        empty = self.encode_prompts([""])
+        empty = self.family.without_prompt(self.readers)
         batches: list[NDArray[np.uint8]] = []
         done = 0
         while done < len(seeds):
@@ -350,14 +346,14 @@ class TextToImage:
             release(self.device)
         return np.concatenate(batches)
 
-    def _sample(self, text: Tensor, empty: Tensor, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
+    def _sample(self, text: Text, empty: Text, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
+        noise = {"eta": sampling.eta} if sampling.solver == "ddim" else {}
         # a compiled U-Net would be compiled anew for what its projections know
         with same_text(() if self.compiled else self.projections.values()), self._solved_by(sampling.solver):
             output: Any = self.pipeline(
-                prompt_embeds=text,
-                negative_prompt_embeds=empty.expand(len(seeds), -1, -1),
+                **self.family.asked(text, empty.expand(len(seeds))), **noise,
                 generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta,
+                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance_scale,
                 output_type="latent",
             )  # fmt: skip
         return self.decode_latents(output.images)

@@ -17,11 +17,18 @@ class Counts(Frozen):
     resolution: int
     length: int
     token_dim: int
+    token_widths: tuple[int, ...] = ()
+    shares_text: bool = True
     latent: tuple[int, int, int]
     parameters: Mapping[str, int]
     projections: Mapping[str, tuple[int, int]]
     flop: Mapping[str, float]
     memory: Mapping[str, Mapping[str, int]]
+
+    @property
+    def text_dim(self) -> int:
+        """Width of what the projections are given of a text."""
+        return next(iter(self.projections.values()))[1]
 
     @property
     def entries(self) -> int:

@@ -1,4 +1,4 @@
-"""Writes what was learnt as a plain Stable Diffusion folder, which diffusers loads without anything of ours."""
+"""Writes what was learnt as a plain pipeline's folder, which diffusers loads without anything of ours."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from harness.backbones.loading import LEFT_OUT
 from harness.backbones.solvers import scheduler_of
+from harness.backbones.text import FORMER_END, Reader
 from harness.backbones.text_to_image import TextToImage, check_token
 from harness.errors import UsageError
 from harness.export.precision import require_finite, rounded
 from harness.spec import Solver
 from harness.store.atomic import new_folder
 
-TABLE = "token_embedding.weight"
-
 
 def export_pipeline(
     model: TextToImage, tokens: Mapping[str, Tensor], folder: Path, texts: Mapping[str, str] | None = None, *,
     dtype: torch.dtype = torch.float32, solver: Solver = "ddim",
 ) -> Path:  # fmt: skip
-    """Write the model as it is, with these custom tokens, as a diffusers Stable Diffusion folder in safetensors.
+    """Write the model as it is, with these custom tokens, as a diffusers folder in safetensors.
 
-    The tokens join the tokenizer and become new rows of the text encoder's embedding table, in the order given; others
-    that the model knows are left out. In float32 it loads with no dtype named; the scheduler is the one that the
+    The tokens join the tokenizers and become rows of each text encoder's table of embeddings, in the order given;
+    others that the model knows are left out. In float32 it loads with no dtype named; the scheduler is the one that the
     harness samples with. `model` itself stays as it is, and no random number is drawn.
 
     Args:
@@ -58,43 +58,56 @@ def export_pipeline(
 
 
 def _write(model: TextToImage, tokens: Mapping[str, Tensor], folder: Path, dtype: torch.dtype, solver: Solver) -> None:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
-
-    tokenizer = _tokenizer(model, tokens, folder / "tokenizer")
     own: Any = model.pipeline.scheduler
-    ddim = DDIMScheduler.from_config(_portable(own.config))
-    pipeline = StableDiffusionPipeline(
-        vae=_diffusers_copy(model.vae, dtype), unet=_diffusers_copy(model.unet, dtype),
-        text_encoder=_text_encoder(model, tokens, dtype), tokenizer=tokenizer, scheduler=scheduler_of(solver, ddim),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    scheduler = type(own).from_config(_portable(own.config))
+    parts: dict[str, Any] = {
+        "scheduler": scheduler_of(solver, scheduler), "vae": _diffusers_copy(model.vae, dtype),
+        model.layout.denoiser: _diffusers_copy(model.denoiser, dtype),
+    }  # fmt: skip
+    widths = [embedding.split(model.token_widths) for embedding in tokens.values()]
+    for number, (text, reader) in enumerate(zip(model.texts, model.readers, strict=True)):
+        embeddings = dict(zip(tokens, (split[number] for split in widths), strict=True))
+        tokenizer = _tokenizer(reader, tokens, folder / text.tokenizer)
+        parts |= {text.tokenizer: tokenizer, text.encoder: _text_encoder(reader, tokenizer, embeddings, dtype)}
+    for text in model.layout.texts:
+        if text not in model.texts:
+            parts |= {text.tokenizer: None, text.encoder: None}
+    kind: Any = type(model.pipeline)
+    told: dict[str, Any] = dict(LEFT_OUT.get(kind.__name__, {}))
+    if "force_zeros_for_empty_prompt" in model.pipeline.config:
+        told["force_zeros_for_empty_prompt"] = model.pipeline.config.force_zeros_for_empty_prompt
+    kind(**parts, **told).save_pretrained(folder, safe_serialization=True)
 
 
-def _tokenizer(model: TextToImage, tokens: Mapping[str, Tensor], folder: Path) -> Any:
-    """A copy of the tokenizer that knows these custom tokens and no others, their ids those of the table's new rows."""
-    first = model.vocabulary
-    model.tokenizer.save_pretrained(folder)
+def _tokenizer(reader: Reader, tokens: Mapping[str, Tensor], folder: Path) -> Any:
+    """A copy of a tokenizer that knows these custom tokens and no others."""
+    reader.tokenizer.save_pretrained(folder)
     path = folder / "tokenizer.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["added_tokens"] = [entry for entry in content["added_tokens"] if entry["id"] < first]
+    content["added_tokens"] = [entry for entry in content["added_tokens"] if entry["id"] < reader.words]
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    tokenizer = type(model.tokenizer).from_pretrained(folder, local_files_only=True)
+    tokenizer = type(reader.tokenizer).from_pretrained(folder, local_files_only=True)
     tokenizer.add_tokens(list(tokens))
     for row, token in enumerate(tokens):
-        if tokenizer(token, add_special_tokens=False).input_ids != [first + row]:
+        if tokenizer(token, add_special_tokens=False).input_ids != [reader.words + row]:
             raise UsageError(f"The tokenizer splits the custom token '{token}' or knows it already; use another name.")
     return tokenizer
 
 
-def _text_encoder(model: TextToImage, tokens: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
-    """A copy of the text encoder with one more row in its table for each token."""
-    encoder: Any = model.text_encoder
+def _text_encoder(reader: Reader, tokenizer: Any, tokens: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
+    """A copy of a text encoder whose table has a row for each token: a new one, or one that no word has, as T5's."""
+    encoder: Any = reader.encoder
     state = _state(encoder, dtype)
-    name = next(name for name in state if name.endswith(TABLE))
-    rows = [rounded(embedding, dtype, token).to(state[name])[None] for token, embedding in tokens.items()]
-    state[name] = torch.cat([state[name], *rows])
-    config = type(encoder.config).from_dict({**encoder.config.to_dict(), "vocab_size": len(state[name])})
+    first, kept = reader.words, min(reader.words, reader.vocabulary)
+    for name in (name for name, tensor in encoder.state_dict(keep_vars=True).items() if tensor is reader.table):
+        rows = [rounded(embedding, dtype, token).to(state[name])[None] for token, embedding in tokens.items()]
+        state[name] = torch.cat([state[name][:kept], *rows, state[name][first + len(rows) :]])
+        size = len(state[name])
+    settings = {**encoder.config.to_dict(), "vocab_size": size}
+    if settings.get("eos_token_id") == FORMER_END and hasattr(encoder, "text_projection"):
+        # with it a prompt's end is taken to be its largest id, which a custom token's is, too
+        settings["eos_token_id"] = tokenizer.eos_token_id
+    config = type(encoder.config).from_dict(settings)
     config._name_or_path = ""
     return _filled(lambda: type(encoder)(config), state)
 

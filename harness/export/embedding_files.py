@@ -38,18 +38,25 @@ def check_name(name: str, tokenizer: Any = None) -> None:
         )
 
 
-def write_embeddings(embeddings: Mapping[str, Tensor], folder: Path, dtype: torch.dtype = torch.float32) -> None:
-    """NAME.safetensors of each, with one tensor '<NAME>', (1, dim).
+def write_embeddings(
+    embeddings: Mapping[str, Tensor], folder: Path, dtype: torch.dtype = torch.float32,
+    parts: Mapping[str, int] | None = None,
+) -> None:  # fmt: skip
+    """NAME.safetensors of each, with one tensor '<NAME>', (1, dim), or with one for each of a model's text encoders.
 
-    `load_textual_inversion` takes the tensor's name for the token, AUTOMATIC1111 and ComfyUI the file's.
+    `load_textual_inversion` takes the tensor's name for the token, AUTOMATIC1111 and ComfyUI the file's. Of several
+    encoders the tensors are called as those programs call the encoders: 'clip_l', 'clip_g', 't5xxl'.
 
     Args:
         embeddings: name -> (dim,).
+        parts: Of several encoders: what each is called -> its width; in the order in which embeddings have their parts.
 
     Raises:
         UsageError: a value too large for the precision.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, embedding in embeddings.items():
-        saved = {f"<{name}>": rounded(embedding[None], dtype, name)}
+        whole = {f"<{name}>": embedding}
+        split = dict(zip(parts, embedding.split(list(parts.values())), strict=True)) if parts else whole
+        saved = {key: rounded(part[None], dtype, name).contiguous() for key, part in split.items()}
         save_file(saved, str(folder / f"{name}.safetensors"), metadata={"format": "pt"})

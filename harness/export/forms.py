@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.backbones.layouts import STABLE_DIFFUSION
 from harness.errors import UsageError
 from harness.export.loading_code import Base, adapter_code, pipeline_code
 from harness.export.trained_model import Learnt, token_of
@@ -29,6 +30,7 @@ class Form(StrEnum):
 
 
 NAMED = (Form.KOHYA, Form.EMBEDDING)
+IN_WINDOWS = ("sd", "sdxl")  # families whose files in kohya's form other programs read
 WITH_RANK = (Form.LORA, Form.KOHYA)
 
 
@@ -90,6 +92,10 @@ def write(state: Learnt, model: TextToImage, base: Base, wanted: Wanted, folder:
             f"'{state.cell.label}' changed weights of the model, too, and an embedding alone is not what it learnt; "
             "use --as lora, --as kohya or --as pipeline."
         )
+    if wanted.form is Form.KOHYA and model.layout.name not in IN_WINDOWS:
+        raise UsageError(
+            f"--as kohya is for Stable Diffusion 1.x, 2.x and XL; of a {model.layout.title} use --as lora."
+        )
     if wanted.form is Form.KOHYA and not changed:
         raise UsageError(
             f"'{state.cell.label}' changed no weights, so that there is no LoRA to write; use --as embedding."
@@ -103,7 +109,9 @@ def _pipeline(state: Learnt, model: TextToImage, wanted: Wanted, folder: Path) -
     from harness.export.model_card import model_card
 
     tokens, sampling = {token: model.token(token) for token in state.names()}, state.sampling
-    code = pipeline_code(folder.name, state.prompt(state.tasks[-1]), sampling)
+    code = pipeline_code(
+        type(model.pipeline).__name__, model.texts, folder.name, state.prompt(state.tasks[-1]), sampling
+    )
     card = model_card(state, code, {"precision": wanted.dtype, "sampler": sampling.said})
     export_pipeline(model, tokens, folder, {"README.md": card}, dtype=DTYPES[wanted.dtype], solver=sampling.solver)
     return Written(f"a diffusers pipeline in {wanted.dtype} with {len(tokens)} custom tokens.", tuple(tokens))
@@ -125,7 +133,8 @@ def _adapters(state: Learnt, model: TextToImage, base: Base, wanted: Wanted, fol
     last = state.tasks[-1]
     prompt = state.prompt(last).replace(token_of(last), f"<{names[token_of(last)]}>")
     code = adapter_code(
-        base, folder.name, scheduler_of(state.sampling.solver, model.pipeline.scheduler), prompt, state.sampling,
+        type(model.pipeline).__name__, model.texts, base, folder.name,
+        scheduler_of(state.sampling.solver, model.pipeline.scheduler), prompt, state.sampling,
         lora=lora, embeddings=within, names=list(names.values()),
     )  # fmt: skip
     told = {"precision": wanted.dtype, "sampler": state.sampling.said}
@@ -135,8 +144,10 @@ def _adapters(state: Learnt, model: TextToImage, base: Base, wanted: Wanted, fol
     usage = _usage(wanted.form, lora, state.prompt(last).replace(token_of(last), name), name)
     with new_folder(folder) as part:
         if factors is not None and lora is not None:
-            write_lora(factors, part) if wanted.form is Form.LORA else write_kohya(factors, part / lora)
-        write_embeddings(embeddings, part / within, dtype)
+            write_lora(factors, part, model.layout.denoiser) if wanted.form is Form.LORA else write_kohya(
+                factors, part / lora
+            )
+        write_embeddings(embeddings, part / within, dtype, _parts(model))
         (part / "README.md").write_text(model_card(state, code, told, names, usage), encoding="utf-8")
     tokens = tuple(f"<{name}>" for name in names.values())
     files = f"{len(names)} embedding file{'s' * (len(names) > 1)} in {wanted.dtype}"
@@ -145,6 +156,13 @@ def _adapters(state: Learnt, model: TextToImage, base: Base, wanted: Wanted, fol
     kind = "kohya's LoRA file" if wanted.form is Form.KOHYA else "a LoRA file"
     left = f"it leaves out {factors.error:.2g} of the change of the weights"
     return Written(f"{kind} of rank {factors.rank} ({left}) and {files}.", tokens, factors.rank, factors.error)
+
+
+def _parts(model: TextToImage) -> dict[str, int] | None:
+    """What files of embeddings call each text encoder -> its width; None where there is one kind only."""
+    if model.layout is STABLE_DIFFUSION:
+        return None
+    return {text.short: width for text, width in zip(model.texts, model.token_widths, strict=True)}
 
 
 def _stem(state: Learnt, wanted: Wanted) -> str:
@@ -160,7 +178,7 @@ def _names(state: Learnt, model: TextToImage, wanted: Wanted) -> dict[str, str]:
     if wanted.form is Form.KOHYA:
         return {token: f"{_stem(state, wanted)}-{name}" for token, name in tokens.items()}
     if wanted.form is Form.EMBEDDING and wanted.name is not None:
-        check_name(wanted.name, model.tokenizer)
+        check_name(wanted.name, model.readers[0].tokenizer)
         return {token_of(state.tasks[-1]): wanted.name}
     return tokens
 

@@ -17,6 +17,7 @@ from harness.export.precision import rounded
 LORA = "pytorch_lora_weights.safetensors"
 EXACT = 1e-6  # relative error at which a rank counts as enough: float32's own
 SECOND_WIDTH = 1024  # of the text features of Stable Diffusion 2.x
+XL_WIDTH = 2048  # of Stable Diffusion XL's
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,15 @@ def factors_of(model: TextToImage, rank: int | None, dtype: torch.dtype = torch.
     return Factors(ups, downs, highest, (left / total) ** 0.5 if total else 0.0)
 
 
-def write_lora(factors: Factors, folder: Path) -> None:
-    """`pytorch_lora_weights.safetensors` in a folder, as `load_lora_weights` reads it."""
+def write_lora(factors: Factors, folder: Path, denoiser: str = "unet") -> None:
+    """`pytorch_lora_weights.safetensors` in a folder, as `load_lora_weights` reads it.
+
+    Args:
+        denoiser: What the pipeline calls what is adapted.
+    """
     tensors: dict[str, Tensor] = {}
     for name, up, down in factors:
-        tensors |= {f"unet.{name}.lora_A.weight": down, f"unet.{name}.lora_B.weight": up}
+        tensors |= {f"{denoiser}.{name}.lora_A.weight": down, f"{denoiser}.{name}.lora_B.weight": up}
     save_file(tensors, str(folder / LORA), metadata={"format": "pt"})
 
 
@@ -91,9 +96,11 @@ def write_kohya(factors: Factors, path: Path) -> None:
         alpha = torch.tensor(float(factors.rank))
         tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up, f"{key}.alpha": alpha}
     width = next(iter(factors.down.values())).shape[1]
-    # by ss_v2 AUTOMATIC1111 tells which models a file is for, and hides it from the others
+    # by ss_v2 and ss_base_model_version AUTOMATIC1111 tells which models a file is for, and hides it from the others
     told = {
         "format": "pt", "ss_network_module": "networks.lora", "ss_network_dim": str(factors.rank),
         "ss_network_alpha": str(float(factors.rank)), "ss_v2": str(width == SECOND_WIDTH),
     }  # fmt: skip
+    if width == XL_WIDTH:
+        told["ss_base_model_version"] = "sdxl_base_v1-0"
     save_file(tensors, str(path), metadata=told)

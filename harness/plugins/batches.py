@@ -12,6 +12,7 @@ from harness.method import Batch, Method
 from harness.plugins.settled import memory_of
 
 if TYPE_CHECKING:
+    from harness.backbones.text_to_image import TextToImage
     from harness.settings.customization.task_data import Lesson
 
 ENOUGH = 5  # draws of each image on average, after which one that was never drawn is odd
@@ -207,19 +208,16 @@ def latent_notes(hook: str, batch: Batch, lesson: Lesson) -> list[str]:
     return []
 
 
-def token_notes(method: Method[Any], token: torch.Tensor, scale: float) -> list[str]:
-    """A sentence if the custom token, (dim,), begins far longer than those that the text encoder was trained on.
-
-    Args:
-        scale: the standard deviation of their entries.
-    """
-    length, usual = float(token.detach().float().norm()), scale * len(token) ** 0.5
-    if length <= FAR * usual:
-        return []
-    return [
-        f"the token of {type(method).__name__} begins with a norm of {length:.3g}, and the text encoder's own have "
-        f"about {usual:.3g}; see model.token_start() and model.token_scale()"
-    ]
+def token_notes(method: Method[Any], token: torch.Tensor, model: TextToImage) -> list[str]:
+    """A sentence if the custom token, (dim,), begins far longer than those that a text encoder was trained on."""
+    for number, part in enumerate(token.detach().float().split(model.token_widths)):
+        length, usual = float(part.norm()), model.token_scale(number) * len(part) ** 0.5
+        if length > FAR * usual:
+            return [
+                f"the token of {type(method).__name__} begins with a norm of {length:.3g}, and the text encoder's own "
+                f"have about {usual:.3g}; see model.token_start() and model.token_scale()"
+            ]
+    return []
 
 
 def other_token_notes(method: Method[Any], tokens: Mapping[str, torch.Tensor], own: str) -> list[str]:

@@ -300,6 +300,18 @@ class Setting(ABC):
         """
         return
 
+    def check_methods(self, context: RunContext, methods: Mapping[str, type[Method[Any]]]) -> None:
+        """Look at what methods ask of a backbone, before any work.
+
+        Args:
+            context: What all cells share, the backbone among it.
+            methods: By the names that they are asked for by.
+
+        Raises:
+            UsageError: the backbone has not what one needs.
+        """
+        return
+
     @abstractmethod
     def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
         """Plan one cell: its steps, as far as the plan does not have them, and what belongs to it."""

@@ -62,10 +62,7 @@ def caption_features(model: Any, captions: Sequence[str], batch_size: int = 16) 
     with torch.no_grad():
         for start in range(0, len(captions), batch_size):
             batch = list(captions[start : start + batch_size])
-            features = model.encode_prompts(batch).cpu()
-            lengths = [len(ids) for ids in model.tokenizer(batch).input_ids]
-            # widened after slicing, so that the padding is not kept
-            rows += [row[1:length].double() for row, length in zip(features, lengths, strict=True)]
+            rows += [words.double().cpu() for words in model.text_inputs(batch, words_only=True)]
     return torch.cat(rows)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -137,44 +137,59 @@ def overlap_loss(
 
 
 TEXT = "text"  # the place of inputs that are the same in every layer
+SHOWN = 16  # noisy images by which inputs are found that change from layer to layer
 
 
 def place_of(name: str) -> str:
-    """Where a projection's inputs come from: one place for all of a U-Net's, a block's attention in a ViT."""
+    """Where a projection's inputs come from: one place for all that attend to a text, a block's attention elsewhere."""
     block, attention, _ = name.rpartition(".attn.")
     return f"{block}.attn" if attention else TEXT
 
 
 @torch.no_grad()
-def input_moments(lesson: Any) -> dict[str, Tensor]:
+def input_moments(lesson: Any, generator: torch.Generator) -> dict[str, Tensor]:
     """Place -> C, (D2, D2) float64, of what projections see of a task, on the CPU.
 
     Args:
-        lesson: a `Lesson`, whose prompt's text features, padding included, are what all projections see; or a
-            `ClassLesson`, whose training images, as a test shows them, are passed through the ViT.
+        lesson: a `Lesson`, whose prompt's text features, padding included, are what all projections see, where they do
+            not change from layer to layer; or a `ClassLesson`, whose training images, as a test shows them, are passed
+            through the ViT.
+        generator: draws the images, times and noise with which a text's features are found that do change.
     """
     model = lesson.model
-    if model.token_dim:
-        features: Tensor = model.encode_prompts([lesson.prompt])
-        return {TEXT: second_moment(features.flatten(0, 1).cpu())}
-    sums: dict[str, Tensor] = {}
-    counts: Counter[str] = Counter()
+    if not model.token_dim:
+        blocks = {f"blocks.{i}.attn": block.attn for i, block in enumerate(model.vit.blocks)}
+        with _watched(blocks) as found:
+            for images, _ in lesson.shown():
+                model.features(images)
+    elif model.shares_text:
+        (rows,) = model.text_inputs([lesson.prompt])
+        return {TEXT: second_moment(rows.cpu())}
+    else:
+        # keys and values of a block are given the same
+        with _watched({place_of(name): projection for name, projection in model.projections.items()}) as found:
+            lesson.losses(lesson.plain(SHOWN, generator), generator)
+    return {place: total / count for place, (total, count) in found.items()}
+
+
+@contextmanager
+def _watched(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, tuple[Tensor, int]]]:
+    """Place -> the sum of x x^T, (D2, D2) float64, and the number of rows x that a module is given within it."""
+    found: dict[str, tuple[Tensor, int]] = {}
 
     def watch(place: str) -> Any:
         def hook(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             rows = arguments[0].flatten(0, 1).double()
-            total = (rows.T @ rows).cpu()
-            sums[place] = sums[place] + total if place in sums else total
-            counts[place] += len(rows)
+            total, count = (rows.T @ rows).cpu(), len(rows)
+            if place in found:
+                total, count = found[place][0] + total, found[place][1] + count
+            found[place] = (total, count)
 
         return hook
 
-    blocks = [(f"blocks.{i}.attn", block.attn) for i, block in enumerate(model.vit.blocks)]
-    hooks = [attention.register_forward_pre_hook(watch(place)) for place, attention in blocks]
+    hooks = [module.register_forward_pre_hook(watch(place)) for place, module in modules.items()]
     try:
-        for images, _ in lesson.shown():
-            model.features(images)
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
-    return {place: total / counts[place] for place, total in sums.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -21,6 +22,18 @@ class FreeToken(nn.Module):
     def forward(self) -> Tensor:
         """The embedding, (dim,)."""
         return self.embedding
+
+
+class TokenOfEach(nn.Module):
+    """A token for each of a model's text encoders; their embeddings stand one behind the other, (dim,)."""
+
+    def __init__(self, tokens: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.tokens = nn.ModuleList(tokens)
+
+    def forward(self) -> Tensor:
+        """The embeddings, (dim,)."""
+        return torch.cat([token() for token in self.tokens])
 
 
 class MlpToken(nn.Module):
@@ -46,11 +59,17 @@ class MlpToken(nn.Module):
 def new_token(
     model: Adaptable, kind: Literal["mlp", "free"], init: Literal["category", "random"], rank: int,
     generator: torch.Generator,
-) -> FreeToken | MlpToken:  # fmt: skip
-    """The custom token of a task, as the options ask for it; a category start adds little noise."""
-    start = model.token_start(init)
-    scale = model.token_scale() * (0.1 if init == "category" else 1.0)
-    return MlpToken(start, scale, rank, generator) if kind == "mlp" else FreeToken(start, scale, generator)
+) -> nn.Module:  # fmt: skip
+    """The custom token of a task, as the options ask for it; a category start adds little noise.
+
+    Of a model with several text encoders it has a part for each, with an MLP of its own.
+    """
+    tokens: list[nn.Module] = []
+    for part, start in enumerate(model.token_start(init).split(tuple(model.token_widths))):
+        scale = model.token_scale(part) * (0.1 if init == "category" else 1.0)
+        made = MlpToken(start, scale, rank, generator) if kind == "mlp" else FreeToken(start, scale, generator)
+        tokens.append(made)
+    return tokens[0] if len(tokens) == 1 else TokenOfEach(tokens)
 
 
 def task_token(model: Adaptable, options: Any, generator: torch.Generator) -> nn.Module:

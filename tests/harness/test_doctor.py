@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from harness import api, doctor, registry
-from harness.backbones.checks import PARTS, SETTINGS
+from harness.backbones.checks import SCHEDULE
 from harness.cli import app
 from harness.doctor import Finding
 from harness.errors import UsageError
@@ -25,13 +25,15 @@ from harness.spec import Benchmark, SettingName, Task, Tier
 
 def pipeline(folder: Path) -> Path:
     """A pipeline folder with everything that `doctor` looks at, and nothing that runs."""
-    for part in ("scheduler", "tokenizer", *PARTS):
+    parts = ("text_encoder", "unet", "vae")
+    for part in ("scheduler", "tokenizer", *parts):
         (folder / part).mkdir(parents=True)
-    for name in ("model_index.json", "tokenizer/tokenizer.json", *SETTINGS):
+    settings = (SCHEDULE, *(f"{part}/config.json" for part in parts))
+    for name in ("model_index.json", "tokenizer/tokenizer.json", *settings):
         (folder / name).write_text("{}")
     (folder / "unet" / "config.json").write_text('{"sample_size": 8}')
     (folder / "vae" / "config.json").write_text('{"block_out_channels": [8, 8]}')
-    for part in PARTS:
+    for part in parts:
         save_file({"weight": np.zeros(4, np.float32)}, folder / part / "model.safetensors")
     return folder
 

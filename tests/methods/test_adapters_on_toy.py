@@ -47,10 +47,14 @@ class Toy:
     def change(self, name: str) -> Tensor:
         return self.weight(name) - self.initial[name]
 
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        return (self.token_dim,)
+
     def token_start(self, kind: str) -> Tensor:
         return torch.zeros(self.token_dim)
 
-    def token_scale(self) -> float:
+    def token_scale(self, part: int = 0) -> float:
         return 1.0
 
 

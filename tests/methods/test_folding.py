@@ -134,18 +134,18 @@ def test_an_exported_folder_loads_where_there_is_nothing_of_ours(model: TextToIm
 def test_exporting_leaves_the_model_and_the_random_state_alone(model: TextToImage, tmp_path: Path) -> None:
     for number in (1, 2):
         model.set_token(f"<v{number}>", number * torch.ones(model.token_dim))
-    parts = (model.unet, model.vae, model.text_encoder)
+    parts = (model.denoiser, model.vae, model.text_encoders[0])
     before = [{name: tensor.clone() for name, tensor in part.state_dict().items()} for part in parts]
-    vocabulary, state = len(model.tokenizer), torch.random.get_rng_state()
+    vocabulary, state = len(model.readers[0].tokenizer), torch.random.get_rng_state()
     images = drawn(model, "a photo of a <v2>")
     folder = export_pipeline(model, {"<v2>": 2 * torch.ones(model.token_dim)}, tmp_path / "out")
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(same(old, part.state_dict()) for old, part in zip(before, parts, strict=True))
-    assert len(model.tokenizer) == vocabulary
+    assert len(model.readers[0].tokenizer) == vocabulary
     assert np.array_equal(drawn(model, "a photo of a <v2>"), images)
     assert difference(vanilla(folder, "a photo of a <v2>"), images) <= 1  # though its id is now another
     again = TextToImage.load(str(folder), torch.device("cpu"))
-    assert len(again.tokenizer) == model.vocabulary + 1  # <v1> was left out
+    assert len(again.tokenizer) == model.readers[0].vocabulary + 1  # <v1> was left out
 
 
 def test_an_export_of_half_precision_loads_with_no_dtype_named(tiny_models: Path, tmp_path: Path) -> None:

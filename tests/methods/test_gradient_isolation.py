@@ -24,7 +24,7 @@ def course(request: pytest.FixtureRequest, tiny_models: Path) -> Course:
 
 def state(model: TextToImage) -> dict[str, Tensor]:
     """Every tensor of the pipeline that is not a key or value projection."""
-    parts: dict[str, nn.Module] = {"unet": model.unet, "vae": model.vae, "text_encoder": model.text_encoder}
+    parts: dict[str, nn.Module] = {"unet": model.denoiser, "vae": model.vae, "text_encoder": model.text_encoders[0]}
     adapted = {f"unet.{name}.weight" for name in model.projections}
     found = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
     assert adapted < set(found)
@@ -34,7 +34,7 @@ def state(model: TextToImage) -> dict[str, Tensor]:
 def frozen(model: TextToImage) -> dict[str, nn.Parameter]:
     """Every parameter of the pipeline, W_{t-1} beneath the adapters included, but not the adapters' own."""
     adapters = {id(p) for adapter in model.adapters() for p in adapter.parameters()}
-    parts = (model.unet, model.vae, model.text_encoder)
+    parts = (model.denoiser, model.vae, model.text_encoders[0])
     return {name: p for part in parts for name, p in part.named_parameters() if id(p) not in adapters}
 
 
@@ -61,10 +61,10 @@ def test_two_tasks_change_what_they_may_and_nothing_else(course: Course) -> None
     assert options.learning_rate >= 0.05
 
     first = course.teach()
-    table = model.text_encoder.get_input_embeddings().weight  # type: ignore[operator]
+    table = model.text_encoders[0].get_input_embeddings().weight  # type: ignore[operator]
     embedding = first.done.token.clone()
-    ids = [model.token_id(token) for token, _ in CONCEPTS]
-    known = model._tokens[ids[0]].clone()
+    one, two = (token for token, _ in CONCEPTS)
+    known = model.token(one).clone()
     second = course.teach()
 
     assert len(steps) >= 2 * options.steps
@@ -74,9 +74,9 @@ def test_two_tasks_change_what_they_may_and_nothing_else(course: Course) -> None
     assert any(key.endswith("token_embedding.weight") and torch.equal(before[key], table) for key in before)
 
     assert torch.equal(first.done.token, embedding)
-    assert torch.equal(model._tokens[ids[0]], embedding)
+    assert torch.equal(model.token(one), embedding)
     assert torch.equal(known, embedding)
-    assert torch.equal(model._tokens[ids[1]], second.done.token)
+    assert torch.equal(model.token(two), second.done.token)
     assert not torch.equal(second.done.token, embedding)
 
     for task in (first, second):

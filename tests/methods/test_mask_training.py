@@ -37,10 +37,14 @@ class Toy:
     def change(self, name: str) -> Tensor:
         return self.past[int(name[1:])]
 
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        return (self.token_dim,)
+
     def token_start(self, kind: str) -> Tensor:
         return torch.zeros(0)
 
-    def token_scale(self) -> float:
+    def token_scale(self, part: int = 0) -> float:
         return 1.0
 
 

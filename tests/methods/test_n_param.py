@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness import registry
-from harness.backbones.sd14 import Architecture, sd14
+from harness.backbones.on_meta import Architecture, sd14
 from harness.errors import UsageError
 from harness.settings.customization.parameters import count_parameters
 
@@ -46,7 +46,7 @@ def test_sums_worked_out_by_hand() -> None:
 
 
 def test_architecture_is_that_of_stable_diffusion_1_4(architecture: Architecture) -> None:
-    assert sum(p.numel() for p in architecture.unet.parameters()) == UNET
+    assert sum(p.numel() for p in architecture.denoiser.parameters()) == UNET
     assert sorted(p.weight.shape for p in architecture.projections.values()) == sorted(MATRICES)
     assert all(p.bias is None for p in architecture.projections.values())
     assert all(p.weight.device.type == "meta" for p in architecture.projections.values())

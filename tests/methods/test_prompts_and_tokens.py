@@ -44,10 +44,14 @@ class Toy:
     def change(self, name: str) -> Tensor:
         return torch.zeros_like(self.projections[name].weight)
 
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        return (self.token_dim,)
+
     def token_start(self, kind: str) -> Tensor:
         return torch.full((DIM,), 2.0) if kind == "category" else torch.zeros(DIM)
 
-    def token_scale(self) -> float:
+    def token_scale(self, part: int = 0) -> float:
         return 0.3
 
 

@@ -57,8 +57,8 @@ def counted(model: TextToImage) -> Iterator[Counter[Pass]]:
 
     vae: Any = model.vae
     hooks = [
-        model.unet.register_forward_hook(unet, with_kwargs=True),
-        model.text_encoder.register_forward_hook(text, with_kwargs=True),
+        model.denoiser.register_forward_hook(unet, with_kwargs=True),
+        model.text_encoders[0].register_forward_hook(text, with_kwargs=True),
         *(getattr(vae, name).register_forward_hook(coder(name)) for name in ("encoder", "decoder")),
     ]
     try:

@@ -106,7 +106,7 @@ def floor(setting: Setting, batch_size: int, *, projections: bool) -> Contender:
     """The U-Net's forward and backward passes alone: to the text, and to K and V where they are trained."""
     model = setting.ours
     latents = model.posterior(setting.images[:batch_size]).mean.to(model.dtype)
-    text = model.encode_prompts(["a photo of a person"]).expand(batch_size, -1, -1).detach().clone()
+    text = model.encode_prompts(["a photo of a person"]).features.expand(batch_size, -1, -1).detach().clone()
     times = torch.arange(batch_size, device=setting.device) * 200 + 1
     trained = [text, *([p.weight for p in model.projections.values()] if projections else [])]
 
@@ -116,7 +116,7 @@ def floor(setting: Setting, batch_size: int, *, projections: bool) -> Contender:
         try:
             while True:
                 clock.tick()
-                model.unet(latents, times, text).sample.float().square().mean().backward()
+                model.denoiser(latents, times, text).sample.float().square().mean().backward()
                 for tensor in trained:
                     tensor.grad = None
         finally:

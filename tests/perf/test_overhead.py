@@ -35,7 +35,7 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
     model = TextToImage.load(MINI.backbone, torch.device("cpu"))
     images = ProceduralImages("person", "tuning", 0).load(64)
     latents = model.posterior(images)
-    text = model.encode_prompts(["a photo of a person"]).expand(4, -1, -1).detach().requires_grad_(True)
+    text = model.encode_prompts(["a photo of a person"]).features.expand(4, -1, -1).detach().requires_grad_(True)
     times = torch.tensor([1, 300, 600, 900])
 
     def floor() -> None:
@@ -44,7 +44,7 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
         model.denoising_errors(latents.mean[:4], torch.randn_like(latents.mean[:4]), times, text).mean().backward()
 
     base = seconds(floor, 15)
-    model.unet.requires_grad_(False)
+    model.denoiser.requires_grad_(False)
     print(f"\nfloor: U-Net forward and backward on K/V and text, batch 4: {base * 1e3:.1f} ms")
     for name in registry.methods().names():
         plugin = registry.methods().get(name)
@@ -73,9 +73,9 @@ def test_sampling_against_the_unets_forward() -> None:
     torch.set_num_threads(1)
     model = TextToImage.load(MINI.backbone, torch.device("cpu"))
     sampling = Sampling(images=16, steps=8, guidance_scale=2.0, eta=0.0, batch_size=16)
-    text = model.encode_prompts(["a photo of a person"]).expand(32, -1, -1)
+    text = model.encode_prompts(["a photo of a person"]).features.expand(32, -1, -1)
     latents = torch.randn(32, *model.latent_shape)
     with torch.no_grad():
-        forward = seconds(lambda: model.unet(latents, 500, text)) * sampling.steps
+        forward = seconds(lambda: model.denoiser(latents, 500, text)) * sampling.steps
         whole = seconds(lambda: model.generate("a photo of a person", list(range(16)), sampling), 3)
     print(f"\n16 images: {whole:.2f} s, of which U-Net forward {forward:.2f} s ({whole / forward:.2f} of the floor)")

@@ -42,11 +42,11 @@ def one_gradient(lesson: Lesson, latent: Tensor, time: int, noise: Tensor) -> di
     assert scheduler.config.prediction_type == "epsilon"
     kept = scheduler.alphas_cumprod[time]
     noisy = kept.sqrt() * latent + (1 - kept).sqrt() * noise
-    text = model.encode_prompts(["a photo of a <v1> person"])
+    text = model.encode_prompts(["a photo of a <v1> person"]).features
     weights = {name: projection.weight for name, projection in model.projections.items()}
     for weight in weights.values():
         weight.requires_grad_(True)
-    predicted = model.unet(noisy[None], torch.tensor([time]), text).sample[0]
+    predicted = model.denoiser(noisy[None], torch.tensor([time]), text).sample[0]
     gradients = torch.autograd.grad((predicted - noise).square().mean(), list(weights.values()))
     for weight in weights.values():
         weight.requires_grad_(False)

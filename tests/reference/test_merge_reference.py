@@ -228,10 +228,11 @@ def model(tiny_models: Path) -> TextToImage:
 
 def own_features(model: TextToImage, prompt: str) -> Tensor:
     """(tokens, D2): features of one prompt, looked for by their ids: after BOS, up to and with the first EOS."""
-    ids = model.tokenizer(prompt, padding="max_length", max_length=model.tokenizer.model_max_length).input_ids
-    assert ids[0] == model.tokenizer.bos_token_id
+    tokenizer = model.readers[0].tokenizer
+    ids = tokenizer(prompt, padding="max_length", max_length=tokenizer.model_max_length).input_ids
+    assert ids[0] == tokenizer.bos_token_id
     with torch.no_grad():
-        return model.encode_prompts([prompt])[0, 1 : ids.index(model.tokenizer.eos_token_id) + 1].double()
+        return model.encode_prompts([prompt]).features[0, 1 : ids.index(tokenizer.eos_token_id) + 1].double()
 
 
 def test_caption_features_are_those_between_bos_and_the_first_eos(model: TextToImage) -> None:

@@ -61,7 +61,7 @@ def squared_errors(lesson: Lesson, latent: Tensor, prompt: str, time: int, noise
     kept = model.pipeline.scheduler.alphas_cumprod[time]
     noisy = kept.sqrt() * latent + (1 - kept).sqrt() * noise
     with torch.no_grad():
-        predicted = model.unet(noisy[None], torch.tensor([time]), model.encode_prompts([prompt])).sample[0]
+        predicted = model.denoiser(noisy[None], torch.tensor([time]), model.encode_prompts([prompt]).features).sample[0]
     return (predicted - noise).double() ** 2
 
 

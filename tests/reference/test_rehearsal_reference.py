@@ -134,7 +134,7 @@ def test_the_classifiers_fisher_is_the_mean_squared_gradient_of_its_cross_entrop
         noisy = share.sqrt() * latents[k] + (1 - share).sqrt() * noise[k]
         errors = []
         for prompt in prompts:
-            predicted = model.unet(noisy[None], times[k : k + 1], model.encode_prompts([prompt])).sample[0]
+            predicted = model.denoiser(noisy[None], times[k : k + 1], model.encode_prompts([prompt]).features).sample[0]
             errors.append(0.05 * (predicted - noise[k]).square().sum())
         entropy = errors[0] + torch.stack([-e for e in errors]).exp().sum().log()
         for name, gradient in zip(weights, torch.autograd.grad(entropy, list(weights.values())), strict=True):
@@ -165,7 +165,7 @@ def test_the_drift_term_compares_with_the_pretrained_model(lesson: Lesson, tiny_
     shares = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
     noisy = shares.sqrt() * latents + (1 - shares).sqrt() * noise
     with torch.no_grad():
-        answers = [m.unet(noisy, times, m.encode_prompts(prompts)).sample.double() for m in (model, other)]
+        answers = [m.denoiser(noisy, times, m.encode_prompts(prompts).features).sample.double() for m in (model, other)]
     assert float(value.detach()) == pytest.approx(3 * float((answers[0] - answers[1]).square().mean()), rel=1e-4)
     assert value > 0
     value.backward()

@@ -35,10 +35,14 @@ class Words:
     def change(self, name: str) -> Tensor:
         raise AssertionError("a token has no business with the weights")
 
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        return (self.token_dim,)
+
     def token_start(self, kind: str) -> Tensor:
         return self.word if kind == "category" else torch.zeros(self.dim)
 
-    def token_scale(self) -> float:
+    def token_scale(self, part: int = 0) -> float:
         return self.scale
 
 

@@ -33,7 +33,7 @@ def tiny_model(folder: Path) -> TextToImage:
     An untrained norm has no bias: the entries of its features sum to 0, and the closed-form merge needs them to span.
     """
     model = TextToImage.load(str(folder / "sd"), torch.device("cpu"))
-    norm = next(m for name, m in model.text_encoder.named_modules() if name.endswith("final_layer_norm"))
+    norm = next(m for name, m in model.text_encoders[0].named_modules() if name.endswith("final_layer_norm"))
     with torch.no_grad():
         norm.bias.copy_(0.1 * torch.randn(model.token_dim, generator=torch.Generator().manual_seed(0)))
     return model

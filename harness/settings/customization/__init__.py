@@ -126,6 +126,14 @@ class Customization(Setting):
 
         check_prompts(Path(context.backbone), tasks, options)
 
+    def check_methods(self, context: RunContext, methods: Mapping[str, type[Method[Any]]]) -> None:
+        """Some solve for keys and values of a prompt's features, which must be the same in all layers then."""
+        from harness.settings.customization.prepare import check_shared_text
+
+        for name, method in methods.items():
+            if method.needs_shared_text:
+                check_shared_text(Path(context.backbone), context.backbone_name, name)
+
     def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
         """See `harness.settings.customization.plan`."""
         from harness.settings.customization.plan import add_cell
@@ -217,9 +225,9 @@ class Customization(Setting):
 
     def check_counting(self, backbone: str) -> None:
         """See `Setting.check_counting`."""
-        from harness.backbones.pipeline_files import check_unet
+        from harness.backbones.pipeline_files import check_denoiser
 
-        check_unet(backbone)
+        check_denoiser(backbone)
 
     def count_parameters(self, backbone: str, names: str) -> list[dict[str, Any]]:
         """See `harness.settings.customization.parameters`."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import SimpleNamespace
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -22,13 +22,15 @@ from torch.overrides import TorchFunctionMode
 
 from harness import registry
 from harness.backbones.adapters import adaptable, attached, count_trained
-from harness.backbones.flops import META, Tracker
+from harness.backbones.flops import Tracker
+from harness.backbones.on_meta import META
 from harness.backbones.posterior import Posterior
+from harness.backbones.text import Text
 from harness.backbones.work_counts import Counts
 from harness.errors import UsageError, first_line
 from harness.method import Method
 from harness.settings.customization.task_data import Lesson
-from harness.spec import Frozen, MethodOptions, Sampling
+from harness.spec import Frozen, MethodOptions, Sampling, Solver
 
 FLOAT: Final = 4  # bytes of what is trained
 IMAGES: Final = 4  # of the stand-in's task: how many there are changes no count
@@ -84,6 +86,7 @@ class StandIn:
 
     device, dtype = META, torch.float32
     batch_limit = None
+    own_solver: Solver = "ddim"
 
     def __init__(self, counts: Counts, shapes: Mapping[str, tuple[int, int]] | None = None) -> None:
         """`shapes`: of the projections, where they are not the backbone's own."""
@@ -97,8 +100,8 @@ class StandIn:
             projection.requires_grad_(False)
         self.initial = {name: projection.weight for name, projection in self.projections.items()}
         self.token_dim = counts.token_dim
-        config = SimpleNamespace(num_train_timesteps=1000, prediction_type="epsilon")
-        self.pipeline = SimpleNamespace(scheduler=SimpleNamespace(config=config))
+        self.noise = self
+        self.shares_text = counts.shares_text
         self.rows = self.prompts = self.encoded = 0
 
     @property
@@ -119,14 +122,23 @@ class StandIn:
         """As `TextToImage` has it, without content."""
         return torch.empty(self.token_dim, device=META)
 
-    def token_scale(self) -> float:
+    @property
+    def token_widths(self) -> tuple[int, ...]:
+        """As `TextToImage` has it."""
+        return self.counts.token_widths or (self.token_dim,)
+
+    def token_scale(self, part: int = 0) -> float:
         """A number; it changes no count."""
         return 1.0
 
-    def encode_prompts(self, prompts: Any) -> Tensor:
+    def encode_prompts(self, prompts: Any) -> Text:
         """As `TextToImage` has it, without content."""
         self.prompts += len(prompts)
-        return torch.empty(len(prompts), self.counts.length, self.token_dim, device=META)
+        return Text(torch.empty(len(prompts), self.counts.length, self.counts.text_dim, device=META))
+
+    def text_inputs(self, prompts: Any, *, words_only: bool = False) -> list[Tensor]:
+        """As `TextToImage` has it, without content."""
+        return list(self.encode_prompts(prompts).features)
 
     def posterior(self, images: Any) -> Posterior:
         """As `TextToImage` has it, without content."""
@@ -145,10 +157,16 @@ class StandIn:
         """As `TextToImage` has it: black images."""
         return np.zeros((len(seeds), self.resolution, self.resolution, 3), dtype=np.uint8)
 
-    def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Tensor) -> Tensor:
-        """As `TextToImage` has it: of the U-Net only the projections are there."""
+    def draw_times(self, count: int, generator: torch.Generator) -> Tensor:
+        """As a `NoiseSchedule` has it."""
+        return torch.zeros(count, dtype=torch.int64)
+
+    def denoising_errors(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
+        """As `TextToImage` has it: of the denoiser only the projections are there."""
         self.rows += len(latents)
-        answers = [projection(text.to(META)).float().mean(dim=(1, 2)) for projection in self.projections.values()]
+        answers = [
+            projection(text.features.to(META)).float().mean(dim=(1, 2)) for projection in self.projections.values()
+        ]
         return torch.stack(answers).sum(dim=0)[:, None, None, None].expand(latents.shape)
 
 
@@ -320,18 +338,10 @@ def _remembered(
     return {"rows": model.rows, "prompts": model.prompts, "flop": flop, "memory": kept}
 
 
-class _Words:
-    """A tokenizer by words, with a token at either end."""
-
-    def __call__(self, prompts: list[str], **_: Any) -> Any:
-        return SimpleNamespace(input_ids=[[0, *range(len(prompt.split())), 0] for prompt in prompts])
-
-
 class _Features(StandIn):
     """A stand-in on the CPU with random text features, causal as CLIP's: what a merge computes with."""
 
     device = torch.device("cpu")
-    tokenizer = _Words()
 
     def __init__(self, counts: Counts, shapes: Mapping[str, tuple[int, int]]) -> None:
         super().__init__(counts, shapes)
@@ -339,16 +349,15 @@ class _Features(StandIn):
         self.beginnings: dict[str, Tensor] = {}
         self.initial = {name: nn.Parameter(torch.zeros(shape), False) for name, shape in shapes.items()}
 
-    def encode_prompts(self, prompts: Any) -> Tensor:
-        features = torch.zeros(len(prompts), self.counts.length, self.token_dim)
-        for row, prompt in zip(features, prompts, strict=True):
-            words = ["", *prompt.split(), ""]
-            for place in range(min(len(words), self.counts.length)):
-                beginning = " ".join(words[: place + 1])
-                if beginning not in self.beginnings:
-                    self.beginnings[beginning] = torch.randn(self.token_dim, generator=self.generator)
-                row[place] = self.beginnings[beginning]
-        return features
+    def text_inputs(self, prompts: Any, *, words_only: bool = False) -> list[Tensor]:
+        return [
+            torch.stack([self._of(beginning) for beginning in accumulate([*prompt.split(), " "])]) for prompt in prompts
+        ]
+
+    def _of(self, beginning: str) -> Tensor:
+        if beginning not in self.beginnings:
+            self.beginnings[beginning] = torch.randn(self.counts.text_dim, generator=self.generator)
+        return self.beginnings[beginning]
 
 
 def _merged(

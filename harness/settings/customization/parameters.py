@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 
 from harness import registry
 from harness.backbones.adapters import count_trained, discard
-from harness.backbones.hub import KNOWN
-from harness.backbones.pipeline_files import check_unet
-from harness.errors import UsageError
+from harness.backbones.pipeline_files import check_denoiser
+from harness.errors import UsageError, first_line
 from harness.overrides import method_names
 
 
@@ -26,25 +24,18 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     Raises:
         UsageError: an unknown method, or a backbone that cannot be loaded.
     """
-    from harness.backbones.sd14 import Architecture, architecture
+    from harness.backbones.architecture import blueprint
+    from harness.backbones.on_meta import Architecture
 
-    folder = check_unet(backbone)
-    if folder is None:
-        model = architecture(KNOWN[backbone].unet)
-    else:
-        from diffusers import UNet2DConditionModel
-
-        try:
-            unet = UNet2DConditionModel.from_pretrained(
-                folder, subfolder="unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
-            )
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"--backbone '{backbone}' holds no U-Net in safetensors; name a pipeline's folder."
-            ) from error
-        assert isinstance(unet, nn.Module)
-        model = Architecture(unet, token_dim=int(unet.config.cross_attention_dim))  # type: ignore[union-attr,arg-type]
-    total = sum(p.numel() for p in model.unet.parameters())
+    folder = check_denoiser(backbone)
+    plan = blueprint(backbone, folder=folder)
+    try:
+        model = Architecture(plan)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"--backbone '{backbone}' cannot be counted ({first_line(error)}); check its config.json files."
+        ) from error
+    total = sum(p.numel() for p in model.denoiser.parameters())
     rows: list[dict[str, Any]] = []
     for name in method_names(names):
         plugin = registry.methods().get(name)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.backbones.checks import check_extractor
+from harness.backbones.checks import check_extractor, layout_of
 from harness.backbones.hashes import Fingerprints
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
-from harness.backbones.solvers import check_steps
+from harness.backbones.solvers import check_sampling
 from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
 from harness.prompts import FAR, class_prompt, prompt_for
@@ -37,7 +37,7 @@ def context(given: Given) -> RunContext:
         }
     )
     sampling: Sampling = setting.changed_protocol(tier, spec)
-    check_steps(sampling, _schedule(given.folder))
+    check_sampling(sampling, _schedule(given.folder))
     return RunContext(
         tier=tier, protocol=sampling, backbone=str(given.folder),
         backbone_name=given.backbone_name, backbone_hash=given.backbone_hash, extractor=tier.extractor,
@@ -54,6 +54,23 @@ def _schedule(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         found = {}  # such a folder has been refused already
     return {"timestep_spacing": "linspace", **found}
+
+
+def check_shared_text(folder: Path, source: str, method: str) -> None:
+    """Make sure that a method that asks for it finds the same features of a prompt in all layers.
+
+    Args:
+        folder: of the backbone. source, method: what they are called.
+
+    Raises:
+        UsageError: it does not.
+    """
+    layout = layout_of(folder, source)
+    if layout.unshared:
+        raise UsageError(
+            f"The method '{method}' solves for keys and values of a prompt's features, and in {layout.title} "
+            f"{layout.unshared}; leave it out, or use another --backbone."
+        )
 
 
 def check_prompts(folder: Path, tasks: Sequence[Task], options: Sequence[Any]) -> None:

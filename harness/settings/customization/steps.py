@@ -117,7 +117,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     save_tensors({"embedding": done.token}, str(folder / TOKEN))
     if done.memory:
         save_tensors(done.memory, str(folder / MEMORY))
-    measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.unet.parameters())}
+    measures = done.measures | {"unet_parameters": sum(p.numel() for p in model.denoiser.parameters())}
     training = {"measures": measures, "layer_distance": done.layer_distance, "losses": done.losses}
     write_json(folder / TRAINING, training)
     notes = [f"no checkpoint could be written ({checkpoint.trouble})"] if checkpoint.trouble else []

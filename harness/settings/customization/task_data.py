@@ -64,8 +64,7 @@ class Lesson:
 
     def noise(self, latents: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Times, (b,), and noise, (b, c, h, w), for these latents, drawn on the CPU and given on their device."""
-        schedule_length = int(self.model.pipeline.scheduler.config.num_train_timesteps)
-        times = torch.randint(schedule_length, (len(latents),), generator=generator)
+        times = self.model.noise.draw_times(len(latents), generator)
         noise = torch.randn(latents.shape, generator=generator)
         return times.to(latents.device), noise.to(latents)
 
@@ -77,9 +76,9 @@ class Lesson:
         count = len(batch.latents)
         times, noise = self.noise(batch.latents, generator)
         wanted = list(dict.fromkeys(batch.prompts))
-        features = self.model.encode_prompts(wanted)
+        text = self.model.encode_prompts(wanted)
         rows = [wanted.index(prompt) for prompt in batch.prompts]
-        text = features.expand(count, -1, -1) if len(rows) == 1 else features[rows]
+        text = text.expand(count) if len(rows) == 1 else text[torch.tensor(rows)]
         errors = self.model.denoising_errors(batch.latents, noise, times, text)
         if batch.mask is None:
             return errors.mean(dim=(1, 2, 3))

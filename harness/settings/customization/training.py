@@ -63,7 +63,7 @@ def _train_task(
     loop = TrainingLoop(method, seed, concept, lesson)
     model.set_category(lesson.category)
     before, tokens = model.weights(), model.tokens()
-    frozen = nn.ModuleList([model.unet, model.text_encoder])
+    frozen = nn.ModuleList([model.denoiser, *model.text_encoders])
     module = loop.begin(model, model.device, frozen, lesson)
     optimizer = adamw(loop.stacks, module, o)
     # gradients that pass through float16 vanish unless the loss is scaled up; bfloat16 has float32's range
@@ -82,7 +82,7 @@ def _train_task(
         loop.refresh()
         token = hooks.token(method, module, model.token_dim)
         if not loop.step and not odd:
-            odd.extend([*token_notes(method, token, model.token_scale()), *loop.checks.beside_token(token)])
+            odd.extend([*token_notes(method, token, model), *loop.checks.beside_token(token)])
         model.set_token(lesson.token, token)
 
     own_batch = type(method).batch is not Method.batch

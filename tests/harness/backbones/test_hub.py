@@ -21,11 +21,12 @@ from PIL import Image
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from tiny_classifier import save_vit, tiny_vit
-from tiny_models import make_tiny_families, put
+from tiny_models import LATER, make_tiny_families, put
 
 from harness import api, doctor, registry
-from harness.backbones.checks import LOADED, PARTS, hub_weights, is_loaded
-from harness.backbones.hashes import FETCHED, Fingerprints, model_folder
+from harness.backbones.architecture import blueprint
+from harness.backbones.checks import LOADED, hub_weights, is_loaded
+from harness.backbones.hashes import FETCHED, FETCHED_OF_LATER, Fingerprints, model_folder
 from harness.backbones.hub import KNOWN, hub_place, label, resolved
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
 from harness.backbones.text_to_image import TextToImage
@@ -99,7 +100,7 @@ def test_the_known_backbones_are_pinned_to_commits() -> None:
         assert known.name == name
         assert re.fullmatch(r"[0-9a-f]{40}", known.revision), name
         assert hub_place(known.pinned) == hub_place(name) == (known.repository, known.revision)
-        assert known.resolution == 8 * known.unet.get("sample_size", 64), name
+        assert known.resolution == blueprint(name).resolution, name
         assert known.licence
 
 
@@ -109,8 +110,8 @@ def test_the_documentation_has_the_same_pins_and_protocol() -> None:
     for name, known in KNOWN.items():
         row = next(rows[key] for key in rows if key.startswith(f"`{name}`"))
         assert row[1:3] == [known.repository, known.revision]
-        assert row[4:] == [str(known.resolution), {"epsilon": "the noise", "v_prediction": "v"}[known.prediction],
-                           f"{known.gigabytes} GB"]  # fmt: skip
+        predicted = {"epsilon": "the noise", "v_prediction": "v", "flow": "the velocity"}[known.prediction]
+        assert row[4:] == [str(known.resolution), predicted, f"{known.gigabytes} GB"]
     paper = registry.tiers().get("paper")
     assert rows["resolution"][1] == f"{KNOWN[paper.backbone].resolution} px" == f"{paper.resolution} px"
     assert rows["arithmetic"][1] == f"{paper.dtype} on a GPU, float32 on a CPU; `--dtype`"
@@ -297,9 +298,9 @@ def test_a_hash_does_not_depend_on_what_is_not_loaded(families: Path, tmp_path: 
     assert Fingerprints().folder(folder) == before
     assert check_pipeline(folder, "sd") == 32  # nor are they looked into
     one, other = (TextToImage.load(str(place), torch.device("cpu")) for place in (families / "sd1", folder))
-    for part in PARTS:
-        state = getattr(other, part).state_dict()
-        assert all(torch.equal(tensor, state[name]) for name, tensor in getattr(one, part).state_dict().items()), part
+    for part in one.parts:
+        state, same = (getattr(model.pipeline, part).state_dict() for model in (other, one))
+        assert all(torch.equal(tensor, state[name]) for name, tensor in same.items()), part
 
 
 @pytest.mark.parametrize("name", sorted(WEIGHTS | SETTINGS))
@@ -323,12 +324,12 @@ def only_variants(folder: Path) -> None:
 
 
 REFUSED: list[tuple[str, Callable[[Path], object], tuple[str, ...]]] = [
-    ("Stable Diffusion 3", edited("model_index.json", _class_name="StableDiffusion3Pipeline"),
-     ("of the class StableDiffusion3Pipeline", "use sd-1.4")),
+    ("Stable Diffusion 3 by its name alone", edited("model_index.json", _class_name="StableDiffusion3Pipeline"),
+     ("not a Stable Diffusion 3 folder", "no text_encoder_2")),
     ("Flux, without a U-Net", lambda f: (edited("model_index.json", _class_name="FluxPipeline")(f),
                                          shutil.rmtree(f / "unet")), ("of the class FluxPipeline", "use sd-1.4")),
     ("inpainting", edited("model_index.json", _class_name="StableDiffusionInpaintPipeline"),
-     ("of the class StableDiffusionInpaintPipeline", "another StableDiffusionPipeline")),
+     ("of the class StableDiffusionInpaintPipeline", "known are StableDiffusionPipeline")),
     ("unCLIP", edited("model_index.json", _class_name="StableUnCLIPImg2ImgPipeline"), ("StableUnCLIPImg2ImgPipeline",)),
     ("a class from a file", edited("model_index.json", _class_name=["pipeline", "Mine"]), ("of the class",)),
     ("inpainting by its U-Net", edited("unet/config.json", in_channels=9), ("takes 9 channels", "inpainting")),
@@ -359,14 +360,66 @@ def test_what_is_no_stable_diffusion_is_refused_by_name(
     refused(said, "other", *words)
 
 
-def test_stable_diffusion_xl_is_refused_with_the_reason(families: Path, tmp_path: Path) -> None:
-    from diffusers import StableDiffusionXLPipeline
+def test_a_solver_that_does_not_suit_the_models_noise_is_refused(families: Path, tmp_path: Path) -> None:
+    run = ("run", families / "photos", "--tier", "paper", "-m", "ti++", "-o", tmp_path / "runs")
+    flow = bench(*run, "--backbone", families / "sd3")
+    refused(flow, "sampling.solver=ddim", "the backbone is a rectified flow", "--set sampling.solver=euler")
+    diffusion = bench(*run, "--backbone", families / "sdxl", "--set", "sampling.solver=euler")
+    refused(diffusion, "sampling.solver=euler is for rectified flows", "use ddim")
 
-    assert StableDiffusionXLPipeline.from_pretrained(families / "sdxl").text_encoder_2 is not None  # it is a true one
-    run = ("run", families / "photos", "-m", "ti++", "-o", tmp_path / "runs")
-    refused(bench(*run, "--backbone", families / "sdxl"), "sdxl", "two text encoders", "use sd-1.4, sd-1.5, sd-2.1")
-    with pytest.raises(UsageError, match="two text encoders"):
-        TextToImage.load(str(families / "sdxl"), torch.device("cpu"))
+
+def test_a_method_that_asks_for_one_text_in_all_layers_is_refused_where_there_is_none(
+    families: Path, tiny_models: Path, tmp_path: Path
+) -> None:
+    run = ("run", families / "photos", "--tier", "paper", "-m", "cd-merge,ti++", "-o", tmp_path / "runs")
+    more = ("--extractor", tiny_models / "clip", "--set", "sampling.solver=euler")
+    said = bench(*run, "--backbone", families / "sd3", *more)
+    refused(said, "'cd-merge'", "every layer sees other features of a prompt", "another --backbone")
+
+
+LATER_CHANGES: list[tuple[str, str, Callable[[Path], object], tuple[str, ...]]] = [
+    ("sdxl", "a second encoder of another class", edited("model_index.json", text_encoder_2=["transformers", "Evil"]),
+     ("text_encoder_2 as 'transformers.Evil'", "no Stable Diffusion XL has")),
+    ("sdxl", "without its second encoder", lambda f: shutil.rmtree(f / "text_encoder_2"), ("no text_encoder_2",)),
+    ("sdxl", "a second encoder without weights", lambda f: (f / "text_encoder_2" / "model.safetensors").unlink(),
+     ("no weights (*.safetensors) in text_encoder_2",)),
+    ("sdxl", "latents of other means", edited("vae/config.json", latents_mean=[0.0] * 4), ("a mean of its own",)),
+    ("pixart", "without a vocabulary", lambda f: (f / "tokenizer" / "tokenizer.json").unlink(),
+     ("tokenizer/tokenizer.json is missing", "spiece.model")),
+    ("sd3", "a solver of a diffusion", edited("scheduler/scheduler_config.json", _class_name="EulerDiscreteScheduler"),
+     ("adds noise by FlowMatchEulerDiscreteScheduler",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("family", "change", "words"), [(row[0], *row[2:]) for row in LATER_CHANGES], ids=[row[1] for row in LATER_CHANGES]
+)
+def test_a_later_family_that_is_not_whole_is_refused(
+    families: Path, tmp_path: Path, family: str, change: Callable[[Path], object], words: tuple[str, ...]
+) -> None:
+    folder = shutil.copytree(families / family, tmp_path / "other")
+    change(folder)
+    solver = ("--set", "sampling.solver=euler") if family == "sd3" else ()
+    said = bench("run", families / "photos", "--tier", "paper", "-m", "ti++", "--backbone", folder, *solver, "-o",
+                 tmp_path / "runs")  # fmt: skip
+    refused(said, "other", *words)
+
+
+def test_pieces_without_their_package_are_one_sentence(
+    families: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(families / "pixart", tmp_path / "pixart")
+    (folder / "tokenizer" / "tokenizer.json").rename(folder / "tokenizer" / "spiece.model")
+    monkeypatch.setattr("harness.backbones.loading.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"only be read with the package sentencepiece.*stamina-bench\[t5\]"):
+        TextToImage.load(str(folder), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("family", LATER)
+def test_what_is_loaded_of_a_later_family_is_hashed_and_fetched(families: Path, family: str) -> None:
+    names = {path.relative_to(families / family).as_posix() for path in (families / family).glob("**/*.*")}
+    assert {name for name in names if is_loaded(name)} == names
+    assert set(filter_repo_objects(sorted(names), allow_patterns=list(FETCHED_OF_LATER))) == names
 
 
 def test_a_single_file_is_refused_with_what_to_do(families: Path, tmp_path: Path) -> None:
@@ -446,7 +499,7 @@ def test_old_files_are_loaded_whole(families: Path, family: str) -> None:
     """Weights under the names of 2022, PNDM for DDIM: nothing is left at random, as a loader only warns of."""
     model = TextToImage.load(str(families / family), torch.device("cpu"))
     text = load_file(families / family / "text_encoder" / "model.safetensors")
-    for name, tensor in model.text_encoder.state_dict().items():
+    for name, tensor in model.text_encoders[0].state_dict().items():
         if not name.endswith("position_ids"):
             assert torch.equal(text[f"text_model.{name.removeprefix('text_model.')}"], tensor), name
     vae = load_file(families / family / "vae" / "diffusion_pytorch_model.safetensors")
@@ -454,7 +507,7 @@ def test_old_files_are_loaded_whole(families: Path, family: str) -> None:
         t.double().sum().item() for t in model.vae.state_dict().values()
     )
     assert type(model.pipeline.scheduler).__name__ == "DDIMScheduler"
-    assert model.tokenizer.pad_token == ("!" if family == "sd2" else "<|endoftext|>")
+    assert model.readers[0].tokenizer.pad_token == ("!" if family == "sd2" else "<|endoftext|>")
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
@@ -467,8 +520,8 @@ def test_the_loss_is_on_what_the_u_net_predicts(families: Path, family: str) -> 
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     kept = (1 - betas).cumprod(0)[times].float().view(2, 1, 1, 1)
     with torch.no_grad():
-        text = model.encode_prompts(["a photo of a person"]).expand(2, -1, -1)
-        found = model.denoising_errors(latents, noise, times, text)
-        predicted = model.unet(kept.sqrt() * latents + (1 - kept).sqrt() * noise, times, text).sample
+        shown = model.encode_prompts(["a photo of a person"]).expand(2)
+        found = model.denoising_errors(latents, noise, times, shown)
+        predicted = model.denoiser(kept.sqrt() * latents + (1 - kept).sqrt() * noise, times, shown.features).sample
     target = noise if family == "sd1" else kept.sqrt() * noise - (1 - kept).sqrt() * latents
     torch.testing.assert_close(found, (predicted - target).square(), rtol=1e-3, atol=1e-4)

@@ -104,12 +104,15 @@ def test_names_of_one_architecture_share_their_counts(tmp_path: Path) -> None:
     plan = blueprint("sd-1.4")
     assert blueprint("sd-1.5").digest == plan.digest != blueprint("sd-2.1-base").digest
     assert blueprint("CompVis/stable-diffusion-v1-4") == plan
-    written = {"unet": {**plan.unet, "_diffusers_version": "9", "conv_in_kernel": 3, "dropout": 0.0}, "vae": plan.vae}
-    for part, config in {**written, "text_encoder": {**plan.text, "dtype": "float16"}}.items():
+    written = {
+        "unet": {**plan.denoiser, "_diffusers_version": "9", "conv_in_kernel": 3, "dropout": 0.0},
+        "vae": plan.vae,
+    }
+    for part, config in {**written, "text_encoder": {**plan.texts[0], "dtype": "float16"}}.items():
         (tmp_path / part).mkdir()
         (tmp_path / part / "config.json").write_text(json.dumps(config))
     assert blueprint(str(tmp_path)).digest == plan.digest
-    (tmp_path / "unet" / "config.json").write_text(json.dumps({**plan.unet, "layers_per_block": 3}))
+    (tmp_path / "unet" / "config.json").write_text(json.dumps({**plan.denoiser, "layers_per_block": 3}))
     assert blueprint(str(tmp_path)).digest != plan.digest
 
 
@@ -211,7 +214,7 @@ def test_activations_are_what_autograd_keeps_on_a_real_step(tiny_models: Path, t
     model = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu"))
     for projection in model.projections.values():
         projection.adapted = projection.weight.detach().clone().requires_grad_()
-    known = {t.untyped_storage().data_ptr() for t in model.unet.parameters()}
+    known = {t.untyped_storage().data_ptr() for t in model.denoiser.parameters()}
     known |= {p.adapted.untyped_storage().data_ptr() for p in model.projections.values() if p.adapted is not None}
     batch = 3
     latents = torch.randn(batch, 4, 8, 8)
@@ -224,7 +227,7 @@ def test_activations_are_what_autograd_keeps_on_a_real_step(tiny_models: Path, t
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = model.unet(latents, torch.zeros(batch, dtype=torch.long), text).sample.square().mean()
+        loss = model.denoiser(latents, torch.zeros(batch, dtype=torch.long), text).sample.square().mean()
     saved = sum(t.untyped_storage().nbytes() for where, t in kept.items() if where not in known)
     loss.backward()
     assert saved < batch * tiny.memory["float32"]["unet_train"] < 1.3 * saved

@@ -9,9 +9,9 @@ import pytest
 from tests_support import raises_sentence
 
 import benchmarks.mini
-from harness.backbones.checks import check_extractor, check_family, check_parts
+from harness.backbones.checks import check_extractor, check_parts, layout_of
 from harness.backbones.classifier_files import read_config
-from harness.backbones.pipeline_files import check_unet
+from harness.backbones.pipeline_files import check_denoiser
 from harness.formats.git_lfs import is_pointer, is_pointer_file
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1720000000\n"
@@ -38,9 +38,9 @@ def test_a_backbone(tmp_path: Path, name: str) -> None:
     said = f"'bb': {name} is a Git LFS pointer in place of the file; run `git lfs pull` in its repository."
     assert raises_sentence(lambda: check_parts(folder, "bb")) == said
     if name == "model_index.json":
-        assert raises_sentence(lambda: check_family(folder, "bb")) == said
+        assert raises_sentence(lambda: layout_of(folder, "bb")) == said
     if name.startswith("unet/diff"):
-        raises_sentence(lambda: check_unet(str(folder)), f"'{folder}': {name} is a Git LFS pointer")
+        raises_sentence(lambda: check_denoiser(str(folder)), f"'{folder}': {name} is a Git LFS pointer")
 
 
 @pytest.mark.parametrize("name", ["open_clip_model.safetensors", "open_clip_config.json"])

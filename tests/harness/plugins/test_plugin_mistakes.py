@@ -390,11 +390,11 @@ def test_other_errors_say_where_they_are_and_what_the_system_says_stays() -> Non
 
 
 def scaled(model: TextToImage) -> None:
-    model.unet.conv_in.weight.data *= 1.01  # type: ignore[union-attr,operator]
+    model.denoiser.conv_in.weight.data *= 1.01  # type: ignore[union-attr,operator]
 
 
 def hooked(model: TextToImage) -> None:
-    model.text_encoder.register_forward_hook(lambda module, given, found: None)
+    model.text_encoders[0].register_forward_hook(lambda module, given, found: None)
 
 
 def centred(model: TextToImage) -> None:
@@ -402,7 +402,7 @@ def centred(model: TextToImage) -> None:
 
 
 def replaced(model: TextToImage) -> None:
-    model.unet.conv_out = torch.nn.Conv2d(1, 1, 1)
+    model.denoiser.conv_out = torch.nn.Conv2d(1, 1, 1)
 
 
 @pytest.mark.parametrize(
