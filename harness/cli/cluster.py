@@ -127,12 +127,11 @@ def status_command(
     runs: Runs = Path("runs"), as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show how far each run of a results folder is, who works on it, and its jobs on a cluster; writes nothing."""
-    from harness.executors.status import standing
-    from harness.records.run_file import each_run
+    from harness.executors.status import standings
 
     left_out = LeftOut()
     asked = {path: (ledger, queued) for path, ledger, queued in _asked(runs, left_out, from_afar=True)}
-    found = [run for _, run in each_run(asked, lambda path: standing(path, *asked[path]), left_out)]
+    found = standings(asked, left_out)
     if as_json:
         typer.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1, ensure_ascii=False))
     else:

@@ -551,6 +551,12 @@ def test_a_local_run_has_a_status_without_any_slurm(
     assert [cell["state"] for cell in told["cells"]] == ["done"]
     assert told["jobs"] == []
     assert "1 of 1 cells done" in bench("status", runs)[1]
+    assert bench("score", runs, "--metrics", "vendi")[0] == 0  # leaves a second file of the same cells
+    first, newest = sorted((runs / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
+    assert status(runs) == {**told, "run": newest.stem}
+    assert newest.stem != told["run"] == first.stem
+    assert bench(*small, "-m", "ti++,lora", "-o", runs)[0] == 0  # other cells are another run
+    assert len(json.loads(bench("status", runs, "--json")[1])) == 2
     assert bench("cancel", runs) == (0, f"No job of a run in {runs} is in Slurm's queue.\n")
 
 
