@@ -256,6 +256,16 @@ def test_losses_have_a_line_for_each_task_and_their_median(make: Make, tmp_path:
     assert words(figure).startswith("stamina, seed 4\n")
 
 
+@pytest.mark.parametrize("last", [1, 3, 1500])
+def test_steps_of_training_are_whole_at_every_tick(make: Make, tmp_path: Path, last: int) -> None:
+    records = [[{"step": step, "sd": 0.5} for step in (0, last)]]
+    figure = losses_figure(with_training(make(tasks=1), tmp_path, records))
+    assert figure is not None
+    ticks = figure.axes[0].get_xticks()
+    assert len(ticks) >= 2
+    assert all(tick == round(tick) for tick in ticks)
+
+
 def test_there_is_no_loss_figure_without_records(make: Make, tmp_path: Path) -> None:
     assert losses_figure(make()) is None
     assert losses_figure(with_training(make(tasks=1), tmp_path, [[]])) is None
