@@ -60,6 +60,7 @@ class PlainDisplay:
         self.console, self.every_s = console, every_s
         self.total = self.done = 0
         self._printed = self._started = time.monotonic()
+        self._began: float | None = None
 
     def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
         self.board = Board(plan, store)
@@ -77,10 +78,12 @@ class PlainDisplay:
         self.done += 1
         self.board.done(step)
         now = time.monotonic()
+        if self._began is None:  # what workers took to start comes once, and says nothing of what is left
+            self._began = max(self._started, now - seconds)
         for tally in self.board.scored(step):
             self.note(f"{tally.label} seed {tally.seed}: {scores(tally, self.board.plan.setting)}")
         if now - self._printed >= self.every_s or self.done == self.total:
-            left = (now - self._started) * max(0.0, 1 - share) / share  # shares add up to a little more than 1
+            left = (now - self._began) * max(0.0, 1 - share) / share  # shares add up to a little more than 1
             more = "".join(f", {text}" for tally in self.board.of(step)[:1] if (text := training(tally)))
             rate = more if self.board.trains(step) else ""
             self.note(

@@ -91,6 +91,21 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     assert "\x1b" not in stream.getvalue()
 
 
+def test_what_workers_take_to_start_says_nothing_of_what_is_left(
+    plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, cell, now = io.StringIO(), plan.cells[0], [100.0]
+    monkeypatch.setattr("harness.engine.display.time.monotonic", lambda: now[0])
+    display = PlainDisplay(Console(file=stream, width=200), every_s=0.0)
+    display.start(plan, store, [])
+    now[0] += 30 + 12  # libraries are imported, then a tenth of the work is done
+    display.step_done(step(plan, cell.real[0]), "cpu#0", 12.0, 0.1)
+    assert "about 1.8 min left" in stream.getvalue()  # nine times 12 s
+    now[0] += 12
+    display.step_done(step(plan, cell.trains[0]), "cpu#0", 20.0, 0.2)
+    assert stream.getvalue().splitlines()[-1].endswith("about 1.6 min left")
+
+
 def test_the_display_suits_where_stderr_goes() -> None:
     assert isinstance(make_display(Console(file=io.StringIO())), PlainDisplay)
     assert isinstance(make_display(Console(file=io.StringIO(), force_terminal=True)), LiveDisplay)
