@@ -43,7 +43,7 @@ def calibrate_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find at which weights (lambda_forget, lambda_sparse) a method's penalties equal its loss, on any backbone."""
+    """Find for each lambda_X of a method at which weight its penalty X equals the loss, on any backbone."""
     from harness.overrides import method_names, method_specs
     from harness.spec import RunSpec
     from harness.tuning.calibrate import calibrate
