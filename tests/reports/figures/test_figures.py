@@ -168,6 +168,33 @@ def test_stability_has_a_point_for_each_method_with_both_figures(make: Make) -> 
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["clora", "ti"]
 
 
+def test_options_that_all_methods_share_are_in_the_title_alone(make: Make) -> None:
+    labels = ["clora [rank=2, steps=30]", "clora [rank=4, steps=30]", "ti [steps=30]"]
+    called = ["clora [rank=2]", "clora [rank=4]", "ti"]
+    whole = {"learned_mmd": 20.0, "f_mmd": 4.0}
+    curves = dict.fromkeys(("a_n", "plasticity_distance", "interference"), [0.5, 0.6, 0.7])
+    cells = [
+        with_density(with_matrix(make(label, whole=whole, curves=curves)), {"to_k": [0.1] * 3}) for label in labels
+    ]
+    for draw in (plasticity_figure, accuracy_figure, interference_figure):
+        figure = draw(cells)
+        assert figure is not None
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == called
+        assert words(figure).startswith("all with steps=30\n")
+    for draw in (matrix_figure, density_figure):
+        figure = draw(cells)
+        assert figure is not None
+        assert [axes.get_title() for axes in figure.axes[:-1]] == called
+        assert words(figure).startswith("all with steps=30\n")
+    figure = stability_figure(cells)
+    assert figure is not None
+    assert {text.get_text() for text in figure.axes[0].texts} >= set(called)
+    assert words(figure).startswith("all with steps=30\n")
+    figure = accuracy_figure(cells[:1])
+    assert figure is not None
+    assert figure.legends[0].get_texts()[0].get_text() == labels[0]
+
+
 def test_names_of_fourteen_methods_do_not_cover_each_other(make: Make) -> None:
     cells = [
         make(f"method-number-{i}", whole={"learned_mmd": 20.0 + i % 4, "f_mmd": 3.0 + (i * 7 % 5) / 2})
