@@ -172,7 +172,7 @@ def test_options_that_all_methods_share_are_in_the_title_alone(make: Make) -> No
     labels = ["clora [rank=2, steps=30]", "clora [rank=4, steps=30]", "ti [steps=30]"]
     called = ["clora [rank=2]", "clora [rank=4]", "ti"]
     whole = {"learned_mmd": 20.0, "f_mmd": 4.0}
-    curves = dict.fromkeys(("a_n", "plasticity_distance", "interference"), [0.5, 0.6, 0.7])
+    curves = {name: [0.5, 0.6, 0.7] for name in ("a_n", "plasticity_distance", "interference")}
     cells = [
         with_density(with_matrix(make(label, whole=whole, curves=curves)), {"to_k": [0.1] * 3}) for label in labels
     ]
