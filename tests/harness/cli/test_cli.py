@@ -71,6 +71,17 @@ def test_list_names_everything(tmp_path: Path) -> None:
     }
 
 
+def test_list_says_licences_and_citations() -> None:
+    out = io.StringIO()
+    assert in_process.call(out, io.StringIO(), "list", "benchmarks", "-v") == 0
+    said = out.getvalue()
+    assert "Licence of objects-tuning5, tuning18, tuning6: mini tier: procedural images, MIT" in said
+    assert "To cite for landmarks20: Weyand et al., Google Landmarks Dataset v2, CVPR 2020" in said
+    plain = io.StringIO()
+    assert in_process.call(plain, io.StringIO(), "list", "benchmarks") == 0
+    assert "Weyand" not in plain.getvalue()
+
+
 def test_params_of_the_true_architecture() -> None:
     out = io.StringIO()
     assert in_process.call(out, io.StringIO(), "params", "--backbone", "sd-1.4", "--json") == 0
