@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, note, out
-from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_folder, watch
+from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_file, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
 from harness.front.option_values import known_setting
 
@@ -191,7 +191,9 @@ def list_command(folder: Folder = None, as_json: Json = False) -> None:
 
 @data.command("check", epilog=EPILOG)
 def check_command(
-    name: Annotated[str, typer.Argument(help="A prepared benchmark, or a folder of your own images.")],
+    name: Annotated[
+        str, typer.Argument(help="A prepared benchmark, a folder of your own images, or a benchmark's YAML file.")
+    ],
     setting: Annotated[
         str | None, typer.Option(help="Of a folder: customization (concepts, the default) or classification (classes).")
     ] = None,
@@ -204,15 +206,21 @@ def check_command(
 ) -> None:
     """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed.
 
-    Of a folder of your own images: list what `run` would use of it, the category words, and all that it would not.
+    Of a folder of your own images, or the YAML file of a benchmark: list what `run` would use, the category words, and
+    all that it would not.
     """
-    from harness.api import is_own_folder
+    from harness.api import is_benchmark_file, is_own_folder
     from harness.data.class_manifest import ClassManifest, read_class_manifest
     from harness.data.holdout import OF_CLASSES, lines_on, names_held_out
     from harness.data.manifest import PreparedImages, prepared_names, read_manifest, tasks_of
 
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
+    if name not in known and is_benchmark_file(name):
+        if setting is not None:
+            raise UsageError("--setting is for a folder of your own images; leave it out.")
+        check_file(Path(name), min_side, holdout, strict=strict, as_json=as_json, sheet=sheet)
+        return
     if name not in known and is_own_folder(name):
         check_folder(Path(name), kind, min_side, holdout, strict=strict, as_json=as_json, sheet=sheet)
         return

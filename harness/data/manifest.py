@@ -428,6 +428,23 @@ class PreparedTasks:
         return f"stamina-bench data prepare {self.name} {options}".rstrip()
 
 
+@dataclass(frozen=True)
+class ManifestTasks:
+    """The tasks of a manifest in hand, which lies in no file. `cautions`: sentences on its images."""
+
+    manifest: Manifest
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
+
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, numbered from 1."""
+        return tasks_of(self.manifest)
+
+
 def tasks_of(manifest: Manifest) -> list[Task]:
     """A manifest's tasks, numbered from 1."""
     return [
