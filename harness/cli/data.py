@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.cli.app import EPILOG, Offline, app, note, out
 from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_file, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
+from harness.formats.figure_text import are, counted
 from harness.front.option_values import known_setting
 
 CONSENT = (
@@ -271,7 +272,8 @@ def check_command(
         for text in lines_on(apart):
             out.print(text, markup=False, soft_wrap=True)
         whole = manifest.images - len(wrong)
-        out.print(f"{whole} of {manifest.images} images of {name} are as they were prepared.", markup=False)
+        kept = "is as it was" if whole == 1 else "are as they were"
+        out.print(f"{whole} of {counted(manifest.images, 'image')} of {name} {kept} prepared.", markup=False)
     raise typer.Exit(int(ExitCode.CELLS_FAILED if wrong else ExitCode.DONE))
 
 
@@ -339,7 +341,10 @@ def _prepare_classes(
         }  # fmt: skip
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        text = f"{name}: {len(manifest.classes)} classes, {train} images to train, {test} to test; manifest: {path}"
+        text = (
+            f"{name}: {counted(len(manifest.classes), 'class', 'classes')}, "
+            f"{counted(train, 'image')} to train, {test} to test; manifest: {path}"
+        )
         out.print(text, markup=False, soft_wrap=True)
 
 
@@ -402,7 +407,10 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
     for line in first_ones(notes):
         note(line)
     if small:
-        note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
+        note(
+            f"{small} of {counted(manifest.images, 'image')} {are(small)} smaller than 512 px along "
+            "a side; the paper tier enlarges them."
+        )
     words = [(task.name, Category(task.category, FROM_NAME, words_of_name(task.name)[1])) for task in manifest.tasks]
     of_names = [(name, one) for name, one in words if one.words == words_of_name(name)[0]]
     option = "--category or --category-column"
@@ -415,5 +423,8 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
         result = {"name": manifest.name, "manifest": str(path), "images": manifest.images, "tasks": ids, "notes": notes}
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        text = f"{manifest.name}: {len(manifest.tasks)} concepts, {manifest.images} images; manifest: {path}"
+        text = (
+            f"{manifest.name}: {counted(len(manifest.tasks), 'concept')}, "
+            f"{counted(manifest.images, 'image')}; manifest: {path}"
+        )
         out.print(text, markup=False, soft_wrap=True)

@@ -20,8 +20,9 @@ from harness.data.concept_folder import MIN_IMAGES
 from harness.data.manifest import Concept, DataFile, Manifest, Origin, Photo, Table
 from harness.data.parquet_rows import offline_datasets
 from harness.data.selection import Draw, Watch, natural, photo, photo_file, unwatched
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import few
 from harness.errors import UsageError, nearest, reason, shortened
+from harness.formats.figure_text import counted
 from harness.seeds import derive_seed
 
 NOT_STATED = "not stated"  # of a data set's licence
@@ -286,7 +287,7 @@ def _choose(
     enough = [name for name, rows in groups.items() if len(rows) >= least]
     if len(enough) < (concepts or 1):
         raise UsageError(
-            f"{source} has {len(enough)} concepts with at least {least} images, of {len(groups)}, and "
+            f"{source} has {counted(len(enough), 'concept')} with at least {least} images, of {len(groups)}, and "
             f"{concepts or 1} are needed; "
             + ("" if source.file else "lower --concepts or --min-images, or ")
             + f"name another {source.option('concept-column')}."

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from harness.data.images.decoding_versions import image_key
 from harness.errors import UsageError
+from harness.formats.figure_text import counted
 from harness.registry import NAME
 from harness.spec import Benchmark, Frozen, Task
 from harness.store.store import write_atomically
@@ -468,7 +469,7 @@ def prepared_benchmark(name: str, tier: str) -> Benchmark | None:
     titles = " and ".join(origin.title for origin in manifest.origins.values())
     return Benchmark(
         name=name,
-        title=f"{len(manifest.tasks)} concepts of {titles}",
+        title=f"{counted(len(manifest.tasks), 'concept')} of {titles}",
         summary=f"prepared from {titles}",
         sources={tier: PreparedTasks(name)},
         licence="; ".join(origin.terms for origin in manifest.origins.values()),

@@ -23,7 +23,7 @@ from rich.text import Text
 from harness.engine.plan import Plan, Step
 from harness.engine.progress import Board, Tally
 from harness.errors import presentable
-from harness.formats.figure_text import DIGITS, number
+from harness.formats.figure_text import DIGITS, are, counted, number
 from harness.formats.short_labels import apart
 from harness.settings.base import Setting
 from harness.store.store import Store
@@ -69,7 +69,7 @@ class PlainDisplay:
         self._printed = self._started = time.monotonic()
         self.note(plan.context.said)
         if cached:
-            self.note(f"{self.done} of {self.total} steps are in the store")
+            self.note(f"{self.done} of {counted(self.total, 'step')} {are(self.done)} in the store")
 
     def step_started(self, step: Step, slot: str) -> None:
         pass
@@ -205,7 +205,7 @@ def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: i
     for slot, label in zip(shown, labels, strict=True):
         table.add_row(Text(slot, style="dim"), Text(label), f"{now - workers[slot][1]:.0f} s")
     if len(shown) < len(workers):
-        table.add_row("", Text(f"... and {len(workers) - len(shown)} more workers", style="dim"), "")
+        table.add_row("", Text(f"... and {counted(len(workers) - len(shown), 'more worker')}", style="dim"), "")
     return table
 
 

@@ -53,7 +53,7 @@ def test_command_line_beats_environment_beats_config(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     # two tasks of ti++ (environment, limit of the file): 2 real and 2 held out, 2 train, 2 generate, 1 compose,
     # 4 features, 1 score
-    assert "1 cells, 14 steps" in run.stdout
+    assert "1 cell, 14 steps" in run.stdout
 
 
 def test_dry_run_changes_nothing_but_the_empty_store(tmp_path: Path) -> None:

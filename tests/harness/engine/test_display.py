@@ -83,7 +83,7 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     total = len(plan.steps)
     said, *lines = lines
     assert said == "backbone x, cpu, float32; sampler: DDIM, 50 steps, guidance 6, eta 1"
-    assert lines[0] == f"1 of {total} steps are in the store"
+    assert lines[0] == f"1 of {total} steps is in the store"
     assert lines[1].startswith(f"[2/{total}] stamina seed 3: train task 1")
     assert "(2.5 s, 15.0 steps/s, loss 0.250, distance 1.500); about" in lines[1]
     assert lines[2] == "stamina [steps=30] seed 3: A_mmd 40.00, F_mmd 2.00 (x10^3)"
