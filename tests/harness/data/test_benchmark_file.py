@@ -263,6 +263,22 @@ def test_data_check_of_a_data_set(table: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (code, "--min-side is for a folder of your own images" in said) == (2, True)
 
 
+def test_a_run_of_a_data_set_is_resumed_and_changes_are_noticed(
+    table: Path, tiny_tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.chdir(table.parent)
+    of_table(table, holdout=2)
+    few = ("--set", "steps=1", "--set", "sampling.images=3", "--set", "sampling.steps=1", "-q")
+    code, said = bench("run", "pets.yaml", "-m", "ti", *few)
+    assert code == 0, said
+    assert (table.parent / "runs" / "attribution" / "pets.csv").read_text().count("cc0-1.0") == 6
+    assert "Nothing to resume" in bench("resume", "runs")[1]
+    of_table(table, holdout=2, categories={"max": "hound"})
+    code, said = bench("score", "runs")
+    assert (code, "the images of 'pets.yaml', or their category words, are no longer those" in said) == (2, True)
+
+
 # Whose images they are
 
 
