@@ -69,10 +69,10 @@ def find_benchmark(
     from harness.data.holdout import hold_out
     from harness.data.selection import unwatched
 
-    found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side)
+    found = _find(name, tier, setting, split_into, class_order, watch or unwatched, min_side, holdout)
     if setting is not None and found.setting != setting:
         raise UsageError(f"Benchmark '{name}' is of the setting {found.setting}; leave out --setting {setting}.")
-    return found if holdout is None else hold_out(found, tier, holdout)
+    return found if holdout is None or is_benchmark_file(name) else hold_out(found, tier, holdout)
 
 
 def is_own_folder(name: str) -> bool:
@@ -87,8 +87,9 @@ def is_benchmark_file(name: str) -> bool:
 
 def _find(
     name: str, tier: str, setting: SettingName | None, split_into: int | None, class_order: int | None, watch: Watch,
-    min_side: int | None,
+    min_side: int | None, holdout: int | None,
 ) -> Benchmark:  # fmt: skip
+    """`holdout` is for files, which may have a number of their own."""
     folder, registered = is_own_folder(name), name in registry.benchmarks().names()
     if not folder or registered:
         if min_side is not None:
@@ -98,7 +99,7 @@ def _find(
     if is_benchmark_file(name):
         from harness.data.benchmark_file import file_benchmark
 
-        return file_benchmark(Path(name), tier, watch, min_side)
+        return file_benchmark(Path(name), tier, watch, min_side, holdout=holdout)
     if registered or (":" in name and not folder):
         return registry.benchmarks().get(name)
     from harness.data.manifest import prepared_benchmark, prepared_names

@@ -23,6 +23,7 @@ from harness.data.class_files import FileImages
 from harness.data.manifest import PreparedImages, prepared_benchmark, prepared_names
 from harness.engine.devices import default_jobs
 from harness.errors import BenchError, UsageError, first_line, nearest, presentable
+from harness.formats.figure_text import counted
 from harness.machine.libraries import try_imports
 from harness.machine.limits import cannot_start
 from harness.settings.base import ModelPart
@@ -143,7 +144,7 @@ def processor() -> Iterator[Finding]:
     """CPU cores that this process may use, and memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = default_jobs(["cpu"])
-    yield Finding("device", "cpu", "ready", f"{cores} cores usable, {jobs} workers by default")
+    yield Finding("device", "cpu", "ready", f"{counted(cores, 'core')} usable, {counted(jobs, 'worker')} by default")
     memory = _memory()
     if memory is not None:
         yield Finding("device", "memory", "ready", f"{memory / 1e9:.1f} GB")
@@ -297,9 +298,9 @@ def _counted(tasks: Sequence[Task]) -> str:
     for some in classes:
         some.look()
     places = dict.fromkeys(f"{images.origin.title} in {images.origin.root}" for images in prepared)
-    of = f", {sum(map(len, prepared))} images of {' and '.join(places)}" if prepared else ""
-    of += f", {sum(map(len, classes))} images to train" if classes else ""
-    return f"{len(tasks)} tasks{of}"
+    of = f", {counted(sum(map(len, prepared)), 'image')} of {' and '.join(places)}" if prepared else ""
+    of += f", {counted(sum(map(len, classes)), 'image')} to train" if classes else ""
+    return f"{counted(len(tasks), 'task')}{of}"
 
 
 def _halves(sentence: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from harness import registry
 from harness.errors import UsageError
+from harness.formats.figure_text import counted as number_of
 from harness.formats.figure_text import number
 from harness.method import Method
 from harness.spec import Frozen, Options, SettingName
@@ -255,12 +256,13 @@ def _defaults(card: MethodCard) -> str:
         of = registry.setting(card.setting)
         name = dict(zip(of.headline, of.headline_names, strict=True)).get(figure_of[0], figure_of[0])
         best = f"{name} {number(figure_of[1])}" + " %" * (of.headline_unit == "%")
-    figure = f" ({best} after {t.tasks} tasks)" if best else ""
-    finals = f" and {t.finals} finals" if t.finals else ""
+    figure = f" ({best} after {number_of(t.tasks, 'task')})" if best else ""
+    finals = f" and {number_of(t.finals, 'final')}" if t.finals else ""
     chosen = ", ".join(f"{key}={as_text(value)}" for key, value in t.chosen.items())
     return (
-        f"chosen{whose} by stamina-bench tune on {t.benchmark}, the best{figure} of {t.trials} trials{finals} among "
-        f"{t.space_size} settings: {chosen}; record {t.record}"
+        f"chosen{whose} by stamina-bench tune on {t.benchmark}, the best{figure} of "
+        f"{number_of(t.trials, 'trial')}{finals} among "
+        f"{number_of(t.space_size, 'setting')}: {chosen}; record {t.record}"
     )
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from harness.errors import UsageError, nearest
+from harness.formats.figure_text import counted
 from harness.seeds import own_places
 
 if TYPE_CHECKING:
@@ -451,5 +452,7 @@ def parse_tasks(text: str, total: int) -> tuple[int, ...]:
         raise UsageError(f"--tasks '{text}' cannot be used: write 1-N, as task N builds on all tasks before it.")
     last = int(match[1])
     if last > total:
-        raise UsageError(f"--tasks '{text}' goes beyond the benchmark's {total} tasks; write 1-{total} or less.")
+        raise UsageError(
+            f"--tasks '{text}' goes beyond the benchmark's {counted(total, 'task')}; write 1-{total} or less."
+        )
     return tuple(range(1, last + 1))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, unknown
+from harness.formats.figure_text import counted
 from harness.records import run_file as recorded
 from harness.results import CellResult, Unfinished
 from reports.cells.apart import told_apart_in_both, told_apart_with
@@ -131,7 +132,7 @@ class Results:
     def __repr__(self) -> str:
         names = ", ".join(dict.fromkeys(cell.benchmark for cell in self.cells)) or "no benchmark"
         labels = ", ".join(dict.fromkeys(cell.label for cell in self.cells)) or "no method"
-        count = f"{len(self.cells)} cells" + (f", {len(self.unfinished)} not finished" if self.unfinished else "")
+        count = counted(len(self.cells), "cell") + (f", {len(self.unfinished)} not finished" if self.unfinished else "")
         return f"<Results of {self.folder}: {names}; {labels}; {count}>"
 
     def _repr_html_(self) -> str:
@@ -145,7 +146,7 @@ def sentence_on(cell: Unfinished) -> str:
     why = f" ({cell.reason})" if cell.reason else ""
     return (
         f"Not finished: {cell.benchmark}, {cell.label} seed {cell.seed}: "
-        f"{cell.trained} of {cell.tasks} tasks trained{why}."
+        f"{cell.trained} of {counted(cell.tasks, 'task')} trained{why}."
     )
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.cli.app import EPILOG, app, err, note, out
 from harness.errors import ExitCode, presentable
+from harness.formats.figure_text import are, counted
 
 EVERY_S = 10.0  # between two lines of progress where stderr is no terminal
 
@@ -102,7 +103,7 @@ def verify_command(
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         _print_verdicts(rows, remains)
-        text = f"{whole} of {len(steps)} steps are whole"
+        text = f"{whole} of {counted(len(steps), 'step')} {are(whole)} whole"
         if whole < len(steps) and not repair:
             text += "; --repair moves the others aside, and their command, run again, makes them anew"
         out.print(f"{text}.", markup=False, soft_wrap=True)

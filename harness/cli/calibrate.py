@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.cli.app import EPILOG, Backbone, Device, Dtype, MethodArgument, Offline, app, note, out
 from harness.errors import UsageError
+from harness.formats.figure_text import counted
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def calibrate_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find at which weights (lambda_forget, lambda_sparse) a method's penalties equal its loss, on any backbone."""
+    """Find for each lambda_X of a method at which weight its penalty X equals the loss, on any backbone."""
     from harness.overrides import method_names, method_specs
     from harness.spec import RunSpec
     from harness.tuning.calibrate import calibrate
@@ -63,7 +64,8 @@ def calibrate_command(
         tell_of(weight)
     if found.steps < found.own_steps:
         note(
-            f"These weights are for trainings of {found.steps} steps; those of the options have {found.own_steps}, "
+            f"These weights are for trainings of {counted(found.steps, 'step')}; those of the "
+            f"options have {found.own_steps}, "
             "which change more: a penalty that is no share of the change then needs a smaller weight."
         )
 
@@ -85,7 +87,8 @@ def tell_of(weight: Weight) -> None:
 
 def _print(found: Calibration) -> None:
     title = (
-        f"{found.method}, tier {found.tier}: {found.backbone} on {found.device} in {found.dtype}, {found.steps} steps "
+        f"{found.method}, tier {found.tier}: {found.backbone} on {found.device} in {found.dtype}, "
+        f"{counted(found.steps, 'step')} "
         "a task"
     )
     caption = "* equal, within a factor 2 whatever the noise; left: of what is penalised, 1 being without a penalty"

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.cli.app import EPILOG, LeftOut, app, err, note, out
 from harness.cli.whole_tables import print_whole
 from harness.errors import ExitCode, UsageError
+from harness.formats.figure_text import counted
 
 if TYPE_CHECKING:
     from harness.estimates.estimate import Cost
@@ -81,7 +82,8 @@ def submit_pending(prepared: Any, run_file: Path, options: SlurmOptions, *, wait
     record_failures(run_file, {})  # of earlier times
     status, report = (shlex.join(["stamina-bench", name, str(prepared.spec.output)]) for name in ("status", "report"))
     note(
-        f"Submitted {len(ledger.jobs)} jobs for {len(pending)} steps (Slurm {', '.join(ledger.ids[:8])}"
+        f"Submitted {counted(len(ledger.jobs), 'job')} for {counted(len(pending), 'step')} (Slurm "
+        f"{', '.join(ledger.ids[:8])}"
         f"{', ...' if len(ledger.ids) > 8 else ''}). How far they are: {status}. When they are done: {report}"
     )
     return _follow(prepared, run_file, ledger, quiet=quiet) if wait else ExitCode.DONE
@@ -93,7 +95,7 @@ def print_jobs(prepared: Any, cost: Cost, options: SlurmOptions) -> None:
     from harness.executors.partition import divide, title
 
     jobs = divide(prepared.plan, prepared.progress.pending, cost.steps, 60.0 * options.minutes)
-    table = RichTable(title=f"{len(jobs)} Slurm jobs of at most {options.minutes} min", title_justify="left")
+    table = RichTable(title=f"{counted(len(jobs), 'Slurm job')} of at most {options.minutes} min", title_justify="left")
     for column in ("job", "makes", "after", "about"):
         table.add_column(column, justify="left" if column == "makes" else "right")
     for number, job in enumerate(jobs, 1):
@@ -127,12 +129,11 @@ def status_command(
     runs: Runs = Path("runs"), as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show how far each run of a results folder is, who works on it, and its jobs on a cluster; writes nothing."""
-    from harness.executors.status import standing
-    from harness.records.run_file import each_run
+    from harness.executors.status import standings
 
     left_out = LeftOut()
     asked = {path: (ledger, queued) for path, ledger, queued in _asked(runs, left_out, from_afar=True)}
-    found = [run for _, run in each_run(asked, lambda path: standing(path, *asked[path]), left_out)]
+    found = standings(asked, left_out)
     if as_json:
         typer.echo(json.dumps([run.model_dump(mode="json") for run in found], indent=1, ensure_ascii=False))
     else:
@@ -158,7 +159,7 @@ def cancel_command(
     for queued in asked.values():
         slurm.cancel(list(dict.fromkeys(job.partition("_")[0] for job in queued)))
         ended += len(queued)
-    note(f"Cancelled {ended} jobs." if ended else f"No job of a run in {runs} is in Slurm's queue.")
+    note(f"Cancelled {counted(ended, 'job')}." if ended else f"No job of a run in {runs} is in Slurm's queue.")
     raise typer.Exit(int(left_out.code))
 
 
@@ -186,7 +187,7 @@ def _asked(
 
 def _print(run: RunStanding) -> None:
     done = sum(cell.state == "done" for cell in run.cells)
-    heading = f"{run.benchmark}, tier {run.tier} ({run.run}): {done} of {len(run.cells)} cells done"
+    heading = f"{run.benchmark}, tier {run.tier} ({run.run}): {done} of {counted(len(run.cells), 'cell')} done"
     out.print(heading, style="bold", markup=False, soft_wrap=True)
     table = RichTable(box=None, pad_edge=False)
     for column, justify in (("cell", "left"), ("tasks", "right"), ("images", "right"), ("state", "left")):

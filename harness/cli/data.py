@@ -12,8 +12,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.cli.app import EPILOG, Offline, app, note, out
-from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_folder, watch
+from harness.cli.photos import STRICT, Holdout, MinSide, Sheet, check_file, check_folder, watch
 from harness.errors import ExitCode, UsageError, presentable, unknown
+from harness.formats.figure_text import are, counted
 from harness.front.option_values import known_setting
 
 CONSENT = (
@@ -191,7 +192,9 @@ def list_command(folder: Folder = None, as_json: Json = False) -> None:
 
 @data.command("check", epilog=EPILOG)
 def check_command(
-    name: Annotated[str, typer.Argument(help="A prepared benchmark, or a folder of your own images.")],
+    name: Annotated[
+        str, typer.Argument(help="A prepared benchmark, a folder of your own images, or a benchmark's YAML file.")
+    ],
     setting: Annotated[
         str | None, typer.Option(help="Of a folder: customization (concepts, the default) or classification (classes).")
     ] = None,
@@ -204,15 +207,21 @@ def check_command(
 ) -> None:
     """Hash every photograph of a prepared benchmark again. Exit code 1 if one is missing or changed.
 
-    Of a folder of your own images: list what `run` would use of it, the category words, and all that it would not.
+    Of a folder of your own images, or the YAML file of a benchmark: list what `run` would use, the category words, and
+    all that it would not.
     """
-    from harness.api import is_own_folder
+    from harness.api import is_benchmark_file, is_own_folder
     from harness.data.class_manifest import ClassManifest, read_class_manifest
     from harness.data.holdout import OF_CLASSES, lines_on, names_held_out
     from harness.data.manifest import PreparedImages, prepared_names, read_manifest, tasks_of
 
     kind = known_setting(setting)
     known = [*_preparable(), *_preparable_classes(), *prepared_names(folder)]
+    if name not in known and is_benchmark_file(name):
+        if setting is not None:
+            raise UsageError("--setting is for a folder of your own images; leave it out.")
+        check_file(Path(name), min_side, holdout, strict=strict, as_json=as_json, sheet=sheet)
+        return
     if name not in known and is_own_folder(name):
         check_folder(Path(name), kind, min_side, holdout, strict=strict, as_json=as_json, sheet=sheet)
         return
@@ -263,7 +272,8 @@ def check_command(
         for text in lines_on(apart):
             out.print(text, markup=False, soft_wrap=True)
         whole = manifest.images - len(wrong)
-        out.print(f"{whole} of {manifest.images} images of {name} are as they were prepared.", markup=False)
+        kept = "is as it was" if whole == 1 else "are as they were"
+        out.print(f"{whole} of {counted(manifest.images, 'image')} of {name} {kept} prepared.", markup=False)
     raise typer.Exit(int(ExitCode.CELLS_FAILED if wrong else ExitCode.DONE))
 
 
@@ -331,7 +341,10 @@ def _prepare_classes(
         }  # fmt: skip
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        text = f"{name}: {len(manifest.classes)} classes, {train} images to train, {test} to test; manifest: {path}"
+        text = (
+            f"{name}: {counted(len(manifest.classes), 'class', 'classes')}, "
+            f"{counted(train, 'image')} to train, {test} to test; manifest: {path}"
+        )
         out.print(text, markup=False, soft_wrap=True)
 
 
@@ -394,7 +407,10 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
     for line in first_ones(notes):
         note(line)
     if small:
-        note(f"{small} of {manifest.images} images are smaller than 512 px along a side; the paper tier enlarges them.")
+        note(
+            f"{small} of {counted(manifest.images, 'image')} {are(small)} smaller than 512 px along "
+            "a side; the paper tier enlarges them."
+        )
     words = [(task.name, Category(task.category, FROM_NAME, words_of_name(task.name)[1])) for task in manifest.tasks]
     of_names = [(name, one) for name, one in words if one.words == words_of_name(name)[0]]
     option = "--category or --category-column"
@@ -407,5 +423,8 @@ def _tell(manifest: Any, path: Path, folder: Path | None, notes: list[str], as_j
         result = {"name": manifest.name, "manifest": str(path), "images": manifest.images, "tasks": ids, "notes": notes}
         typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        text = f"{manifest.name}: {len(manifest.tasks)} concepts, {manifest.images} images; manifest: {path}"
+        text = (
+            f"{manifest.name}: {counted(len(manifest.tasks), 'concept')}, "
+            f"{counted(manifest.images, 'image')}; manifest: {path}"
+        )
         out.print(text, markup=False, soft_wrap=True)

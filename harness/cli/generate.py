@@ -11,6 +11,7 @@ import typer
 from harness.cli.app import EPILOG, Device, app, note
 from harness.cli.trained import Benchmark, Json, MethodName, Runs, Seed, Source, chosen_state, one_device
 from harness.errors import UsageError, unknown
+from harness.formats.figure_text import counted
 
 IMAGES = 8  # of each prompt, where no number is given
 
@@ -84,6 +85,9 @@ def generate_command(
             own = images[place * len(numbers) : (place + 1) * len(numbers)]
             save_images(own, part if len(wanted) == 1 else part / f"prompt-{place + 1}")
         (part / "prompt.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    note(f"{folder}: {len(images)} images of {' and of '.join(repr(prompt) for prompt in wanted)}; {sampling.said}.")
+    note(
+        f"{folder}: {counted(len(images), 'image')} of "
+        f"{' and of '.join(repr(prompt) for prompt in wanted)}; {sampling.said}."
+    )
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "images": len(images), **told}, indent=1, ensure_ascii=False))

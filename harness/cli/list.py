@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table as RichTable
@@ -31,7 +32,9 @@ class Kind(StrEnum):
 @app.command("list", epilog=EPILOG)
 def list_command(
     kind: Annotated[Kind | None, typer.Argument(help="Only these.", show_default=False)] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Settings, and where each comes from.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Settings, where each comes from, licence and citation.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List benchmarks, methods, tiers and metrics."""
@@ -49,6 +52,18 @@ def list_command(
         words = {**row, "settings": ", ".join(row["settings"])}
         table.add_row(*(Text(words[column]) for column in columns))
     out.print(table)
+    for text in _terms(found) if verbose else ():
+        out.print(text, markup=False, soft_wrap=True)
+
+
+def _terms(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line on each licence and citation; plugins that say the same share it."""
+    for field, words in (("licence", "Licence of"), ("citation", "To cite for")):
+        said: dict[str, list[str]] = {}
+        for row in rows:
+            if row[field]:
+                said.setdefault(row[field], []).append(row["name"])
+        yield from (f"{words} {', '.join(names)}: {text}" for text, names in said.items())
 
 
 @app.command("show", epilog=EPILOG)

@@ -49,6 +49,7 @@ STRICT = (
     "or a file of categories is misnamed"
 )
 _BYTES = re.compile("[\udc80-\udcff]")  # of names that are not UTF-8: JSON has escapes for them
+ANY_TIER = "mini"  # what a file names is the same at each
 PATIENCE = 2.0  # seconds that may pass without a word
 
 
@@ -121,20 +122,87 @@ def check_folder(
     with refused.each():
         if holdout is not None and reading is not None and not refused.found:
             apart = _held_out(reading, holdout)
+    _tell(folder, reading, refused.found, apart, as_json=as_json, sheet=sheet)
+    if strict and reading is not None:
+        reading.require_whole()
+
+
+def check_file(
+    file: Path, min_side: int | None, holdout: int | None, *, strict: bool, as_json: bool, sheet: Path | None = None
+) -> None:
+    """`data check FILE.yaml`: read what a benchmark's file names, and list what is used and all that is not.
+
+    Raises:
+        UsageError: the benchmark could not be run, or it is of a data set's table and an option is for folders.
+    """
+    from harness.data.benchmark_file import file_benchmark
+    from harness.data.contact_sheet import sheet_file
+    from harness.data.holdout import held_out_names
+    from harness.front.beforehand import reading_of
+
+    if sheet is not None:
+        sheet_file(sheet)  # before what takes long
+    found = file_benchmark(file, ANY_TIER, watch, min_side, holdout=holdout)
+    apart, reading = held_out_names(found, ANY_TIER), reading_of(found, ANY_TIER)
+    if reading is not None:
+        _tell(file, reading, (), apart, as_json=as_json, sheet=sheet)
+        if strict:
+            reading.require_whole()
+    elif strict or sheet is not None:
+        option = "--strict" if strict else "--sheet"
+        raise UsageError(f"{option} is for a folder of images, and {shortened(file)} names a data set; leave it out.")
+    else:
+        _tell_table(file, found, apart, as_json=as_json)
+    if not as_json:
+        for name, text in (("Licence", found.licence), ("To cite", found.citation)):
+            if text:
+                out.print(presentable(f"{name}: {text}"), markup=False, soft_wrap=True)
+
+
+def _tell_table(file: Path, benchmark: Benchmark, apart: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
+    """The concepts of a data set that `datasets` reads."""
+    from harness.data.holdout import lines_on
+
+    tasks = benchmark.tasks(ANY_TIER)
+    rows = [
+        {"concept": task.name, "category": task.category, "images": len(task.images) + len(apart.get(task.name, ()))}
+        for task in tasks
+    ]
     if as_json:
-        text = json.dumps(_as_json(folder, reading, refused.found, apart), indent=1, ensure_ascii=False)
+        more = {"held_out": apart} if apart else {}
+        typer.echo(json.dumps({"file": str(file), "used": rows, **more}, indent=1, ensure_ascii=False))
+        return
+    table = RichTable(title=Text(presentable(shortened(file))), title_justify="left")
+    for key, value in rows[0].items():
+        table.add_column(key, justify="right" if isinstance(value, int) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(presentable(shortened(cell))) for cell in row.values()))
+    out.print(table)
+    for line in (*lines_on(apart), *getattr(benchmark.sources[ANY_TIER], "cautions", ())):
+        out.print(presentable(line), markup=False, soft_wrap=True)
+
+
+def _tell(
+    place: Path, reading: Reading | ClassReading | None, refused: Sequence[UsageError],
+    apart: Mapping[str, Sequence[str]], *, as_json: bool, sheet: Path | None,
+) -> None:  # fmt: skip
+    """Print what was found.
+
+    Raises:
+        UsageError: something was refused.
+    """
+    if as_json:
+        text = json.dumps(_as_json(place, reading, refused, apart), indent=1, ensure_ascii=False)
         typer.echo(_BYTES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
-        for text in _said(reading, refused.found, apart):
+        for text in _said(reading, refused, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)
     if sheet is not None and reading is not None:
         _draw_sheet(reading, sheet)
-    if len(refused.found) > 1:
-        raise UsageError(f"{shortened(folder)} cannot be used; mend the {len(refused.found)} things that are refused.")
-    if refused.found:
-        raise refused.found[0]
-    if strict and reading is not None:
-        reading.require_whole()
+    if len(refused) > 1:
+        raise UsageError(f"{shortened(place)} cannot be used; mend the {len(refused)} things that are refused.")
+    if refused:
+        raise refused[0]
 
 
 def _draw_sheet(reading: Reading | ClassReading, path: Path) -> None:

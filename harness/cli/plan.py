@@ -16,6 +16,7 @@ from harness.cli import completion
 from harness.cli.app import EPILOG, Backbone, Dtype, Seeds, app, out
 from harness.cli.whole_tables import FOLDED, print_whole
 from harness.errors import UsageError
+from harness.formats.figure_text import counted
 from harness.front.option_values import known_dtype, known_tier, parse_seeds
 
 if TYPE_CHECKING:
@@ -142,9 +143,10 @@ def _print(made: Forecast) -> None:
         )  # fmt: skip
     print_whole(table, out)
     least, most = made.images_per_task
-    images = f"{least} images" if least == most else f"{least} to {most} images"
+    images = counted(least, "image") if least == most else f"{least} to {most} images"
     lines = [
-        f"{made.cells} cells of {made.tasks} tasks ({images} each), {t.steps} steps, those that methods share "
+        f"{counted(made.cells, 'cell')} of {counted(made.tasks, 'task')} ({images} each), "
+        f"{counted(t.steps, 'step')}, those that methods share "
         f"counted once: {hours(t.gpu_hours)} GPU hours; {hours(made.longest_chain_hours)} h at least, whatever the "
         "number of GPUs (the longest chain of steps).",
         f"Hours: {made.basis}, at {100 * made.utilisation:.0f} % of the {made.device}'s peak. Memory: by count; the "

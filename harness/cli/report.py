@@ -13,6 +13,7 @@ import typer
 
 from harness.cli.app import EPILOG, LeftOut, app, err, note, print_tables
 from harness.errors import UsageError, unknown
+from harness.formats.figure_text import counted
 
 TEXTS = ("text", "json", "md", "latex", "csv", "paper")  # one of them alone goes to stdout, or into the file of -o
 FOLDERS = ("latex", "md", "csv", "json", "html", "png", "pdf")  # any of them together go into a folder
@@ -96,7 +97,7 @@ def report_command(
         if forms == ("all",):
             print_tables(cells)
         page = f"; the page to explore: {folder / 'index.html'}" if "html" in kinds else ""
-        err.print(f"{len(written)} files in {folder}{page}", markup=False, soft_wrap=True)
+        err.print(f"{counted(len(written), 'file')} in {folder}{page}", markup=False, soft_wrap=True)
     raise typer.Exit(int(left_out.code))
 
 
@@ -152,7 +153,7 @@ def _write_reference(cells: Any, target: Path | None) -> None:
         chosen = cells if target else [cell for cell in cells if cell.tier == tier]
         folder = target or Path("reference") / slug(tier)
         files = write_reference(chosen, folder)
-        note(f"{len(chosen)} cells in {len(files)} files of {folder}")
+        note(f"{counted(len(chosen), 'cell')} in {counted(len(files), 'file')} of {folder}")
 
 
 def _paper(rows: Any, protocols: Any, target: Path | None, registered: Any = None) -> str:

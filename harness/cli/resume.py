@@ -14,6 +14,7 @@ from harness.cli.app import EPILOG, Executor, Jobs, LeftOut, Metrics, Slurm, Wai
 from harness.cli.photos import tell_beforehand
 from harness.cli.run import carry_out
 from harness.errors import ExitCode, MachineError, UsageError
+from harness.formats.figure_text import counted
 
 Runs = Annotated[Path, typer.Argument(help="Results folder of one or more runs.", envvar="STAMINA_BENCH_OUTPUT_DIR")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the tables.")]
@@ -43,7 +44,10 @@ def resume_command(
     for path, prepared in _prepared(runs, left_out, elsewhere=options is not None, resuming=True, **changes):
         if prepared.progress.pending:
             found = True
-            note(f"Resuming {path.name}: {len(prepared.progress.pending)} of {len(prepared.plan.steps)} steps to go.")
+            note(
+                f"Resuming {path.name}: {len(prepared.progress.pending)} of "
+                f"{counted(len(prepared.plan.steps), 'step')} to go."
+            )
             tell_beforehand(prepared, quiet=quiet)
             done = carry_out(prepared, quiet=quiet, as_json=False, options=options, wait=wait)
             code = max(code, done)
@@ -85,8 +89,8 @@ def score_command(
         prepared.progress.pending[:] = needed
         missing = Counter(step.kind for step in needed if not kinds[step.kind].scoring)
         if missing:
-            what = ", ".join(f"{count} {kind}" for kind, count in missing.items())
-            note(f"Left out: {path.name} lacks images or weights ({what} steps); `resume` makes them.")
+            what = ", ".join(counted(count, f"{kind} step") for kind, count in missing.items())
+            note(f"Left out: {path.name} lacks images or weights ({what}); `resume` makes them.")
             continue
         ready.append(prepared)
     if benchmark is not None and benchmark not in names:

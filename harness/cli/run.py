@@ -36,6 +36,7 @@ from harness.cli.app import (
 from harness.cli.config import read_config
 from harness.cli.photos import STRICT, Holdout, MinSide, print_reading, tell_beforehand, watch
 from harness.errors import ExitCode, UsageError
+from harness.formats.figure_text import counted
 from harness.front.beforehand import lines_held_out, reading_of, unequal_training
 
 if TYPE_CHECKING:
@@ -258,7 +259,9 @@ def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
     plan = prepared.plan
     if uneven := unequal_training(plan):
         note(uneven)
-    table = RichTable(title=f"{len(plan.cells)} cells, {len(plan.steps)} steps", title_justify="left")
+    table = RichTable(
+        title=f"{counted(len(plan.cells), 'cell')}, {counted(len(plan.steps), 'step')}", title_justify="left"
+    )
     for column in ("step", "cached", "pending"):
         table.add_column(column, justify="left" if column == "step" else "right")
     for row in RunPlan(prepared).counts():
@@ -274,4 +277,7 @@ def _print_plan(prepared: Any, options: SlurmOptions | None) -> None:
         print_jobs(prepared, cost, options)
         return
     took = f"{cost.seconds / 60:.1f} min" if cost.seconds < 5400 else f"{cost.seconds / 3600:.1f} h"
-    out.print(f"about {took} on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis})", soft_wrap=True)
+    out.print(
+        f"about {took} on {counted(cost.jobs, 'worker')}, {cost.megabytes:.0f} MB of disk ({cost.basis})",
+        soft_wrap=True,
+    )

@@ -16,6 +16,7 @@ from harness.cli.app import EPILOG, Backbone, Device, Jobs, Offline, Output, See
 from harness.cli.photos import Holdout, tell_reading, watch
 from harness.cli.whole_tables import print_whole
 from harness.errors import ExitCode
+from harness.formats.figure_text import counted
 from harness.front.option_values import known_tier, parse_seeds
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def tune_command(
         note(caution)
     for r in records:
         if r.space_size != size:
-            note(f"{r.method}: {r.space_size} settings in its search space; the built-in methods have {size}.")
+            note(
+                f"{r.method}: {counted(r.space_size, 'setting')} in its search space; the built-in methods have {size}."
+            )
     if not dry_run:
         try:
             records = tune.tune(spec, trials, display=lambda: make_display(err, quiet=quiet), record=record)
@@ -123,9 +126,10 @@ def _print_time(spec: RunSpec, record: Any, tasks: int) -> None:
         whole = record.budget * seconds(record.short_tasks, folder)
         whole += record.finals_budget * seconds(tasks, folder) if record.finals_budget else 0.0
     out.print(
-        f"at most about {duration(whole)} here: {record.budget} trials of {record.short_tasks} tasks"
-        + (f" and {record.finals_budget} finals of {tasks}" if record.finals_budget else "")
-        + f" for each method, {len(spec.seeds)} seeds; what two of them share is made once",
+        f"at most about {duration(whole)} here: {counted(record.budget, 'trial')} of "
+        f"{counted(record.short_tasks, 'task')}"
+        + (f" and {counted(record.finals_budget, 'final')} of {tasks}" if record.finals_budget else "")
+        + f" for each method, {counted(len(spec.seeds), 'seed')}; what two of them share is made once",
         markup=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -133,8 +137,8 @@ def _print_time(spec: RunSpec, record: Any, tasks: int) -> None:
 def _print_space(record: Any, of: Setting) -> None:
     from harness.tuning.tune import as_text
 
-    finals = f", {record.finals_budget} finals" if record.finals_budget else ""
-    title = f"{record.method}: {record.budget} trials{finals}, from {record.space_size} settings"
+    finals = f", {counted(record.finals_budget, 'final')}" if record.finals_budget else ""
+    title = f"{record.method}: {counted(record.budget, 'trial')}{finals}, from {counted(record.space_size, 'setting')}"
     table = RichTable("option", "values", title=title, title_justify="left")
     for option, values in record.space.items():
         table.add_row(option, ", ".join(map(as_text, values)))
@@ -147,7 +151,10 @@ def _print_trials(record: Any, of: Setting) -> None:
     from harness.formats.figure_text import number
     from harness.tuning.tune import as_text
 
-    title = f"{record.method} on {record.benchmark}: {len(record.trials)} trials, from {record.space_size} settings"
+    title = (
+        f"{record.method} on {record.benchmark}: {counted(len(record.trials), 'trial')}, from "
+        f"{counted(record.space_size, 'setting')}"
+    )
     table = RichTable(*record.space, title=title, title_justify="left", caption="* chosen", caption_justify="left")
     metrics = tuple(dict.fromkeys(name for trial in record.trials for name in trial.figures))
     printed = dict(zip(of.headline, of.headline_names, strict=True))

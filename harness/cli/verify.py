@@ -16,6 +16,7 @@ from harness.cli.app import EPILOG, Device, Jobs, Offline, Output, app, note, ou
 from harness.cli.report import check_writable, write_text
 from harness.cli.run import make_pending
 from harness.errors import ExitCode, UsageError, presentable
+from harness.formats.figure_text import counted
 from harness.front.option_values import known_tier, parse_seeds
 
 BASELINE = Path("reference/verify-mini.json")
@@ -265,8 +266,11 @@ def _renew(against: Path) -> str:
 
 
 def _describe(subset: Any) -> str:
-    tasks = f"first {subset.limit} tasks" if subset.limit else "all tasks"
-    return f"{subset.benchmark} ({subset.tier} tier, {tasks}, seeds {', '.join(map(str, subset.seeds))})"
+    tasks = f"first {counted(subset.limit, 'task')}" if subset.limit else "all tasks"
+    return (
+        f"{subset.benchmark} ({subset.tier} tier, {tasks}, "
+        f"{'seed' if len(subset.seeds) == 1 else 'seeds'} {', '.join(map(str, subset.seeds))})"
+    )
 
 
 def _rows(found: Any) -> list[tuple[str, ...]]:

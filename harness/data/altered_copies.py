@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from harness.data.images.decoding import SKETCH, THUMBNAIL
 from harness.data.near_thumbnails import near_rows
-from harness.data.skipped_files import counted, few_of
+from harness.data.skipped_files import few_of
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 T = TypeVar("T", bound=np.generic)
 

@@ -4,39 +4,66 @@
     photos: photos          # a folder beside the file, with one sub-folder per concept
     concepts: [max, tabby]  # these, in this order
     categories: {max: dog, tabby: cat}
+    holdout: 2              # of each concept, measured against instead of trained on
 
+In the place of `photos` can stand a data set: `hf: {data: FOLDER_OR_HUB_ID, concept_column: label}`.
 docs/schema/benchmark.schema.json is for editors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from harness.data.category_words import Category, checked_category
-from harness.data.concept_folder import checked, read_photos
+from harness.data.concept_folder import MIN_IMAGES, checked, read_photos
 from harness.data.folder_benchmark import PhotoTasks
+from harness.data.hf_datasets import NOT_STATED, Columns, prepare_table
+from harness.data.holdout import LEAST, hold_out
 from harness.data.image_folders import composed
-from harness.data.selection import Watch, unwatched
+from harness.data.manifest import ManifestTasks
+from harness.data.selection import Draw, Watch, unwatched
+from harness.data.skipped_files import first_ones
 from harness.errors import UsageError, nearest, shortened
 from harness.registry import NAME
 from harness.spec import EDITS, Benchmark, Frozen
 
 
+class HubImages(Frozen):
+    """Images by Hugging Face `datasets`, as of `data prepare --hf`."""
+
+    data: str = Field(
+        min_length=1, description="a folder of images or Parquet files, from the file's own folder, or a hub id"
+    )
+    revision: str | None = Field(None, description="commit, tag or branch of a hub id")
+    split: str = Field("train", description="which one to use")
+    concept_column: str = Field("label", description="names the concept")
+    image_column: str = Field("image", description="holds the image")
+    category_column: str | None = Field(
+        None, description="holds the category word; by default it is the concept's name"
+    )
+
+
 class BenchmarkFile(Frozen):
-    """What such a file may say."""
+    """What such a file may say; of `photos` and `hf` one."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["photos"]}, {"required": ["hf"]}]})
 
     name: str = Field(pattern=f"^{NAME.pattern}$", description="what tables call it")
     title: str = Field("", description="what captions call it; by default its name")
     summary: str = "the user's own photographs"
-    photos: str = Field(description="the folder with one sub-folder per concept, from the file's own folder")
+    photos: str = Field("", description="the folder with one sub-folder per concept, from the file's own folder")
+    hf: HubImages | None = Field(None, description="a data set instead of `photos`")
     concepts: tuple[str, ...] | None = Field(
-        None, min_length=1, description="the sub-folders to learn, in this order; by default all, by their names"
+        None, min_length=1, description="the concepts to learn, in this order; by default all, by their names"
     )
-    categories: Mapping[str, str] = Field({}, description="sub-folder -> category word, instead of its name's")
+    categories: Mapping[str, str] = Field({}, description="concept -> category word, instead of its name's")
+    holdout: int | None = Field(
+        None, ge=LEAST, description="images of each concept that are not trained on, but measured against"
+    )
     composition: str = Field(
         "a photo of {0} next to {1}", description="a prompt with two concepts, drawn in the end; empty for none"
     )
@@ -55,12 +82,14 @@ class BenchmarkFile(Frozen):
     citation: str = ""
 
 
-def file_benchmark(path: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None) -> Benchmark:
+def file_benchmark(
+    path: Path, tier: str, watch: Watch = unwatched, min_side: int | None = None, *, holdout: int | None = None
+) -> Benchmark:
     """The benchmark that a file describes, at any tier.
 
     Args:
         watch: shows how far the reading is. min_side: pixels that an image's shorter side needs; None for the decoder's
-            default.
+            default. holdout: as of `--holdout`, which comes before the file's.
 
     Raises:
         UsageError: the file says something that cannot be used, or a photograph cannot; every image is opened first.
@@ -70,25 +99,7 @@ def file_benchmark(path: Path, tier: str, watch: Watch = unwatched, min_side: in
     said = _read(path)
     if said.name in registry.benchmarks().names():
         raise UsageError(f"{shortened(path)} is called '{said.name}', as a benchmark that is there; give another name.")
-    given = {
-        composed(name): Category(checked_category(word, f"{shortened(path)}, categories.{name},"), path.name)
-        for name, word in said.categories.items()
-    }
-    wanted = None if said.concepts is None else tuple(map(composed, said.concepts))
-    if wanted is not None and len(set(wanted)) < len(wanted):
-        raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
-    reading = read_photos(path.parent / said.photos, given=given, only=wanted)
-    names = {concept.name for concept in reading.concepts}
-    folders = [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()]
-    for name in dict.fromkeys((*(wanted or ()), *given)):
-        if name not in names and (name in (wanted or ()) or name not in folders):
-            close = nearest(name, folders)
-            hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove it."
-            raise UsageError(
-                f"{shortened(path)} names '{shortened(name)}', which is no concept in {said.photos}; {hint}"
-            )
-    reading = checked(reading, watch, min_side)
-    tasks = PhotoTasks(reading)
+    tasks = _table_tasks(path, said, watch, min_side) if said.hf else _folder_tasks(path, said, watch, min_side)
     words = {"", *(task.category for task in tasks.tasks())}
     for word in said.edits if "edits" in said.model_fields_set else ():
         if word not in words:
@@ -97,9 +108,77 @@ def file_benchmark(path: Path, tier: str, watch: Watch = unwatched, min_side: in
                 f"{shortened(path)} has edits for '{shortened(word)}', which is no concept's category word; use one of "
                 f"{known}, or '' for all."
             )
-    return Benchmark(        name=said.name, title=said.title or said.name, summary=said.summary, sources={tier: tasks},
-        licence=said.licence, citation=said.citation, composition=said.composition, edits=said.edits, tuning=True,
+    found = Benchmark(
+        name=said.name, title=said.title or said.name, summary=said.summary, sources={tier: tasks},
+        licence=said.licence or _terms(tasks), citation=said.citation, composition=said.composition, edits=said.edits,
+        tuning=True,
     )  # fmt: skip
+    if holdout is not None:
+        return hold_out(found, tier, holdout)
+    return found if said.holdout is None else _held_out(path, found, tier, said.holdout)
+
+
+def _held_out(path: Path, benchmark: Benchmark, tier: str, count: int) -> Benchmark:
+    try:
+        return hold_out(benchmark, tier, count)
+    except UsageError as error:
+        text = str(error).replace(f"--holdout {count}", f"{shortened(path)}, holdout: {count}", 1)
+        raise UsageError(text) from None
+
+
+def _terms(tasks: PhotoTasks | ManifestTasks) -> str:
+    """What a data set's card says of its licence."""
+    origins = tasks.manifest.origins.values() if isinstance(tasks, ManifestTasks) else ()
+    return "; ".join(origin.terms for origin in origins if origin.terms != NOT_STATED)
+
+
+def _table_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int | None) -> ManifestTasks:
+    """The concepts of a data set by `datasets`."""
+    assert said.hf is not None
+    if min_side is not None:
+        raise UsageError(f"--min-side is for a folder of your own images, and {shortened(path)} names a data set.")
+    if said.concepts is not None and len(set(said.concepts)) < len(said.concepts):
+        raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
+    beside = path.parent / Path(said.hf.data).expanduser()
+    notes: list[str] = []
+    manifest = prepare_table(
+        said.name, str(beside) if beside.is_dir() else said.hf.data,
+        Columns(said.hf.concept_column, said.hf.image_column, category_column=said.hf.category_column),
+        Draw(min_images=MIN_IMAGES, images_per_concept=MIN_IMAGES), split=said.hf.split, revision=said.hf.revision,
+        only=said.concepts, given=_categories(path, said), file=shortened(path), watch=watch, notes=notes,
+    )  # fmt: skip
+    names = [task.name for task in manifest.tasks]
+    for name in said.categories:
+        if name not in names:
+            raise _no_concept(path, name, said.hf.data, names)
+    return ManifestTasks(manifest, tuple(first_ones(notes)))
+
+
+def _categories(path: Path, said: BenchmarkFile) -> dict[str, str]:
+    return {
+        name: checked_category(word, f"{shortened(path)}, categories.{name},") for name, word in said.categories.items()
+    }
+
+
+def _no_concept(path: Path, name: str, place: str, known: Sequence[str]) -> UsageError:
+    close = nearest(name, known)
+    hint = f"did you mean {' or '.join(map(shortened, close))}?" if close else "remove it."
+    return UsageError(f"{shortened(path)} names '{shortened(name)}', which is no concept in {place}; {hint}")
+
+
+def _folder_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int | None) -> PhotoTasks:
+    """The concepts of a folder of photographs."""
+    given = {composed(name): Category(word, path.name) for name, word in _categories(path, said).items()}
+    wanted = None if said.concepts is None else tuple(map(composed, said.concepts))
+    if wanted is not None and len(set(wanted)) < len(wanted):
+        raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
+    reading = read_photos(path.parent / said.photos, given=given, only=wanted)
+    names = {concept.name for concept in reading.concepts}
+    folders = [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()]
+    for name in dict.fromkeys((*(wanted or ()), *given)):
+        if name not in names and (name in (wanted or ()) or name not in folders):
+            raise _no_concept(path, name, said.photos, folders)
+    return PhotoTasks(checked(reading, watch, min_side))
 
 
 def _read(path: Path) -> BenchmarkFile:
@@ -113,14 +192,22 @@ def _read(path: Path) -> BenchmarkFile:
     if not isinstance(content, dict):
         raise UsageError(f"{shortened(path)} must hold name: value lines, with name and photos at least.")
     try:
-        return BenchmarkFile.model_validate(content)
+        said = BenchmarkFile.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            close = nearest(name, BenchmarkFile.model_fields)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(BenchmarkFile.model_fields)}."
+            known = HubImages.model_fields if name.startswith("hf.") else BenchmarkFile.model_fields
+            close = nearest(name.removeprefix("hf."), known)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}."
             raise UsageError(f"{shortened(path)} says '{name}', which is unknown; {hint}") from None
         if first["type"] == "missing":
             raise UsageError(f"{shortened(path)} lacks '{name}'; add it.") from None
         raise UsageError(f"{shortened(path)}, '{name}': {first['msg'].lower()}; correct it.") from None
+    if bool(said.photos) == bool(said.hf):
+        raise UsageError(
+            f"{shortened(path)} has both 'photos' and 'hf'; keep one."
+            if said.hf
+            else f"{shortened(path)} lacks 'photos', a folder, or 'hf', a data set; add one."
+        )
+    return said

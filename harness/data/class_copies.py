@@ -12,8 +12,8 @@ from harness.data.altered_copies import PART, TEXT, altered
 from harness.data.class_files import ClassFile, FileClass
 from harness.data.contained_copies import WITHIN, contained
 from harness.data.duplicates import Again, across, again_inside, look_alike, original_first
-from harness.data.skipped_files import counted
 from harness.data.split_names import exported
+from harness.formats.figure_text import counted
 
 BY_HEART = "so that accuracy shows what was kept by heart"
 COMPARED = 50_000  # pairs of images at most in which one is looked for within the other

@@ -45,6 +45,7 @@ from harness.data.skipped_files import (
 from harness.data.split_names import is_split_name, refuse_splits
 from harness.data.stray_images import strays_said
 from harness.errors import UsageError, nearest, shortened
+from harness.formats.figure_text import counted
 from harness.spec import Benchmark, SettingName
 
 TRAIN = ("train", "training")
@@ -82,7 +83,10 @@ class ClassReading:
         """One sentence on what is used."""
         names = few([one.name for one in self.classes], most=8)
         train, test = (sum(len(one.files(split)) for one in self.classes) for split in ("train", "test"))
-        return f"{len(self.classes)} classes, {train} images to train, {test} to test: {names}. {self.split}"
+        return (
+            f"{counted(len(self.classes), 'class', 'classes')}, {counted(train, 'image')} to "
+            f"train, {test} to test: {names}. {self.split}"
+        )
 
     @property
     def told(self) -> list[str]:
@@ -188,7 +192,7 @@ def folder_benchmark(
     return Benchmark(
         name=f"{benchmark_name(folder)}-{count}tasks{fixed}",
         setting="classification",
-        title=f"{len(classes)} classes of {name_of(folder)} in {count} task{'s' if count > 1 else ''}",
+        title=f"{counted(len(classes), 'class', 'classes')} of {name_of(folder)} in {counted(count, 'task')}",
         summary="the user's own classes",
         sources={tier: FolderClasses(reading, count, class_seed)},
         tuning=True,  # as with a folder of photographs: whether to compare on them is their owner's choice

@@ -13,9 +13,10 @@ from harness.data.altered_copies import altered, altered_across, altered_said
 from harness.data.contained_copies import ELSEWHERE, SIZES, contained
 from harness.data.duplicates import alike, alike_across, look_alike, original_first
 from harness.data.images.decoding import Examined
-from harness.data.skipped_files import counted, few_of
+from harness.data.skipped_files import few_of
 from harness.data.split_names import exported
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 Pair = tuple[Path, Path]  # a file, and the first that it looks like or is called as a copy of
 

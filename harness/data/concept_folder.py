@@ -44,7 +44,6 @@ from harness.data.skipped_files import (
     Skipped,
     by_folder,
     check_command,
-    counted,
     empty,
     few,
     first_ones,
@@ -53,6 +52,7 @@ from harness.data.skipped_files import (
 )
 from harness.data.stray_images import strays_said
 from harness.data.unapplied_edits import edits_said
+from harness.formats.figure_text import counted
 from harness.spec import SettingName
 
 MIN_IMAGES = 2  # the unbiased MMD divides by n - 1

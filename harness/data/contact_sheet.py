@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from harness.data.images.decoding import load_image
 from harness.data.selection import Watch, unwatched
 from harness.errors import UsageError, shortened
+from harness.formats.figure_text import are, counted
 
 ACROSS, TILE, GAP, LINE = 8, 128, 8, 18  # images beside each other; pixels of one, around it, and of a line of text
 MOST, CONCEPTS = 40, 100  # images of a concept, and concepts: a sheet is to be looked at
@@ -61,7 +62,7 @@ def contact_sheet(concepts: Mapping[str, Sequence[Path]], watch: Watch = unwatch
         top += height
     left_out = len(concepts) - len(shown)
     last = "Each is the central square, which is all that a method is shown."
-    last += f" {left_out} more concepts are left out." if left_out else ""
+    last += f" {counted(left_out, 'more concept')} {are(left_out)} left out." if left_out else ""
     _text(draw, (GAP, top), last, name_font, sheet.width, FAINT)
     return sheet
 

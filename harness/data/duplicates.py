@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from harness.data.image_folders import natural
 from harness.data.images.decoding import content_hash, decode_whole, load_image
 from harness.data.near_thumbnails import AKIN, near
-from harness.data.skipped_files import NAMED, counted, few, few_of
+from harness.data.skipped_files import NAMED, few, few_of
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 # Of 255: the mean difference in FINE x FINE pixels that saving as JPEG makes; and what a smaller size adds to it, as a
 # part of how far a picture's values spread.

@@ -12,6 +12,7 @@ from harness.data.concept_folder import Concept, Reading, benchmark_name, checke
 from harness.data.images.decoding import content_hash, decoding_of, load_image
 from harness.data.images.decoding_versions import image_key
 from harness.data.selection import Watch, unwatched
+from harness.formats.figure_text import counted
 from harness.spec import Benchmark, Task
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def photo_benchmark(folder: Path, tier: str, watch: Watch = unwatched, min_side:
     reading = checked(read_photos(folder), watch, min_side)
     return Benchmark(
         name=benchmark_name(folder),
-        title=f"{len(reading.concepts)} concepts of {name_of(folder)}",
+        title=f"{counted(len(reading.concepts), 'concept')} of {name_of(folder)}",
         summary="the user's own photographs",
         sources={tier: PhotoTasks(reading)},
         tuning=True,  # whether to compare methods on the same photographs is their owner's choice

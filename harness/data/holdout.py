@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from harness.errors import UsageError, shortened
+from harness.formats.figure_text import counted
 from harness.spec import FIRST_SETTING, Benchmark, ImageSource, Task, TaskList
 
 LEAST = 2  # the unbiased MMD divides by n - 1
@@ -77,11 +78,12 @@ def divided(tasks: Sequence[Task], count: int) -> list[Task]:
         if len(apart) < count:
             alike = sum(number for number in Counter(images.kin()).values() if number > 1)
             besides = f", {alike} of which look alike or are called as copies and stay in training" if alike else ""
-            few.append(f"'{shortened(task.name)}' has {len(images)} images{besides}")
+            few.append(f"'{shortened(task.name)}' has {counted(len(images), 'image')}{besides}")
         rest = [place for place in range(len(images)) if place not in apart]
         found.append(task.model_copy(update={"images": images.only(rest), "reference": images.only(apart)}))
     if few:
-        more = f" (and {len(few) - 1} more concepts have too few)" if len(few) > 1 else ""
+        others = len(few) - 1
+        more = f" (and {counted(others, 'more concept')} {'has' if others == 1 else 'have'} too few)" if others else ""
         raise UsageError(
             f"--holdout {count}: {few[0]}, too few to hold {count} out and train on at least one{more}; "
             "add images, or hold out fewer."
@@ -103,7 +105,8 @@ def names_held_out(tasks: Sequence[Task], count: int) -> dict[str, list[str]]:
 def _divisible(task: Task) -> Divisible:
     if task.reference is not None:
         raise UsageError(
-            f"--holdout: '{task.name}' is measured against {len(task.reference)} held-out images already; leave it out."
+            f"--holdout: '{task.name}' is measured against "
+            f"{counted(len(task.reference), 'held-out image')} already; leave it out."
         )
     if not isinstance(task.images, Divisible):
         raise UsageError(f"--holdout: the images of '{task.name}' cannot be divided; leave it out.")

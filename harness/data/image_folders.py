@@ -16,8 +16,9 @@ from pathlib import Path
 from harness.data.garbled_names import meant_as
 from harness.data.images.decoding import kind_of, unreadable
 from harness.data.images.file_kinds import HOLDERS, is_named_as_image, is_placeholder, look, with_article
-from harness.data.skipped_files import Refusals, Skipped, counted, few
+from harness.data.skipped_files import Refusals, Skipped, few
 from harness.errors import UsageError, shortened
+from harness.formats.figure_text import counted
 
 CATEGORY_FILE = "category.txt"
 CATEGORIES_FILE = "categories.csv"

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from harness.data.images.decoding_versions import image_key
 from harness.errors import UsageError
+from harness.formats.figure_text import counted
 from harness.registry import NAME
 from harness.spec import Benchmark, Frozen, Task
 from harness.store.store import write_atomically
@@ -428,6 +429,23 @@ class PreparedTasks:
         return f"stamina-bench data prepare {self.name} {options}".rstrip()
 
 
+@dataclass(frozen=True)
+class ManifestTasks:
+    """The tasks of a manifest in hand, which lies in no file. `cautions`: sentences on its images."""
+
+    manifest: Manifest
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def photographs(self) -> bool:
+        """Whether the images are photographs, which not every tier's model knows."""
+        return True
+
+    def tasks(self) -> Sequence[Task]:
+        """All tasks, numbered from 1."""
+        return tasks_of(self.manifest)
+
+
 def tasks_of(manifest: Manifest) -> list[Task]:
     """A manifest's tasks, numbered from 1."""
     return [
@@ -451,7 +469,7 @@ def prepared_benchmark(name: str, tier: str) -> Benchmark | None:
     titles = " and ".join(origin.title for origin in manifest.origins.values())
     return Benchmark(
         name=name,
-        title=f"{len(manifest.tasks)} concepts of {titles}",
+        title=f"{counted(len(manifest.tasks), 'concept')} of {titles}",
         summary=f"prepared from {titles}",
         sources={tier: PreparedTasks(name)},
         licence="; ".join(origin.terms for origin in manifest.origins.values()),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import few
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.data.masks import Toned
-from harness.data.skipped_files import counted, few
+from harness.data.skipped_files import few
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 STEREO = frozenset({".jps", ".pns"})  # what holds the views of both eyes beside each other
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UsageError, shortened
+from harness.formats.figure_text import counted
 
 # clutter: what is hidden, and files that systems and cameras leave; system: folders that they leave; other: no image;
 # unreadable: a photograph for which something is missing here; nested: a folder inside a concept's or class's;
@@ -116,11 +117,6 @@ def few_of(texts: Sequence[str], most: int = NAMED) -> str:
         shown.append(f"{len(texts) - most} more")
     *first, last = shown
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """'1 image', '2 images'."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:

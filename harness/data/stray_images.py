@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import median
 
 from harness.data.masks import Toned
-from harness.data.skipped_files import counted, few, few_of
+from harness.data.skipped_files import few, few_of
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 ICON, LARGE = 64, 128  # pixels of the shorter side: what is below is an icon, where another image has so many
 PART = 4  # one of the shorter sides that is below such a part of their median is a thumbnail's

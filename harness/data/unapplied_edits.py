@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from harness.data.skipped_files import Skipped, counted, few
+from harness.data.skipped_files import Skipped, few
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 MOST = 1 << 20  # bytes of a file of edits that are read
 _CROPPED = re.compile(

@@ -23,7 +23,7 @@ from rich.text import Text
 from harness.engine.plan import Plan, Step
 from harness.engine.progress import Board, Tally
 from harness.errors import presentable
-from harness.formats.figure_text import DIGITS, number
+from harness.formats.figure_text import DIGITS, are, counted, number
 from harness.formats.short_labels import apart
 from harness.settings.base import Setting
 from harness.store.store import Store
@@ -60,6 +60,7 @@ class PlainDisplay:
         self.console, self.every_s = console, every_s
         self.total = self.done = 0
         self._printed = self._started = time.monotonic()
+        self._began: float | None = None
 
     def start(self, plan: Plan, store: Store, cached: Sequence[Step]) -> None:
         self.board = Board(plan, store)
@@ -68,7 +69,7 @@ class PlainDisplay:
         self._printed = self._started = time.monotonic()
         self.note(plan.context.said)
         if cached:
-            self.note(f"{self.done} of {self.total} steps are in the store")
+            self.note(f"{self.done} of {counted(self.total, 'step')} {are(self.done)} in the store")
 
     def step_started(self, step: Step, slot: str) -> None:
         pass
@@ -77,10 +78,12 @@ class PlainDisplay:
         self.done += 1
         self.board.done(step)
         now = time.monotonic()
+        if self._began is None:  # what workers took to start comes once, and says nothing of what is left
+            self._began = max(self._started, now - seconds)
         for tally in self.board.scored(step):
             self.note(f"{tally.label} seed {tally.seed}: {scores(tally, self.board.plan.setting)}")
         if now - self._printed >= self.every_s or self.done == self.total:
-            left = (now - self._started) * max(0.0, 1 - share) / share  # shares add up to a little more than 1
+            left = (now - self._began) * max(0.0, 1 - share) / share  # shares add up to a little more than 1
             more = "".join(f", {text}" for tally in self.board.of(step)[:1] if (text := training(tally)))
             rate = more if self.board.trains(step) else ""
             self.note(
@@ -202,7 +205,7 @@ def workers_table(workers: Mapping[str, tuple[Step, float]], room: int, width: i
     for slot, label in zip(shown, labels, strict=True):
         table.add_row(Text(slot, style="dim"), Text(label), f"{now - workers[slot][1]:.0f} s")
     if len(shown) < len(workers):
-        table.add_row("", Text(f"... and {len(workers) - len(shown)} more workers", style="dim"), "")
+        table.add_row("", Text(f"... and {counted(len(workers) - len(shown), 'more worker')}", style="dim"), "")
     return table
 
 

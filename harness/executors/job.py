@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.formats.figure_text import counted
+
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
@@ -86,7 +88,9 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
     display = PlainDisplay(console)
     store.damaged = display.note
     slots = api.slots_of(prepared)
-    console.print(f"{len(pending)} of {len(steps)} steps to make, on {', '.join(s.name for s in slots)}", markup=False)
+    console.print(
+        f"{len(pending)} of {counted(len(steps), 'step')} to make, on {', '.join(s.name for s in slots)}", markup=False
+    )
     progress = Progress(cached=[step for step in steps if step not in pending], pending=pending)
     try:
         executor = LocalExecutor(prepared.plan.context, store.root, slots)
@@ -96,7 +100,9 @@ def carry_out(run_file: Path, keys: Sequence[str]) -> None:
         raise
     keep_failure(run_file, job_id(), outcome.broken, outcome.traces)
     if outcome.broken:
-        raise BenchError(f"{len(outcome.broken)} steps could not be made: {next(iter(outcome.broken.values()))}")
+        raise BenchError(
+            f"{counted(len(outcome.broken), 'step')} could not be made: {next(iter(outcome.broken.values()))}"
+        )
 
 
 def job_id() -> str:

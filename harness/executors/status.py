@@ -73,14 +73,39 @@ def ledgers(output: Path, left_out: Callable[[UsageError], object] | None = None
     return each_run(run_files(output), read_ledger, left_out)
 
 
-def standing(run_file: Path, ledger: Ledger, queued: Mapping[str, Queued]) -> RunStanding:
-    """Where a run stands.
+def standings(
+    asked: Mapping[Path, tuple[Ledger, Mapping[str, Queued]]], left_out: Callable[[UsageError], object] | None = None
+) -> list[RunStanding]:
+    """Where runs stand. Those of the very same cells are one, by the newest's name: `score` writes such a file.
 
     Args:
-        queued: what the cluster has in its queue, by the job's id.
+        asked: each run's file, in the order in which they were last asked for, with its jobs and those of them that
+            the cluster has in its queue, by id.
+        left_out: is told of files that are damaged, which then do not keep it from the others.
+
+    Raises:
+        UsageError: a file is damaged (with `left_out`: every one).
     """
+    found: dict[object, RunStanding] = {}
+
+    def read(path: Path) -> tuple[object, RunStanding]:
+        cells = described_cells(path)
+        same = frozenset(
+            (each.benchmark, each.tier, each.backbone, each.label, each.seed, each.score) for each in cells
+        )
+        return same, _standing(path, cells, *asked[path])
+
+    for _, (same, run) in each_run(asked, read, left_out):
+        before = found.pop(same, None)
+        found[same] = run if before is None else run.model_copy(update={"jobs": (*before.jobs, *run.jobs)})
+    return list(found.values())
+
+
+def _standing(
+    run_file: Path, cells: tuple[CellRecord, ...], ledger: Ledger, queued: Mapping[str, Queued]
+) -> RunStanding:
+    """Where one run stands; `queued`: what the cluster has in its queue, by the job's id."""
     store = Store(run_file.parent.parent / "store")
-    cells = described_cells(run_file)
     jobs = tuple(_job(job, store, run_file, queued.get(job.id)) for job in ledger.jobs)
     errors, failed = dict(failures(run_file)), dict[str, str]()  # by step, and the first one by job
     for job in ledger.jobs:

@@ -1,11 +1,14 @@
-"""Labels cut to the room there is, so that those that differ stay apart."""
+"""Labels cut to the room there is, so that those that differ stay apart, or without what all of them have."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
 
 MARK = "…"
+OPTIONS = re.compile(r"(?P<name>.*?) \[(?P<options>.*=.*)\](?P<more>[^\]]*)")  # 'ub [steps=30] (2)'
+NEXT = re.compile(r", (?=[\w.]+=)")  # between two options: values hold commas, too
 LEAST = 3  # characters of the beginning that a label keeps: it is mostly the method's name
 
 
@@ -29,6 +32,24 @@ def apart(labels: Sequence[str], room: int) -> list[str]:
     for label in wanted:  # they differ in their middles only, or are very many
         found[label] = _of_its_own(label, wanted, room, set(found.values()))
     return [found[label] for label in labels]
+
+
+def without_shared(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels without the options that every one of them has, and those options.
+
+    `ub [solver=ddim, steps=30]` beside `ti++ [steps=30]` becomes `ub [solver=ddim]` and `ti++`. One alone stays whole,
+    and so do all where what is left would tell two of them apart no longer.
+    """
+    found = [OPTIONS.fullmatch(label) for label in labels]
+    options = [NEXT.split(each["options"]) if each else [] for each in found]
+    shared = [option for option in (options[0] if options else []) if all(option in each for each in options)]
+    if len(labels) < 2 or not shared:
+        return list(labels), []
+    short: list[str] = []
+    for each, own in zip(found, options, strict=True):
+        left = ", ".join(option for option in own if option not in shared)
+        short.append(f"{each['name']}{f' [{left}]' if left else ''}{each['more']}" if each else "")
+    return (short, shared) if len(set(short)) == len(set(labels)) else (list(labels), [])
 
 
 def _heads(room: int) -> Iterator[int]:

@@ -14,15 +14,20 @@ FIELDS = ("name", "settings", "summary", "origin")
 
 
 def listed() -> Iterator[dict[str, Any]]:
-    """Every plugin: {kind, name, settings, summary, origin}; a method of both settings once.
+    """Every plugin: {kind, name, settings, summary, origin, licence, citation}; a method of both settings once.
+
+    The last two are empty where a plugin says nothing of them.
 
     Raises:
         UsageError: a plugin cannot be loaded.
     """
 
     def row(kind: str, name: str, settings: Sequence[str], plugins: registry.Registry[Any]) -> dict[str, Any]:
-        summary, origin = plugins.get(name).summary, plugins.origin(name)
-        return {"kind": kind, "name": name, "settings": list(settings), "summary": summary, "origin": origin}
+        plugin, origin = plugins.get(name), plugins.origin(name)
+        terms = {field: getattr(plugin, field, "") for field in ("licence", "citation")}
+        return {
+            "kind": kind, "name": name, "settings": list(settings), "summary": plugin.summary, "origin": origin, **terms
+        }  # fmt: skip
 
     benchmarks, tiers = registry.benchmarks(), registry.tiers()
     for name in benchmarks.names():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.api import Prepared
 from harness.estimates.history import duration
+from harness.formats.figure_text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +100,10 @@ class RunPlan:
         """One line on steps, time and disk."""
         context, cost = self.prepared.plan.context, self.cost
         return (
-            f"{len(self.cells)} cells, {self.steps} steps: {self.cached} cached, {self.pending} pending; about "
-            f"{duration(cost.seconds)} on {cost.jobs} workers, {cost.megabytes:.0f} MB of disk ({cost.basis}); "
+            f"{counted(len(self.cells), 'cell')}, {counted(self.steps, 'step')}: {self.cached} "
+            f"cached, {self.pending} pending; about "
+            f"{duration(cost.seconds)} on {counted(cost.jobs, 'worker')}, {cost.megabytes:.0f} MB "
+            f"of disk ({cost.basis}); "
             f"{context.said}"
         )
 

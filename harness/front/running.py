@@ -41,13 +41,14 @@ class Finished:
 
 def begin(prepared: Prepared, display: Display) -> Path:
     """Write down what was asked for, and whom its real images are owed to; gives the run's file."""
-    from harness.records.attribution import keep_attribution
+    from harness.records.attribution import keep_attribution, keep_terms
     from harness.records.run_file import record
 
     run_file = record(prepared.spec, prepared.plan)
     if uneven := unequal_training(prepared.plan):
         display.note(uneven)
     keep_attribution(prepared.spec.output, prepared.plan.cells)
+    keep_terms(prepared.spec.output, prepared.benchmark, prepared.spec.tier)
     return run_file
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from harness.errors import PluginError
+from harness.formats.figure_text import counted
 from harness.metric import BaseImages, Metric, TaskImages, Values
 from harness.metrics.measured import Value
 from harness.plugins.hooks import described, no_global_draws
@@ -33,7 +34,8 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
         answers: object = metric.of_tasks(given)
         if not isinstance(answers, Sequence | np.ndarray) or len(answers) != len(given):
             raise PluginError(
-                f"{type(metric).__name__}.of_tasks() must return the figures of each of {len(given)} tasks; it "
+                f"{type(metric).__name__}.of_tasks() must return the figures of each of "
+                f"{counted(len(given), 'task')}; it "
                 f"returned {described(answers)}."
             )
         return [

@@ -1,4 +1,8 @@
-"""Whom the real images of a results folder are owed to: `attribution/BENCHMARK.csv` in it, for prepared benchmarks."""
+"""Image credits of a results folder, in `attribution/`.
+
+`BENCHMARK.csv` has each image of a prepared benchmark; `BENCHMARK.txt` the licence of all images of a benchmark of
+photographs, and what to cite, as the benchmark says.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,11 @@ from harness.store.store import write_atomically
 
 if TYPE_CHECKING:
     from harness.engine.plan import Cell
+    from harness.spec import Benchmark
 
 FOLDER = "attribution"
 COLUMNS = ("benchmark", "concept", "image", "sha256", "source", "terms", "author", "licence", "title", "url")
+TERMS = ("Licence", "Citation")
 Row = tuple[str, ...]
 
 
@@ -41,6 +47,33 @@ def keep_attribution(output: Path, cells: Iterable[Cell]) -> list[Path]:
             write_atomically(path, merged)
         paths.append(path)
     return paths
+
+
+def keep_terms(output: Path, benchmark: Benchmark, tier: str) -> Path | None:
+    """Write what a benchmark of photographs says of their licence and citation; gives the file, None without any."""
+    said = dict(zip(TERMS, (benchmark.licence, benchmark.citation), strict=True))
+    text = "".join(f"{name}: {presentable(' '.join(value.split()))}\n" for name, value in said.items() if value.strip())
+    if not text or not benchmark.shows_photographs(tier):
+        return None
+    path = terms_path(output, benchmark.base or benchmark.name)
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_atomically(path, text)
+    return path
+
+
+def terms_path(output: Path, benchmark: str) -> Path:
+    """Where a results folder keeps the licence and the citation of a benchmark's images."""
+    return output / FOLDER / f"{benchmark}.txt"
+
+
+def read_terms(path: Path) -> dict[str, str]:
+    """Licence and citation, as far as such a file has them; nothing, if it is missing or cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    found = (line.partition(": ") for line in lines)
+    return {name: value.strip() for name, _, value in found if name in TERMS and value.strip()}
 
 
 def read_rows(path: Path) -> set[Row]:

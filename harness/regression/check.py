@@ -13,6 +13,7 @@ from typing import Any, Literal
 from harness import registry
 from harness.api import Prepared
 from harness.errors import BenchError, ExitCode
+from harness.formats.figure_text import counted
 from harness.regression.baseline import Baseline, Conditions, Figure, Origin, Values, floor
 from harness.results import CellResult
 from harness.store.store import key_of
@@ -106,7 +107,7 @@ class Verification:
             "within": "within tolerance", "equal": "equal",
         }  # fmt: skip
         parts = [f"{count} {words[verdict]}" for verdict in SEVERITY if (count := self.count(verdict))]
-        return f"{len(self.judged)} figures: {', '.join(parts)}."
+        return f"{counted(len(self.judged), 'figure')}: {', '.join(parts)}."
 
 
 def verify(baseline: Baseline, now: Values, finished: frozenset[tuple[str, int]]) -> Verification:

@@ -13,6 +13,7 @@ from typing import Any
 from harness import api, registry
 from harness.backbones.hub import label, resolved
 from harness.errors import BenchError, UsageError
+from harness.formats.figure_text import counted
 from harness.method import Method
 from harness.settings.base import Rehearsal
 from harness.spec import Frozen, RunSpec, Task, Tier
@@ -107,7 +108,7 @@ def _two(benchmark: Any, tier: Tier, tell: Told) -> list[Task]:
 
 
 def _weights(rehearsal: Rehearsal, options: Any, wanted: list[str], tell: Told) -> list[Weight]:
-    tell(f"Task 1, {options.steps} steps, as the options are.")
+    tell(f"Task 1, {counted(options.steps, 'step')}, as the options are.")
     alone = rehearsal.teach(1, options, options).penalties
     found = []
     for option in wanted:

@@ -23,6 +23,7 @@ from reports.figures.style import (
     heading,
     legend,
     look,
+    named,
     soften,
     task_ticks,
 )
@@ -57,7 +58,7 @@ def accuracy_figure(cells: Sequence[CellResult]) -> Figure | None:
         peaks = draw_curves(axes, lines, "a_n", "1e-3")
         soften(axes, list(peaks.values()))
         axes.set_ylabel(f"A_n: {plots.mean} of tasks 1 to n\n{PER_THOUSAND}", fontsize=TEXT)
-    heading(figure, cells[0], ", dashed: all classes at once" if flat else "")
+    heading(figure, cells[0], ", dashed: all classes at once" if flat else "", named(lines)[1])
     legend(figure, lines, peaks, flat)
     return figure
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.results import CellResult
 from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels
-from reports.figures.style import TEXT, cut, heading, task_ticks
+from reports.figures.style import TEXT, cut, heading, named, task_ticks
 from reports.tables.columns import convert
 
 LINE = 0.13  # inches of a layer's name
@@ -35,7 +35,8 @@ def density_figure(cells: Sequence[CellResult]) -> Figure | None:
     lines = by_label(cells)
     layers = list(dict.fromkeys(r.layer for c in cells for r in c.rows if r.metric == "change_density" and r.layer))
     size = max((task.index for cell in cells for task in cell.tasks), default=0)
-    found = {label: densities(group, layers, size) for label, group in lines.items()} if layers else {}
+    titles, shared = named(lines)
+    found = {titles[label]: densities(group, layers, size) for label, group in lines.items()} if layers else {}
     maps = {label: values for label, values in found.items() if np.isfinite(values).any() and np.nanmin(values) < FULL}
     if not maps:
         return None
@@ -52,7 +53,7 @@ def density_figure(cells: Sequence[CellResult]) -> Figure | None:
         for tick in axes.get_yticklabels():
             tick.set_parse_math(False)
     figure.supxlabel("task", fontsize=TEXT)
-    heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in lines.values()) else "")
+    heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in lines.values()) else "", shared)
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from harness.results import CellResult, Metric
 from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
-from reports.figures.style import TEXT, canvas, heading, legend
+from reports.figures.style import TEXT, canvas, heading, legend, named
 
 PANELS: tuple[tuple[Metric, str], ...] = (
     ("interference", "interference: share of the squared change\nwhere earlier tasks changed (lower is better)"),
@@ -32,6 +32,6 @@ def interference_figure(cells: Sequence[CellResult]) -> Figure | None:
         axes.set_xlabel("task" + band_note(lines).replace(" (", "\n(", 1), fontsize=TEXT)
         axes.set_ylabel(label, fontsize=TEXT)
         axes.set_ylim(-0.03, 1.03)
-    heading(figure, cells[0])
+    heading(figure, cells[0], above=named(lines)[1])
     legend(figure, lines, drawn)
     return figure

@@ -16,7 +16,7 @@ from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from harness.errors import StoreError
 from harness.results import CellResult
@@ -87,6 +87,7 @@ def losses_figure(cell: CellResult) -> Figure | None:
         middle = median_curve(list(curves.values()))
         axes.plot([x for x, _ in middle], [y for _, y in middle], color="black", lw=1.8)
         frame(axes)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # there are no half steps
         name = MAIN.get(term) or cut(term, 34)
         literal(axes.set_title("", fontsize=TEXT), name + (", without zeros" if left_out else ""))
         axes.set_xlabel("step", fontsize=TEXT)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.results import CellResult
 from reports.cells.lines import by_label
 from reports.figures.panels import heat_panels, shared_scale
-from reports.figures.style import PER_THOUSAND, PERCENT, TEXT, heading, task_ticks
+from reports.figures.style import PER_THOUSAND, PERCENT, TEXT, heading, named, task_ticks
 from reports.tables.columns import convert, presentation
 
 
@@ -30,7 +30,9 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
     if plots is None:
         return None
     size = max((task.index for cell in cells for task in cell.tasks), default=0)
-    found = {label: matrix(group, size) for label, group in by_label(cells).items()}
+    lines = by_label(cells)
+    names, shared = named(lines)
+    found = {names[label]: matrix(group, size) for label, group in lines.items()}
     maps = {label: values for label, values in found.items() if np.isfinite(values).any()}
     if not maps:
         return None
@@ -45,7 +47,7 @@ def matrix_figure(cells: Sequence[CellResult]) -> Figure | None:
     figure.supxlabel(f"task j ({of})", fontsize=TEXT)
     beside = panels[0].get_position().x0 - 0.6 / figure.get_figwidth()  # left of the ticks, 0.6 inches
     figure.supylabel("after learning task i", fontsize=TEXT, x=beside)
-    heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in by_label(cells).values()) else "")
+    heading(figure, cells[0], ", mean over seeds" if any(len(g) > 1 for g in lines.values()) else "", shared)
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.results import CellResult, Metric
 from reports.cells.lines import by_label
 from reports.figures.series import band_note, curve, draw_curves
-from reports.figures.style import TEXT, WIDTH, canvas, heading, legend, soften
+from reports.figures.style import TEXT, WIDTH, canvas, heading, legend, named, soften
 from reports.tables.columns import presentation
 
 
@@ -63,6 +63,6 @@ def plasticity_figure(cells: Sequence[CellResult]) -> Figure | None:
             soften(axes, list(peaks.values()))
         else:
             axes.set_ylim(*panel.limits)
-    heading(figure, cells[0])
+    heading(figure, cells[0], above=named(lines)[1])
     legend(figure, lines, drawn)
     return figure

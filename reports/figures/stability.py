@@ -25,6 +25,7 @@ from reports.figures.style import (
     frame,
     heading,
     look,
+    named,
     soften,
 )
 from reports.tables.columns import convert, presentation
@@ -49,6 +50,7 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
     figure = canvas(WIDTH, 4.6)
     axes = figure.add_subplot()
     points: list[Point] = []
+    names, shared = named(lines)
     for position, (label, group) in enumerate(lines.items()):
         pairs = _pairs(group)
         if not pairs:
@@ -63,7 +65,7 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
             fmt=marker, color=colour, markerfacecolor=colour if filled(position) else "white", markersize=6,
             elinewidth=0.9, capsize=2, zorder=3, clip_on=False,
         )  # fmt: skip
-        points.append(Point(label, colour, (low_x, x, high_x), (low_y, y, high_y)))
+        points.append(Point(names[label], colour, (low_x, x, high_x), (low_y, y, high_y)))
     if not points:
         return None
     frame(axes)
@@ -80,7 +82,7 @@ def stability_figure(cells: Sequence[CellResult]) -> Figure | None:
     note = f"\npoint: mean over {each}s; bars: lowest to highest {each}" if bars else ""
     axes.set_xlabel(f"plasticity: {across}{note}", fontsize=TEXT)
     axes.set_ylabel(f"stability: forgetting {up}", fontsize=TEXT)
-    heading(figure, cells[0])
+    heading(figure, cells[0], above=shared)
     with any_letter():
         place_labels(axes, points)
     return figure

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from harness.formats.short_labels import without_shared
 from harness.results import CellResult
 from reports.cells.lines import is_partial
 from reports.files import write_atomically
@@ -97,15 +98,24 @@ def heading(figure: Figure, cell: CellResult, note: str = "", above: str = "") -
     literal(title, f"{first}{cut(cell.title, room)}\n{cell.tier} tier, {backbone}{note}{scope}")
 
 
+def named(lines: Collection[str]) -> tuple[dict[str, str], str]:
+    """Label -> what a figure calls its line, and for the title the options that all labels would repeat."""
+    short, shared = without_shared(list(lines))
+    return dict(zip(lines, short, strict=True)), f"all with {', '.join(shared)}" if shared else ""
+
+
 def legend(figure: Figure, lines: Lines, drawn: Collection[int], dashed: Collection[int] = ()) -> None:
     """The methods below the axes, in as many columns as their labels leave room for; the figure grows by the rows.
+
+    Options that all of them have are left to the title (see `named`).
 
     `drawn` holds the positions of those that have a line, `dashed` of those whose line is dashed, whatever their look.
     Seeds are counted where not all methods have as many.
     """
     same = len({len(cells) for cells in lines.values()}) == 1
+    names, _ = named(lines)
     labels = {
-        position: label if same or len(cells) == 1 else f"{label} ({len(cells)} seeds)"
+        position: names[label] if same or len(cells) == 1 else f"{names[label]} ({len(cells)} seeds)"
         for position, (label, cells) in enumerate(lines.items())
         if position in drawn
     }

@@ -1,15 +1,23 @@
-"""Tables that the page prints beside the results: the leaderboard, and the parts of measures."""
+"""Tables that the page prints beside the results: the leaderboard, the parts of measures, methods' own figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 
+from harness.results import CellResult
 from harness.settings.presentation import MISSING
 from reports.page.views import Printed, Row, Sheet, View, heading, shown
 from reports.tables import sheets as tables
 from reports.tables.leaderboard import Standing, leaderboard, notes, place_text, scores
 from reports.tables.measures import part_sheets
+
+OF_OWN = (
+    "What a method measures of itself, under names that it gives; which way is better it does not say, and no two "
+    "methods' are compared. Means over tasks, then over run seeds; ±: sample standard deviation over seeds. Files have "
+    "each task's: results.csv, metric METHOD.NAME."
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,38 @@ def boards(views: Sequence[View]) -> list[Board]:
 def parts(views: Sequence[View]) -> list[Board]:
     """Of each measure that has parts, as the factors of an identity: a line for each, methods side by side."""
     return [_parts(view, sheet) for view in views for sheet in part_sheets(view.table)]
+
+
+def own_figures(views: Sequence[View]) -> list[Board]:
+    """Of each table in which a method measures something of itself (`Method.measures`): a line for each such figure."""
+    return [board for view in views if (board := _own(view)).sheet.rows]
+
+
+def _own(view: View) -> Board:
+    first, last = view.table.tasks[0], view.table.tasks[-1]
+    rows: list[Row] = []
+    for label, cells in view.cells.items():
+        prefix = f"{cells[0].method}."
+        names = dict.fromkeys(row.metric for cell in cells for row in cell.rows if row.metric.startswith(prefix))
+        rows += [
+            Row(
+                f"{label}: {name.removeprefix(prefix)}", "",
+                tuple(_over_seeds(cells, name, task) for task in (None, *dict.fromkeys((first, last)))),
+            )
+            for name in names
+        ]  # fmt: skip
+    headings = ("figure", "mean over tasks", *(f"task {task}" for task in dict.fromkeys((first, last))))
+    return Board(Sheet(view.table.caption, view.table.partial, (), headings, tuple(rows)), (OF_OWN,))
+
+
+def _over_seeds(cells: Sequence[CellResult], metric: str, task: int | None) -> Printed | None:
+    found = [
+        row.value for cell in cells for row in cell.rows if row.metric == metric and row.task == task and not row.detail
+    ]
+    if not found:
+        return None
+    mean = fmean(found)
+    return Printed(f"{mean:.4g}" + (f" ± {stdev(found):.2g}" if len(found) > 1 else ""), mean)
 
 
 def _parts(view: View, sheet: tables.Sheet) -> Board:

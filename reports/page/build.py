@@ -14,7 +14,7 @@ from markupsafe import Markup
 from harness.results import CellResult, Unfinished
 from reports.cells.apart import told_apart_with
 from reports.files import write_atomically
-from reports.page.boards import boards, parts
+from reports.page.boards import boards, own_figures, parts
 from reports.page.data import page_data
 from reports.page.figures import figure_groups
 from reports.page.first_row import first_row
@@ -68,6 +68,7 @@ def write_page(
         headlines=headlines(views),
         boards=boards(views),
         parts=parts(views),
+        own=own_figures(views),
         views=views,
         unfinished=unfinished,
         figure_groups=shown,

@@ -51,7 +51,10 @@ def link_groups(paths: Sequence[Path], folder: Path) -> list[Links]:
         elif inside.parts[0] == "grids":
             title, words = "Grids of images", grid_words(path.stem)
         else:
-            title, words = "Other files", "whom photographs are owed to" if inside.parts[0] == "attribution" else ""
+            title, words = (
+                "Other files",
+                "licences, authors and citations of photographs" if inside.parts[0] == "attribution" else "",
+            )
         groups.setdefault(title, []).append(Link(address(inside), inside.name, words))
     order = [f"Tables as {words}" for words in KINDS.values()]
     titles = [*(t for t in order if t in groups), *sorted(set(groups) - set(order), key=_rank)]

@@ -23,7 +23,7 @@
   function strip(set, name, real = null) {
     if (set === null || set === undefined) return el("p", { class: "empty" }, "no images");
     const count = data.sets[set][1];
-    const row = el("div", { class: "strip", role: "group", "aria-label": `${name}: ${count} images`, "data-count": count });
+    const row = el("div", { class: "strip", role: "group", "aria-label": `${name}: ${count} ${count === 1 ? "image" : "images"}`, "data-count": count });
     const all = [...Array(count).keys()].map((k) => ({ set, k, name, alt: `${name}, image ${k + 1} of ${count}`, real }));
     row.append(...all.map((shot) => opener(shot, all)));
     return row;

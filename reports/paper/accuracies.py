@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.formats.figure_text import number
+from harness.formats.figure_text import counted, number
 from harness.settings.presentation import MISSING
 from reports.paper.layouts import NOT_RUN, seeds_note
 from reports.statistics.intervals import agreement, over_seeds
@@ -86,9 +86,10 @@ def _order_note(ours: Measured, benchmark: str, block: Published, ran: list[str]
         f"methods: {join(found.methods, ', ')}; {p})."
     )
     if not found.reversed:
-        return f"{text} The orders disagree on none of the {found.pairs} pairs."
+        return f"{text} The orders disagree on none of the {counted(found.pairs, 'pair')}."
     pairs = (f"{a} and {b} ({signed(mine[a] - mine[b])}; {signed(theirs[a] - theirs[b])})" for a, b in found.reversed)
     return (
-        f"{text} They disagree on {len(found.reversed)} of {found.pairs} pairs, where the first is more accurate than "
+        f"{text} They disagree on {len(found.reversed)} of {counted(found.pairs, 'pair')}, where "
+        "the first is more accurate than "
         f"the second here and less so as published (differences here; published): {join(pairs, '; ')}."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import UsageError
-from harness.formats.figure_text import number
+from harness.formats.figure_text import counted, number
 from harness.results import Metric, Row
 from harness.settings.presentation import MISSING, NO_SPREAD
 from reports.paper.accuracies import accuracy_sheets
@@ -262,12 +262,13 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
     size = f"{len(found.methods)} methods: {join(found.methods, ', ')}"
     notes = [f"{name}: Kendall's tau-b between our order of mean scores and the paper's is {tau} ({size}; {p})."]
     if not found.reversed:
-        notes[0] += f" The orders disagree on none of the {found.pairs} pairs."
+        notes[0] += f" The orders disagree on none of the {counted(found.pairs, 'pair')}."
         if not found.tied:
             return notes
     else:
         notes[0] += (
-            f" They disagree on {len(found.reversed)} of {found.pairs} pairs, where the first is higher (worse) than "
+            f" They disagree on {len(found.reversed)} of {counted(found.pairs, 'pair')}, where the "
+            "first is higher (worse) than "
             "the second here and lower in the paper: "
         )
         pairs: list[str] = []

@@ -14,6 +14,7 @@ from harness.results import FIXED_ORDER, CellResult, Measure, Metric, Row, measu
 from harness.settings.presentation import VARIANTS
 from harness.settings.shared_columns import SPREAD
 from harness.spec import SettingName
+from reports.attribution import credits_of
 from reports.cells.apart import own_name, told_apart
 from reports.cells.lines import by_label, groups, is_partial
 from reports.cells.without_effect import without_effect
@@ -85,7 +86,8 @@ class Table:
     (name, text) pairs, `floors` metric -> its figure (x 10^3) over all cells. `registered`: the registered benchmark
     that it is of, with published figures; empty for another one of that name. `measures`: metrics beside the
     setting's own that some line has. `apart`: why its names have more than
-    others'; `cautions`: what keeps its figures from being compared or bounded; both as sentences.
+    others'; `cautions`: what keeps its figures from being compared or bounded; `credits`: whose images it is of; all
+    three as sentences.
     """
 
     benchmark: str
@@ -103,6 +105,7 @@ class Table:
     measures: tuple[Measure, ...] = ()
     apart: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    credits: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -194,7 +197,7 @@ class Table:
             notes.append(f"Kept between tasks beside weights and tokens, after the last one: {kept}.")
         told = [f"{name}: {text}" for name, text in self.protocol if name != VARIANTS]  # they have a table of their own
         notes.append("Protocol: " + ("; ".join(told) or "not recorded") + ".")
-        return notes
+        return [*notes, *self.credits]
 
     def _kept(self) -> str:
         """'o-lora 0.41 MB, growing by 8.2 kB a task', of each method with a memory."""
@@ -285,6 +288,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         floors=floors,
         registered=registered_name(first),
         measures=measures_of(current),
+        credits=credits_of(current),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
         cautions=tuple(
             filter(

@@ -184,7 +184,7 @@ def test_a_record_is_shown_with_its_figure(record: Path) -> None:
     assert tuned.record == "tuned/mini/stamina.json"
     shown = " ".join(text_of(method_card("stamina", "mini")).split())
     assert "chosen by stamina-bench tune on tuning18, the best (A_mmd 333.50 after 18 tasks) of 2 trials" in shown
-    assert "and 1 finals among 36 settings" in shown
+    assert "and 1 final among 36 settings" in shown
     assert method_card("stamina", "paper").tuned is None
 
 

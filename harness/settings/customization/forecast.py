@@ -18,6 +18,7 @@ from harness.engine.schedule import longest_chain
 from harness.engine.simulate import simulate
 from harness.errors import BenchError, UsageError
 from harness.estimates.estimate import CORE, START_S, UTILISATION, Device, Measured, finished, in_seconds
+from harness.formats.figure_text import are, counted
 from harness.method import Method
 from harness.settings.base import StepKind
 from harness.settings.customization.costs import GIB, SAMPLED, Costs, Work
@@ -140,7 +141,8 @@ def tasks_of(benchmark: Benchmark, tier: str) -> tuple[Sequence[Task], list[str]
         else:
             raise error from None
         notes.append(
-            f"The images of {benchmark.name} at the tier {tier} are not here: counted are {len(tasks)} tasks, as at "
+            f"The images of {benchmark.name} at the tier {tier} are not here: counted "
+            f"{are(len(tasks))} {counted(len(tasks), 'task')}, as at "
             f"the tier {name}, of {IMAGES} images each."
         )
     return [_stand_in(task, count) for task in tasks], notes

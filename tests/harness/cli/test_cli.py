@@ -53,7 +53,7 @@ def test_command_line_beats_environment_beats_config(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     # two tasks of ti++ (environment, limit of the file): 2 real and 2 held out, 2 train, 2 generate, 1 compose,
     # 4 features, 1 score
-    assert "1 cells, 14 steps" in run.stdout
+    assert "1 cell, 14 steps" in run.stdout
 
 
 def test_dry_run_changes_nothing_but_the_empty_store(tmp_path: Path) -> None:
@@ -69,6 +69,17 @@ def test_list_names_everything(tmp_path: Path) -> None:
     assert {("benchmark", "mixed50"), ("method", "stamina"), ("tier", "mini")} <= {
         (f["kind"], f["name"]) for f in found
     }
+
+
+def test_list_says_licences_and_citations() -> None:
+    out = io.StringIO()
+    assert in_process.call(out, io.StringIO(), "list", "benchmarks", "-v") == 0
+    said = out.getvalue()
+    assert "Licence of objects-tuning5, tuning18, tuning6: mini tier: procedural images, MIT" in said
+    assert "To cite for landmarks20: Weyand et al., Google Landmarks Dataset v2, CVPR 2020" in said
+    plain = io.StringIO()
+    assert in_process.call(plain, io.StringIO(), "list", "benchmarks") == 0
+    assert "Weyand" not in plain.getvalue()
 
 
 def test_params_of_the_true_architecture() -> None:

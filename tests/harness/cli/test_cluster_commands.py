@@ -370,7 +370,7 @@ def test_the_jobs_make_the_files_of_a_local_run(
     capsys.readouterr()
     carry_out_submitted(run_file)  # queued again, a job finds its work done
     told_again = [line for line in capsys.readouterr().out.splitlines() if "to make" in line]
-    assert [line.partition(" steps")[0] for line in told_again] == [f"0 of {len(job.steps)}" for job in submitted]
+    assert [line.partition(" step")[0] for line in told_again] == [f"0 of {len(job.steps)}" for job in submitted]
     assert contents(tmp_path / "there") == made
 
 
@@ -550,7 +550,13 @@ def test_a_local_run_has_a_status_without_any_slurm(
     told = status(runs)
     assert [cell["state"] for cell in told["cells"]] == ["done"]
     assert told["jobs"] == []
-    assert "1 of 1 cells done" in bench("status", runs)[1]
+    assert "1 of 1 cell done" in bench("status", runs)[1]
+    assert bench("score", runs, "--metrics", "vendi")[0] == 0  # leaves a second file of the same cells
+    first, newest = sorted((runs / "runs").glob("*.yaml"), key=lambda path: path.stat().st_mtime_ns)
+    assert status(runs) == {**told, "run": newest.stem}
+    assert newest.stem != told["run"] == first.stem
+    assert bench(*small, "-m", "ti++,lora", "-o", runs)[0] == 0  # other cells are another run
+    assert len(json.loads(bench("status", runs, "--json")[1])) == 2
     assert bench("cancel", runs) == (0, f"No job of a run in {runs} is in Slurm's queue.\n")
 
 

@@ -476,7 +476,7 @@ def test_figures_are_made_again_without_training(mine: Path) -> None:
     for folder in steps(mine, "score"):
         shutil.rmtree(folder)
     code, said = bench("score", mine)
-    assert (code, "lacks images or weights (1 train steps); `resume` makes them" in said) == (2, True)
+    assert (code, "lacks images or weights (1 train step); `resume` makes them" in said) == (2, True)
 
 
 def test_a_damaged_test_is_noticed_and_made_again(mine: Path, ran: tuple[Path, str, list[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 from in_process import bench
-from own_photos import concept
+from own_photos import concept, noise, picture
 from tests_support import raises_sentence
 
 from harness import api, registry
@@ -104,3 +105,201 @@ def test_it_runs_and_its_schema_holds_what_new_writes(
     assert "Pets" in said
     code, said = bench("run", "./pets.yaml", "-m", "ti", *few)
     assert "Nothing to do" in said
+
+
+# What is held out
+
+
+def test_images_are_held_out_by_the_file_and_an_option_comes_first(home: Path) -> None:
+    for name in ("max", "tabby"):
+        for image in ("c.png", "d.png", "e.png"):
+            picture(home / "photos" / name / image)
+    file = write(home, concepts=["max", "tabby"], holdout=2)
+    for found, count in (
+        (api.find_benchmark(str(file), "mini"), 2),
+        (api.find_benchmark(str(file), "mini", holdout=3), 3),
+    ):
+        sizes = [(len(task.images), len(task.reference or ())) for task in found.tasks("mini")]
+        assert sizes == [(5 - count, count)] * 2
+    file = write(home, concepts=["max", "tabby"], holdout=9)
+    raises_sentence(lambda: file_benchmark(file, "mini"), "pets.yaml, holdout: 9: 'max' has 5 images", "hold out fewer")
+    raises_sentence(lambda: file_benchmark(write(home, holdout=1), "mini"), "'holdout'", "greater than or equal to 2")
+
+
+# A data set by `datasets`
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Parquet files with three images of each of two concepts, and one of a third."""
+    datasets = pytest.importorskip("datasets")
+    place = tmp_path / "table"
+    place.mkdir()
+    who = ["max", "tabby"] * 3 + ["rex"]
+    images = []
+    for number in range(len(who)):
+        stream = io.BytesIO()
+        noise(f"table {number}").save(stream, "PNG")
+        images.append({"bytes": stream.getvalue(), "path": None})
+    rows = {"who": who, "photo": images, "kind": ["dog", "cat"] * 3 + ["dog"]}
+    features = datasets.Features(
+        {"who": datasets.Value("string"), "photo": datasets.Image(), "kind": datasets.Value("string")}
+    )
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(place / "train-00000-of-00001.parquet")
+    (place / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
+    return place
+
+
+def of_table(table: Path, hf: dict[str, object] | None = None, **said: object) -> Path:
+    columns = {"data": table.name, "concept_column": "who", "image_column": "photo", "category_column": "kind"}
+    file = table.parent / "pets.yaml"
+    file.write_text(yaml.safe_dump({"name": "pets", "hf": {**columns, **(hf or {})}, **said}))
+    return file
+
+
+def test_concepts_of_a_table_under_the_words_of_a_column_or_the_file(table: Path) -> None:
+    found = file_benchmark(of_table(table), "mini")
+    assert [(task.name, task.category, len(task.images)) for task in found.tasks("mini")] == [
+        ("max", "dog", 3), ("tabby", "cat", 3)
+    ]  # fmt: skip
+    assert found.tasks("mini")[0].images.load(8).shape == (3, 8, 8, 3)
+    assert (found.licence, found.shows_photographs("mini")) == ("cc0-1.0", True)
+    assert found.sources["mini"].cautions == ("1 concept with too few images left out: rex.",)  # type: ignore[attr-defined]
+    said = {"concepts": ["tabby", "max"], "categories": {"max": "hound"}, "licence": "mine", "holdout": 2}
+    found = file_benchmark(of_table(table, **said), "mini")
+    tasks = [(task.name, task.category, len(task.images), len(task.reference or ())) for task in found.tasks("mini")]
+    assert tasks == [("tabby", "cat", 1, 2), ("max", "hound", 1, 2)]
+    assert found.licence == "mine"
+    content = yaml.safe_load((table.parent / "pets.yaml").read_text())
+    jsonschema.validate(content, json.loads(texts()["benchmark.schema.json"]))
+
+
+def test_a_folder_of_images_is_a_data_set_too(table: Path) -> None:
+    for name in ("max", "blue_mug"):
+        concept(table.parent / "sorted", name)
+    file = of_table(table)
+    file.write_text(yaml.safe_dump({"name": "pets", "hf": {"data": "sorted"}, "concepts": ["max", "blue_mug"]}))
+    tasks = file_benchmark(file, "mini").tasks("mini")
+    assert [(task.name, task.category, len(task.images)) for task in tasks] == [
+        ("max", "max", 2),
+        ("blue_mug", "blue mug", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hf", "said", "parts"),
+    [
+        ({}, {"photos": "photos"}, ["pets.yaml has both 'photos' and 'hf'; keep one"]),
+        ({}, {"concepts": ["max", "tabbi"]}, ["pets.yaml, hf: ", "has no concept 'tabbi'", "did you mean tabby?"]),
+        ({}, {"concepts": ["rex"]}, ["has 1 image of 'rex'", "needs at least 2"]),
+        ({}, {"concepts": ["max", "max"]}, ["names a concept twice"]),
+        ({}, {"categories": {"mox": "dog"}}, ["names 'mox'", "did you mean max?"]),
+        ({"concept_column": "whom"}, {}, ["has no column 'whom' for hf.concept_column", "did you mean who?"]),
+        ({"split": "test"}, {}, ["has no split 'test'", "use hf.split train"]),
+        ({"revision": "v1"}, {}, ["hf.revision v1 is for a hub id", "leave it out"]),
+        ({"data": "some/pets"}, {}, ["local hub cache", "`hf download some/pets --repo-type dataset`"]),
+        ({"coloumn": "x"}, {}, ["says 'hf.coloumn', which is unknown", "did you mean"]),
+        ({"concept_column": "photo"}, {}, ["pets.yaml"]),
+        ({"category_column": None}, {"concepts": ["max"]}, None),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_a_data_set_names_the_file(
+    table: Path, hf: dict[str, object], said: dict[str, object], parts: list[str] | None
+) -> None:
+    if parts is None:
+        assert file_benchmark(of_table(table, hf, **said), "mini").tasks("mini")[0].category == "max"
+    else:
+        raises_sentence(lambda: file_benchmark(of_table(table, hf, **said), "mini"), *parts)
+
+
+def test_without_photos_and_data_set_there_is_nothing(home: Path) -> None:
+    (home / "pets.yaml").write_text("name: pets\n")
+    raises_sentence(lambda: file_benchmark(home / "pets.yaml", "mini"), "lacks 'photos', a folder, or 'hf', a data set")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"name": "pets"}, json.loads(texts()["benchmark.schema.json"]))
+
+
+# `data check`
+
+
+def test_data_check_takes_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    for image in ("c.png", "d.png"):
+        picture(home / "photos" / "max" / image)
+    (home / "photos" / "max" / "notes.pdf").write_text("x")
+    write(home, concepts=["max"], categories={"max": "dog"}, holdout=2, licence="mine", citation="Me, 2026")
+    code, said = bench("data", "check", "pets.yaml")
+    assert code == 0, said
+    assert "dog" in said
+    assert "pets.yaml" in said
+    assert "tabby" not in said
+    assert "held out of training and measured against: max: " in said
+    assert said.splitlines()[-2:] == ["Licence: mine", "To cite: Me, 2026"]
+    code, said = bench("data", "check", "pets.yaml", "--json", "--holdout", "3")
+    found = json.loads(said)
+    assert [row["concept"] for row in found["used"]] == ["max"]
+    assert len(found["held_out"]["max"]) == 3
+    write(home, concepts=["mox"])
+    code, said = bench("data", "check", "pets.yaml")
+    assert (code, "did you mean max?" in said) == (2, True)
+    code, said = bench("data", "check", "pets.yaml", "--setting", "customization")
+    assert (code, "--setting is for a folder of your own images; leave it out." in said) == (2, True)
+
+
+def test_data_check_of_a_data_set(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(table.parent)
+    of_table(table, holdout=2)
+    code, said = bench("data", "check", "pets.yaml")
+    assert code == 0, said
+    assert "1 concept with too few images left out: rex." in said
+    assert "Licence: cc0-1.0" in said
+    code, said = bench("data", "check", "pets.yaml", "--json")
+    found = json.loads(said)
+    assert found["used"][0] == {"concept": "max", "category": "dog", "images": 3}
+    assert len(found["held_out"]["max"]) == 2
+    code, said = bench("data", "check", "pets.yaml", "--strict")
+    assert (code, "--strict is for a folder of images, and pets.yaml names a data set" in said) == (2, True)
+    code, said = bench("data", "check", "pets.yaml", "--min-side", "9")
+    assert (code, "--min-side is for a folder of your own images" in said) == (2, True)
+
+
+def test_a_run_of_a_data_set_is_resumed_and_changes_are_noticed(
+    table: Path, tiny_tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.chdir(table.parent)
+    of_table(table, holdout=2)
+    few = ("--set", "steps=1", "--set", "sampling.images=3", "--set", "sampling.steps=1", "-q")
+    code, said = bench("run", "pets.yaml", "-m", "ti", *few)
+    assert code == 0, said
+    assert (table.parent / "runs" / "attribution" / "pets.csv").read_text().count("cc0-1.0") == 6
+    assert "Nothing to resume" in bench("resume", "runs")[1]
+    of_table(table, holdout=2, categories={"max": "hound"})
+    code, said = bench("score", "runs")
+    assert (code, "the images of 'pets.yaml', or their category words, are no longer those" in said) == (2, True)
+
+
+# Whose images they are
+
+
+def test_licence_and_citation_stand_below_the_tables(
+    home: Path, tiny_tier: Tier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.tiers().__dict__, "get", lambda name: tiny_tier)
+    monkeypatch.chdir(home)
+    write(home, concepts=["max", "tabby"], licence="Jo Doe,\n  CC BY 4.0.", citation="Me, 2026")
+    few = ("--set", "steps=1", "--set", "sampling.images=3", "--set", "sampling.steps=1", "-q")
+    code, said = bench("run", "pets.yaml", "-m", "ti", *few)
+    assert code == 0, said
+    kept = home / "runs" / "attribution" / "pets.txt"
+    assert kept.read_text() == "Licence: Jo Doe, CC BY 4.0.\nCitation: Me, 2026\n"
+    code, said = bench("report", "runs", "-o", "report", "--format", "markdown,html")
+    assert code == 0, said
+    assert (home / "report" / "attribution" / "pets.txt").read_text() == kept.read_text()
+    sentences = ("Images: Jo Doe, CC BY 4.0.", "To cite for the images: Me, 2026.")
+    for name in ("tables.md", "index.html"):
+        text = (home / "report" / name).read_text()
+        assert all(sentence in text for sentence in sentences), name
+    kept.write_bytes(b"\xff")  # what is damaged keeps no report from being written
+    assert bench("report", "runs", "-o", "again", "--format", "markdown")[0] == 0
+    assert "Images: " not in (home / "again").read_text()

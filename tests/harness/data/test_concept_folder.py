@@ -498,4 +498,4 @@ def test_importing_does_not_import_torch() -> None:
 def test_a_folder_given_as_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     concept(tmp_path / "mine", "cup")
     monkeypatch.chdir(tmp_path / "mine")
-    assert photo_benchmark(Path(), "mini").title == "1 concepts of mine"
+    assert photo_benchmark(Path(), "mini").title == "1 concept of mine"

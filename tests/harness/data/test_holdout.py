@@ -189,7 +189,7 @@ def test_too_few_images_are_one_sentence(photos: Path) -> None:
     with pytest.raises(UsageError) as error:
         api.find_benchmark(str(photos), "mini", holdout=6)
     assert str(error.value) == (
-        "--holdout 6: 'cat' has 5 images, too few to hold 6 out and train on at least one (and 1 more concepts have "
+        "--holdout 6: 'cat' has 5 images, too few to hold 6 out and train on at least one (and 1 more concept has "
         "too few); add images, or hold out fewer."
     )
     refused(bench("run", "photos", "--holdout", 5, "--dry-run"), "'cat' has 5 images", "hold out fewer")

@@ -83,12 +83,27 @@ def test_plain_lines_count_steps_and_come_without_control_codes(plan: Plan, stor
     total = len(plan.steps)
     said, *lines = lines
     assert said == "backbone x, cpu, float32; sampler: DDIM, 50 steps, guidance 6, eta 1"
-    assert lines[0] == f"1 of {total} steps are in the store"
+    assert lines[0] == f"1 of {total} steps is in the store"
     assert lines[1].startswith(f"[2/{total}] stamina seed 3: train task 1")
     assert "(2.5 s, 15.0 steps/s, loss 0.250, distance 1.500); about" in lines[1]
     assert lines[2] == "stamina [steps=30] seed 3: A_mmd 40.00, F_mmd 2.00 (x10^3)"
     assert "about 0.0 min left" in lines[3]
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_workers_take_to_start_says_nothing_of_what_is_left(
+    plan: Plan, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, cell, now = io.StringIO(), plan.cells[0], [100.0]
+    monkeypatch.setattr("harness.engine.display.time.monotonic", lambda: now[0])
+    display = PlainDisplay(Console(file=stream, width=200), every_s=0.0)
+    display.start(plan, store, [])
+    now[0] += 30 + 12  # libraries are imported, then a tenth of the work is done
+    display.step_done(step(plan, cell.real[0]), "cpu#0", 12.0, 0.1)
+    assert "about 1.8 min left" in stream.getvalue()  # nine times 12 s
+    now[0] += 12
+    display.step_done(step(plan, cell.trains[0]), "cpu#0", 20.0, 0.2)
+    assert stream.getvalue().splitlines()[-1].endswith("about 1.6 min left")
 
 
 def test_the_display_suits_where_stderr_goes() -> None:

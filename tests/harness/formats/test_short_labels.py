@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.formats.short_labels import apart
+from harness.formats.short_labels import apart, without_shared
 
 SOLVERS = ["ub [sampling.solver=dpmpp]", "ub [sampling.solver=unipc]"]
 
@@ -43,3 +43,26 @@ def test_different_labels_stay_different(labels: list[str], room: int) -> None:
     cut = apart(labels, room)
     assert all(len(text) <= room for text in cut)
     assert len(set(cut)) == len(set(labels))
+
+
+def test_options_that_all_labels_have_are_told_once() -> None:
+    labels = ["ub [betas=(0.9, 0.99), solver=ddim, steps=30]", "ub [solver=unipc, steps=30] (2)", "ti++ [steps=30]"]
+    assert without_shared(labels) == (
+        ["ub [betas=(0.9, 0.99), solver=ddim]", "ub [solver=unipc] (2)", "ti++"],
+        ["steps=30"],
+    )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["ub [steps=30]"],
+        ["ub [steps=30]", "ti++"],
+        ["ub [steps=30]", "ti++ [steps=300]"],
+        ["ub", "ub", "ti++ [steps=30]"],
+        ["mine [narrow]", "ti++ [narrow]"],
+        [],
+    ],
+)
+def test_what_not_all_labels_have_stays(labels: list[str]) -> None:
+    assert without_shared(labels) == (labels, [])

@@ -72,7 +72,7 @@ def said(folder: Path) -> dict[str, tuple[int, str, str]]:
         ("list", '"toy"'), ("dry run", "train"), ("run", "error 0.85"), ("again", "Nothing to do: all 8 steps"),
         ("resume", "every run in"),
         ("status", "2 of 2 cells done"), ("cache verify", "8 of 8 steps are whole"), ("tune", "0.25, 0.5"),
-        ("show", "goes towards each number"), ("update", "toy_error"), ("verify", "1 figures: 1 equal."),
+        ("show", "goes towards each number"), ("update", "toy_error"), ("verify", "1 figure: 1 equal."),
         ("report", "mean error"),
     ],
 )  # fmt: skip

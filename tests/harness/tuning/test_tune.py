@@ -530,7 +530,7 @@ def test_tune_end_to_end_and_again_for_nothing(workplace: Path, tiny_models: Pat
     plan = bench(*arguments, "--dry-run", cwd=workplace)
     assert plan.returncode == 0, plan.stderr
     assert "3 trials, from 4 settings" in plan.stdout
-    assert re.search(r"at most about \d+ s here: 3 trials of \d tasks for each method, 1 seeds; what two", plan.stdout)
+    assert re.search(r"at most about \d+ s here: 3 trials of \d tasks for each method, 1 seed; what two", plan.stdout)
     assert not (workplace / "runs").exists()
     first = bench(*arguments, cwd=workplace)
     assert first.returncode == 0, first.stderr

@@ -168,6 +168,33 @@ def test_stability_has_a_point_for_each_method_with_both_figures(make: Make) -> 
     assert [text.get_text() for text in axes.texts if text.get_text()] == ["clora", "ti"]
 
 
+def test_options_that_all_methods_share_are_in_the_title_alone(make: Make) -> None:
+    labels = ["clora [rank=2, steps=30]", "clora [rank=4, steps=30]", "ti [steps=30]"]
+    called = ["clora [rank=2]", "clora [rank=4]", "ti"]
+    whole = {"learned_mmd": 20.0, "f_mmd": 4.0}
+    curves = {name: [0.5, 0.6, 0.7] for name in ("a_n", "plasticity_distance", "interference")}
+    cells = [
+        with_density(with_matrix(make(label, whole=whole, curves=curves)), {"to_k": [0.1] * 3}) for label in labels
+    ]
+    for draw in (plasticity_figure, accuracy_figure, interference_figure):
+        figure = draw(cells)
+        assert figure is not None
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == called
+        assert words(figure).startswith("all with steps=30\n")
+    for draw in (matrix_figure, density_figure):
+        figure = draw(cells)
+        assert figure is not None
+        assert [axes.get_title() for axes in figure.axes[:-1]] == called
+        assert words(figure).startswith("all with steps=30\n")
+    figure = stability_figure(cells)
+    assert figure is not None
+    assert {text.get_text() for text in figure.axes[0].texts} >= set(called)
+    assert words(figure).startswith("all with steps=30\n")
+    figure = accuracy_figure(cells[:1])
+    assert figure is not None
+    assert figure.legends[0].get_texts()[0].get_text() == labels[0]
+
+
 def test_names_of_fourteen_methods_do_not_cover_each_other(make: Make) -> None:
     cells = [
         make(f"method-number-{i}", whole={"learned_mmd": 20.0 + i % 4, "f_mmd": 3.0 + (i * 7 % 5) / 2})
@@ -254,6 +281,16 @@ def test_losses_have_a_line_for_each_task_and_their_median(make: Make, tmp_path:
     assert list(forget.get_lines()[0].get_ydata()) == pytest.approx([0.002, 0.2])  # type: ignore[arg-type]
     assert forget.get_title() == "forget, without zeros"
     assert words(figure).startswith("stamina, seed 4\n")
+
+
+@pytest.mark.parametrize("last", [1, 3, 1500])
+def test_steps_of_training_are_whole_at_every_tick(make: Make, tmp_path: Path, last: int) -> None:
+    records = [[{"step": step, "sd": 0.5} for step in (0, last)]]
+    figure = losses_figure(with_training(make(tasks=1), tmp_path, records))
+    assert figure is not None
+    ticks = figure.axes[0].get_xticks()
+    assert len(ticks) >= 2
+    assert all(tick == round(tick) for tick in ticks)
 
 
 def test_there_is_no_loss_figure_without_records(make: Make, tmp_path: Path) -> None:

@@ -115,6 +115,26 @@ def test_a_headline_never_mixes_partial_and_full(make: Make, tmp_path: Path) -> 
     assert 'mini tier, tiny <span class="badge">partial</span>' in start
 
 
+def test_what_a_method_measures_of_itself_has_a_table(make: Make, tmp_path: Path) -> None:
+    own = {"mine.largest": [1.0, 2.0, 6.0]}
+    cells = [
+        make("mine [rank=2]", method="mine", seed=0, whole={"a_mmd": 1.0, "mine.largest": 3.0}, curves=own),
+        make("mine [rank=2]", method="mine", seed=1, whole={"a_mmd": 1.0, "mine.largest": 5.0}),
+        make("ti", whole={"a_mmd": 2.0, "mine.other": 7.0}),  # of another method: no figure of its own
+    ]
+    write_page(cells, tmp_path / "report")
+    text = page(tmp_path / "report")
+    (section,) = re.findall(r'<section id="own".*?</section>', text, re.DOTALL)
+    heads = re.findall(r'<button type="button" class="sort">(.*?)</button>', section)
+    assert heads == ["figure", "mean over tasks", "task 1", "task 3"]
+    (row,) = re.findall(r'<tr><th scope="row">mine \[rank=2\]: largest</th>(.*?)</tr>', section, re.DOTALL)
+    assert re.findall(r">([^<>]+)</td>", row) == ["4 ± 1.4", "1", "6"]
+    assert 'href="#own"' in text
+    assert "other" not in re.findall(r'<th scope="row">(.*?)</th>', section)
+    write_page([make(whole={"a_mmd": 1.0})], tmp_path / "plain")
+    assert 'id="own"' not in page(tmp_path / "plain")
+
+
 def test_published_figures_stand_beside(make: Make, tmp_path: Path) -> None:
     cells = [
         make(whole={"a_mmd": 400.0}, benchmark="mixed50"),
