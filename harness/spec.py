@@ -399,6 +399,9 @@ class RunSpec(Frozen):
     device: str = "auto"
     dtype: Dtype | None = None
     compile: bool = Field(False, description="the U-Net through torch.compile")
+    gradient_checkpointing: bool = Field(
+        False, exclude_if=lambda on: not on, description="less memory in training, for a second forward pass"
+    )
     tasks: tuple[int, ...] | None = Field(None, description="1-based tasks to run, a prefix of the benchmark")
     order: int = Field(0, ge=0, description="0: the benchmark's own order of tasks; k: the k-th shuffled one")
     full_matrix: bool = Field(False, description="X_{i,j} for every i >= j, not only for j and the last task")

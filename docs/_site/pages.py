@@ -38,7 +38,7 @@ GUIDES = {
         "reports.md", "exports.md", "settings.md",
     ],
     "Protocol and choices": [
-        "figures.md", "methods.md", "later-methods.md", "solvers.md", "classification.md", "paper-tier.md",
+        "figures.md", "methods.md", "later-methods.md", "solvers.md", "classification.md", "models.md", "paper-tier.md",
         "mini-tuning.md",
     ],
     "Results": ["reference-results.md", "model-card.md"],

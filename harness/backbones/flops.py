@@ -9,13 +9,13 @@ libraries, the allocator's rounding, what one operation needs inside. Attention 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
-from torch.overrides import TorchFunctionMode
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -70,12 +70,18 @@ class Tracker(TorchDispatchMode):
         self.live -= size
 
 
-class Fused(TorchFunctionMode):
-    """Attention as GPUs compute it: without keeping the matrix of its weights."""
+@contextmanager
+def fused() -> Iterator[None]:
+    """Within it attention is as GPUs compute it: without keeping the matrix of its weights.
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        return _attend(*args, **kwargs) if func is scaled_dot_product_attention else func(*args, **kwargs)
+    Not by a `TorchFunctionMode`, which a checkpoint's second pass, in the middle of the backward one, would not see.
+    """
+    own = functional.scaled_dot_product_attention
+    functional.scaled_dot_product_attention = _attend
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = own
 
 
 def _attend(
@@ -91,7 +97,7 @@ def _attend(
 def _measured(work: Callable[[], Any], known: Iterable[Tensor]) -> tuple[float, int]:
     """FLOP and peak bytes."""
     tracker = Tracker(known)
-    with Fused(), tracker:
+    with fused(), tracker:
         work()
     return tracker.flop, tracker.peak
 
@@ -127,6 +133,7 @@ def count(plan: Blueprint, widths: Iterable[str] = tuple(WIDTHS)) -> Counts:
         found = {
             "unet": _denoise(family, denoiser, latent, text, dtype),
             "unet_train": _denoise(family, denoiser, latent, text, dtype, projections),
+            "unet_again": _again(family, denoiser, latent, text, dtype, projections),
             "text": _read(family, readers, training=False),
             "text_train": _read(family, readers, training=True),
             "encode": _without_gradient(vae, vae.encode, torch.empty(1, *pixels, dtype=dtype, device=META)),
@@ -181,6 +188,15 @@ def _denoise(
     finally:
         for module in trained.values():
             adaptable(module).adapted = None  # type: ignore[arg-type]
+
+
+def _again(family: Family, denoiser: Any, *arguments: Any) -> tuple[float, int]:
+    """`_denoise` in training, with gradient checkpointing."""
+    denoiser.enable_gradient_checkpointing()
+    try:
+        return _denoise(family, denoiser, *arguments)
+    finally:
+        denoiser.disable_gradient_checkpointing()
 
 
 def _read(family: Family, readers: Sequence[MetaReader], *, training: bool) -> tuple[float, int]:

@@ -45,7 +45,10 @@ class TextToImage:
         batch_limit: Images that fit into memory at a time, once it ran out; None before.
     """
 
-    def __init__(self, pipeline: Any, device: torch.device, dtype: torch.dtype, *, compiled: bool = False) -> None:
+    def __init__(
+        self, pipeline: Any, device: torch.device, dtype: torch.dtype, *, compiled: bool = False,
+        gradient_checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         from harness.backbones.attention import make_lean
         from harness.backbones.families import FAMILIES
 
@@ -85,6 +88,8 @@ class TextToImage:
         if compiled:
             # shapes are few: a training batch, a sampling batch, the last sampling batch
             self.denoiser.compile(dynamic=False)
+        if gradient_checkpointing:
+            self.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
         self.initial = {name: p.weight.detach().clone() for name, p in self.projections.items()}
         tokenizers = [getattr(pipeline, text.tokenizer) for text in texts]
         self.readers = [
@@ -103,19 +108,22 @@ class TextToImage:
     @classmethod
     def load(
         cls, source: str, device: torch.device, dtype: torch.dtype = torch.float32, *, offline: bool = True,
-        compiled: bool = False,
+        compiled: bool = False, gradient_checkpointing: bool = False,
     ) -> TextToImage:  # fmt: skip
         """Load a pipeline from a folder, or from the hub (only its local cache when `offline`).
 
         Args:
             dtype: of everything but the projections, which stay in float32. compiled: U-Net through `torch.compile`.
+            gradient_checkpointing: in training the denoiser's layers are computed a second time on the way back, and
+                what lies between them is not kept.
 
         Raises:
             UsageError: no such folder or cached model, or it is not a known family's pipeline in safetensors.
         """
         from harness.backbones.loading import load_pipeline
 
-        return cls(load_pipeline(source, dtype, offline=offline), device, dtype, compiled=compiled)
+        pipeline = load_pipeline(source, dtype, offline=offline)
+        return cls(pipeline, device, dtype, compiled=compiled, gradient_checkpointing=gradient_checkpointing)
 
     # --- projections -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from harness.spec import Frozen
 class Counts(Frozen):
     """One pipeline, per sample. FLOP of a training pass include the forward one.
 
-    flop, memory: by pass: `unet`, `unet_train` (back to keys, values and text), `text`, `text_train` (back to the
+    flop, memory: by pass: `unet`, `unet_train` (back to keys, values and text), `unet_again` (the same
+    with gradient checkpointing), `text`, `text_train` (back to the
     token), `encode`, `decode`. memory: 'float32' or 'half' -> pass -> peak bytes above the weights.
     """
 

@@ -66,6 +66,9 @@ def plan_command(
         float, typer.Option(min=0.01, max=1.0, help="Share of the device's peak that is reached.")
     ] = 0.4,
     dtype: Dtype = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Count with what `run` has under that name.")
+    ] = False,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,7 +104,7 @@ def plan_command(
         benchmark=benchmark, methods=assigned(named_methods(methods), listed), tier=tier, seeds=seed_values,
         backbone=backbone,
         extractor=extractor, dtype=precision, tasks=tuple(range(1, min(limit, total) + 1)) if limit else None,
-        full_matrix=full_matrix, **protocol_changes(listed),
+        full_matrix=full_matrix, gradient_checkpointing=gradient_checkpointing, **protocol_changes(listed),
     )  # fmt: skip
     made = forecast(
         spec, found, device, utilisation=utilisation, store=measured / "store" if measured else None, devices=number

@@ -104,6 +104,10 @@ def run_command(
     compile: Annotated[
         bool, typer.Option("--compile", help="The U-Net through torch.compile: pays on a GPU, over many tasks.")
     ] = False,
+    gradient_checkpointing: Annotated[
+        bool,
+        typer.Option("--gradient-checkpointing", help="Less memory in training, for a second forward pass."),
+    ] = False,
     output: Output = Path("runs"),
     changes: Annotated[
         list[str] | None,
@@ -163,7 +167,7 @@ def run_command(
         benchmark, methods=methods, options=changes or (), seeds=seeds, tier=tier, limit=limit, tasks=tasks,
         setting=setting, split_into=split_into, class_order=class_order, min_side=min_side, dtype=dtype, device=device,
         output=output, backbone=backbone, extractor=extractor, strict=strict, watch=watch, holdout=holdout,
-        compile=compile,
+        compile=compile, gradient_checkpointing=gradient_checkpointing,
         order=order, full_matrix=full_matrix, metrics=metrics, jobs=jobs, keep_going=keep_going, offline=offline,
     )  # fmt: skip
     prepared = api.prepare(asked.spec, asked.benchmark, elsewhere=options is not None)

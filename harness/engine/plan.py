@@ -161,6 +161,7 @@ class RunContext:
     dtype: str
     offline: bool = True
     compiled: bool = False
+    gradient_checkpointing: bool = False  # no part of any key: the same sums in less memory
     cautions: tuple[str, ...] = ()  # sentences for a run's owner and for readers of its tables
     setting: SettingName = "customization"
     backwards: bool = False  # `attach` gives its adapters last one first: to see whether a method hangs on their order

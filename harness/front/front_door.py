@@ -51,6 +51,7 @@ def run(
     device: str | Sequence[str] | None = None,
     dtype: str | None = None,
     compile: bool | None = None,
+    gradient_checkpointing: bool | None = None,
     jobs: int | None = None,
     output: str | Path | None = None,
     keep_going: bool | None = None,
@@ -90,6 +91,7 @@ def run(
         device: 'auto', 'cpu', 'cuda', 'cuda:1', or a list of devices.
         dtype: 'float32', 'bfloat16' or 'float16'.
         compile: the U-Net through torch.compile.
+        gradient_checkpointing: less memory in training, for a second forward pass; the same results.
         jobs: worker processes; by default one per core, or per device listed.
         output: the results folder; by default `runs`.
         keep_going: after a failure, finish the other cells, and return what there is.

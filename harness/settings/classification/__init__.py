@@ -74,6 +74,7 @@ class Classification(Setting):
             ("extractor", spec.extractor, "accuracy needs none"),
             ("full-matrix", spec.full_matrix, "every task is tested after every later one in any case"),
             ("compile", spec.compile, "a ViT of this size gains nothing"),
+            ("gradient-checkpointing", spec.gradient_checkpointing, "a ViT of this size has no need of it"),
             ("set sampling", spec.sampling, "nothing is drawn"),
         ):
             if value:

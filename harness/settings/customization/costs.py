@@ -43,8 +43,11 @@ class Work(Frozen):
 class Costs:
     """The cost of steps on one backbone."""
 
-    def __init__(self, counts: Counts, extractor: ExtractorCounts, dtype: str) -> None:
+    def __init__(
+        self, counts: Counts, extractor: ExtractorCounts, dtype: str, *, gradient_checkpointing: bool = False
+    ) -> None:
         self.counts, self.extractor = counts, extractor
+        self.training = "unet_again" if gradient_checkpointing else "unet_train"  # a pass there and back
         self.width = "float32" if dtype == "float32" else "half"
         c = counts
         frozen = sum(c.parameters.values()) - c.entries
@@ -125,14 +128,14 @@ class Costs:
     def _train(self, recipe: Mapping[str, Any], images: int, *, sequential: bool) -> Work:
         c, m, options = self.counts, self._memory(), recipe["options"]
         own = self.footprint(recipe["method"], options)
-        a_step = own.rows * c.flop["unet_train"] + own.prompts * c.flop["text_train"] + own.encoded * c.flop["encode"]
-        flop = int(options["steps"]) * (a_step + own.flop) + own.remembered * c.flop["unet_train"]
+        a_step = own.rows * c.flop[self.training] + own.prompts * c.flop["text_train"] + own.encoded * c.flop["encode"]
+        flop = int(options["steps"]) * (a_step + own.flop) + own.remembered * c.flop[self.training]
         flop += own.remembered_prompts * c.flop["text"] + own.remembered_flop
         flop += (images + own.prior) * c.flop["encode"]
         disk = FLOAT * c.entries if own.adapted or sequential else 0
         disk += own.memory + FLOAT * c.token_dim + TRAINING
         latents = 2 * FLOAT * (images + own.prior) * c.latent[0] * c.latent[1] * c.latent[2]
-        passes = own.held + own.rows * m["unet_train"] + own.prompts * m["text_train"]
+        passes = own.held + own.rows * m[self.training] + own.prompts * m["text_train"]
         encoding = min(max(own.encoded, images, own.prior), self.at_once) * m["encode"]
         peak = own.standing + 3 * FLOAT * own.trained + latents + max(passes, own.step, own.held + encoding)
         return self._work(flop, disk, peak)
@@ -146,7 +149,9 @@ class PlanCosts:
         shapes = blueprint(s.backbone_name, folder=Path(s.backbone))
         width = "float32" if s.dtype == "float32" else "half"
         counts = counts_of(shapes, s.backbone_name, width)
-        self._plan, self._costs = plan, Costs(counts, extractor_counts(s.extractor), s.dtype)
+        self._plan, self._costs = plan, Costs(
+            counts, extractor_counts(s.extractor), s.dtype, gradient_checkpointing=s.gradient_checkpointing
+        )
 
     def flop(self, step: Step) -> float:
         """See `StepCounts.flop`."""

@@ -189,6 +189,7 @@ def forecast(
         RunContext(
             tier=tier, protocol=setting.changed_protocol(tier, spec), backbone=source, backbone_name=label(source),
             backbone_hash=shapes.digest, extractor=extractor, extractor_hash=extractor, device_type=kind, dtype=dtype,
+            gradient_checkpointing=spec.gradient_checkpointing,
         )
     )  # fmt: skip
     for seed in spec.seeds:
@@ -207,7 +208,8 @@ def forecast(
                 )
             )  # fmt: skip
     counts = counts_of(shapes, source, "float32" if dtype == "float32" else "half")
-    costs = Costs(counts, extractor_counts(extractor), dtype)
+    again = spec.gradient_checkpointing
+    costs = Costs(counts, extractor_counts(extractor), dtype, gradient_checkpointing=again)
     measured = _measured(store, kind, dtype, costs, device.rate(dtype) * utilisation, setting.step_kinds)
     works = {key: costs.of(step, plan) for key, step in plan.steps.items()}
 

@@ -27,9 +27,12 @@ def context(given: Given) -> RunContext:
     """What all cells of a run share.
 
     Raises:
-        UsageError: an unknown sampling option, more steps than the backbone has, or no such extractor.
+        UsageError: an unknown sampling option, more steps than the backbone has, options that do not go together, or
+            no such extractor.
     """
     spec, setting = given.spec, registry.setting("customization")
+    if spec.compile and spec.gradient_checkpointing:
+        raise UsageError("--compile and --gradient-checkpointing do not go together; leave one of them out.")
     tier = given.tier.model_copy(
         update={
             "resolution": check_pipeline(given.folder, given.backbone_name),
@@ -43,7 +46,8 @@ def context(given: Given) -> RunContext:
         backbone_name=given.backbone_name, backbone_hash=given.backbone_hash, extractor=tier.extractor,
         extractor_hash=_extractor_hash(tier.extractor, given.fingerprints, offline=spec.offline),
         device_type=given.device_type, dtype=spec.dtype or ("float32" if given.device_type == "cpu" else tier.dtype),
-        offline=spec.offline, compiled=spec.compile, cautions=given.cautions,
+        offline=spec.offline, compiled=spec.compile, gradient_checkpointing=spec.gradient_checkpointing,
+        cautions=given.cautions,
     )  # fmt: skip
 
 

@@ -54,20 +54,30 @@ from harness.store.store import Entry, Store
 
 
 @lru_cache(maxsize=1)
-def _model(source: str, device: str, dtype: str, offline: bool, compiled: bool) -> tuple[TextToImage, Intact]:
-    model = TextToImage.load(source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled)
+def _model(
+    source: str, device: str, dtype: str, offline: bool, compiled: bool, checkpointing: bool
+) -> tuple[TextToImage, Intact]:
+    model = TextToImage.load(
+        source, torch.device(device), DTYPES[dtype], offline=offline, compiled=compiled,
+        gradient_checkpointing=checkpointing,
+    )  # fmt: skip
     return model, model.intact()
 
 
+def _loaded(context: RunContext, device: str) -> tuple[TextToImage, Intact]:
+    c = context
+    return _model(c.backbone, device, c.dtype, c.offline, c.compiled, c.gradient_checkpointing)
+
+
 def _ready_model(context: RunContext, device: str) -> TextToImage:
-    model, _ = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
+    model, _ = _loaded(context, device)
     model.reset()
     return model
 
 
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
-    _, intact = _model(context.backbone, device, context.dtype, context.offline, context.compiled)
+    _, intact = _loaded(context, device)
     return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 

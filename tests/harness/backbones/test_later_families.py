@@ -218,6 +218,30 @@ def test_sampling_leaves_the_trainings_noise_as_it_was(home: Path) -> None:
     assert torch.equal(model.noise.noisy(latents, noise, times), before)
 
 
+@pytest.mark.parametrize("name", ["sd1", "sdxl", "pixart", "sd3"])
+def test_gradient_checkpointing_gives_the_same_gradients_by_a_second_pass(home: Path, name: str) -> None:
+    found: dict[bool, list[Tensor]] = {}
+    passes: dict[bool, int] = {}
+    for again in (False, True):
+        model = TextToImage.load(str(home / name), torch.device("cpu"), gradient_checkpointing=again)
+        latents, noise, times = material(model)
+        embedding = torch.full((model.token_dim,), 0.1, requires_grad=True)
+        model.set_token("<v1>", embedding)
+        first = next(iter(model.projections.values()))
+        seen: list[int] = []
+        first.register_forward_pre_hook(lambda module, given, seen=seen: seen.append(1))
+        adapted = [p.weight.clone().requires_grad_(True) for p in model.projections.values()]
+        for projection, weight in zip(model.projections.values(), adapted, strict=True):
+            projection.adapted = weight
+        text = model.encode_prompts(["a photo of a <v1> person"]).expand(2)
+        model.denoising_errors(latents, noise, times, text).mean().backward()
+        found[again] = [weight.grad for weight in (*adapted, embedding) if weight.grad is not None]
+        passes[again] = len(seen)
+    assert passes == {False: 1, True: 2}
+    assert len(found[True]) == len(found[False]) == len(adapted) + 1
+    assert all(torch.equal(one, other) for one, other in zip(found[False], found[True], strict=True))
+
+
 # --- methods' own needs ----------------------------------------------------------------------------------------------
 
 
@@ -287,7 +311,9 @@ def test_named_backbones_are_counted_by_their_true_architecture(name: str) -> No
     found = count(blueprint(name), ["half"])
     names = ["text_encoder", "text_encoder_2", "text_encoder_3"][: len(encoders)]
     assert found.parameters == {"unet": denoiser, **dict(zip(names, encoders, strict=True)), "vae": vae}
-    assert set(found.flop) == {"unet", "unet_train", "text", "text_train", "encode", "decode"}
+    assert set(found.flop) == {"unet", "unet_train", "unet_again", "text", "text_train", "encode", "decode"}
+    assert found.flop["unet_train"] < found.flop["unet_again"] < found.flop["unet_train"] + found.flop["unet"]
+    assert found.memory["half"]["unet_again"] < found.memory["half"]["unet_train"] / 2
     assert found.token_dim == sum(found.token_widths)
 
 

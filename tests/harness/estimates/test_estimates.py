@@ -26,7 +26,7 @@ from harness.api import Prepared
 from harness.backbones import counts as shipped_counts
 from harness.backbones.architecture import blueprint
 from harness.backbones.counts import Counts, counts_of, extractor_counts, is_nominal
-from harness.backbones.flops import META, Fused, Tracker, count
+from harness.backbones.flops import META, Tracker, count, fused
 from harness.backbones.text_to_image import TextToImage
 from harness.engine.display import QuietDisplay
 from harness.engine.plan import CellRequest, Plan, RunContext
@@ -141,7 +141,7 @@ def test_attention_counts_two_products_forward_and_four_backward_and_keeps_no_ma
     with torch.device(META):
         q, k, v = (torch.empty(1, heads, length, width, requires_grad=True) for _ in range(3))
     tracker = Tracker([q, k, v])
-    with Fused(), tracker:
+    with fused(), tracker:
         result = torch.nn.functional.scaled_dot_product_attention(q, k, v)
         one = 2 * heads * length * length * width
         assert tracker.flop == 2 * one

@@ -195,13 +195,14 @@ def test_exports_and_cards_sample_as_the_run_did(solver: Solver, tiny_models: Pa
     model, prompt = TextToImage.load(str(tiny_models / "sd"), torch.device("cpu")), "a photo of a person"
     sampling = Sampling(solver=solver, steps=3, guidance_scale=2.0)
     ours = model.generate(prompt, [0], sampling)
+    kind = "StableDiffusionPipeline"
     code = adapter_code(
-        Base(str(tiny_models / "sd")), "none", scheduler_of(solver, model.pipeline.scheduler), prompt, sampling,
+        kind, model.texts, Base(str(tiny_models / "sd")), "none", scheduler_of(solver, model.pipeline.scheduler), prompt, sampling,
         lora=None, embeddings="", names=[],
     )  # fmt: skip
     assert " eta=" not in code
     export_pipeline(model, {}, tmp_path / "whole", solver=solver)
-    for text in (code, pipeline_code(str(tmp_path / "whole"), prompt, sampling)):
+    for text in (code, pipeline_code(kind, model.texts, str(tmp_path / "whole"), prompt, sampling)):
         known: dict[str, Any] = {}
         exec(compile(text.replace('image.save("image.png")', ""), "card", "exec"), known)
         assert difference(np.asarray(known["image"])[None], ours) <= 1
