@@ -10,6 +10,8 @@ from harness.backbones.hashes import model_folder
 from harness.backbones.hub import KNOWN, NAMES, hub_place
 from harness.errors import UsageError, reason
 
+DRAWN = 8  # what diffusers' pipelines want the sides of images to be divided by
+
 
 def check_pipeline(folder: Path, source: str) -> int:
     """Pixels along each side that a pipeline folder was made for; only headers of its weights are read.
@@ -31,13 +33,20 @@ def check_pipeline(folder: Path, source: str) -> int:
         vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
         widths = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
         scale, sizes = 2 ** (len(widths) - 1), denoiser["sample_size"]
-        if not isinstance(sizes, list):
-            return int(sizes * scale)
-        height, width = (int(size * scale) for size in sizes)
+        height, width = (int(size * scale) for size in (sizes if isinstance(sizes, list) else (sizes, sizes)))
+        patch = int(denoiser.get("patch_size") or 1)
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
             f"Backbone '{source}': {where} or vae/config.json does not say its size; give another folder."
         ) from None
+    if not isinstance(sizes, list):
+        if height % DRAWN or sizes % patch:
+            raise UsageError(
+                f"Backbone '{source}' is made for images of {width} px (sample_size {sizes} in {where}), which its own "
+                f"pipeline cannot draw: {DRAWN} must divide them, and its patches of {patch} the latents; give another "
+                "folder."
+            )
+        return width
     raise UsageError(
         f"Backbone '{source}' is made for images of {width} x {height} px (sample_size in {where}); give one "
         "for square images, whose sample_size is one number."

@@ -149,8 +149,9 @@ class PlanCosts:
         shapes = blueprint(s.backbone_name, folder=Path(s.backbone))
         width = "float32" if s.dtype == "float32" else "half"
         counts = counts_of(shapes, s.backbone_name, width)
-        self._plan, self._costs = plan, Costs(
-            counts, extractor_counts(s.extractor), s.dtype, gradient_checkpointing=s.gradient_checkpointing
+        self._plan, self._costs = (
+            plan,
+            Costs(counts, extractor_counts(s.extractor), s.dtype, gradient_checkpointing=s.gradient_checkpointing),
         )
 
     def flop(self, step: Step) -> float:
