@@ -20,7 +20,7 @@ def peak():
     lines = open('/proc/self/status').read().splitlines()
     return int(next(line for line in lines if line.startswith('VmHWM')).split()[1]) / 1024
 
-LENGTH, DIM = 77, 768
+DIM = 768
 WIDTHS = {320: 5, 640: 5, 1280: 6}  # outputs of to_k and to_v: layers of that width
 ids = {}
 
@@ -32,19 +32,15 @@ def feature(beginning):  # causal: a token's features depend on what comes befor
 def words(prompt):
     return ['BOS', *prompt.split(), 'EOS']
 
-def encode_prompts(prompts):
-    found = torch.zeros(len(prompts), LENGTH, DIM)
-    for row, prompt in zip(found, prompts):
-        for k in range(len(words(prompt))):
-            row[k] = feature(tuple(words(prompt)[: k + 1]))
-    return found
+def text_inputs(prompts, words_only):
+    assert words_only
+    return [torch.stack([feature(tuple(words(p)[: k + 1])) for k in range(1, len(words(p)))]) for p in prompts]
 
 shapes = {f'{width}.{layer}.{kind}': (width, DIM)
           for width, layers in WIDTHS.items() for layer in range(layers) for kind in 'kv'}
 assert len(shapes) == 32 and sum(a * b for a, b in shapes.values()) == 19_169_280
 initial = {name: 0.02 * torch.randn(shape) for name, shape in shapes.items()}
-model = SimpleNamespace(initial=initial, encode_prompts=encode_prompts,
-                        tokenizer=lambda batch: SimpleNamespace(input_ids=[words(p) for p in batch]))
+model = SimpleNamespace(initial=initial, text_inputs=text_inputs)
 alone = {name: weight + 0.01 * torch.randn(weight.shape) for name, weight in initial.items()}
 before = peak()
 memory = {}

@@ -197,8 +197,8 @@ def test_exports_and_cards_sample_as_the_run_did(solver: Solver, tiny_models: Pa
     ours = model.generate(prompt, [0], sampling)
     kind = "StableDiffusionPipeline"
     code = adapter_code(
-        kind, model.texts, Base(str(tiny_models / "sd")), "none", scheduler_of(solver, model.pipeline.scheduler), prompt, sampling,
-        lora=None, embeddings="", names=[],
+        kind, model.texts, Base(str(tiny_models / "sd")), "none", scheduler_of(solver, model.pipeline.scheduler),
+        prompt, sampling, lora=None, embeddings="", names=[],
     )  # fmt: skip
     assert " eta=" not in code
     export_pipeline(model, {}, tmp_path / "whole", solver=solver)
