@@ -30,14 +30,16 @@ class Extractor:
         try:
             if Path(source).is_dir():
                 check_extractor(Path(source), source)
-                created: Any = open_clip.create_model_from_pretrained(f"local-dir:{source}", device=device)
+                with torch.random.fork_rng(devices=[]):  # weights are drawn before they are read
+                    created: Any = open_clip.create_model_from_pretrained(f"local-dir:{source}", device=device)
             else:
                 repository, file = hub_weights(source)
                 if not file:
                     raise UsageError(f"open_clip knows no weights '{source}' in safetensors; give a folder of them.")
                 hf_hub_download(repository, file)  # fails where there is only a pickle, which open_clip would take
                 name, _, pretrained = source.partition("/")
-                created = open_clip.create_model_from_pretrained(name, pretrained=pretrained or None, device=device)
+                with torch.random.fork_rng(devices=[]):
+                    created = open_clip.create_model_from_pretrained(name, pretrained=pretrained or None, device=device)
         except (OSError, RuntimeError, ValueError) as error:
             first = first_line(error)
             raise UsageError(

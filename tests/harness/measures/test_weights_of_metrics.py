@@ -18,6 +18,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 
 from benchmarks.mini.tier import MINI
 from harness import registry
+from harness.backbones.extractor import Extractor
 from harness.errors import UsageError
 from harness.front.metric_names import wanted_metrics
 from harness.measures.dino import Dino
@@ -140,6 +141,23 @@ def test_pickscore_is_the_scaled_cosine_of_image_and_wording(tmp_path: Path) -> 
         text = model.text_projection(model.text_model(ids).pooler_output)[0]
     cosines = (image @ text) / image.norm(dim=1) / text.norm()
     assert found == pytest.approx((model.logit_scale.exp() * cosines).detach().numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["dino", "pickscore", "lpips", "clip_t"])
+def test_reading_weights_draws_no_number_that_is_seen(tmp_path: Path, name: str) -> None:
+    """Libraries draw weights before they read them; a measure that draws is refused, and some are read late."""
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    if name == "clip_t":
+        Extractor(MINI.extractor, torch.device("cpu"))
+    else:
+        make = {"dino": dino_folder, "pickscore": pickscore_folder, "lpips": lpips_folder}[name]
+        metric = with_weights(
+            {"dino": Dino, "pickscore": PickScore, "lpips": Lpips}[name], name, str(make(tmp_path / name))
+        )
+        before = torch.get_rng_state()
+        metric().of_task(shown())
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_lpips_is_torchmetrics_of_each_pair(tmp_path: Path) -> None:
