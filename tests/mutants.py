@@ -56,7 +56,42 @@ WEIGHTS = "tests/harness/measures/test_weights_of_metrics.py"
 SUBSPACES, COMBINED = REFERENCE.format("subspaces"), REFERENCE.format("combined")
 FILTER, REPLAYED, HEADS = (REFERENCE.format(name) for name in ("optimizer_filter", "rehearsal", "heads"))
 
+LATER_FAMILIES = "tests/harness/backbones/test_later_families.py"
+
 MUTANTS = (
+    # later families of models
+    Mutant("harness/backbones/noise.py", "(1 - sigma) * latents + sigma * noise", "latents + sigma * noise",
+           LATER_FAMILIES),
+    Mutant("harness/backbones/noise.py", "return noise - latents", "return noise", LATER_FAMILIES),
+    Mutant("harness/backbones/noise.py", "torch.sigmoid(torch.randn(count, generator=generator))",
+           "torch.rand(count, generator=generator)", LATER_FAMILIES),
+    Mutant("harness/backbones/noise.py", "copy.deepcopy(scheduler)", "scheduler", LATER_FAMILIES),
+    Mutant("harness/backbones/text.py", "ids.where(ids < self.vocabulary, 0)",
+           "ids.where(ids < self.vocabulary, self.vocabulary - 1)", LATER_FAMILIES),
+    Mutant("harness/backbones/text.py", "self._own.get(number, number)", "number", LATER_FAMILIES),
+    Mutant("harness/backbones/text.py", "for table in tables_of(encoder):", "for table in [self._table]:",
+           LATER_FAMILIES),
+    Mutant("harness/backbones/text_to_image.py", "zip(self.readers, embedding.split(self.token_widths), strict=True)",
+           "zip(self.readers[:1], embedding.split(self.token_widths), strict=False)", LATER_FAMILIES),
+    Mutant("harness/backbones/text_to_image.py", "self.denoiser.enable_gradient_checkpointing()", "pass",
+           LATER_FAMILIES),
+    Mutant("harness/backbones/families/stable_diffusion_xl.py", "found.zeros() if self.empty_is_zero else found",
+           "found", LATER_FAMILIES),
+    Mutant("harness/backbones/families/stable_diffusion_xl.py", "[side, side, 0, 0, side, side]",
+           "[side, side, 0, 0, 0, 0]", LATER_FAMILIES),
+    Mutant("harness/backbones/families/pixart.py", "return predicted[:, : noisy.shape[1]]",
+           "return predicted[:, -noisy.shape[1] :]", LATER_FAMILIES),
+    Mutant("harness/backbones/families/pixart.py", "return Text(reader.encode(ids, attention_mask=mask)[0], mask=mask)",
+           "return Text(reader.encode(ids)[0], mask=mask)", LATER_FAMILIES),
+    Mutant("harness/backbones/families/stable_diffusion_3.py", "pad(clip, (0, width - clip.shape[-1]))",
+           "pad(clip, (width - clip.shape[-1], 0))", LATER_FAMILIES),
+    Mutant("harness/backbones/families/stable_diffusion_3.py", '"attn.add_k_proj", "attn.add_v_proj"',
+           '"attn.add_k_proj", "attn2.to_v"', LATER_FAMILIES),
+    Mutant("methods/parts/tokens.py", "model.token_scale(part) *", "model.token_scale(0) *", LATER_FAMILIES),
+    Mutant("methods/parts/subspaces.py", "total, count = found[place][0] + total, found[place][1] + count",
+           "total, count = found[place][0] + total, count", "tests/reference/test_subspaces_reference.py"),
+    Mutant("harness/backbones/extractor.py", 'with torch.random.fork_rng(devices=[]):  # weights are drawn',
+           'if True:  # weights are drawn', WEIGHTS),
     # later methods
     Mutant("methods/parts/subspaces.py", "now.T).abs().sum()", "now.T).square().sum()", SUBSPACES),
     Mutant(

@@ -96,6 +96,16 @@ def starts(widths: tuple[int, ...]) -> list[int]:
     return [sum(widths[:number]) for number in range(len(widths))]
 
 
+@pytest.mark.parametrize("kind", ["free", "mlp"])
+def test_every_part_of_a_token_begins_at_its_own_encoders_scale(model: TextToImage, kind: Any) -> None:
+    token = parts.new_token(model, kind, "random", 16, torch.Generator().manual_seed(0))
+    started = token().detach().split(model.token_widths)
+    for number, part in enumerate(started):
+        assert 0.4 < float(part.std()) / model.token_scale(number) < 2.5, number
+    trained = {name for name, p in token.named_parameters() if p.requires_grad}
+    assert len(trained) == {"free": 1, "mlp": 4}[kind] * len(model.token_widths)
+
+
 def test_an_embedding_of_another_width_is_an_error(model: TextToImage) -> None:
     with pytest.raises((RuntimeError, ValueError)):
         model.set_token("<v1>", torch.zeros(model.token_dim + 1))
