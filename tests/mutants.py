@@ -65,7 +65,6 @@ MUTANTS = (
     Mutant("harness/backbones/noise.py", "return noise - latents", "return noise", LATER_FAMILIES),
     Mutant("harness/backbones/noise.py", "torch.sigmoid(torch.randn(count, generator=generator))",
            "torch.rand(count, generator=generator)", LATER_FAMILIES),
-    Mutant("harness/backbones/noise.py", "copy.deepcopy(scheduler)", "scheduler", LATER_FAMILIES),
     Mutant("harness/backbones/text.py", "ids.where(ids < self.vocabulary, 0)",
            "ids.where(ids < self.vocabulary, self.vocabulary - 1)", LATER_FAMILIES),
     Mutant("harness/backbones/text.py", "self._own.get(number, number)", "number", LATER_FAMILIES),

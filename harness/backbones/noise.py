@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Protocol
 
 import torch
@@ -69,9 +68,9 @@ class RectifiedFlow:
 
     def __init__(self, scheduler: Any) -> None:
         """`scheduler`: diffusers' FlowMatchEulerDiscreteScheduler, before anything is sampled with it."""
-        made = copy.deepcopy(scheduler)  # sampling sets other sigmas
-        # from the noisiest on, as diffusers has them
-        self._sigmas, self._told = made.sigmas[: len(made.timesteps)].clone(), made.timesteps.clone()
+        # from the noisiest on, as diffusers has them; copies, as sampling sets others
+        self._told: Tensor = scheduler.timesteps.clone()
+        self._sigmas: Tensor = scheduler.sigmas[: len(self._told)].clone()
 
     def draw_times(self, count: int, generator: torch.Generator) -> Tensor:
         """See `NoiseSchedule`."""
@@ -80,7 +79,7 @@ class RectifiedFlow:
 
     def noisy(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """See `NoiseSchedule`."""
-        sigma: Tensor = self._sigmas.to(latents)[times][:, None, None, None]
+        sigma = self._sigmas.to(latents)[times][:, None, None, None]
         return (1 - sigma) * latents + sigma * noise
 
     def target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
@@ -89,5 +88,4 @@ class RectifiedFlow:
 
     def told(self, times: Tensor) -> Tensor:
         """1000 sigma."""
-        told: Tensor = self._told.to(times.device)[times]
-        return told
+        return self._told.to(times.device)[times]

@@ -396,15 +396,20 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
         compositions=compositions, plain=plain, key=cell.score, store=store.root, run_file=run_file,
         content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
         measures=tuple(Measure(**each["metric"]) for each in measured), notes=_notes(cell, store),
+        keeps_data=registry.methods(cell.setting).get(cell.method).keeps_data if _is_ours(cell) else "",
         # a registered name comes before a folder's; whatever else is asked for only happens to have the name
         registered=spec.get("benchmark") == (cell.base or cell.benchmark),
     )  # fmt: skip
 
 
+def _is_ours(cell: CellRecord) -> bool:
+    """Whether its method is built in."""
+    return cell.setting in registry.settings().names() and registry.methods(cell.setting).is_ours(cell.method)
+
+
 def _notes(cell: CellRecord, store: Store) -> tuple[str, ...]:
     """What was told while the cell was trained, each sentence once; only plugins have more to tell than of a disk."""
-    installed = cell.setting in registry.settings().names()
-    if installed and registry.methods(cell.setting).is_ours(cell.method):
+    if _is_ours(cell):
         return ()
     return tuple(dict.fromkeys(note for task in cell.tasks if task.train for note in store.notes(task.train)))
 

@@ -269,7 +269,7 @@ class TrainingLoop:
         self.lent.check("end_task")
         growth = [] if is_built_in(type(self.method)) else growth_notes(self.method, memory)  # tables say it of all
         notes = [*hooks.not_finite(self.method, memory), *growth]
-        if self.method.keeps_data:
+        if self.method.keeps_data and not is_built_in(type(self.method)):  # tables say it of these
             notes.append(f"{self.name} keeps {self.method.keeps_data}, against the rule that no data are kept")
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)

@@ -126,10 +126,12 @@ class _Teller:
         return found
 
     def _card(self, about: str, labels: Sequence[str], column: Column, words: str) -> Card:
-        figure = self._figure(labels[0], column)
+        figure, keeps = self._figure(labels[0], column), self._view.table.keeps
         value = "" if figure is None else f"{_short(column)} {figure.text(column)}{' %' * (column.unit == '%')}"
         interval = self._interval(labels[0], column) if len(labels) == 1 else ""  # each of several has its own
         position = next(p for p, line in enumerate(self._view.table.lines) if line.label == labels[0])
+        kept = [f"{self._names.get(label, label)} keeps {keeps[label]}." for label in labels if label in keeps]
+        words = " ".join(filter(None, [words, *kept]))
         source = f"{self._view.number}/{position}/{column.metric}" if column in self._view.table.shown else ""
         return Card(about, listed(labels, self._names), value, interval, words, source)
 

@@ -87,7 +87,7 @@ class Table:
     that it is of, with published figures; empty for another one of that name. `measures`: metrics beside the
     setting's own that some line has. `apart`: why its names have more than
     others'; `cautions`: what keeps its figures from being compared or bounded; `credits`: whose images it is of; all
-    three as sentences.
+    three as sentences. `keeps`: label -> what a method keeps of earlier tasks' data, against the rule.
     """
 
     benchmark: str
@@ -106,6 +106,7 @@ class Table:
     apart: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     credits: tuple[str, ...] = ()
+    keeps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -274,6 +275,7 @@ def _table(cells: Sequence[CellResult]) -> Table:
         floor = _figure([_whole(cell, metric) for cell in current], "1e-3")
         if floor is not None:
             floors[metric] = floor
+    keeps = {label: group[0].keeps_data for label, group in lines.items() if group[0].keeps_data}
     return Table(
         benchmark=first.benchmark,
         setting=first.setting,
@@ -290,9 +292,18 @@ def _table(cells: Sequence[CellResult]) -> Table:
         measures=measures_of(current),
         credits=credits_of(current),
         apart=tuple(dict.fromkeys(why for cell in current for why in cell.apart)),
+        keeps=keeps,
         cautions=tuple(
             filter(
-                None, (_budgets(lines), without_effect(lines), _few_images(current), _edited(current), *_told(lines))
+                None,
+                (
+                    _budgets(lines),
+                    without_effect(lines),
+                    _few_images(current),
+                    _edited(current),
+                    *_kept(keeps),
+                    *_told(lines),
+                ),
             )
         ),
     )
@@ -303,6 +314,12 @@ def _budgets(lines: Mapping[str, Sequence[CellResult]]) -> str:
     first = next(iter(firsts.values()))
     trained = {label: Trained(cell.method, cell.options, cell.inherited) for label, cell in firsts.items()}
     return unequal_budgets(trained, first.tier, registry.setting(first.setting).budget)
+
+
+def _kept(keeps: Mapping[str, str]) -> Iterator[str]:
+    """Who breaks the rule that no data of earlier tasks are kept."""
+    for label, what in keeps.items():
+        yield f"{label} keeps {what}, against the rule that no data are kept."
 
 
 def _told(lines: Mapping[str, Sequence[CellResult]]) -> Iterator[str]:

@@ -172,6 +172,7 @@ def test_every_method_learnt_both_tasks(family: Family) -> None:
     assert set(family.cells) == set(family.methods)
     for name, cell in family.cells.items():
         assert [task.index for task in cell.tasks] == [1, 2], name
+        assert bool(cell.keeps_data) == (name == "replay"), name
         assert all(np.isfinite(row.value) for row in cell.rows if row.metric in ("a_mmd", "f_mmd")), name
 
 

@@ -64,6 +64,14 @@ def with_tasks(cell: CellResult, values: Mapping[str, list[float]]) -> CellResul
     return cell.model_copy(update={"rows": (*cell.rows, *rows)})
 
 
+def test_a_card_says_that_its_method_keeps_data(make: Make, tmp_path: Path) -> None:
+    cells = [make("hoarder", whole={"a_mmd": (1.0, 0.8, 1.2)}), make("far", whole={"a_mmd": (30.0, 28.0, 32.0)})]
+    cells[0] = cells[0].model_copy(update={"keeps_data": "real images"})
+    best, *others = screen(cells, tmp_path).cards
+    assert best.endswith("hoarder keeps real images.")
+    assert not any("keeps" in other for other in others if "hoarder" not in other)
+
+
 def test_the_best_and_who_may_be_it(make: Make, tmp_path: Path) -> None:
     cells = [
         make("near", whole={"a_mmd": (10.0, 8.0, 12.0), "f_mmd": (1.0, 0.5, 1.5)}),

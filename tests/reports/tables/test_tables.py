@@ -174,6 +174,16 @@ def test_protocol_and_floors_stand_under_every_form(make: Make) -> None:
     assert "kernel: degree 3" in record["protocol"]
 
 
+def test_who_keeps_data_is_told_under_every_form(make: Make) -> None:
+    cells = [make("plain"), make("hoarder").model_copy(update={"keeps_data": "all <images>"})]
+    (table,) = build_tables(cells)
+    told = "hoarder keeps all <images>, against the rule that no data are kept."
+    assert [note for note in table.notes() if "keeps" in note] == [told]
+    for written in (to_markdown(table), to_latex(table), " ".join(to_text(table).split())):
+        assert "against the rule that no data are kept" in written
+    assert table.keeps == {"hoarder": "all <images>"}
+
+
 def test_published_block_only_beside_full_tables(make: Make) -> None:
     full, partial = build_tables([make(benchmark="celebahq20"), make(benchmark="celebahq20", total=20, partial=True)])
     for text in (to_markdown(full), to_latex(full)):
