@@ -66,6 +66,10 @@ class L2(CustomDiffusion):
         return {"l2": self.options.lambda_l2 * torch.stack(squares).sum()}
 
 
+# what projections are called: in cross-attention, and in Stable Diffusion 3's joint attention
+KEYS_AND_VALUES = (["to_k", "to_v"], ["add_k_proj", "add_v_proj"])
+
+
 class HalfOptions(CustomDiffusionOptions):
     """Options of Custom Diffusion."""
 
@@ -93,7 +97,9 @@ class HalfFineTuning(CustomDiffusion):
 
         draw = Random(generator.initial_seed())
         layers = dict.fromkeys(name.rpartition(".")[0] for name in model.projections)
-        kinds = sorted({name.rpartition(".")[2] for name in model.projections})  # of keys, and of values
+        kinds = sorted({name.rpartition(".")[2] for name in model.projections})
+        if kinds not in KEYS_AND_VALUES:
+            raise ValueError(f"keys and values are told apart by their names, and these are {', '.join(kinds)}")
         trained = {layer: draw.choice(kinds) for layer in layers}
 
         def adapter(name: str, projection: nn.Linear) -> parts.FullResidual | None:
