@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +171,31 @@ def _check_tokenizer(folder: Path, text: TextPart, source: str) -> None:
                 f"Backbone '{source}': {text.tokenizer}/tokenizer.json is missing, and {PIECES}, too; "
                 "give another folder."
             )
+        if not (tokenizer / "tokenizer.json").exists():
+            _check_pieces_can_be_read(text, source)
         return
     vocabulary = "vocab" if (tokenizer / "vocab.json").exists() else "tokenizer"
     _settings(folder, f"{text.tokenizer}/{vocabulary}.json", source)
     if not (tokenizer / "tokenizer.json").exists() and not (tokenizer / "merges.txt").exists():
         raise UsageError(f"Backbone '{source}': {text.tokenizer}/merges.txt is missing; give another folder.")
+
+
+def _check_pieces_can_be_read(text: TextPart, source: str) -> None:
+    # transformers reads SentencePiece's files with the one, through the other's classes
+    missing = next((name for name, module in (("sentencepiece", "sentencepiece"), ("protobuf", "google.protobuf"))
+                    if not _is_installed(module)), None)  # fmt: skip
+    if missing is not None:
+        raise UsageError(
+            f"Backbone '{source}': {text.tokenizer}/{PIECES} can only be read with the package {missing}, which is "
+            "not installed; pip install 'stamina-bench[t5]'."
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is what it lies in
+        return False
 
 
 def _settings(folder: Path, name: str, source: str) -> dict[str, Any]:

@@ -184,7 +184,7 @@ class TextToImage:
         """(dim,) float32: the mean embedding of the category's tokens for 'category', zeros for 'random'."""
         if kind != "category" or not self._category:
             return torch.zeros(self.token_dim, device=self.device)
-        return torch.cat([reader.mean_embedding(self._category) for reader in self.readers])
+        return torch.cat([reader.mean_embedding(self.layout.as_read(self._category)) for reader in self.readers])
 
     def set_token(self, token: str, embedding: Tensor) -> None:
         """Give a custom token its embedding, (dim,), each text encoder's part behind the other; gradients flow.
@@ -230,7 +230,7 @@ class TextToImage:
         text = self.encode_prompts(prompts)
         features = self.family.shared_features(self.denoiser, text)
         if words_only:
-            places = [self.readers[0].places_of_words(prompt) for prompt in prompts]
+            places = [self.readers[0].places_of_words(self.layout.as_read(prompt)) for prompt in prompts]
             return [row[place] for row, place in zip(features, places, strict=True)]
         if text.mask is None:
             return list(features)

@@ -5,6 +5,8 @@ Whole runs, exports and files are in `tests/harness/test_families.py`.
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from tiny_models import LATER, make_tiny_families
+from tiny_models import LATER, make_tiny_families, put
 from torch import Tensor
 
 from harness.backbones.architecture import blueprint
@@ -126,6 +128,18 @@ def test_t5s_custom_tokens_have_ids_beyond_its_table(home: Path) -> None:
     assert ids.shape == mask.shape == (2, 120)
     assert int((ids == reader.vocabulary).sum()) == int((ids == reader.vocabulary + 1).sum()) == 1
     assert int(mask.sum(dim=1)[0]) == int((ids[0] != 0).sum())
+
+
+def test_pixart_reads_category_words_in_lower_case_wherever_they_are_read(home: Path) -> None:
+    model = named(home, "pixart")
+    starts_, words = [], []
+    for category in ("person", "Person"):
+        model.set_category(category)
+        starts_.append(model.token_start("category"))
+        with torch.no_grad():
+            words.append(model.text_inputs([f"a photo of a {category}"], words_only=True)[0])
+    assert torch.equal(*starts_)
+    assert torch.equal(*words)
 
 
 def test_what_is_adapted_are_the_keys_and_values_of_the_text(home: Path) -> None:
@@ -289,6 +303,29 @@ def test_named_backbones_are_counted_by_their_true_architecture(name: str) -> No
     assert found.parameters == {"unet": denoiser, **dict(zip(names, encoders, strict=True)), "vae": vae}
     assert set(found.flop) == {"unet", "unet_train", "text", "text_train", "encode", "decode"}
     assert found.token_dim == sum(found.token_widths)
+
+
+def test_pixart_as_the_hub_has_it_is_counted(home: Path, tmp_path: Path) -> None:
+    """Its configuration is one of diffusers' general transformer, which has settings that PixArt's own lacks."""
+    folder = shutil.copytree(home / "pixart", tmp_path / "pixart")
+    path = folder / "transformer" / "config.json"
+    settings = json.loads(path.read_text())
+    for name in ("use_additional_conditions", "interpolation_scale"):
+        del settings[name]
+    settings |= {
+        "_class_name": "Transformer2DModel", "double_self_attention": False, "num_vector_embeds": None,
+        "only_cross_attention": False, "use_linear_projection": False,
+    }  # fmt: skip
+    path.write_text(json.dumps(settings))
+    index = json.loads((folder / "model_index.json").read_text())
+    put(folder / "model_index.json", {**index, "transformer": ["diffusers", "Transformer2DModel"]})
+    general, own = blueprint(str(folder)), blueprint(str(home / "pixart"))
+    assert general.digest == own.digest
+    assert count(general, ["half"]) == count(own, ["half"])
+    assert count_parameters(str(folder), "ti++") == count_parameters(str(home / "pixart"), "ti++")
+    with torch.no_grad():
+        loaded = TextToImage.load(str(folder), torch.device("cpu"))
+    assert type(loaded.denoiser).__name__ == "PixArtTransformer2DModel"
 
 
 def linear(inputs: int, outputs: int) -> int:
