@@ -56,6 +56,7 @@ class Layout:
         texts: Tokenizers and text encoders, in the order in which a custom token's embedding has its parts.
         unshared: Why not all that is adapted is given the same features of a prompt; empty where it is.
         flow: Whether noise is added along straight lines (rectified flow), and not by a diffusion's betas.
+        upcasts_vae: Whether its VAE, where its configuration says so (force_upcast), overflows in float16.
         lower_case: Whether its pipelines put prompts into lower case before they read them.
     """
 
@@ -68,6 +69,7 @@ class Layout:
     flow: bool = False
     unshared: str = ""
     lower_case: bool = False
+    upcasts_vae: bool = False
 
     def as_read(self, prompt: str) -> str:
         """A prompt as tokenizers are given it."""
@@ -109,6 +111,7 @@ LAYOUTS: Final = (
             TextPart("tokenizer", "text_encoder"),
             TextPart("tokenizer_2", "text_encoder_2", "clip_g", encoder_class=CLIP_PROJECTED),
         ),
+        upcasts_vae=True,
     ),
     Layout(
         "pixart", "PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer",

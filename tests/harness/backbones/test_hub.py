@@ -380,6 +380,18 @@ def test_a_method_that_asks_for_one_text_in_all_layers_is_refused_where_there_is
     refused(said, "'cd-merge'", "every layer sees other features of a prompt", "another --backbone")
 
 
+def shard_lost(folder: Path) -> None:
+    """A text encoder in two files, of which a download left one."""
+    place = folder / "text_encoder"
+    weights = load_file(place / "model.safetensors")
+    (place / "model.safetensors").unlink()
+    files = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    first = {name: weights[name].numpy() for name in sorted(weights)[:5]}
+    save_file(first, place / files[0], metadata={"format": "pt"})
+    named = {name: files[number >= 5] for number, name in enumerate(sorted(weights))}
+    put(place / "model.safetensors.index.json", {"metadata": {"total_size": 1}, "weight_map": named})
+
+
 LATER_CHANGES: list[tuple[str, str, Callable[[Path], object], tuple[str, ...]]] = [
     ("sdxl", "a second encoder of another class", edited("model_index.json", text_encoder_2=["transformers", "Evil"]),
      ("text_encoder_2 as 'transformers.Evil'", "no Stable Diffusion XL has")),
@@ -391,6 +403,12 @@ LATER_CHANGES: list[tuple[str, str, Callable[[Path], object], tuple[str, ...]]] 
      ("tokenizer/tokenizer.json is missing", "spiece.model")),
     ("sd3", "a solver of a diffusion", edited("scheduler/scheduler_config.json", _class_name="EulerDiscreteScheduler"),
      ("adds noise by FlowMatchEulerDiscreteScheduler",)),
+    *(("sd3", name, edited("scheduler/scheduler_config.json", **{name: True}),
+       ("scheduler_config.json has", name, "set it to false"))
+      for name in ("use_dynamic_shifting", "invert_sigmas", "stochastic_sampling")),
+    ("sdxl", "told the guidance", edited("unet/config.json", time_cond_proj_dim=32), ("time_cond_proj_dim",)),
+    ("sdxl", "told no size", edited("unet/config.json", addition_embed_type=None), ("addition_embed_type", "is None")),
+    ("pixart", "without a shard", shard_lost, ("text_encoder/model-00002-of-00002.safetensors is missing",)),
 ]  # fmt: skip
 
 
@@ -406,6 +424,15 @@ def test_a_later_family_that_is_not_whole_is_refused(
     said = bench("run", families / "photos", "--tier", "paper", "-m", "ti++", "--backbone", folder, *solver, "-o",
                  tmp_path / "runs")  # fmt: skip
     refused(said, "other", *words)
+
+
+def test_shards_that_transformers_does_not_load_may_be_missing(families: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(families / "pixart", tmp_path / "pixart")
+    whole = (folder / "text_encoder" / "model.safetensors").read_bytes()
+    shard_lost(folder)
+    (folder / "text_encoder" / "model.safetensors").write_bytes(whole)
+    check_pipeline(folder, "pixart")
+    TextToImage.load(str(folder), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("lacking", "package"), [("sentencepiece", "sentencepiece"), ("google.protobuf", "protobuf")])

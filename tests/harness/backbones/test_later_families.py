@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy import stats
 from tiny_models import LATER, make_tiny_families, put
 from torch import Tensor
@@ -230,6 +231,47 @@ def test_sampling_leaves_the_trainings_noise_as_it_was(home: Path) -> None:
     before = model.noise.noisy(latents, noise, times)
     model.generate(PROMPTS[0], [1], Sampling(solver="euler", steps=2))
     assert torch.equal(model.noise.noisy(latents, noise, times), before)
+
+
+# --- precision and lengths -------------------------------------------------------------------------------------------
+
+
+def test_xls_vae_does_not_overflow_in_float16(home: Path, tmp_path: Path) -> None:
+    """As diffusers has it, where the configuration says force_upcast; its images would be black without a word."""
+    folder = shutil.copytree(home / "sdxl", tmp_path / "sdxl")
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    for name in ("decoder.conv_in.weight", "encoder.conv_in.weight"):
+        weights[name] *= 3e4  # norms divide it out again
+    save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    latents = 9 * torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    exact, half = (TextToImage.load(str(folder), torch.device("cpu"), d) for d in (torch.float32, torch.float16))
+    drawn, same = exact.decode_latents(latents).astype(int), half.decode_latents(latents).astype(int)
+    assert drawn.std() > 1
+    assert np.abs(drawn - same).max() <= 4
+    torch.testing.assert_close(half.posterior(images).mean, exact.posterior(images).mean, rtol=0.05, atol=0.05)
+    assert next(half.denoiser.parameters()).dtype is torch.float16
+
+
+def test_t5_keeps_in_float32_what_overflows_in_float16(home: Path) -> None:
+    for name in ("pixart", "sd3"):
+        model = TextToImage.load(str(home / name), torch.device("cpu"), torch.float16)
+        kinds = {key.endswith(".wo.weight"): p.dtype for key, p in model.text_encoders[-1].named_parameters()}
+        assert kinds == {True: torch.float32, False: torch.float16}
+        assert model.encode_prompts(PROMPTS).features.dtype is torch.float16
+
+
+def test_a_tokenizer_that_names_no_length_gives_as_many_tokens_as_its_encoder_reads(home: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(home / "sdxl", tmp_path / "sdxl")
+    path = folder / "tokenizer_2" / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["model_max_length"]
+    path.write_text(json.dumps(settings))
+    model = TextToImage.load(str(folder), torch.device("cpu"))
+    assert [reader.length for reader in model.readers] == [77, 77]
+    with torch.no_grad():
+        found, plain = model.encode_prompts(PROMPTS), named(home, "sdxl").encode_prompts(PROMPTS)
+    assert torch.equal(found.features, plain.features)
 
 
 # --- methods' own needs ----------------------------------------------------------------------------------------------
