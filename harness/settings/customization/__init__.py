@@ -128,11 +128,12 @@ class Customization(Setting):
 
     def check_methods(self, context: RunContext, methods: Mapping[str, type[Method[Any]]]) -> None:
         """Some solve for keys and values of a prompt's features, which must be the same in all layers then."""
+        from harness.backbones.checks import layout_of
         from harness.settings.customization.prepare import check_shared_text
 
+        layout = layout_of(Path(context.backbone), context.backbone_name)
         for name, method in methods.items():
-            if method.needs_shared_text:
-                check_shared_text(Path(context.backbone), context.backbone_name, name)
+            check_shared_text(layout, name, method)
 
     def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
         """See `harness.settings.customization.plan`."""

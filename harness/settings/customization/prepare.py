@@ -12,11 +12,12 @@ from typing import Any
 from harness import registry
 from harness.backbones.checks import check_extractor, layout_of, read_index, texts_of
 from harness.backbones.hashes import Fingerprints
-from harness.backbones.layouts import PIECES, T5_LENGTHS
+from harness.backbones.layouts import PIECES, T5_LENGTHS, Layout
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
 from harness.backbones.solvers import check_sampling
 from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
+from harness.method import Method
 from harness.prompts import FAR, class_prompt, prompt_for
 from harness.settings.base import Given
 from harness.spec import Sampling, Task
@@ -59,17 +60,16 @@ def _schedule(folder: Path) -> dict[str, Any]:
     return {"timestep_spacing": "linspace", **found}
 
 
-def check_shared_text(folder: Path, source: str, method: str) -> None:
+def check_shared_text(layout: Layout, method: str, plugin: type[Method[Any]]) -> None:
     """Make sure that a method that asks for it finds the same features of a prompt in all layers.
 
     Args:
-        folder: of the backbone. source, method: what they are called.
+        layout: the backbone's family. method: what the method is called.
 
     Raises:
         UsageError: it does not.
     """
-    layout = layout_of(folder, source)
-    if layout.unshared:
+    if plugin.needs_shared_text and layout.unshared:
         raise UsageError(
             f"The method '{method}' solves for keys and values of a prompt's features, and in {layout.title} "
             f"{layout.unshared}; leave it out, or use another --backbone."
