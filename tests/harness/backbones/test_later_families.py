@@ -153,6 +153,50 @@ def test_what_is_adapted_are_the_keys_and_values_of_the_text(home: Path) -> None
     assert len(blocks) == 1  # whose second attention is the image's alone, and left as it is
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "length"),
+    [("PixArtAlphaPipeline", True, 120), ("PixArtSigmaPipeline", False, 300)],
+)
+def test_pixarts_larger_models_draw_what_their_pipelines_draw(
+    home: Path, tmp_path: Path, kind: str, told: bool, length: int
+) -> None:
+    """Alpha's model of 1024 px is told an image's size and shape; Sigma is not, and reads longer prompts."""
+    from diffusers import PixArtTransformer2DModel
+
+    folder = shutil.copytree(home / "pixart", tmp_path / "pixart")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformer = PixArtTransformer2DModel(
+            num_attention_heads=2, attention_head_dim=24, in_channels=4, out_channels=8, num_layers=1,
+            sample_size=128, cross_attention_dim=48, caption_channels=32, patch_size=16,
+            use_additional_conditions=told,
+        )  # fmt: skip
+    shutil.rmtree(folder / "transformer")
+    transformer.save_pretrained(folder / "transformer")
+    index = json.loads((folder / "model_index.json").read_text())
+    put(folder / "model_index.json", {**index, "_class_name": kind})
+    model = TextToImage.load(str(folder), torch.device("cpu"))
+    assert model.readers[0].length == length
+    ours = model.generate(PROMPTS[0], [3], Sampling(steps=2, guidance_scale=5.0, eta=0.0))
+    theirs = model.pipeline(
+        PROMPTS[0], num_inference_steps=2, guidance_scale=5.0, generator=torch.Generator().manual_seed(3),
+        output_type="np", use_resolution_binning=False, clean_caption=False,
+    ).images  # fmt: skip
+    assert np.abs(ours.astype(int) - (theirs * 255).round().astype(int)).max() <= 1
+    seen: list[Any] = []
+    model.denoiser.register_forward_pre_hook(
+        lambda module, args, given: seen.append(given["added_cond_kwargs"]), with_kwargs=True
+    )
+    latents, noise, times = material(model)
+    with torch.no_grad():
+        model.predict(latents, noise, times, model.encode_prompts(PROMPTS))
+    (conditions,) = seen
+    assert (conditions["resolution"] is not None) == told
+    if told:
+        assert conditions["resolution"].tolist() == [[256.0, 256.0]] * 2
+        assert conditions["aspect_ratio"].tolist() == [[1.0]] * 2
+
+
 # --- the loss --------------------------------------------------------------------------------------------------------
 
 
