@@ -99,7 +99,7 @@ def check_solver(solver: Solver, *, flow: bool) -> None:
     if flow and solver != "euler":
         raise UsageError(
             f"sampling.solver={solver} takes away a diffusion's noise, and the backbone is a rectified flow; draw with "
-            "--set sampling.solver=euler."
+            "--set sampling.solver=euler (of `generate`: --solver euler)."
         )
     if not flow and solver == "euler":
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -96,6 +97,16 @@ class Customization(Setting):
     def default_backbone(self, tier: Tier) -> str:
         """See `Setting.default_backbone`."""
         return tier.backbone
+
+    def quick_protocol_on(self, backbone: str) -> Mapping[str, Any]:
+        """With the solver of a flow, where the backbone is one."""
+        from harness.backbones.checks import layout_of
+        from harness.backbones.hashes import model_folder
+
+        with suppress(UsageError):
+            if layout_of(model_folder(backbone, offline=True), backbone).flow:
+                return {**self.quick_protocol, "solver": "euler"}
+        return self.quick_protocol
 
     def find_backbone(self, source: str, *, offline: bool) -> Path:
         """A whole Stable Diffusion pipeline; only headers of its weights are read."""
