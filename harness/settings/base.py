@@ -461,6 +461,10 @@ class Setting(ABC):
         """Where parameters are counted if nobody says where: the backbone of the paper's tier."""
         return self.default_backbone(paper)
 
+    def whole_of(self, backbone: str) -> str:
+        """What `n_param` is a share of on a backbone, in words."""
+        return self.presentation.whole
+
     def check_counting(self, backbone: str) -> None:
         """Make sure that parameters can be counted there.
 

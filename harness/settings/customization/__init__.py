@@ -108,6 +108,12 @@ class Customization(Setting):
                 return {**self.quick_protocol, "solver": "euler"}
         return self.quick_protocol
 
+    def whole_of(self, backbone: str) -> str:
+        """'U-Net' or 'transformer'."""
+        from harness.backbones.architecture import blueprint
+
+        return blueprint(backbone).layout.noun
+
     def find_backbone(self, source: str, *, offline: bool) -> Path:
         """A whole Stable Diffusion pipeline; only headers of its weights are read."""
         from harness.backbones.hashes import model_folder

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from in_process import bench
 from safetensors.torch import load_file, save_file
 from scipy import stats
 from tiny_models import LATER, make_tiny_families, put
@@ -389,6 +390,14 @@ def test_named_backbones_are_counted_by_their_true_architecture(name: str) -> No
     assert found.parameters == {"unet": denoiser, **dict(zip(names, encoders, strict=True)), "vae": vae}
     assert set(found.flop) == {"unet", "unet_train", "text", "text_train", "encode", "decode"}
     assert found.token_dim == sum(found.token_widths)
+
+
+def test_parameters_are_a_share_of_what_the_backbone_has(home: Path) -> None:
+    """By its name: a U-Net, or a transformer."""
+    for name, noun in (("sdxl", "U-Net"), ("pixart", "transformer"), ("sd3", "transformer")):
+        code, said = bench("params", "--backbone", home / name, "-m", "ti++")
+        assert code == 0, said
+        assert f"in % of the {noun} of" in " ".join(said.split())
 
 
 def test_pixart_as_the_hub_has_it_is_counted(home: Path, tmp_path: Path) -> None:
