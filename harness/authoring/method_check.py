@@ -155,7 +155,8 @@ class _Check:
         short = {k: v for k, v in of.quick_options.items() if k not in changes}
         self.options = {**short, **changes}
         method = MethodSpec(name=self.name, changes=self.options)
-        quick = protocol_changes([f"{of.protocol_name}.{k}={v}" for k, v in of.quick_protocol.items()])
+        wanted = of.quick_protocol_on(spec.backbone or of.default_backbone(registry.tiers().get(spec.tier)))
+        quick = protocol_changes([f"{of.protocol_name}.{k}={v}" for k, v in wanted.items()])
         self.given = spec
         self.spec = spec.model_copy(update={"methods": (method,), "tasks": TASKS, "keep_going": False, **quick})
         self.findings: list[Finding] = []
@@ -235,7 +236,7 @@ class _Check:
         beside = next(name for name in self.of.default_methods if name != self.name)
         methods = (MethodSpec(name=beside), *self.given.methods)
         with TemporaryDirectory() as folder:
-            both = self.given.model_copy(update={"methods": methods, "tasks": (1,), "output": Path(folder)})
+            both = self.spec.model_copy(update={"methods": methods, "tasks": (1,), "output": Path(folder)})
             if text := unequal_training(api.prepare(both).plan):
                 self.found("defaults", text)
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,17 @@ from harness.formats.git_lfs import POINTER_REMEDY, is_pointer_file
 INDEX = "model_index.json"
 # The names under which diffusers and transformers look for weights where no variant is asked for; whole, or shards.
 WEIGHTS = ("model.safetensors", "*model-?????-of-?????.safetensors", "diffusion_pytorch_model.safetensors")
+INDEXES = ("model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.json")  # of shards
 # All that is loaded of a pipeline of any family, so all that is fetched, and all that its hash depends on: no variants
 # such as fp16 and non_ema, no checkpoint in a single file beside the parts, no safety checker.
 LOADED = (
     INDEX, "scheduler/scheduler_config.json",
     *(f"{part}/*.{kind}" for part in TOKENIZERS for kind in ("json", "txt", "model")),
-    *(f"{part}/{name}" for part in WEIGHTED for name in ("config.json", *WEIGHTS, "*model.safetensors.index.json")),
+    *(f"{part}/{name}" for part in WEIGHTED for name in ("config.json", *WEIGHTS, *INDEXES)),
 )  # fmt: skip
 
+# by what a flow's scheduler shifts its noise at each image's size, turns it around, or adds noise that no seed names
+OTHER_FLOWS = ("use_dynamic_shifting", "invert_sigmas", "stochastic_sampling")
 PREDICTIONS = ("epsilon", "v_prediction")
 
 # What other parts of a pipeline may be, as 'library.class': those are not loaded or, as image_encoder, absent.
@@ -170,11 +174,31 @@ def _check_tokenizer(folder: Path, text: TextPart, source: str) -> None:
                 f"Backbone '{source}': {text.tokenizer}/tokenizer.json is missing, and {PIECES}, too; "
                 "give another folder."
             )
+        if not (tokenizer / "tokenizer.json").exists():
+            _check_pieces_can_be_read(text, source)
         return
     vocabulary = "vocab" if (tokenizer / "vocab.json").exists() else "tokenizer"
     _settings(folder, f"{text.tokenizer}/{vocabulary}.json", source)
     if not (tokenizer / "tokenizer.json").exists() and not (tokenizer / "merges.txt").exists():
         raise UsageError(f"Backbone '{source}': {text.tokenizer}/merges.txt is missing; give another folder.")
+
+
+def _check_pieces_can_be_read(text: TextPart, source: str) -> None:
+    # transformers reads SentencePiece's files with the one, through the other's classes
+    missing = next((name for name, module in (("sentencepiece", "sentencepiece"), ("protobuf", "google.protobuf"))
+                    if not _is_installed(module)), None)  # fmt: skip
+    if missing is not None:
+        raise UsageError(
+            f"Backbone '{source}': {text.tokenizer}/{PIECES} can only be read with the package {missing}, which is "
+            "not installed; pip install 'stamina-bench[t5]'."
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is what it lies in
+        return False
 
 
 def _settings(folder: Path, name: str, source: str) -> dict[str, Any]:
@@ -208,12 +232,19 @@ def check_task(folder: Path, source: str) -> None:
             f"Backbone '{source}': vae/config.json gives each channel of the latents a mean of its own, which is not "
             f"supported; use {NAMES}, or another {layout.pipeline}."
         )
+    _check_conditions(layout, denoiser, source)
     named = scheduler.get("_class_name", "")
     if layout.flow:
         if named != FLOW_SOLVER:
             raise UsageError(
                 f"Backbone '{source}': {SCHEDULE} has the class '{named}', and a {layout.title} adds noise by "
                 f"{FLOW_SOLVER}; give another folder."
+            )
+        odd = next((name for name in OTHER_FLOWS if scheduler.get(name)), None)
+        if odd is not None:
+            raise UsageError(
+                f"Backbone '{source}': {SCHEDULE} has {odd}, and training knows flows without it only; set it to "
+                "false, or give another folder."
             )
         return
     if scheduler.get("use_flow_sigmas") or (named and not {"beta_start", "trained_betas"} & scheduler.keys()):
@@ -226,6 +257,21 @@ def check_task(folder: Path, source: str) -> None:
         raise UsageError(
             f"Backbone '{source}': its {layout.noun} predicts '{found}', and training knows "
             f"{' and '.join(PREDICTIONS)} only; use {NAMES}, or another folder."
+        )
+
+
+def _check_conditions(layout: Layout, denoiser: dict[str, Any], source: str) -> None:
+    """Make sure that a U-Net is told what its family is told, and nothing besides."""
+    if denoiser.get("time_cond_proj_dim") is not None:
+        raise UsageError(
+            f"Backbone '{source}': its U-Net is told the scale of guidance (time_cond_proj_dim), as models distilled "
+            f"for few steps are, and training here does not tell it; use {NAMES}, or another {layout.pipeline}."
+        )
+    if layout.name == "sdxl" and denoiser.get("addition_embed_type") != "text_time":
+        raise UsageError(
+            f"Backbone '{source}': its U-Net is not told the image's size and the prompt as a whole "
+            f"(addition_embed_type in {layout.denoiser}/config.json is {denoiser.get('addition_embed_type')!r} and not "
+            f"'text_time'), as every {layout.title} is; give another folder."
         )
 
 
@@ -292,6 +338,23 @@ def check_weights(folder: Path, source: str, files: Sequence[Path] | None = None
     for path in folder.glob("*.safetensors.index.json"):
         if re.search(r'"[^"]*\.(bin|ckpt|pth?|pkl)"', path.read_text(encoding="utf-8", errors="replace")):
             raise UsageError(f"'{source}': {folder.name}/{path.name} names a pickle; give another folder.")
+        if path.name in INDEXES:
+            _check_shards(path, source)
+
+
+def _check_shards(index: Path, source: str) -> None:
+    """Make sure that all files that an index names are there: an interrupted download leaves some."""
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        missing = next((name for name in sorted(set(named)) if not (index.parent / name).exists()), None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"'{source}': {index.parent.name}/{index.name} is damaged; give another folder.") from None
+    whole = (index.parent / WEIGHTS[0]).exists()  # which transformers then loads, whatever the index says
+    if missing is not None and not whole:
+        raise UsageError(
+            f"'{source}': {index.parent.name}/{missing} is missing, a part of its weights; fetch the model again, or "
+            "give another folder."
+        )
 
 
 def check_extractor(folder: Path, source: str) -> int:

@@ -15,6 +15,10 @@ CLIP_PROJECTED = r"transformers\.CLIPTextModelWithProjection"
 CLIP_WORDS = r"transformers\.CLIPTokenizer(Fast)?"
 T5 = r"transformers\.T5EncoderModel"
 T5_WORDS = r"transformers\.T5Tokenizer(Fast)?"
+# tokens of a prompt that a pipeline gives to T5, whatever the tokenizer says
+T5_LENGTHS: Final[Mapping[str, int]] = {
+    "PixArtAlphaPipeline": 120, "PixArtSigmaPipeline": 300, "StableDiffusion3Pipeline": 256,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Layout:
         texts: Tokenizers and text encoders, in the order in which a custom token's embedding has its parts.
         unshared: Why not all that is adapted is given the same features of a prompt; empty where it is.
         flow: Whether noise is added along straight lines (rectified flow), and not by a diffusion's betas.
+        upcasts_vae: Whether its VAE, where its configuration says so (force_upcast), overflows in float16.
+        lower_case: Whether its pipelines put prompts into lower case before they read them.
     """
 
     name: str
@@ -62,6 +68,12 @@ class Layout:
     texts: tuple[TextPart, ...]
     flow: bool = False
     unshared: str = ""
+    lower_case: bool = False
+    upcasts_vae: bool = False
+
+    def as_read(self, prompt: str) -> str:
+        """A prompt as tokenizers are given it."""
+        return prompt.lower().strip() if self.lower_case else prompt
 
     @property
     def noun(self) -> str:
@@ -99,10 +111,12 @@ LAYOUTS: Final = (
             TextPart("tokenizer", "text_encoder"),
             TextPart("tokenizer_2", "text_encoder_2", "clip_g", encoder_class=CLIP_PROJECTED),
         ),
+        upcasts_vae=True,
     ),
     Layout(
         "pixart", "PixArt", ("PixArtAlphaPipeline", "PixArtSigmaPipeline"), "transformer",
         "(PixArt)?Transformer2DModel", (TextPart("tokenizer", "text_encoder", "t5xxl", T5_WORDS, T5),),
+        lower_case=True,
     ),
     Layout(
         "sd3", "Stable Diffusion 3", ("StableDiffusion3Pipeline",), "transformer", "SD3Transformer2DModel",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,6 @@ import torch
 
 from harness.backbones.checks import check_parts, layout_of, read_index, texts_of
 from harness.backbones.hashes import model_folder
-from harness.backbones.layouts import PIECES
 from harness.errors import UsageError, first_line
 
 # what a pipeline draws without, and is not given: its class -> arguments
@@ -46,7 +44,6 @@ def load_pipeline(source: str, dtype: torch.dtype, *, offline: bool) -> Any:
     layout = layout_of(folder, source)
     kind = read_index(folder, source).get("_class_name", layout.pipeline)
     texts = texts_of(folder, source)
-    _check_sentencepiece(folder, source, [text.tokenizer for text in texts if text.in_pieces])
     absent = {name: None for text in layout.texts if text not in texts for name in (text.tokenizer, text.encoder)}
     try:
         with warnings.catch_warnings():
@@ -64,13 +61,3 @@ def load_pipeline(source: str, dtype: torch.dtype, *, offline: bool) -> Any:
             f"Backbone '{source}' cannot be loaded as a {layout.title} pipeline with safetensors "
             f"({first_line(error)}); give another folder with --backbone."
         ) from error
-
-
-def _check_sentencepiece(folder: Path, source: str, tokenizers: list[str]) -> None:
-    for tokenizer in tokenizers:
-        place = folder / tokenizer
-        if (place / PIECES).exists() and not (place / "tokenizer.json").exists() and not find_spec("sentencepiece"):
-            raise UsageError(
-                f"Backbone '{source}': {tokenizer}/{PIECES} can only be read with the package sentencepiece, which is "
-                "not installed; pip install 'stamina-bench[t5]'."
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -61,7 +62,7 @@ def denoiser_of(plan: Blueprint) -> nn.Module:
         "pixart": diffusers.PixArtTransformer2DModel, "sd3": diffusers.SD3Transformer2DModel,
     }  # fmt: skip
     with torch.device(META):
-        made: nn.Module = _frozen(kinds[plan.layout.name](**_arguments(plan.denoiser)))
+        made: nn.Module = _frozen(_of_settings(kinds[plan.layout.name], plan.denoiser))
     return made
 
 
@@ -69,12 +70,10 @@ def vae_of(plan: Blueprint) -> Any:
     """The VAE, frozen."""
     from diffusers import AutoencoderKL, AutoencoderTiny
 
-    arguments = _arguments(plan.vae)
     with torch.device(META):
-        if plan.vae_class == "AutoencoderTiny":
-            arguments.pop("block_out_channels", None)  # what it writes into its configuration, but does not take
-            return _frozen(AutoencoderTiny(**arguments))
-        return _frozen(AutoencoderKL(**arguments))
+        return _frozen(
+            _of_settings(AutoencoderTiny if plan.vae_class == "AutoencoderTiny" else AutoencoderKL, plan.vae)
+        )
 
 
 def readers_of(plan: Blueprint) -> list[MetaReader]:
@@ -120,6 +119,12 @@ def text_of(plan: Blueprint, readers: Sequence[MetaReader]) -> Text:
 
 def _frozen(module: Any) -> Any:
     return module.requires_grad_(False).eval()
+
+
+def _of_settings(kind: Any, config: Mapping[str, Any]) -> Any:
+    """A network of diffusers', by what it takes of a configuration: PixArt's on the hub are of a more general class."""
+    taken = inspect.signature(kind.__init__).parameters
+    return kind(**{name: value for name, value in config.items() if name in taken})
 
 
 def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def check_denoiser(source: str) -> Path | None:
             ) from error
         raise
     if not any((folder / part).is_dir() for part in ("unet", "transformer")):
-        raise UsageError(f"--backbone '{source}' holds no U-Net; use {NAMES}, or a diffusers pipeline's folder.")
+        raise UsageError(
+            f"--backbone '{source}' holds no U-Net or transformer; use {NAMES}, or a diffusers pipeline's folder."
+        )
     check_part(folder / layout_of(folder, source).denoiser, source)
     return folder

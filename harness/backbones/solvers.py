@@ -74,7 +74,7 @@ def check_sampling(sampling: Sampling, config: Mapping[str, Any]) -> None:
     Raises:
         UsageError: it does not, or cannot.
     """
-    _check_solver(sampling.solver, flow=config.get("_class_name", "") == FLOW_SOLVER)
+    check_solver(sampling.solver, flow=config.get("_class_name", "") == FLOW_SOLVER)
     steps, trained = sampling.steps, int(config.get("num_train_timesteps", TRAINED))
     most = _most(sampling.solver, config, trained)
     if steps > most:
@@ -90,11 +90,16 @@ def check_sampling(sampling: Sampling, config: Mapping[str, Any]) -> None:
         )
 
 
-def _check_solver(solver: Solver, *, flow: bool) -> None:
+def check_solver(solver: Solver, *, flow: bool) -> None:
+    """Make sure that a solver takes away the kind of noise that a backbone was trained with.
+
+    Raises:
+        UsageError: it does not.
+    """
     if flow and solver != "euler":
         raise UsageError(
             f"sampling.solver={solver} takes away a diffusion's noise, and the backbone is a rectified flow; draw with "
-            "--set sampling.solver=euler."
+            "--set sampling.solver=euler (of `generate`: --solver euler)."
         )
     if not flow and solver == "euler":
         raise UsageError(

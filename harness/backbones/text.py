@@ -66,18 +66,30 @@ def tables_of(encoder: nn.Module) -> list[nn.Embedding]:
     return [each for each in encoder.modules() if isinstance(each, nn.Embedding) and each.weight is table]
 
 
+def keep_in_range(encoders: Sequence[nn.Module]) -> None:
+    """Those layers of text encoders in float32 that overflow in float16, by transformers' own word: T5's."""
+    for encoder in encoders:
+        kept = set(getattr(encoder, "_keep_in_fp32_modules", None) or ())
+        for name, module in encoder.named_modules():
+            if name.rpartition(".")[2] in kept:
+                module.float()
+
+
 class Reader:
     """A tokenizer with its text encoder. A custom token's id lies beyond the table, whose rows are never touched.
 
     Attributes:
-        tokenizer: transformers' own. encoder: likewise, frozen. length: of every prompt, in tokens.
+        tokenizer: transformers' own. encoder: likewise, frozen.
+        length: of every prompt, in tokens: as many as are asked for, or as the encoder has places, if that is less.
         vocabulary: Rows of the table of embeddings; custom tokens have the ids from there on, whatever the tokenizer's
             own are: T5's table has more rows than its tokenizer has words.
         words: How many the tokenizer knew at first.
     """
 
     def __init__(self, tokenizer: Any, encoder: nn.Module, length: int) -> None:
-        self.tokenizer, self.encoder, self.length = tokenizer, encoder, length
+        self.tokenizer, self.encoder = tokenizer, encoder
+        settings: Any = encoder.config
+        self.length = min(length, int(getattr(settings, "max_position_embeddings", length)))  # T5 has no such bound
         self._table = cast(nn.Embedding, encoder.get_input_embeddings())  # type: ignore[operator]
         self.vocabulary = self._table.num_embeddings
         self.words = len(tokenizer)

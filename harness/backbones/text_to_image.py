@@ -21,7 +21,7 @@ from harness.backbones.oom import out_of_memory, release
 from harness.backbones.packed_convolutions import freeze
 from harness.backbones.posterior import Posterior
 from harness.backbones.solvers import check_sampling, ddim_of, scheduler_of
-from harness.backbones.text import Reader, Text
+from harness.backbones.text import Reader, Text, keep_in_range
 from harness.errors import UsageError
 from harness.spec import Sampling, Solver
 
@@ -67,6 +67,10 @@ class TextToImage:
         for part in (self.denoiser, self.vae, *self.text_encoders):
             part.to(device=device, dtype=dtype)
             part.requires_grad_(False).eval()
+        if dtype is torch.float16:
+            keep_in_range(self.text_encoders)
+            if layout.upcasts_vae and cast(Any, self.vae).config.get("force_upcast"):
+                self.vae.float()
         config: Any = self.denoiser.config
         self.family: Family = FAMILIES[layout.name](
             type(pipeline).__name__, config, self.resolution,
@@ -192,7 +196,7 @@ class TextToImage:
         """(dim,) float32: the mean embedding of the category's tokens for 'category', zeros for 'random'."""
         if kind != "category" or not self._category:
             return torch.zeros(self.token_dim, device=self.device)
-        return torch.cat([reader.mean_embedding(self._category) for reader in self.readers])
+        return torch.cat([reader.mean_embedding(self.layout.as_read(self._category)) for reader in self.readers])
 
     def set_token(self, token: str, embedding: Tensor) -> None:
         """Give a custom token its embedding, (dim,), each text encoder's part behind the other; gradients flow.
@@ -238,7 +242,7 @@ class TextToImage:
         text = self.encode_prompts(prompts)
         features = self.family.shared_features(self.denoiser, text)
         if words_only:
-            places = [self.readers[0].places_of_words(prompt) for prompt in prompts]
+            places = [self.readers[0].places_of_words(self.layout.as_read(prompt)) for prompt in prompts]
             return [row[place] for row, place in zip(features, places, strict=True)]
         if text.mask is None:
             return list(features)
@@ -269,7 +273,7 @@ class TextToImage:
         means: list[Tensor] = []
         spreads: list[Tensor] = []
         for batch in pixels.split(images_at_once(pixels.shape[-1])):
-            scaled = (batch.to(self.device).float() / 127.5 - 1).to(self.dtype)
+            scaled = (batch.to(self.device).float() / 127.5 - 1).to(self._vae_dtype)
             encoded: Any = self.vae.encode(scaled)  # type: ignore[operator]
             if hasattr(encoded, "latents"):  # AutoencoderTiny's have no spread
                 means.append(self._scaled(encoded.latents))
@@ -278,13 +282,17 @@ class TextToImage:
                 spreads.append(encoded.latent_dist.std.float() * self._scaling_factor)
         return Posterior(torch.cat(means), torch.cat(spreads) if spreads else None)
 
+    @property
+    def _vae_dtype(self) -> torch.dtype:
+        return next(self.vae.parameters()).dtype
+
     def _scaled(self, encoded: Tensor) -> Tensor:
         return (encoded.float() - self._shift_factor) * self._scaling_factor
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> NDArray[np.uint8]:
         """(n, size, size, 3) uint8 images of scaled latents."""
-        scaled = (latents.to(self.device).float() / self._scaling_factor + self._shift_factor).to(self.dtype)
+        scaled = (latents.to(self.device).float() / self._scaling_factor + self._shift_factor).to(self._vae_dtype)
         parts = scaled.split(images_at_once(self.resolution))
         decoded = torch.cat([self.vae.decode(batch).sample for batch in parts])  # type: ignore[operator]
         return to_uint8(decoded / 2 + 0.5)

@@ -49,7 +49,7 @@ MethodArgument = Annotated[
 Backbone = Annotated[
     str | None,
     typer.Option(
-        help="sd-1.4, sd-1.5, sd-2.1, a Stable Diffusion folder or a hub id (ID@REVISION), instead of the tier's.",
+        help="A name such as sd-1.4 or sdxl, a pipeline's folder or a hub id (ID@REVISION), instead of the tier's.",
         envvar="STAMINA_BENCH_BACKBONE",
     ),
 ]

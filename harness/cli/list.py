@@ -110,8 +110,8 @@ def params_command(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="sd-1.4 (the default), sd-2.1 (true architectures, without weights), or a pipeline; of classification "
-            "a timm ViT's name or folder, by default the paper tier's.",
+            help="sd-1.4 (the default), sdxl, ... (true architectures, without weights), or a pipeline; of "
+            "classification a timm ViT's name or folder, by default the paper tier's.",
             show_default=False,
         ),
     ] = None,
@@ -119,16 +119,16 @@ def params_command(
     methods: Annotated[str, typer.Option("--methods", "-m", help="Comma-separated names, or 'all'.")] = "all",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print N_param: the share of the U-Net, or of the ViT, that each method trains in one task."""
+    """Print N_param: the share of the U-Net, transformer or ViT that each method trains in one task."""
     from harness import registry
 
     of = registry.setting(known_setting(setting))
     backbone = backbone or of.counting_backbone(registry.tiers().get("paper"))
-    rows, whole = of.count_parameters(backbone, methods), of.presentation.whole
+    rows = of.count_parameters(backbone, methods)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    title = Text(f"Parameters trained per task, in % of the {whole} of {backbone}")
+    title = Text(f"Parameters trained per task, in % of the {of.whole_of(backbone)} of {backbone}")
     table = RichTable(title=title, title_justify="left")
     for column in ("method", "parameters", "N_param (%)"):
         table.add_column(column, justify="left" if column == "method" else "right")

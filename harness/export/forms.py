@@ -112,7 +112,7 @@ def _pipeline(state: Learnt, model: TextToImage, wanted: Wanted, folder: Path) -
     code = pipeline_code(
         type(model.pipeline).__name__, model.texts, folder.name, state.prompt(state.tasks[-1]), sampling
     )
-    card = model_card(state, code, {"precision": wanted.dtype, "sampler": sampling.said})
+    card = model_card(state, model.layout, code, {"precision": wanted.dtype, "sampler": sampling.said})
     export_pipeline(model, tokens, folder, {"README.md": card}, dtype=DTYPES[wanted.dtype], solver=sampling.solver)
     return Written(f"a diffusers pipeline in {wanted.dtype} with {len(tokens)} custom tokens.", tuple(tokens))
 
@@ -148,7 +148,8 @@ def _adapters(state: Learnt, model: TextToImage, base: Base, wanted: Wanted, fol
                 factors, part / lora
             )
         write_embeddings(embeddings, part / within, dtype, _parts(model))
-        (part / "README.md").write_text(model_card(state, code, told, names, usage), encoding="utf-8")
+        card = model_card(state, model.layout, code, told, names, usage)
+        (part / "README.md").write_text(card, encoding="utf-8")
     tokens = tuple(f"<{name}>" for name in names.values())
     files = f"{len(names)} embedding file{'s' * (len(names) > 1)} in {wanted.dtype}"
     if factors is None:

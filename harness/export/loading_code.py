@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.backbones.layouts import PIPELINES, STABLE_DIFFUSION, TextPart
+from harness.backbones.layouts import PIPELINES, STABLE_DIFFUSION, Layout, TextPart
 from harness.spec import Sampling
 
 
@@ -31,7 +31,7 @@ def pipeline_code(kind: str, texts: Sequence[TextPart], folder: str, prompt: str
             "import torch",
             f"from diffusers import {kind}",
             "",
-            f"pipeline = {kind}.from_pretrained({_text(folder)}, torch_dtype=torch.float32{_absent(kind, texts)})",
+            f"pipeline = {kind}.from_pretrained({_text(folder)}, torch_dtype=torch.float32{_told(kind, texts)})",
             *_drawn(kind, prompt, sampling),
         ]
     )
@@ -65,13 +65,13 @@ def adapter_code(
     checked = "    safety_checker=None,  # as the run drew; without this line the base model's own is loaded"
     return "\n".join(
         [
-            f"# pip install diffusers transformers{' peft' if lora and layout.name != 'pixart' else ''}",
+            f"# pip install {_packages(layout, texts, lora=bool(lora))}",
             "import torch",
             f"from diffusers import {', '.join(sorted((solver, kind)))}",
             *([] if one else ["from safetensors.torch import load_file"]),
             "",
             f"pipeline = {kind}.from_pretrained(",
-            f"    {_text(base.place)}{revision}, torch_dtype=torch.float32{_absent(kind, texts)},",
+            f"    {_text(base.place)}{revision}, torch_dtype=torch.float32{_told(kind, texts)},",
             *([checked] if one else []),
             ")",
             *loaded,
@@ -85,10 +85,18 @@ def adapter_code(
     )
 
 
-def _absent(kind: str, texts: Sequence[TextPart]) -> str:
-    """', text_encoder_3=None, tokenizer_3=None' of a pipeline without it, which asks to be told."""
-    missing = [text for text in PIPELINES[kind].texts if text not in texts]
-    return "".join(f", {text.encoder}=None, {text.tokenizer}=None" for text in missing)
+def _told(kind: str, texts: Sequence[TextPart]) -> str:
+    """', text_encoder_3=None, tokenizer_3=None' of a pipeline without it, which asks to be told; and no watermark."""
+    layout = PIPELINES[kind]
+    missing = [text for text in layout.texts if text not in texts]
+    plain = ", add_watermarker=False" if layout.name == "sdxl" else ""  # which it has where a package is installed
+    return "".join(f", {text.encoder}=None, {text.tokenizer}=None" for text in missing) + plain
+
+
+def _packages(layout: Layout, texts: Sequence[TextPart], *, lora: bool) -> str:
+    """What the base model's own files are read with, and a LoRA file."""
+    more = [" sentencepiece protobuf"] if any(text.in_pieces for text in texts) else []
+    return "diffusers transformers" + "".join([*more, " peft" if lora and layout.name != "pixart" else ""])
 
 
 def _one_embedding(places: str) -> list[str]:
@@ -115,12 +123,13 @@ def _embeddings_of_each(places: str, texts: Sequence[TextPart]) -> list[str]:
 
 def _drawn(kind: str, prompt: str, sampling: Sampling) -> list[str]:
     noise = f" eta={sampling.eta!r}," if sampling.solver == "ddim" else ""
-    size = ["    use_resolution_binning=False,"] if PIPELINES[kind].name == "pixart" else []
+    # cleaning takes a custom token for a tag of HTML, and leaves it out
+    own = ["    use_resolution_binning=False, clean_caption=False,"] if PIPELINES[kind].name == "pixart" else []
     return [
         "image = pipeline(",
         f"    {_text(prompt)},",
         f"    num_inference_steps={sampling.steps}, guidance_scale={sampling.guidance_scale!r},{noise}",
-        *size,
+        *own,
         "    generator=torch.Generator().manual_seed(0),",
         ").images[0]",
         'image.save("image.png")',

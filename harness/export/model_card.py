@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from harness.backbones.hub import KNOWN
+from harness.backbones.hub import KNOWN, Backbone, hub_place, is_folder
+from harness.backbones.layouts import Layout
 from harness.errors import presentable
-from harness.export.trained_model import Learnt
+from harness.export.trained_model import Learnt, source_of
 
 CONSENT = (
     "Personalising a model on a person's face without their consent does harm. If a concept is a person, make sure "
@@ -27,12 +28,14 @@ CITATION = """```bibtex
 
 
 def model_card(
-    state: Learnt, loading: str, notes: Mapping[str, str], names: Mapping[str, str] | None = None, usage: str = ""
-) -> str:
+    state: Learnt, layout: Layout, loading: str, notes: Mapping[str, str], names: Mapping[str, str] | None = None,
+    usage: str = "",
+) -> str:  # fmt: skip
     """Markdown with a YAML head, as model hubs read it.
 
     Args:
-        loading: Python that loads it. notes: what else to say in the table, name -> text.
+        layout: The backbone's family. loading: Python that loads it.
+        notes: what else to say in the table, name -> text.
         names: '<v3>' -> what its embedding is called, of those that were written; None: all, as they are.
         usage: how other programs use it, as Markdown.
     """
@@ -43,9 +46,9 @@ def model_card(
     head: dict[str, Any] = {
         "library_name": "diffusers",
         "pipeline_tag": "text-to-image",
-        "tags": ["stable-diffusion", "continual-customization", cell.method],
+        "tags": [layout.title.lower().replace(" ", "-"), "continual-customization", cell.method],
     }
-    known = KNOWN.get(cell.backbone)
+    known = _known(source_of(state))
     if known is not None:
         head |= {"license": known.licence, "base_model": known.repository}
     licence = f", {known.licence}" if known else ""
@@ -72,6 +75,12 @@ def model_card(
         "## Citation", "", CITATION, "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _known(source: str) -> Backbone | None:
+    """The backbone whose licence is known; a folder may have its name, and hold anything."""
+    found = None if is_folder(source) else hub_place(source)
+    return next((known for known in KNOWN.values() if found and found[0] == known.repository), None)
 
 
 def plain(text: str) -> str:

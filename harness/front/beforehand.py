@@ -49,18 +49,22 @@ def lines_beforehand(prepared: Prepared, *, quiet: bool = False) -> Iterator[str
     """
     from harness.engine.cautions import image_cautions
 
-    yield from lines_on_folder(prepared.spec.benchmark, prepared.benchmark, prepared.spec.tier, quiet=quiet)
-    said = image_cautions(prepared.benchmark, prepared.plan.context.tier)
+    tier = prepared.plan.context.tier
+    yield from lines_on_folder(prepared.spec.benchmark, prepared.benchmark, tier.name, tier.resolution, quiet=quiet)
+    said = image_cautions(prepared.benchmark, tier)
     yield from (caution for caution in prepared.cautions if caution not in said)
 
 
-def lines_on_folder(name: str, benchmark: Benchmark, tier: str, *, quiet: bool = False) -> Iterator[str]:
+def lines_on_folder(
+    name: str, benchmark: Benchmark, tier: str, resolution: int | None = None, *, quiet: bool = False
+) -> Iterator[str]:
     """What of a folder is used and what is not, in a few lines.
 
     Args:
         name: what the user called the benchmark.
         benchmark: what was found of that name.
         tier: the tier's name.
+        resolution: pixels along each side of what is drawn; None for what the tier's own model draws.
         quiet: only what is not used, or odd.
     """
     from harness.data.skipped_files import check_command
@@ -72,18 +76,18 @@ def lines_on_folder(name: str, benchmark: Benchmark, tier: str, *, quiet: bool =
         return
     if not quiet:
         yield f"{shortened(reading.folder)}: {reading.summary}"
-    lines = [*reading.lines(), *_small(reading, tier)]
+    lines = [*reading.lines(), *_small(reading, tier, resolution)]
     yield from lines
     if lines:
         yield f"All of it: {check_command(reading.folder, *options_of(reading.setting))}"
 
 
-def _small(reading: Reading | ClassReading, tier: str) -> list[str]:
+def _small(reading: Reading | ClassReading, tier: str, resolution: int | None) -> list[str]:
     """What to know of images that are smaller than what a tier whose model knows photographs draws."""
     from harness import registry
 
     found = registry.tiers().get(tier)
-    return [] if found.knows.get(reading.setting) else reading.small(found.resolution)
+    return [] if found.knows.get(reading.setting) else reading.small(resolution or found.resolution)
 
 
 def options_of(setting: SettingName | None) -> tuple[str, ...]:

@@ -249,6 +249,14 @@ class Setting(ABC):
     def default_backbone(self, tier: Tier) -> str:
         """The tier's own backbone: a folder, or a hub id."""
 
+    def quick_protocol_on(self, backbone: str) -> Mapping[str, Any]:
+        """`quick_protocol`, and what a backbone asks for besides.
+
+        Args:
+            backbone: a folder or a hub id; what is wrong with it is said by `find_backbone`.
+        """
+        return self.quick_protocol
+
     @abstractmethod
     def find_backbone(self, source: str, *, offline: bool) -> Path:
         """The folder of a backbone, fetched first unless `offline`.
@@ -452,6 +460,10 @@ class Setting(ABC):
     def counting_backbone(self, paper: Tier) -> str:
         """Where parameters are counted if nobody says where: the backbone of the paper's tier."""
         return self.default_backbone(paper)
+
+    def whole_of(self, backbone: str) -> str:
+        """What `n_param` is a share of on a backbone, in words."""
+        return self.presentation.whole
 
     def check_counting(self, backbone: str) -> None:
         """Make sure that parameters can be counted there.

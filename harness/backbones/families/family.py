@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from harness.backbones.adapters import cross_attention
+from harness.backbones.layouts import PIPELINES
 from harness.backbones.noise import Diffusion, NoiseSchedule
 from harness.backbones.text import Reader, Text
 from harness.errors import UsageError
@@ -50,7 +51,8 @@ class Family(ABC):
         """
         found = cross_attention(denoiser)
         if not found:
-            raise UsageError("The backbone's U-Net has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
+            noun = PIPELINES[self.pipeline].noun
+            raise UsageError(f"The backbone's {noun} has no cross-attention (attn2.to_k, attn2.to_v); use another one.")
         return found
 
     @abstractmethod

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.backbones.families.family import Family
+from harness.backbones.layouts import PIPELINES, T5_LENGTHS
 from harness.backbones.text import Reader, Text
 
 TOLD_SIZE = 128  # of a latent's side: only alpha's model of 1024 px is told the image's size
@@ -17,16 +18,14 @@ TOLD_SIZE = 128  # of a latent's side: only alpha's model of 1024 px is told the
 class PixArt(Family):
     """Chen et al. (2023, arXiv 2310.00426; 2024, arXiv 2403.04692)."""
 
-    longest: ClassVar[dict[str, int]] = {"PixArtAlphaPipeline": 120, "PixArtSigmaPipeline": 300}
-
     def lengths(self, tokenizers: Sequence[Any]) -> list[int]:
         """What each pipeline reads, whatever the tokenizer says: T5's names no length."""
-        return [self.longest[self.pipeline]]
+        return [T5_LENGTHS[self.pipeline]]
 
     def read(self, readers: Sequence[Reader], prompts: Sequence[str]) -> Text:
         """Prompts in lower case, as the pipelines clean them."""
         (reader,) = readers
-        ids, mask = reader.ids([prompt.lower().strip() for prompt in prompts])
+        ids, mask = reader.ids([PIPELINES[self.pipeline].as_read(prompt) for prompt in prompts])
         return Text(reader.encode(ids, attention_mask=mask)[0], mask=mask)
 
     def denoise(self, denoiser: nn.Module, noisy: Tensor, times: Tensor, text: Text) -> Tensor:

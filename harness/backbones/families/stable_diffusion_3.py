@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from harness.backbones.families.family import Family
-from harness.backbones.layouts import PIPELINES
+from harness.backbones.layouts import PIPELINES, T5_LENGTHS
 from harness.backbones.noise import NoiseSchedule, RectifiedFlow
 from harness.backbones.text import Reader, Text
 from harness.errors import UsageError
 
-T5_LENGTH = 256  # tokens that the pipeline reads of a prompt
 CLIPS = 2
 
 
@@ -31,7 +30,7 @@ class StableDiffusion3(Family):
     def lengths(self, tokenizers: Sequence[Any]) -> list[int]:
         """The first tokenizer's for both CLIP encoders, as the pipeline has it."""
         clip = int(tokenizers[0].model_max_length)
-        return [clip, clip, T5_LENGTH][: len(tokenizers)]
+        return [clip, clip, T5_LENGTHS[self.pipeline]][: len(tokenizers)]
 
     def projections(self, denoiser: nn.Module) -> dict[str, nn.Linear]:
         """Joint attention's keys and values of the text."""
@@ -49,7 +48,7 @@ class StableDiffusion3(Family):
         if len(readers) > CLIPS:
             t5 = readers[CLIPS].encode(readers[CLIPS].ids(prompts)[0])[0]
         else:
-            t5 = clip.new_zeros(len(prompts), T5_LENGTH, width)
+            t5 = clip.new_zeros(len(prompts), T5_LENGTHS[self.pipeline], width)
         return Text(torch.cat([clip, t5.to(clip)], dim=1), pooled=torch.cat([first[0], second[0]], dim=-1))
 
     def noise_schedule(self, scheduler: Any) -> NoiseSchedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -97,6 +98,22 @@ class Customization(Setting):
         """See `Setting.default_backbone`."""
         return tier.backbone
 
+    def quick_protocol_on(self, backbone: str) -> Mapping[str, Any]:
+        """With the solver of a flow, where the backbone is one."""
+        from harness.backbones.checks import layout_of
+        from harness.backbones.hashes import model_folder
+
+        with suppress(UsageError):
+            if layout_of(model_folder(backbone, offline=True), backbone).flow:
+                return {**self.quick_protocol, "solver": "euler"}
+        return self.quick_protocol
+
+    def whole_of(self, backbone: str) -> str:
+        """'U-Net' or 'transformer'."""
+        from harness.backbones.architecture import blueprint
+
+        return blueprint(backbone).layout.noun
+
     def find_backbone(self, source: str, *, offline: bool) -> Path:
         """A whole Stable Diffusion pipeline; only headers of its weights are read."""
         from harness.backbones.hashes import model_folder
@@ -128,11 +145,12 @@ class Customization(Setting):
 
     def check_methods(self, context: RunContext, methods: Mapping[str, type[Method[Any]]]) -> None:
         """Some solve for keys and values of a prompt's features, which must be the same in all layers then."""
+        from harness.backbones.checks import layout_of
         from harness.settings.customization.prepare import check_shared_text
 
+        layout = layout_of(Path(context.backbone), context.backbone_name)
         for name, method in methods.items():
-            if method.needs_shared_text:
-                check_shared_text(Path(context.backbone), context.backbone_name, name)
+            check_shared_text(layout, name, method)
 
     def add_cell(self, plan: Plan, request: CellRequest) -> Cell:
         """See `harness.settings.customization.plan`."""

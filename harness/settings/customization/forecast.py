@@ -12,6 +12,7 @@ from harness import registry
 from harness.backbones.architecture import blueprint
 from harness.backbones.counts import counts_of, extractor_counts
 from harness.backbones.hub import label
+from harness.backbones.solvers import check_solver
 from harness.engine.devices import make_slots
 from harness.engine.plan import CellRequest, Plan, RunContext, Step
 from harness.engine.schedule import longest_chain
@@ -22,6 +23,7 @@ from harness.formats.figure_text import are, counted
 from harness.method import Method
 from harness.settings.base import StepKind
 from harness.settings.customization.costs import GIB, SAMPLED, Costs, Work
+from harness.settings.customization.prepare import check_shared_text
 from harness.spec import Benchmark, Frozen, RunSpec, Sampling, Task
 
 if TYPE_CHECKING:
@@ -192,9 +194,11 @@ def forecast(
             gradient_checkpointing=spec.gradient_checkpointing,
         )
     )  # fmt: skip
+    check_solver(plan.context.protocol_as(Sampling).solver, flow=shapes.layout.flow)
     for seed in spec.seeds:
         for wanted in spec.methods:
             plugin: type[Method[Any]] = registry.methods().get(wanted.name)
+            check_shared_text(shapes.layout, wanted.name, plugin)
             try:
                 options = plugin.options_class.for_tier(tier.name, wanted.changes)
             except UsageError as error:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness import registry
-from harness.backbones.checks import check_extractor, layout_of
+from harness.backbones.checks import check_extractor, layout_of, read_index, texts_of
 from harness.backbones.hashes import Fingerprints
+from harness.backbones.layouts import PIECES, T5_LENGTHS, Layout
 from harness.backbones.pipeline_files import cached_extractor, check_pipeline
 from harness.backbones.solvers import check_sampling
 from harness.engine.plan import RunContext
 from harness.errors import UsageError, shortened
+from harness.method import Method
 from harness.prompts import FAR, class_prompt, prompt_for
 from harness.settings.base import Given
 from harness.spec import Sampling, Task
@@ -60,17 +64,16 @@ def _schedule(folder: Path) -> dict[str, Any]:
     return {"timestep_spacing": "linspace", **found}
 
 
-def check_shared_text(folder: Path, source: str, method: str) -> None:
+def check_shared_text(layout: Layout, method: str, plugin: type[Method[Any]]) -> None:
     """Make sure that a method that asks for it finds the same features of a prompt in all layers.
 
     Args:
-        folder: of the backbone. source, method: what they are called.
+        layout: the backbone's family. method: what the method is called.
 
     Raises:
         UsageError: it does not.
     """
-    layout = layout_of(folder, source)
-    if layout.unshared:
+    if plugin.needs_shared_text and layout.unshared:
         raise UsageError(
             f"The method '{method}' solves for keys and values of a prompt's features, and in {layout.title} "
             f"{layout.unshared}; leave it out, or use another --backbone."
@@ -78,7 +81,7 @@ def check_shared_text(folder: Path, source: str, method: str) -> None:
 
 
 def check_prompts(folder: Path, tasks: Sequence[Task], options: Sequence[Any]) -> None:
-    """Make sure that every prompt that names a category word fits the tokenizer, before any training.
+    """Make sure that every prompt that names a category word fits every tokenizer, before any training.
 
     Args:
         options: of the methods, which say whether theirs do, and whether there are class images.
@@ -90,21 +93,32 @@ def check_prompts(folder: Path, tasks: Sequence[Task], options: Sequence[Any]) -
     if not named and not any(each.prior_images for each in options):
         return
     start = max(FAR, key=len) if any(each.augment for each in named) else "a "
-    try:
-        settings = json.loads((folder / "tokenizer" / "tokenizer_config.json").read_text(encoding="utf-8"))
-        length = int(settings["model_max_length"])
-        count = _token_counter(folder / "tokenizer")
-    except (OSError, ValueError, KeyError, TypeError):
-        return
+    layout, limits = layout_of(folder, str(folder)), list(_limits(folder))
     for task in tasks:
         # the custom token is one token, whatever it looks like to the tokenizer now
         prompt = prompt_for("a", task.category, True) if named else class_prompt(task.category)
-        found = count(start + prompt.removeprefix("a "))
-        if found > length:
+        for length, count in limits:
+            found = count(layout.as_read(start + prompt.removeprefix("a ")))
+            if found <= length:
+                continue
             raise UsageError(
                 f"The category word '{shortened(task.category)}' of '{shortened(task.name)}' is too long for the "
                 f"backbone ({found} of {length} tokens); put a shorter one into category.txt in its folder."
             )
+
+
+def _limits(folder: Path) -> Iterator[tuple[int, Callable[[str], int]]]:
+    """Of each tokenizer: how many tokens are read of a prompt, and what counts those of a text."""
+    kind = read_index(folder, str(folder)).get("_class_name", "")
+    for text in texts_of(folder, str(folder)):
+        place = folder / text.tokenizer
+        with suppress(OSError, ValueError, KeyError, TypeError):  # what cannot be told now is told in training
+            if text.in_pieces:
+                length = T5_LENGTHS[kind]
+            else:
+                settings = json.loads((place / "tokenizer_config.json").read_text(encoding="utf-8"))
+                length = int(settings["model_max_length"])
+            yield length, _token_counter(place)
 
 
 def _token_counter(folder: Path) -> Callable[[str], int]:
@@ -116,6 +130,9 @@ def _token_counter(folder: Path) -> Callable[[str], int]:
         whole.no_truncation()  # some files ask for both, as the tokenizer was last used before it was saved
         whole.no_padding()
         return lambda text: len(whole.encode(text).ids)
+    if (folder / PIECES).exists():
+        pieces: Any = import_module("sentencepiece").SentencePieceProcessor(model_file=str(folder / PIECES))
+        return lambda text: len(pieces.encode(text)) + 1
     from tokenizers import Regex
     from tokenizers.models import BPE
     from tokenizers.normalizers import NFC, Lowercase, Sequence

@@ -57,7 +57,7 @@ MEANINGS = {
         for name, words in _KERNELS.items()
     },
     "f_kid": "Forgetting by the kernel inception distance.",
-    "n_param": "Parameters that are trained in a task, as a share of the U-Net's.",
+    "n_param": "Parameters that are trained in a task, as a share of the U-Net's, or of the transformer's.",
     "train_seconds": "Time to train one task, as a mean over tasks; it depends on the machine.",
     "learned_mmd": "Distance between a task's real images and those made just after it was learned, MMD(X_{D,j}, "
     "X_{j,j}).",

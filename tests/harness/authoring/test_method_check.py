@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests_support import InlineExecutor
+from tiny_models import make_tiny_families
 
 from harness import api, registry
 from harness.authoring import method_check
@@ -275,6 +276,14 @@ def test_of_how_many_adapters_a_penalty_is_is_said(write: Callable[[str], str]) 
     found = check(write(HEAD + text), FEW)
     assert found.reach == {"size": "4 of 8 adapters, none in to_v"}
     assert check("clora", FEW).reach == {}
+
+
+def test_a_method_can_be_checked_on_a_flow(tmp_path: Path) -> None:
+    """Whose images the tier's own solver cannot draw, and no option of a check says another."""
+    home = make_tiny_families(tmp_path)
+    found = check("ti++", {"steps": 2}, backbone=str(home / "sd3"), device="cpu")
+    assert found.findings == ()
+    assert "defaults" in found.looked_at
 
 
 def test_only_one_method_is_checked_at_a_time() -> None:

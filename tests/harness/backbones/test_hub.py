@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -33,6 +35,7 @@ from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
 from harness.records.run_file import read_spec, record
 from harness.settings.customization import prepare
+from harness.settings.customization.prepare import check_prompts
 from harness.spec import MethodSpec, RunSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -377,6 +380,18 @@ def test_a_method_that_asks_for_one_text_in_all_layers_is_refused_where_there_is
     refused(said, "'cd-merge'", "every layer sees other features of a prompt", "another --backbone")
 
 
+def shard_lost(folder: Path) -> None:
+    """A text encoder in two files, of which a download left one."""
+    place = folder / "text_encoder"
+    weights = load_file(place / "model.safetensors")
+    (place / "model.safetensors").unlink()
+    files = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    first = {name: weights[name].numpy() for name in sorted(weights)[:5]}
+    save_file(first, place / files[0], metadata={"format": "pt"})
+    named = {name: files[number >= 5] for number, name in enumerate(sorted(weights))}
+    put(place / "model.safetensors.index.json", {"metadata": {"total_size": 1}, "weight_map": named})
+
+
 LATER_CHANGES: list[tuple[str, str, Callable[[Path], object], tuple[str, ...]]] = [
     ("sdxl", "a second encoder of another class", edited("model_index.json", text_encoder_2=["transformers", "Evil"]),
      ("text_encoder_2 as 'transformers.Evil'", "no Stable Diffusion XL has")),
@@ -391,6 +406,12 @@ LATER_CHANGES: list[tuple[str, str, Callable[[Path], object], tuple[str, ...]]] 
      ("tokenizer/tokenizer.json is missing", "spiece.model")),
     ("sd3", "a solver of a diffusion", edited("scheduler/scheduler_config.json", _class_name="EulerDiscreteScheduler"),
      ("adds noise by FlowMatchEulerDiscreteScheduler",)),
+    *(("sd3", name, edited("scheduler/scheduler_config.json", **{name: True}),
+       ("scheduler_config.json has", name, "set it to false"))
+      for name in ("use_dynamic_shifting", "invert_sigmas", "stochastic_sampling")),
+    ("sdxl", "told the guidance", edited("unet/config.json", time_cond_proj_dim=32), ("time_cond_proj_dim",)),
+    ("sdxl", "told no size", edited("unet/config.json", addition_embed_type=None), ("addition_embed_type", "is None")),
+    ("pixart", "without a shard", shard_lost, ("text_encoder/model-00002-of-00002.safetensors is missing",)),
 ]  # fmt: skip
 
 
@@ -408,14 +429,74 @@ def test_a_later_family_that_is_not_whole_is_refused(
     refused(said, "other", *words)
 
 
-def test_pieces_without_their_package_are_one_sentence(
-    families: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_shards_that_transformers_does_not_load_may_be_missing(families: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(families / "pixart", tmp_path / "pixart")
+    whole = (folder / "text_encoder" / "model.safetensors").read_bytes()
+    shard_lost(folder)
+    (folder / "text_encoder" / "model.safetensors").write_bytes(whole)
+    check_pipeline(folder, "pixart")
+    TextToImage.load(str(folder), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("lacking", "package"), [("sentencepiece", "sentencepiece"), ("google.protobuf", "protobuf")])
+def test_pieces_without_their_packages_are_one_sentence(
+    families: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str, package: str
 ) -> None:
+    """Before anything is loaded: `doctor` and `plan` say it, too."""
     folder = shutil.copytree(families / "pixart", tmp_path / "pixart")
     (folder / "tokenizer" / "tokenizer.json").rename(folder / "tokenizer" / "spiece.model")
-    monkeypatch.setattr("harness.backbones.loading.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"only be read with the package sentencepiece.*stamina-bench\[t5\]"):
-        TextToImage.load(str(folder), torch.device("cpu"))
+    monkeypatch.setattr("harness.backbones.checks.find_spec", lambda name: None if name == lacking else object())
+    with pytest.raises(UsageError, match=rf"only be read with the package {package},.*stamina-bench\[t5\]"):
+        check_pipeline(folder, "pixart")
+
+
+def tasks_of(category: str) -> list[Any]:
+    return [SimpleNamespace(category=category, name="photos")]
+
+
+NAMING = [SimpleNamespace(category_word=True, augment=False, prior_images=0)]
+
+
+@pytest.mark.parametrize(
+    ("family", "category", "words"),
+    [
+        ("pixart", "person " * 120, r"12\d of 120 tokens"),
+        ("sdxl", "person " * 80, r"\d+ of 77 tokens"),
+        ("sd3", "person " * 80, r"\d+ of 77 tokens"),
+    ],
+)
+def test_a_category_too_long_for_a_later_familys_tokenizers_is_said_before_training(
+    families: Path, family: str, category: str, words: str
+) -> None:
+    """T5's tokenizers name no length, or another than what a pipeline reads."""
+    check_prompts(families / family, tasks_of("Person"), NAMING)
+    with pytest.raises(UsageError, match=words):
+        check_prompts(families / family, tasks_of(category), NAMING)
+
+
+def test_prompts_are_counted_by_pieces_where_there_is_no_other_tokenizer(
+    families: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PixArt's on the hub: spiece.model alone, which SentencePiece's own package reads."""
+    folder = shutil.copytree(families / "pixart", tmp_path / "pixart")
+    for path in (folder / "tokenizer").iterdir():
+        path.unlink()
+    (folder / "tokenizer" / "spiece.model").write_bytes(b"pieces")
+    read: list[str] = []
+
+    class Processor:
+        def __init__(self, model_file: str) -> None:
+            read.append(model_file)
+
+        def encode(self, text: str) -> list[int]:
+            assert text == text.lower()  # as the pipelines clean prompts
+            return [3] * len(text.split())
+
+    monkeypatch.setitem(sys.modules, "sentencepiece", SimpleNamespace(SentencePieceProcessor=Processor))
+    check_prompts(folder, tasks_of("Person " * 114), NAMING)  # with the token, 'a photo of a', and the end
+    with pytest.raises(UsageError, match="121 of 120 tokens"):
+        check_prompts(folder, tasks_of("Person " * 115), NAMING)
+    assert read == [str(folder / "tokenizer" / "spiece.model")] * 2
 
 
 @pytest.mark.parametrize("family", LATER)

@@ -5,14 +5,18 @@ Whole runs, exports and files are in `tests/harness/test_families.py`.
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from in_process import bench
+from safetensors.torch import load_file, save_file
 from scipy import stats
-from tiny_models import LATER, make_tiny_families
+from tiny_models import LATER, make_tiny_families, put
 from torch import Tensor
 
 from harness.backbones.architecture import blueprint
@@ -138,6 +142,18 @@ def test_t5s_custom_tokens_have_ids_beyond_its_table(home: Path) -> None:
     assert int(mask.sum(dim=1)[0]) == int((ids[0] != 0).sum())
 
 
+def test_pixart_reads_category_words_in_lower_case_wherever_they_are_read(home: Path) -> None:
+    model = named(home, "pixart")
+    starts_, words = [], []
+    for category in ("person", "Person"):
+        model.set_category(category)
+        starts_.append(model.token_start("category"))
+        with torch.no_grad():
+            words.append(model.text_inputs([f"a photo of a {category}"], words_only=True)[0])
+    assert torch.equal(*starts_)
+    assert torch.equal(*words)
+
+
 def test_what_is_adapted_are_the_keys_and_values_of_the_text(home: Path) -> None:
     for name, ends in {"sdxl": ("attn2.to_k", "attn2.to_v"), "pixart": ("attn2.to_k", "attn2.to_v"),
                        "sd3": ("attn.add_k_proj", "attn.add_v_proj")}.items():  # fmt: skip
@@ -146,6 +162,50 @@ def test_what_is_adapted_are_the_keys_and_values_of_the_text(home: Path) -> None
         assert all(projection.endswith(ends) for projection in model.projections), name
     blocks = [m for m in named(home, "sd3").denoiser.modules() if getattr(m, "attn2", None) is not None]
     assert len(blocks) == 1  # whose second attention is the image's alone, and left as it is
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "length"),
+    [("PixArtAlphaPipeline", True, 120), ("PixArtSigmaPipeline", False, 300)],
+)
+def test_pixarts_larger_models_draw_what_their_pipelines_draw(
+    home: Path, tmp_path: Path, kind: str, told: bool, length: int
+) -> None:
+    """Alpha's model of 1024 px is told an image's size and shape; Sigma is not, and reads longer prompts."""
+    from diffusers import PixArtTransformer2DModel
+
+    folder = shutil.copytree(home / "pixart", tmp_path / "pixart")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformer = PixArtTransformer2DModel(
+            num_attention_heads=2, attention_head_dim=24, in_channels=4, out_channels=8, num_layers=1,
+            sample_size=128, cross_attention_dim=48, caption_channels=32, patch_size=16,
+            use_additional_conditions=told,
+        )  # fmt: skip
+    shutil.rmtree(folder / "transformer")
+    transformer.save_pretrained(folder / "transformer")
+    index = json.loads((folder / "model_index.json").read_text())
+    put(folder / "model_index.json", {**index, "_class_name": kind})
+    model = TextToImage.load(str(folder), torch.device("cpu"))
+    assert model.readers[0].length == length
+    ours = model.generate(PROMPTS[0], [3], Sampling(steps=2, guidance_scale=5.0, eta=0.0))
+    theirs = model.pipeline(
+        PROMPTS[0], num_inference_steps=2, guidance_scale=5.0, generator=torch.Generator().manual_seed(3),
+        output_type="np", use_resolution_binning=False, clean_caption=False,
+    ).images  # fmt: skip
+    assert np.abs(ours.astype(int) - (theirs * 255).round().astype(int)).max() <= 1
+    seen: list[Any] = []
+    model.denoiser.register_forward_pre_hook(
+        lambda module, args, given: seen.append(given["added_cond_kwargs"]), with_kwargs=True
+    )
+    latents, noise, times = material(model)
+    with torch.no_grad():
+        model.predict(latents, noise, times, model.encode_prompts(PROMPTS))
+    (conditions,) = seen
+    assert (conditions["resolution"] is not None) == told
+    if told:
+        assert conditions["resolution"].tolist() == [[256.0, 256.0]] * 2
+        assert conditions["aspect_ratio"].tolist() == [[1.0]] * 2
 
 
 # --- the loss --------------------------------------------------------------------------------------------------------
@@ -252,6 +312,47 @@ def test_gradient_checkpointing_gives_the_same_gradients_by_a_second_pass(home: 
     assert all(torch.equal(one, other) for one, other in zip(found[False], found[True], strict=True))
 
 
+# --- precision and lengths -------------------------------------------------------------------------------------------
+
+
+def test_xls_vae_does_not_overflow_in_float16(home: Path, tmp_path: Path) -> None:
+    """As diffusers has it, where the configuration says force_upcast; its images would be black without a word."""
+    folder = shutil.copytree(home / "sdxl", tmp_path / "sdxl")
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    for name in ("decoder.conv_in.weight", "encoder.conv_in.weight"):
+        weights[name] *= 3e4  # norms divide it out again
+    save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    latents = 9 * torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    exact, half = (TextToImage.load(str(folder), torch.device("cpu"), d) for d in (torch.float32, torch.float16))
+    drawn, same = exact.decode_latents(latents).astype(int), half.decode_latents(latents).astype(int)
+    assert drawn.std() > 1
+    assert np.abs(drawn - same).max() <= 4
+    torch.testing.assert_close(half.posterior(images).mean, exact.posterior(images).mean, rtol=0.05, atol=0.05)
+    assert next(half.denoiser.parameters()).dtype is torch.float16
+
+
+def test_t5_keeps_in_float32_what_overflows_in_float16(home: Path) -> None:
+    for name in ("pixart", "sd3"):
+        model = TextToImage.load(str(home / name), torch.device("cpu"), torch.float16)
+        kinds = {key.endswith(".wo.weight"): p.dtype for key, p in model.text_encoders[-1].named_parameters()}
+        assert kinds == {True: torch.float32, False: torch.float16}
+        assert model.encode_prompts(PROMPTS).features.dtype is torch.float16
+
+
+def test_a_tokenizer_that_names_no_length_gives_as_many_tokens_as_its_encoder_reads(home: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(home / "sdxl", tmp_path / "sdxl")
+    path = folder / "tokenizer_2" / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["model_max_length"]
+    path.write_text(json.dumps(settings))
+    model = TextToImage.load(str(folder), torch.device("cpu"))
+    assert [reader.length for reader in model.readers] == [77, 77]
+    with torch.no_grad():
+        found, plain = model.encode_prompts(PROMPTS), named(home, "sdxl").encode_prompts(PROMPTS)
+    assert torch.equal(found.features, plain.features)
+
+
 # --- methods' own needs ----------------------------------------------------------------------------------------------
 
 
@@ -325,6 +426,37 @@ def test_named_backbones_are_counted_by_their_true_architecture(name: str) -> No
     assert found.flop["unet_train"] < found.flop["unet_again"] < found.flop["unet_train"] + found.flop["unet"]
     assert found.memory["half"]["unet_again"] < found.memory["half"]["unet_train"] / 2
     assert found.token_dim == sum(found.token_widths)
+
+
+def test_parameters_are_a_share_of_what_the_backbone_has(home: Path) -> None:
+    """By its name: a U-Net, or a transformer."""
+    for name, noun in (("sdxl", "U-Net"), ("pixart", "transformer"), ("sd3", "transformer")):
+        code, said = bench("params", "--backbone", home / name, "-m", "ti++")
+        assert code == 0, said
+        assert f"in % of the {noun} of" in " ".join(said.split())
+
+
+def test_pixart_as_the_hub_has_it_is_counted(home: Path, tmp_path: Path) -> None:
+    """Its configuration is one of diffusers' general transformer, which has settings that PixArt's own lacks."""
+    folder = shutil.copytree(home / "pixart", tmp_path / "pixart")
+    path = folder / "transformer" / "config.json"
+    settings = json.loads(path.read_text())
+    for name in ("use_additional_conditions", "interpolation_scale"):
+        del settings[name]
+    settings |= {
+        "_class_name": "Transformer2DModel", "double_self_attention": False, "num_vector_embeds": None,
+        "only_cross_attention": False, "use_linear_projection": False,
+    }  # fmt: skip
+    path.write_text(json.dumps(settings))
+    index = json.loads((folder / "model_index.json").read_text())
+    put(folder / "model_index.json", {**index, "transformer": ["diffusers", "Transformer2DModel"]})
+    general, own = blueprint(str(folder)), blueprint(str(home / "pixart"))
+    assert general.digest == own.digest
+    assert count(general, ["half"]) == count(own, ["half"])
+    assert count_parameters(str(folder), "ti++") == count_parameters(str(home / "pixart"), "ti++")
+    with torch.no_grad():
+        loaded = TextToImage.load(str(folder), torch.device("cpu"))
+    assert type(loaded.denoiser).__name__ == "PixArtTransformer2DModel"
 
 
 def linear(inputs: int, outputs: int) -> int:

@@ -495,6 +495,16 @@ def test_refusals(arguments: list[str], parts: list[str], tmp_path: Path, monkey
     refused(bench("plan", "mixed50", *arguments), *parts)
 
 
+def test_what_a_flow_cannot_run_is_not_planned_for_it() -> None:
+    plan = ("plan", "mixed50", "--backbone", "sd-3.5-medium")
+    refused(bench(*plan, "-m", "ti++"), "sampling.solver=ddim", "--set sampling.solver=euler")
+    flow = ("--set", "sampling.solver=euler")
+    refused(bench(*plan, "-m", "cd-merge", *flow), "'cd-merge'", "every layer sees other features of a prompt")
+    code, said = bench(*plan, "-m", "ti++", *flow)
+    assert code == 0, said
+    assert "Images: Euler" in said
+
+
 def test_an_unknown_benchmark_is_refused() -> None:
     refused(bench("plan", "mixed51"), "'mixed51'", "mixed50")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from diffusers.utils import convert_state_dict_to_kohya
 from exported import by_diffusers, difference, drawn, load
 from in_process import bench, refused
@@ -19,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from harness.backbones.layouts import PIPELINES
 from harness.backbones.solvers import scheduler_of
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import UsageError
@@ -206,6 +208,24 @@ def test_exports_and_cards_sample_as_the_run_did(solver: Solver, tiny_models: Pa
         known: dict[str, Any] = {}
         exec(compile(text.replace('image.save("image.png")', ""), "card", "exec"), known)
         assert difference(np.asarray(known["image"])[None], ours) <= 1
+
+
+def test_cards_ask_a_pipeline_for_the_image_alone() -> None:
+    """Where further packages are installed, cleaning drops a custom token as a tag, and a watermark is added."""
+    sampling = Sampling(steps=3)
+    cards = {}
+    for kind in ("StableDiffusionXLPipeline", "PixArtAlphaPipeline", "StableDiffusion3Pipeline"):
+        texts = PIPELINES[kind].texts
+        scheduler = DDIMScheduler()
+        adapter = adapter_code(kind, texts, Base("base"), "out", scheduler, "a <v1>", sampling, lora="l", embeddings="",
+                               names=["v1"])  # fmt: skip
+        cards[kind] = (pipeline_code(kind, texts, "out", "a <v1>", sampling), adapter)
+    assert all("add_watermarker=False" in card for card in cards["StableDiffusionXLPipeline"])
+    assert all("clean_caption=False" in card for card in cards["PixArtAlphaPipeline"])
+    # an export's tokenizers are whole; the base model's may need a package to be read
+    assert "sentencepiece protobuf" in cards["PixArtAlphaPipeline"][1]
+    assert "sentencepiece protobuf peft" in cards["StableDiffusion3Pipeline"][1]
+    assert "sentencepiece" not in cards["StableDiffusionXLPipeline"][1] + cards["PixArtAlphaPipeline"][0]
 
 
 def test_generate_draws_with_another_solver_than_the_runs(runs: Path, tmp_path: Path) -> None:
