@@ -130,11 +130,22 @@ def check(
     if len(names := method_names(called)) > 1 or called == "all":
         raise UsageError(f"One method can be checked at a time, not {' and '.join(names)}.")
     of = registry.setting(setting or registry.settings_of(names[0])[0])
+    given = assignments(options)
+    for change in given:
+        if change.key.partition(".")[0] in map(_protocol, registry.setting_names()):
+            raise UsageError(
+                f"--set '{change.text}' changes how a run draws or tests, which `check` does as shortly as it can; "
+                "leave it out."
+            )
     spec = RunSpec(
-        benchmark=benchmark or of.quick_benchmark, methods=method_specs(names[0], assignments(options), of.name),
+        benchmark=benchmark or of.quick_benchmark, methods=method_specs(names[0], given, of.name),
         tier=registry.tiers().get(tier).name, backbone=backbone, device=device, offline=offline, output=Path(),
     )  # fmt: skip
     return _Check(spec, of, tell).made()
+
+
+def _protocol(setting: SettingName) -> str:
+    return registry.setting(setting).protocol_name
 
 
 class _Notes(QuietDisplay):

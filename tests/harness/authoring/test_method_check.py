@@ -211,6 +211,11 @@ def test_nothing_is_said_of_a_built_in_method(name: str, write: Callable[[str], 
     assert len(found.learnt) == 3
 
 
+def test_options_of_the_protocol_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"--set 'sampling\.steps=3' changes how a run draws or tests.*leave it out"):
+        check("ti++", ["sampling.steps=3"])
+
+
 BUILT_IN = [
     (setting, name)
     for setting in registry.setting_names()
