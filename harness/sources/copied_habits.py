@@ -48,7 +48,7 @@ def _optimizers(node: ast.Assign, names: Mapping[str, str]) -> Iterator[tuple[in
     if isinstance(made, ast.Call) and (name := dotted(made.func, names)).startswith("torch.optim."):
         yield (
             node.lineno,
-            f"keeps {ast.unparse(node.targets[0])}, a {name.rpartition('.')[2]}, and the steps have an optimizer and "
+            f"keeps {ast.unparse(node.targets[0])} ({name.rpartition('.')[2]}), and the steps have an optimizer and "
             "a schedule already: a second one moves the parameters twice, or, as gradients are emptied first, not at "
             "all; leave it out, and see the options learning_rate, lr_schedule and warmup.",
         )

@@ -23,8 +23,8 @@ def told(text: str) -> list[str]:
         ("if self.task_index < 1:\n    pass", "asks for self.task_index < 1"),
         ("if self.task_index:\n    pass", "asks for self.task_index, and"),
         ("x = not self.task_index", "asks for not self.task_index"),
-        ("import torch\nself.o = torch.optim.AdamW(p)", "keeps self.o, a AdamW, and the steps have an optimizer"),
-        ("from torch.optim import lr_scheduler as l\nself.s = l.StepLR(o, 3)", "keeps self.s, a StepLR"),
+        ("import torch\nself.o = torch.optim.AdamW(p)", "keeps self.o (AdamW), and the steps have an optimizer"),
+        ("from torch.optim import lr_scheduler as l\nself.s = l.StepLR(o, 3)", "keeps self.s (StepLR), and"),
         ("def penalties(self):\n    (2 * x).backward()\n    return {}", "calls (2 * x).backward() in penalties()"),
     ],
 )
