@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.method import Method
 
 FAR = 6.0  # standard deviations of the encoder's noise: what lies within them everywhere is a draw of that image
-FINE = 0.1  # of the variance of latents, up to which that noise tells images apart
+FINE = 0.01  # of the variance of latents, up to which that noise tells images apart
 LEVEL = 1.0  # of 255, by which an image that was kept as numbers may differ
 
 

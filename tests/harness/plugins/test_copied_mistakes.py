@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from faulty_methods import Plain
 from torch import Generator, Tensor, nn
 
 from harness.backbones.adapters import Adapter, attach
+from harness.backbones.posterior import Posterior
+from harness.plugins.kept_data import kept_notes
 from methods import parts
 
 Notes = Callable[..., list[str]]
@@ -70,11 +73,6 @@ class Masks(Plain):
         return momentum.abs() >= momentum.abs().median() if name.endswith(("A", "B")) else None
 
 
-class KeepsDraws(Plain):
-    def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
-        return {"old": lesson.latents.draw(torch.arange(2), generator).clone()}
-
-
 class KeepsLatents(Plain):
     def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
         return {"old": lesson.latents.mean.clone()}
@@ -126,3 +124,13 @@ def test_data_that_the_class_names_are_told_as_such(notes: Notes) -> None:
     assert [each for each in notes(SaysSo) if "data are kept" in each] == [
         "SaysSo keeps the latents of the task before, against the rule that no data are kept"
     ]
+
+
+@pytest.mark.parametrize(("spread", "kept"), [(0.01, 3), (0.5, 0)])
+def test_draws_are_told_where_the_encoders_noise_leaves_images_apart(spread: float, kept: int) -> None:
+    draws = Generator().manual_seed(0)
+    mean = torch.randn(4, 2, 8, 8, generator=draws)
+    latents = Posterior(mean, torch.full_like(mean, spread))
+    memory = {"old": latents.draw(torch.tensor([0, 2, 3]), draws), "mean": mean.mean(dim=0)}
+    found = kept_notes(Plain(Plain.options_class()), memory, SimpleNamespace(latents=latents, images=None))
+    assert [f"holds {kept} of the task's images (latents)" in each for each in found] == [True] * bool(kept)
