@@ -12,6 +12,7 @@ docs/schema/benchmark.schema.json is for editors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from harness.data.skipped_files import first_ones
 from harness.errors import UsageError, nearest, shortened
 from harness.registry import NAME
 from harness.spec import EDITS, Benchmark, Frozen
+
+_WHOLE_PROMPT = re.compile(r"\s*(?:an? )?(?:photo|photograph|picture|image|painting) of ", re.IGNORECASE)
 
 
 class HubImages(Frozen):
@@ -77,6 +80,17 @@ class BenchmarkFile(Frozen):
         if text and not ("{0}" in text and "{1}" in text):
             raise ValueError("must hold {0} and {1}, one for each concept, or be empty")
         return text
+
+    @field_validator("edits")
+    @classmethod
+    def _words_to_add(cls, edits: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for edit in (each for own in edits.values() for each in own):
+            if "{" in edit or _WHOLE_PROMPT.match(edit):
+                raise ValueError(
+                    f"holds {shortened(edit)!r}, a whole prompt, and edits are words that are added to one; write 'in "
+                    "the snow', say"
+                )
+        return edits
 
     licence: str = Field("", description="whose photographs these are, and on which terms")
     citation: str = ""

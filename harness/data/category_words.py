@@ -34,7 +34,7 @@ _NUMBERED = re.compile(r"(\D+)\d+")  # "cup3", but not "k5f2"
 _JOINED = re.compile(r"[^\W\d_][a-z]{2,}(?:[A-Z][a-z]{2,})+")  # "FancyBoot", "redBackpack", but not "iPhone", "McKay"
 _ONE_WORD = frozenset({"airpods", "facebook", "linkedin", "macbook", "onedrive", "playstation", "whatsapp", "youtube"})
 # Other trainers' convention: repeats, a rare token and the class, as in "10_sks dog".
-_REPEATS = re.compile(r"[1-9]\d*_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
+REPEATS = re.compile(r"[1-9]\d*_(?P<token>[^\s_]+) (?P<words>.*\w.*)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;|\t])"?[,;|\t]*', re.IGNORECASE)
@@ -61,7 +61,7 @@ def words_of_name(name: str) -> tuple[str, bool]:
     """
     name = composed(name)
     decoded = _decoded(name)
-    convention = _REPEATS.fullmatch(decoded)
+    convention = REPEATS.fullmatch(decoded)
     text = re.sub(r"<[^<>]*>", " ", convention["words"] if convention else decoded)
     words = [word.strip(_APOSTROPHES) for word in "".join(c if _in_word(c) else " " for c in text).split()]
     words = [part for word in words if any(c.isalnum() for c in word) for part in _parts(word)]

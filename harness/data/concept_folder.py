@@ -29,7 +29,7 @@ from harness.data.category_words import (
 )
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
-from harness.data.folder_names import alike_names, meant_as_one
+from harness.data.folder_names import alike_names, meant_as_one, regularisation, together
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
@@ -201,7 +201,13 @@ def read_photos(
         *words_of_others(words), *misfiled(files, {one.name: one.category for one in concepts}, "concept"),
         *several_things(files),
     ]  # fmt: skip
-    return Reading(folder, tuple(concepts), tuple(skipped), notes, (*meant_as_one(names), *remarks))
+    return Reading(
+        folder,
+        tuple(concepts),
+        tuple(skipped),
+        notes,
+        (*meant_as_one(names), *together(names), *regularisation(names), *remarks),
+    )
 
 
 def checked(

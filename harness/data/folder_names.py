@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.data.category_words import is_of_camera
+from harness.data.category_words import REPEATS, is_of_camera
 from harness.data.skipped_files import NAMED, few
 
 # What a part or a copy of a folder has behind its name, even where there is none of the name alone: "mug_part2",
@@ -22,6 +22,9 @@ _DATED = re.compile(
 )
 # The same of names that are told from others so, too, and count only beside the name alone: "mug 2", "mug (1)".
 _NUMBERED = re.compile(r"(?P<whole>.*[^\W\d_])(?:[\s_.-]*\d{1,2}|\s*\(\d+\))")
+
+_TOGETHER = re.compile(r"\s*[&+]\s*|\s+(?:and|et|mit|und|with|y)\s+")  # two concepts' names, "anna and ben"
+_CLASS = re.compile(r"[1-9]\d*_(?P<words>[^\W\d].*)")  # "1_dog", beside "10_zwx dog"
 
 
 def alike_names(names: Sequence[str]) -> list[str]:
@@ -47,6 +50,43 @@ def meant_as_one(names: Sequence[str]) -> list[str]:
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     text = f"Folders that may be meant as one: {'; '.join(found[:NAMED])}{more}; if they are, merge them."
     return [text] if found else []
+
+
+def together(names: Sequence[str]) -> list[str]:
+    """A sentence on names that are two of the others', as of photographs that show both; none if there are none.
+
+    >>> together(["anna", "ben", "anna and ben", "salt and pepper"])
+    ['A folder seems to show two of the other concepts at once: anna and ben; if it does, move it away.']
+    """
+    known = {_spaced(name) for name in names}
+    parts = {name: _TOGETHER.split(_spaced(name)) for name in names}
+    found = [name for name, each in parts.items() if len(set(each)) > 1 and known.issuperset(each)]
+    if not found:
+        return []
+    which = "A folder seems" if len(found) == 1 else f"{len(found)} folders seem"
+    it = "it does, move it" if len(found) == 1 else "they do, move them"
+    return [f"{which} to show two of the other concepts at once: {few(found)}; if {it} away."]
+
+
+def regularisation(names: Sequence[str]) -> list[str]:
+    """A sentence on folders that other trainers call so for images of the class, beside those of the concept.
+
+    >>> regularisation(["10_zwx dog", "1_dog", "3_cups"])
+    ["A folder seems to hold class images, by its name, and no concept: 1_dog (of '10_zwx dog'); if so, move it away."]
+    """
+    classes = {m["words"].casefold(): name for name in names if (m := REPEATS.fullmatch(name))}
+    plain = {name: m["words"].casefold() for name in names if (m := _CLASS.fullmatch(name))}
+    found = [f"{name} (of '{classes[words]}')" for name, words in plain.items() if words in classes]
+    if not found:
+        return []
+    which = "A folder seems" if len(found) == 1 else f"{len(found)} folders seem"
+    it = "no concept" if len(found) == 1 else "no concepts"
+    them = "it" if len(found) == 1 else "them"
+    return [f"{which} to hold class images, by its name, and {it}: {few(found)}; if so, move {them} away."]
+
+
+def _spaced(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").split())
 
 
 def _whole(name: str, known: Mapping[str, str]) -> str:

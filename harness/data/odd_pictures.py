@@ -22,6 +22,7 @@ SAID = (
     ("collage", "look like several pictures with a seam between them, which is learned, too; cut them apart."),
     ("goes_round", "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
     ("clipped", "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before saving."),
+    ("combed", "have every other row out of place, as frames of an interlaced video; deinterlace them."),
 )  # fmt: skip
 
 

@@ -23,11 +23,11 @@ _NOTHING = frozenset(
         clutter concept concepts cropped data dataset datasets dcim default delete deleted distractor distractors
         download downloads dsc dscf dscn duplicate duplicates edited example examples export exports favorites
         favourites foto fotos good gopr icloud image imagenes images img imgs imágenes inconnu input inputs instagram
-        instance jpeg jpegs jpg jpgs keep masks messenger misc miscellaneous movies negative negatives object ohwx
-        original originals other others output outputs photo photograph photographs photos pic pics picture pictures
-        png pngs positive private pxl raw recents recordings reg regularisation regularization rejected resized sample
-        samples screenshot screenshots selected sent sks snapchat sonstiges stuff style subject subset task tasks tbd
-        telegram temp test testing thumbnails thumbs tmp todo training unbekannt uncategorized unidentified unknown
+        instance jpeg jpegimages jpegs jpg jpgs keep masks messenger misc miscellaneous movies negative negatives object
+        ohwx original originals other others output outputs photo photograph photographs photos pic pics picture
+        pictures png pngs positive private pxl raw recents recordings reg regularisation regularization rejected resized
+        sample samples screenshot screenshots selected sent sks snapchat sonstiges stuff style subject subset task tasks
+        tbd telegram temp test testing thumbnails thumbs tmp todo training unbekannt uncategorized unidentified unknown
         unlabeled unlabelled unnamed unsorted untitled upload uploads val valid validation various whatsapp zwx
         """,
     )
@@ -42,10 +42,18 @@ _FILLING = frozenset(
 _PHRASES = frozenset(
     {"album", "all", "batch", "camera roll", "camera uploads", "carpeta sin título", "day", "dossier sans titre",
      "fill in", "final", "my folder", "neuer ordner", "new", "new folder", "nouveau dossier", "nova pasta",
-     "nueva carpeta", "nuova cartella", "old", "photo library", "sans titre", "screen recordings", "session",
+     "nueva carpeta", "nuova cartella", "old", "photo library", "sans titre", "screen recordings",
+     "segmentation class", "segmentation object", "session",
      "shared album", "unbenannter ordner"}
 )  # fmt: skip
 _THINGS = frozenset({"photo album", "picture album"})
+# When a thing was photographed, as albums are called: "July 2023", "12 July 2023", "July 12, 2023".
+_MONTH = (
+    "jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|märz|apr(?:il)?|may|mai|june?|juni|july?|juli|aug(?:ust)?|"
+    "sep(?:t|tember)?|oct(?:ober)?|okt(?:ober)?|nov(?:ember)?|dec(?:ember)?|dez(?:ember)?"
+)
+_DATE = re.compile(rf"(?:\d{{1,2}}\W*)?(?:{_MONTH})\W*(?:\d{{1,2}}\W+)?(?:19|20)\d\d", re.IGNORECASE)
+_SYNSET = re.compile(r"n\d{8}")  # ImageNet's number of a class
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
 _LEFT_OVER = re.compile(
@@ -54,6 +62,8 @@ _LEFT_OVER = re.compile(
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
     r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|"
+    r"n\d{8} .+|"  # ImageNet's number before its word
+    r".+ \d{1,2} (?:" + _MONTH + r")|"
     r"(?:best|copy|photos?|pictures?|images?) of .+|"
     r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|generated|hd|hq|"
     r"images|imgs?|jpe?g|kopie|masked|new|no ?bg|old|originals|photos|pics?|pictures|png|reg|resized|selected|"
@@ -66,7 +76,9 @@ _SPLIT = re.compile(r"(?P<word>.+) (?:train|test|val)", re.IGNORECASE)  # "dog t
 _PRIOR = re.compile(r"(?:class|prior) (?P<after>.+)|(?P<before>.+) (?:class|prior)", re.IGNORECASE)
 _CAMERA = "camera"  # a thing, but not beside other folders of a telephone
 # A vehicle, unless what lies beside it is another part of a data set.
-_TRAIN, _SETS = "train", frozenset({"dev", "images", "labels", "test", "testing", "val", "valid", "validation"})
+_LABELS, _TRAIN = "labels", "train"
+_END = re.compile(r"[\W_\d]+$")  # "train2017"
+_SETS = frozenset({"dev", "images", "labels", "test", "testing", "val", "valid", "validation"})
 
 
 # What pets and people are called, and no thing is: as a folder's name it says who, and not what.
@@ -92,8 +104,8 @@ def says_nothing(words: str, names: Iterable[str] = ()) -> bool:
     [True, True, True, False, False, False]
     """
     found = words.casefold().split()
-    if found == [_TRAIN]:
-        return any(name.casefold() in _SETS for name in names)
+    if found in ([_TRAIN], [_LABELS]):
+        return any(_END.sub("", name.casefold()) in _SETS - set(found) for name in names)
     if found == [_CAMERA]:
         return any(says_nothing(name.replace("_", " ")) for name in names if name.casefold() != _CAMERA)
     if " ".join(found) in _THINGS:
@@ -179,7 +191,11 @@ def _is_empty(name: str, category: Category, names: Sequence[str]) -> bool:
     """Whether a concept's category says nothing; what stands in a file is not taken for a folder's name."""
     if category.origin != FROM_NAME:
         return says_nothing(category.words)
-    return says_nothing(category.words, names) or is_of_camera(name) or bool(_FACE.fullmatch(name))
+    return (
+        says_nothing(category.words, names)
+        or is_of_camera(name)
+        or any(each.fullmatch(name.replace("_", " ")) for each in (_DATE, _FACE, _SYNSET))
+    )
 
 
 def left_over(classes: Iterable[str]) -> list[str]:

@@ -171,7 +171,20 @@ class BatchWatch:
                 f"{self.hook} drew {drawn} of the task's {images} images in {self._own} draws, which is hardly chance; "
                 f"torch.randint(n, ...) gives 0 to n - 1"
             )
-        return found
+        return found + self._unseen_prior()
+
+    def _unseen_prior(self) -> list[str]:
+        """A sentence if class images are left out, as those beyond the number of the task's own may be."""
+        prior = self.lesson.prior
+        others = self._seen - self._own
+        if prior is None or self._kept or not 0 < len(prior.drawn) < len(prior):
+            return []
+        if len(prior) * (1 - 1 / len(prior)) ** others >= CHANCE:
+            return []
+        return [
+            f"{self.hook} drew {len(prior.drawn)} of the {len(prior)} class images in {others} draws, which is hardly "
+            "chance; torch.randint(len(lesson.prior), ...) has all of them"
+        ]
 
     def _shifted(self) -> list[str]:
         """A sentence if channels are on average elsewhere than the images'; rescaled ones have grey around them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
@@ -56,28 +56,37 @@ def iterator_notes(method: Method[Any]) -> list[str]:
     return [
         f"{place.format(name)} is an iterator: it goes on from task to task in one process, and a task that another "
         "process learns begins it anew; make it in begin_task(), or tell the place from self.task_index"
-        for _, place, values in _shared_values(method)
+        for _, place, values in shared_values(type(method), Method)
         for name, value in list(values.items())
         if is_untold_iterator(value)
     ]
 
 
 def _shared(method: Method[Any]) -> dict[str, object]:
+    return state_of(shared_values(type(method), Method))
+
+
+def state_of(places: Iterable[tuple[str, str, Mapping[str, object]]]) -> dict[str, object]:
+    """What tells of each of some `shared_values` whether it changed, by its place as a sentence names it."""
     found: dict[str, object] = {}
-    for home, place, values in _shared_values(method):
+    for home, place, values in places:
         found |= _of(home, place, values)
     return found
 
 
-def _shared_values(method: Method[Any]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """The module, the place as a sentence names it, and what is there, for each class and module of a method."""
+def shared_values(plugin: type[Any], base: type[Any]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """The module, the place as a sentence names it, and what is there, for each class and module of a plugin.
+
+    Args:
+        base: what all plugins of its kind descend from.
+    """
     modules: dict[str, ModuleType] = {}
-    for kind in type(method).__mro__:
-        if kind is Method:
+    for kind in plugin.__mro__:
+        if kind is base:
             break
         yield kind.__module__, f"the class attribute {kind.__name__}.{{}}", vars(kind)
         modules |= {kind.__module__: sys.modules[kind.__module__]} if kind.__module__ in sys.modules else {}
-    for name, module in (modules | _helpers(type(method))).items():
+    for name, module in (modules | _helpers(plugin, base)).items():
         yield name, f"{{}}, a variable of {name}", vars(module)
 
 
@@ -87,16 +96,16 @@ def _caches(method: Method[Any]) -> list[Any]:
         return []
     kinds = [kind for kind in type(method).__mro__ if kind.__module__.partition(".")[0] not in PACKAGES]
     modules = [sys.modules[kind.__module__] for kind in kinds if kind.__module__ in sys.modules]
-    places = [vars(place) for place in (*kinds, *modules, *_helpers(type(method)).values())]
+    places = [vars(place) for place in (*kinds, *modules, *_helpers(type(method), Method).values())]
     values = [getattr(value, "__func__", value) for place in places for value in list(place.values())]
     return [value for value in values if hasattr(value, "cache_clear") and hasattr(value, "cache_info")]
 
 
-def _helpers(method: type[Method[Any]]) -> dict[str, ModuleType]:
+def _helpers(plugin: type[Any], base: type[Any]) -> dict[str, ModuleType]:
     """The plugin's own modules that it imports; this program's are looked at elsewhere (`process_state`)."""
-    if method.__module__.partition(".")[0] in PACKAGES:
+    if plugin.__module__.partition(".")[0] in PACKAGES:
         return {}
-    files = {str(path) for path in method_source(method, Method).files if not is_ours(path)}
+    files = {str(path) for path in method_source(plugin, base).files if not is_ours(path)}
     loaded = [(name, getattr(module, "__file__", None), module) for name, module in list(sys.modules.items())]
     return {name: module for name, file, module in loaded if isinstance(file, str) and file in files}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from harness.formats.figure_text import counted
 from harness.metric import BaseImages, Metric, TaskImages, Values
 from harness.metrics.measured import Value
 from harness.plugins.hooks import described, no_global_draws
+from harness.plugins.metric_images import tensors_watched, watched_images
 
 PURE = "let it be a function of the images alone, or seed a generator of its own with a constant"
 
@@ -27,8 +29,8 @@ def values_of(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list
     """
     if type(metric).of_task is not Metric.of_task:
         return task_values(metric, tasks)
-    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        given = [task() for task in tasks]
+    with _as_it_should(metric):
+        given = [watched_images(metric, task()) for task in tasks]
         if type(metric).of_run is not Metric.of_run:
             return _value(metric, "of_run", "the run", sum(len(task.generated) for task in given), metric.of_run(given))
         answers: object = metric.of_tasks(given)
@@ -50,8 +52,8 @@ def task_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> li
     Raises:
         PluginError: as of `values_of`.
     """
-    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        return [_alone(metric, "of_task", _called(one), one) for one in (t() for t in tasks)]
+    with _as_it_should(metric):
+        return [_alone(metric, "of_task", _called(one), one) for one in (watched_images(metric, t()) for t in tasks)]
 
 
 def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> list[dict[str, Value]]:
@@ -63,8 +65,8 @@ def part_values(metric: Metric, tasks: Sequence[Callable[[], TaskImages]]) -> li
     if type(metric).parts_of_task is Metric.parts_of_task:
         return []
     found: list[dict[str, Value]] = []
-    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        for task in (read() for read in tasks):
+    with _as_it_should(metric):
+        for task in (watched_images(metric, read()) for read in tasks):
             parts: object = metric.parts_of_task(task)
             of = _called(task)
             if not isinstance(parts, Mapping) or not all(isinstance(name, str) and name for name in parts):
@@ -83,8 +85,20 @@ def base_values(metric: Metric, prompts: Sequence[Callable[[], BaseImages]]) -> 
     Raises:
         PluginError: as of `values_of`.
     """
-    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE):
-        return [_alone(metric, "of_base", f"'{one.prompt}'", one) for one in (prompt() for prompt in prompts)]
+    shown = (watched_images(metric, prompt()) for prompt in prompts)
+    with _as_it_should(metric):
+        return [_alone(metric, "of_base", f"'{one.prompt}'", one) for one in shown]
+
+
+@contextmanager
+def _as_it_should(metric: Metric) -> Iterator[None]:
+    """Within it a metric's code draws from no global generator, and tells mistakes with images.
+
+    Raises:
+        PluginError: it draws, or makes one.
+    """
+    with no_global_draws(f"The metric {type(metric).__name__}", remedy=PURE), tensors_watched(metric):
+        yield
 
 
 def _called(task: TaskImages) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from harness.backbones.adapters import Adapter
 from harness.method import Method
 from harness.plugins import hooks
+from harness.sources.home import is_built_in
 
 
 class MaskedUpdates:
@@ -31,6 +32,26 @@ class MaskedUpdates:
         self.used = type(method).update_mask is not Method.update_mask
         places = {**adapters, "token": module}
         self._names = {p: f"{place}.{name}" for place, each in places.items() for name, p in each.named_parameters()}
+
+        self._asked = self._masks = 0
+        self._moved: Tensor | None = None  # whether a mask let an entry move; one let an entry be
+
+    def notes(self) -> list[str]:
+        """After the last step: a sentence if a plugin's masks made no difference, or let nothing move."""
+        if not self._asked or is_built_in(type(self.method)):
+            return []
+        hook, named = f"{type(self.method).__name__}.update_mask()", next(iter(self._names.values()))
+        if not self._masks:
+            return [
+                f"{hook} gave None for every parameter in every step, so that it does nothing; names are such as "
+                f"'{named}'"
+            ]
+        if self._moved is None or self._masks < self._asked:
+            return []
+        some, others = self._moved.tolist()
+        if not some:
+            return [f"{hook} let no entry of any parameter move in any step; True is for those that the step may move"]
+        return [] if others else [f"{hook} let every entry move in every step, so that it does nothing"]
 
     @contextmanager
     def step(self, optimizer: torch.optim.Optimizer) -> Iterator[None]:
@@ -58,6 +79,10 @@ class MaskedUpdates:
                 if first := optimizer.state.get(parameter):
                     momentum += decay * first["exp_avg"]
                 mask = hooks.update_mask(self.method, self._names[parameter], parameter.detach(), momentum)
+                self._asked += 1
                 if mask is not None:
+                    self._masks += 1
+                    now = torch.stack([mask.any(), ~mask.all()])  # not asked for here: on a GPU that is to wait
+                    self._moved = now if self._moved is None else self._moved | now
                     found.append((parameter, mask, parameter.detach().clone()))
         return found

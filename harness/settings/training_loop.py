@@ -23,10 +23,12 @@ from harness.plugins.adapter_checks import (
     scaled_notes,
     twice_notes,
 )
+from harness.plugins.begun import begun_notes
 from harness.plugins.folded import folded_notes
 from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import iterator_notes, no_hidden_state
 from harness.plugins.hooks import no_global_draws
+from harness.plugins.kept_data import kept_notes
 from harness.plugins.lent import Lent
 from harness.plugins.one_by_one import Trained, looks_at_gradients
 from harness.plugins.opened_files import file_notes
@@ -111,6 +113,7 @@ class TrainingLoop:
         self._named = by_name(model.projections)
         self.adapters: list[Adapter] = list(self._named.values())
         check_apart(self.method, self.module, self.adapters, frozen)
+        self._first = begun_notes(self.method, self._named, self.module)
         for adapter in self.adapters:
             adapter.to(device).train()
         self._masked = MaskedUpdates(self.method, self._named, self.module)
@@ -193,7 +196,7 @@ class TrainingLoop:
         """
         logged = self.logged
         if self.step == 0:
-            self._begun = check_residuals(self.adapters)
+            self._begun = [*check_residuals(self.adapters), *self._first]
             if self.method.task_index > 1 and not is_built_in(type(self.method)):
                 self._begun += twice_notes(self._model, self._named)
         penalties = hooks.penalties(self.method, watched=self.is_first)
@@ -243,7 +246,7 @@ class TrainingLoop:
             What the method measured, and notes for the user.
         """
         self.checks.same_parameters()
-        notes = [*self._begun, *self.checks.idle()]
+        notes = [*self._begun, *self.checks.idle(), *self._masked.notes()]
         if self._own is not None:
             notes += [*changed_notes(self.method, self._own), *iterator_notes(self.method)]
         self.module.eval()
@@ -274,5 +277,6 @@ class TrainingLoop:
         if own is not None:
             notes += lost_notes(self.method, own, held, memory)
             notes += [*hooks.vanished(self.method, memory), *same_notes(self.method, memory)]
+            notes += kept_notes(self.method, memory, lesson)
             notes += folded_notes(self.method, memory, self._model, self._named)
         return memory, [*notes, *file_notes(self.method)]

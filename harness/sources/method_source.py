@@ -18,6 +18,7 @@ from harness.sources.distributions import distribution_of, is_standard, normal, 
 from harness.sources.home import FRONT_DOOR, HOME, METHODS, PACKAGES
 from harness.sources.hook_texts import hook_notes
 from harness.sources.imports import Imports, Place, find_module, imports, with_parents
+from harness.sources.metric_texts import metric_notes
 from harness.sources.option_texts import option_notes, unused_options
 from harness.sources.replaced_hooks import replaced_notes, replaced_terms
 from harness.sources.source_notes import text_notes
@@ -133,6 +134,8 @@ class _Reading:
             self.notes.extend(hook_notes(self.cls, self.base))
             self.notes.extend(unused_options(self.cls, self.base))
             self.notes.extend(option_notes(self.cls, self.texts, sorted(self.own)))
+        if hasattr(self.base, "higher"):
+            self.notes.extend(metric_notes(self.cls, self.base))
         digest = hashlib.sha256()
         for path in sorted(self.own):
             digest.update(path.name.encode() + path.read_bytes())

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from harness.sources.copied_habits import habit_notes
 from harness.sources.imports import parsed
 from harness.sources.local_names import dotted, imported_names
 from harness.sources.loops import loop_notes
@@ -72,6 +73,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
     yield from (f"{file}, line {line}, {what}" for line, what in _never_seeded(tree, names))
     yield from (f"{file}, line {line}, {what}" for line, what in _hooks_without_answer(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in loop_notes(tree))
+    yield from (f"{file}, line {line}, {what}" for line, what in habit_notes(tree, names))
 
 
 def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:

@@ -24,6 +24,10 @@ DETAIL = 8  # levels that each quarter of a collage spreads by
 # Of values that went round in a byte neighbours are far apart, but hardly ever half as far: of photographs' neighbours
 # less than one in ten thousand is so far from the next.
 FAR, HALFWAY, ROUND, MOVED = 200, 100, 0.003, 2
+ALONG = 0.2  # of a column that is so
+# Rows of a frame of two fields that lie off both neighbours: of photographs, and of noise, 0.05 at most, and then as
+# many columns do so. Only at a picture's own size: a smaller copy has the mean of both fields.
+TOOTH, COMBED, ACROSS = 12, 0.03, 6
 # Of all values at 0, and of pixels that are black altogether: of photographs hardly any has so many. A drawing's few
 # colours may be pure.
 CLIPPED, BLACK, LEVELS = 0.35, 0.1, 32
@@ -37,6 +41,7 @@ class Closer:
     collage: bool
     goes_round: bool
     clipped: bool
+    combed: bool
     greys: NDArray[np.uint8] = field(compare=False, repr=False)
 
 
@@ -51,6 +56,7 @@ def look_closer(path: Path) -> Closer:
         collage=_is_collage(np.asarray(grey).astype(np.float64)),
         goes_round=_goes_round(values),
         clipped=_is_clipped(values, np.asarray(grey)),
+        combed=_is_combed(np.asarray(square.convert("L")).astype(np.int16)),
         greys=np.asarray(grey.resize((STILL, STILL), Image.Resampling.BOX)),
     )
 
@@ -85,9 +91,28 @@ def _is_clipped(values: NDArray[np.uint8], grey: NDArray[np.uint8]) -> bool:
     return bool(zero.mean() > CLIPPED and zero.all(axis=-1).mean() > BLACK and len(np.unique(grey)) > LEVELS)
 
 
+def _is_combed(grey: NDArray[np.int16]) -> bool:
+    """Whether rows lie off those above and below, which agree, as of two fields of a video in which something moved."""
+    rows, columns = _between(grey), _between(grey.T)
+    return rows > COMBED and rows > ACROSS * columns
+
+
+def _between(grey: NDArray[np.int16]) -> float:
+    """The share of pixels that are brighter, or darker, than those above and below, while these are alike."""
+    if len(grey) < 3:
+        return 0.0
+    above, below = grey[1:-1] - grey[:-2], grey[1:-1] - grey[2:]
+    apart = (np.sign(above) == np.sign(below)) & (np.minimum(abs(above), abs(below)) > TOOTH)
+    return float((apart & (abs(above - below) < TOOTH // 2)).mean())
+
+
 def _goes_round(values: NDArray[np.uint8]) -> bool:
     """Whether bytes go from one end to the other between neighbours, as of values that were never clipped."""
     steps = np.abs(np.diff(values.astype(np.int16), axis=1))
+    # a white frame around what is dark, or a seam, is so from end to end of a column or two
+    steps = steps[:, (steps > FAR).mean(axis=(0, 2)) < ALONG]
+    if not steps.size:
+        return False
     far = float((steps > FAR).mean())
     halfway = float(((steps > HALFWAY) & (steps <= FAR)).mean())
     return far > ROUND and far > halfway and float(np.median(steps)) >= MOVED  # a drawing's neighbours are mostly equal

@@ -25,6 +25,7 @@ from harness.data.images.file_kinds import HEAD, NOT_PHOTOS, Content, content_of
 from harness.data.images.jpeg_markers import extent, unusual_kind
 from harness.data.images.notes import (
     cut_note,
+    dim_note,
     ends_grey,
     first_note,
     flat_note,
@@ -155,7 +156,8 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
             f"{name} has {pixels}, and its shorter side needs at least {min_side}; use a larger copy or remove it."
         )
     notes = found.notes + shape_note(found.stored, name)
-    notes += flat_note(found.image, name) or square_note(_certain_square(found), name)
+    flat = flat_note(found.image, name) or square_note(_certain_square(found), name)
+    notes += flat or (dim_note(found.image, name) if not any("nearly" in note for note in notes) else ())
     thumbnail = found.image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     sketch = found.image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("L").tobytes()
     tones, overview = tones_of(found.image, thumbnail), _greys(found.image, OVERVIEW)

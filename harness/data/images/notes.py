@@ -24,6 +24,7 @@ NARROW = 2  # of an image so many times as long as wide, the central square show
 DEEP = 1 << 14  # of 16 bits: an image with no larger value was stored with 14 bits or fewer, and is shown nearly black
 FAINT = 144  # of 255: a picture that is nowhere more opaque is washed out on white
 SRGB_GAMMA = 1 / 2.2  # as a PNG states it
+DIM = 40  # levels, of 255: a picture that is nowhere brighter is hardly a night's, which has lights
 FLAT = 16  # levels, of 255: a picture whose values differ by no more shows next to nothing
 SPECKS = 1000  # but for one of so many pixels at either end: dust, and hot pixels of a camera
 
@@ -136,6 +137,16 @@ def square_note(square: Image.Image, name: object) -> tuple[str, ...]:
     """The same of the central square of an image, where the image itself has something to see."""
     shade = _one_shade(square)
     return () if shade is None else (f"{name}: its central square, which is used, is almost one colour{shade}.",)
+
+
+def dim_note(image: Image.Image, name: object) -> tuple[str, ...]:
+    """A note where an RGB image has something to see, but all of it near black or near white."""
+    lowest, highest = _most(image)
+    if max(highest) <= DIM:
+        return (f"{name} is nearly black, with no level above {max(highest)} of 255; brighten it if it is not meant.",)
+    if min(lowest) >= 255 - DIM:
+        return (f"{name} is nearly white, with no level below {min(lowest)} of 255; darken it if it is not meant.",)
+    return ()
 
 
 def ends_grey(image: Image.Image, side: int = BLOCK) -> bool:

@@ -18,6 +18,7 @@ from harness.metric import BaseImages, ImageSet, TaskImages
 from harness.metrics.measured import base_figure, edit_figures, measured_figures, part_figures
 from harness.plugins.metric_checks import card_of
 from harness.plugins.metric_hooks import base_values, part_values, task_values, values_of
+from harness.plugins.metric_state import MetricState, pair_notes
 from harness.prompts import class_prompt, edited_prompt
 from harness.settings.shared_steps import Facts, write_json
 from harness.store.artifacts import FIGURES
@@ -78,6 +79,7 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
 
     metric = plugin()
     metric.device = device
+    state, notes = MetricState(metric), list[str]()
     if w["base"]:
         values = base_values(metric, [partial(base, place) for place in range(len(w["base"]))])
         figures = [base_figure(metric.name, metric.unit, values)]
@@ -86,11 +88,14 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         figures = edit_figures(metric.name, metric.unit, [task_values(metric, own) for own in edits])
     else:
         last = len(w["tasks"])
-        learned, final = (values_of(metric, each(after)) for after in (lambda j: j, lambda j: last))
+        learned, final = (values_of(metric, state.seen(each(after))) for after in (lambda j: j, lambda j: last))
+        notes = state.notes()
+        if isinstance(learned, list):
+            notes += pair_notes(metric, partial(shown, 1, 1), learned[0])
         parts = [part_values(metric, each(after)) for after in (lambda j: j, lambda j: last)]
         figures = [
             *measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final),
             *part_figures(metric.name, metric.unit, higher=metric.higher, learned=parts[0], final=parts[1]),
         ]
     write_json(folder / FIGURES, {"metric": card_of(plugin), "figures": [figure.__dict__ for figure in figures]})
-    return {}
+    return {"notes": notes} if notes else {}

@@ -297,10 +297,12 @@ def test_only_one_method_is_checked_at_a_time() -> None:
             check(several)
 
 
-def test_the_rehearsal_in_the_docs_passes(write: Callable[[str], str]) -> None:
+def test_the_rehearsal_in_the_docs_says_what_it_keeps_and_passes(write: Callable[[str], str]) -> None:
     page = (Path(__file__).parents[3] / "docs" / "own-method.md").read_text()
     (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     named = write(text).replace(":Mine", ":Rehearsal")
     found = check(named, FEW)
-    assert found.findings == ()
+    assert [one.text for one in found.findings] == [
+        "Rehearsal keeps the latents of the concept before, against the rule that no data are kept"
+    ]
     assert found.learnt[0].memory == found.learnt[2].memory > 0

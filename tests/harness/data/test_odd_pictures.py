@@ -46,11 +46,19 @@ def clipped(seed: str) -> Image.Image:
     )
 
 
+def combed(seed: str) -> Image.Image:
+    """Two fields of a video, between which it moved."""
+    values = np.asarray(photo(seed).filter(ImageFilter.GaussianBlur(1))).copy()
+    values[1::2] = np.roll(values, 24, axis=1)[1::2]
+    return Image.fromarray(values)
+
+
 ODD: dict[str, tuple[Callable[[str], Image.Image], str]] = {
     "enlarged": (enlarged, "look enlarged from thumbnails, or are out of focus; use larger ones if you have them."),
     "collages": (collage, "look like several pictures with a seam between them, which is learned, too; cut them apart"),
     "round": (goes_round, "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
     "clipped": (clipped, "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before"),
+    "combed": (combed, "have every other row out of place, as frames of an interlaced video; deinterlace them."),
 }
 
 
@@ -80,6 +88,20 @@ def framed(seed: str) -> Image.Image:
     return image
 
 
+def bordered(seed: str) -> Image.Image:
+    """Something dark in a white frame: all that goes round is the frame's edge."""
+    image = Image.new("RGB", (560, 560), "white")
+    image.paste(Image.eval(photo(seed, 540, 540), lambda value: value // 12), (10, 10))
+    return image
+
+
+def blinds(seed: str) -> Image.Image:
+    values = np.asarray(photo(seed)).copy()
+    values[::8] //= 3
+    values[1::8] //= 2
+    return Image.fromarray(values)
+
+
 def night(seed: str) -> Image.Image:
     return Image.fromarray((np.asarray(photo(seed)) // 6 + 1).astype(np.uint8))
 
@@ -92,7 +114,9 @@ def drawing(seed: str) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("make", [photo, framed, night, drawing, lambda seed: noise(seed, 600, 600), noise])
+@pytest.mark.parametrize(
+    "make", [photo, framed, bordered, blinds, night, drawing, lambda seed: noise(seed, 600, 600), noise]
+)
 def test_photographs_drawings_and_noise_are_not(tmp_path: Path, make: Callable[[str], Image.Image]) -> None:
     assert pictures_said({"mug": series(tmp_path / "mug", make)}) == []
 

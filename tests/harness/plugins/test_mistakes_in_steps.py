@@ -233,6 +233,32 @@ def test_an_image_that_is_never_drawn_is_told_where_that_is_no_chance(notes: Tea
     assert notes(ButTheLast, augment=False, prior_images=0, steps=3) == []
 
 
+class FirstOfClass(Plain):
+    """Class images are chosen as if there were as many as of the concept, of which there are fewer."""
+
+    fewer = 2
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        own = lesson.plain(self.options.batch_size, generator)
+        prior = lesson.prior.draw(torch.randint(0, self.fewer, (2,), generator=generator), generator)
+        shares = torch.tensor([0.5, 0.5, 0.5, 0.5])
+        return Batch(torch.cat([own.latents, prior]), (lesson.prompt,) * 2 + ("a photo of a person",) * 2, share=shares)
+
+
+class AllOfClass(FirstOfClass):
+    fewer = 4
+
+
+def test_class_images_that_are_never_drawn_are_told(notes: Teach) -> None:
+    (note,) = notes(FirstOfClass, augment=False, steps=40)
+    assert note == (
+        "FirstOfClass.batch() drew 2 of the 4 class images in 80 draws, which is hardly chance; torch.randint("
+        "len(lesson.prior), ...) has all of them"
+    )
+    assert notes(FirstOfClass, augment=False, steps=6) == []
+    assert notes(AllOfClass, augment=False, steps=40) == []
+
+
 class Swaps(Plain):
     """Class images first, as the prompts are not."""
 
