@@ -86,7 +86,7 @@ def _order_note(ours: Measured, benchmark: str, block: Published, ran: list[str]
         f"methods: {join(found.methods, ', ')}; {p})."
     )
     if not found.reversed:
-        return f"{text} The orders disagree on none of the {counted(found.pairs, 'pair')}."
+        return f"{text} The orders disagree on none of {counted(found.pairs, 'pair')}."
     pairs = (f"{a} and {b} ({signed(mine[a] - mine[b])}; {signed(theirs[a] - theirs[b])})" for a, b in found.reversed)
     return (
         f"{text} They disagree on {len(found.reversed)} of {counted(found.pairs, 'pair')}, where "

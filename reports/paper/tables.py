@@ -262,7 +262,7 @@ def _order_notes(table: _Table, metric: Metric) -> list[str]:
     size = f"{len(found.methods)} methods: {join(found.methods, ', ')}"
     notes = [f"{name}: Kendall's tau-b between our order of mean scores and the paper's is {tau} ({size}; {p})."]
     if not found.reversed:
-        notes[0] += f" The orders disagree on none of the {counted(found.pairs, 'pair')}."
+        notes[0] += f" The orders disagree on none of {counted(found.pairs, 'pair')}."
         if not found.tied:
             return notes
     else:

@@ -145,7 +145,7 @@ def test_exporting_leaves_the_model_and_the_random_state_alone(model: TextToImag
     assert np.array_equal(drawn(model, "a photo of a <v2>"), images)
     assert difference(vanilla(folder, "a photo of a <v2>"), images) <= 1  # though its id is now another
     again = TextToImage.load(str(folder), torch.device("cpu"))
-    assert len(again.tokenizer) == model.readers[0].vocabulary + 1  # <v1> was left out
+    assert len(again.readers[0].tokenizer) == model.readers[0].vocabulary + 1  # <v1> was left out
 
 
 def test_an_export_of_half_precision_loads_with_no_dtype_named(tiny_models: Path, tmp_path: Path) -> None:

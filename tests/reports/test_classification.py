@@ -341,7 +341,7 @@ def test_the_papers_table_from_cells_by_hand(make_classes: Make) -> None:
     assert {(0, 2), (0, 3)} <= grid.best
     notes = " ".join(sheet.notes)
     assert "is 1.00 (2 methods: joint, ft; exact two-sided p = 1)" in notes
-    assert "disagree on none of the 1 pairs" in notes
+    assert "The orders disagree on none of 1 pair." in notes
     assert "Protocol of ours: accuracy: arg-max." in notes
     assert paper_sheets(*full_rows([make_classes()])) == []  # a benchmark of the user's has no published figures
 

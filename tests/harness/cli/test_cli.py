@@ -159,7 +159,7 @@ def test_a_folder_of_photographs_end_to_end(photos: Path, tiny_models: Path, tmp
     shutil.rmtree(of_kind["generate"][0])
     refused = warm.bench("score", "runs", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "1 generate steps" in refused.stderr
+    assert "1 generate step)" in refused.stderr
     assert "stamina-bench resume runs" in refused.stderr
     resumed = warm.bench("resume", "runs", cwd=tmp_path)
     assert (resumed.returncode, resumed.stdout) == (0, result.stdout)
