@@ -153,7 +153,7 @@ TABLE = (
     Row("code as a value", f"{RUN} --set 'steps=!!python/name:os.system'", "!!python/name", "write a number"),
     Row("an unknown option of the sampler", f"{RUN} --set sampling.stpes=3", "'stpes'", "did you mean steps"),
     Row("too few images to score", f"{RUN} --set sampling.images=1", "'images' cannot be 1", "equal to 2"),
-    Row("a misspelt solver", f"{RUN} --set sampling.solver=dpm", "'solver' cannot be 'dpm'", "'ddim', 'dpmpp', 'unipc' or"),
+    Row("a misspelt solver", f"{RUN} --set sampling.solver=dpm", "'solver' cannot be 'dpm'", "'dpmpp', 'unipc' or"),
     Row(
         "noise for a solver without", f"{RUN} --set sampling.solver=unipc --set sampling.eta=1", "UniPC adds no noise",
         "leave sampling.eta out",

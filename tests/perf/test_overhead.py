@@ -14,6 +14,7 @@ from test_against_diffusers import mini, training
 from benchmarks.mini.concepts import ProceduralImages
 from benchmarks.mini.tier import MINI
 from harness import registry
+from harness.backbones.text import Text
 from harness.backbones.text_to_image import TextToImage
 from harness.settings.customization.task_data import Lesson
 from harness.settings.customization.training import train_task
@@ -41,7 +42,9 @@ def test_training_step_against_the_unets_forward_and_backward() -> None:
     def floor() -> None:
         for projection in model.projections.values():
             projection.weight.requires_grad_(True)
-        model.denoising_errors(latents.mean[:4], torch.randn_like(latents.mean[:4]), times, text).mean().backward()
+        model.denoising_errors(
+            latents.mean[:4], torch.randn_like(latents.mean[:4]), times, Text(text)
+        ).mean().backward()
 
     base = seconds(floor, 15)
     model.denoiser.requires_grad_(False)
