@@ -34,3 +34,4 @@ def test_it_builds_strictly_and_shows_every_method_benchmark_and_public_name(tmp
     assert "https://fonts" not in front  # nothing is fetched
     option = registry.methods().get("stamina").options_class.model_fields["lambda_sparse"]
     assert option.description in (site / "methods" / "stamina" / "index.html").read_text(encoding="utf-8")
+    assert "sum_{i&lt;t} |B_i B_t^T|" in (site / "methods" / "o-lora" / "index.html").read_text(encoding="utf-8")

@@ -151,4 +151,4 @@ def _api() -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """A program's text, in which Markdown means nothing by '|', '*', '<' and '_'."""
-    return re.sub(r"([|*<_])", r"\\\1", text)
+    return re.sub(r"([|*_])", r"\\\1", text).replace("<", "&lt;")  # a backslash before '<' would be shown
