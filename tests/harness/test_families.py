@@ -267,6 +267,21 @@ def test_a_lora_file_is_what_it_says(family: Family, method: str, tmp_path: Path
     assert left_out(before, after, family.cells[method]) <= told + 1e-5
 
 
+@pytest.mark.usefixtures("loaded_once")
+@pytest.mark.parametrize("family", ["sdxl"], indirect=True)
+def test_kohyas_file_of_xl_is_read_back_by_diffusers_converter(family: Family, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    out = tmp_path / "out"
+    code, said = bench("export", family.runs, "-m", "cd", "--task", 2, "--as", "kohya", "--name", "pets", "-o", out)
+    assert code == 0, said
+    pipeline = load(family.backbone)
+    before = weights(pipeline.unet)
+    pipeline.load_lora_weights(out, weight_name="pets.safetensors")
+    pipeline.fuse_lora()
+    told = float(re.findall(r"it leaves out (\S+) of", said)[0])
+    assert left_out(before, weights(pipeline.unet), family.cells["cd"]) <= told + 1e-5
+
+
 def drawn_by_the_card(card: Path, folder: Path) -> Any:
     """The pipeline that a card's code makes, as printed."""
     (code,) = re.findall(r"```python\n(.*?)```", card.read_text(), re.DOTALL)
