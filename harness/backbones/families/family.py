@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -20,11 +20,7 @@ class Family(ABC):
 
     Attributes:
         settings: The denoiser's configuration.
-        shares_text: Whether all that is adapted is given the same features of a prompt, in every layer, whatever the
-            image and the time: what methods that solve for keys and values ask.
     """
-
-    shares_text: ClassVar[bool] = True
 
     def __init__(
         self, pipeline: str, settings: Mapping[str, Any], resolution: int, *, empty_is_zero: bool = False
@@ -38,6 +34,14 @@ class Family(ABC):
         """
         self.pipeline, self.settings, self.resolution = pipeline, settings, resolution
         self.empty_is_zero = empty_is_zero
+
+    @property
+    def shares_text(self) -> bool:
+        """Whether all that is adapted is given the same features of a prompt, in every layer, at any time.
+
+        It is what methods that solve for keys and values ask.
+        """
+        return not PIPELINES[self.pipeline].unshared
 
     def lengths(self, tokenizers: Sequence[Any]) -> list[int]:
         """How many tokens each text encoder reads."""

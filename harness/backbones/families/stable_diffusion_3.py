@@ -25,8 +25,6 @@ CLIPS = 2
 class StableDiffusion3(Family):
     """Esser et al. (2024, arXiv 2403.03206)."""
 
-    shares_text = False
-
     def lengths(self, tokenizers: Sequence[Any]) -> list[int]:
         """The first tokenizer's for both CLIP encoders, as the pipeline has it."""
         clip = int(tokenizers[0].model_max_length)
