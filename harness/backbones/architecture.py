@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.backbones.checks import INDEX, layout_of, read_index, texts_of
+from harness.backbones.checks import INDEX, layout_of, read_index
 from harness.backbones.hub import KNOWN, NAMES, Backbone, hub_place, is_folder
 from harness.backbones.known_configurations import LATER, TEXT, TEXT_2, UNET, VAE
 from harness.backbones.layouts import PIPELINES, STABLE_DIFFUSION, Layout
@@ -103,15 +103,14 @@ def blueprint(source: str, *, folder: Path | None = None) -> Blueprint:
                 "config.json files (its weights are not needed)."
             ) from None
     folder = folder or Path(source).expanduser()
-    layout = layout_of(folder, source) if (folder / INDEX).exists() else STABLE_DIFFUSION
-    texts = texts_of(folder, source) if (folder / INDEX).exists() else layout.texts
+    index = read_index(folder, source) if (folder / INDEX).exists() else {}
+    layout = layout_of(folder, source) if index else STABLE_DIFFUSION
     vae = _config(folder / "vae" / "config.json", source)
     made = Blueprint(
         denoiser=_config(folder / layout.denoiser / "config.json", source),
-        texts=tuple(_config(folder / text.encoder / "config.json", source) for text in texts), vae=vae,
-        vae_class=str(vae.get("_class_name", "AutoencoderKL")),
-        pipeline=read_index(folder, source).get("_class_name", layout.pipeline) if (folder / INDEX).exists()
-        else layout.pipeline,
+        texts=tuple(_config(folder / text.encoder / "config.json", source) for text in layout.texts_of(index)),
+        vae=vae,
+        vae_class=str(vae.get("_class_name", "AutoencoderKL")), pipeline=index.get("_class_name", layout.pipeline),
     )  # fmt: skip
     try:
         made.digest, made.resolution, made.token_widths  # noqa: B018

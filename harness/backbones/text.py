@@ -191,3 +191,13 @@ class Reader:
             for number, embedding in self._embeddings.items():
                 output = torch.where((self._asked == number)[..., None], embedding.to(output), output)
         return output
+
+
+def side_by_side(readers: Sequence[Reader], prompts: Sequence[str]) -> tuple[Tensor, list[Tensor]]:
+    """What several CLIP encoders say of prompts, without the last layer of each.
+
+    Returns:
+        (n, length, dim) features, the encoders' one behind the other; and of each encoder (n, width) of whole prompts.
+    """
+    found = [reader.encode(reader.ids(prompts)[0], output_hidden_states=True) for reader in readers]
+    return torch.cat([each.hidden_states[-2] for each in found], dim=-1), [each[0] for each in found]

@@ -79,9 +79,12 @@ class Family(ABC):
             times: (b,), as `NoiseSchedule.told` has them.
         """
 
-    @abstractmethod
     def asked(self, text: Text, empty: Text) -> dict[str, Any]:
         """The arguments by which the family's pipeline takes text and what guidance is away from, row by row."""
+        found = {"prompt_embeds": text.features, "negative_prompt_embeds": empty.features}
+        if text.pooled is None or empty.pooled is None:
+            return found
+        return {**found, "pooled_prompt_embeds": text.pooled, "negative_pooled_prompt_embeds": empty.pooled}
 
     def shared_features(self, denoiser: nn.Module, text: Text) -> Tensor:
         """(n, length, dim): what all that is adapted is given of a text.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -23,7 +22,3 @@ class StableDiffusion(Family):
         """See `Family.denoise`."""
         predicted: Tensor = denoiser(noisy, times, text.features).sample
         return predicted
-
-    def asked(self, text: Text, empty: Text) -> dict[str, Any]:
-        """See `Family.asked`."""
-        return {"prompt_embeds": text.features, "negative_prompt_embeds": empty.features}

@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from harness.backbones.families.family import Family
 from harness.backbones.layouts import PIPELINES, T5_LENGTHS
 from harness.backbones.noise import NoiseSchedule, RectifiedFlow
-from harness.backbones.text import Reader, Text
+from harness.backbones.text import Reader, Text, side_by_side
 from harness.errors import UsageError
 
 CLIPS = 2
@@ -39,15 +39,14 @@ class StableDiffusion3(Family):
 
     def read(self, readers: Sequence[Reader], prompts: Sequence[str]) -> Text:
         """See the module."""
-        first, second = (reader.encode(reader.ids(prompts)[0], output_hidden_states=True) for reader in readers[:CLIPS])
-        clip = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
+        clip, wholes = side_by_side(readers[:CLIPS], prompts)
         width = int(self.settings["joint_attention_dim"])
         clip = pad(clip, (0, width - clip.shape[-1]))
         if len(readers) > CLIPS:
             t5 = readers[CLIPS].encode(readers[CLIPS].ids(prompts)[0])[0]
         else:
             t5 = clip.new_zeros(len(prompts), T5_LENGTHS[self.pipeline], width)
-        return Text(torch.cat([clip, t5.to(clip)], dim=1), pooled=torch.cat([first[0], second[0]], dim=-1))
+        return Text(torch.cat([clip, t5.to(clip)], dim=1), pooled=torch.cat(wholes, dim=-1))
 
     def noise_schedule(self, scheduler: Any) -> NoiseSchedule:
         """See `Family.noise_schedule`."""
@@ -59,13 +58,6 @@ class StableDiffusion3(Family):
             hidden_states=noisy, timestep=times, encoder_hidden_states=text.features, pooled_projections=text.pooled
         ).sample
         return predicted
-
-    def asked(self, text: Text, empty: Text) -> dict[str, Any]:
-        """See `Family.asked`."""
-        return {
-            "prompt_embeds": text.features, "pooled_prompt_embeds": text.pooled,
-            "negative_prompt_embeds": empty.features, "negative_pooled_prompt_embeds": empty.pooled,
-        }  # fmt: skip
 
     def shared_features(self, denoiser: nn.Module, text: Text) -> Tensor:
         """There are none."""

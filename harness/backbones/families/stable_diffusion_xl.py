@@ -7,13 +7,12 @@ training as in sampling: that is what they are here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.backbones.families.family import Family
-from harness.backbones.text import Reader, Text
+from harness.backbones.text import Reader, Text, side_by_side
 
 
 class StableDiffusionXL(Family):
@@ -21,8 +20,8 @@ class StableDiffusionXL(Family):
 
     def read(self, readers: Sequence[Reader], prompts: Sequence[str]) -> Text:
         """The features before each encoder's last layer, side by side; the second one's of the whole prompt."""
-        first, second = (reader.encode(reader.ids(prompts)[0], output_hidden_states=True) for reader in readers)
-        return Text(torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1), pooled=second[0])
+        features, (_, second) = side_by_side(readers, prompts)
+        return Text(features, pooled=second)
 
     def without_prompt(self, readers: Sequence[Reader]) -> Text:
         """Zeros, where the pipeline says so, as Stable Diffusion XL's does."""
@@ -36,10 +35,3 @@ class StableDiffusionXL(Family):
         told = {"text_embeds": text.pooled, "time_ids": size.to(noisy.dtype).expand(len(noisy), -1)}
         predicted: Tensor = denoiser(noisy, times, text.features, added_cond_kwargs=told).sample
         return predicted
-
-    def asked(self, text: Text, empty: Text) -> dict[str, Any]:
-        """See `Family.asked`."""
-        return {
-            "prompt_embeds": text.features, "pooled_prompt_embeds": text.pooled,
-            "negative_prompt_embeds": empty.features, "negative_pooled_prompt_embeds": empty.pooled,
-        }  # fmt: skip
