@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from harness.api import Prepared, prepare
     from harness.authoring.method_check import Checked, check
+    from harness.authoring.metric_check import CheckedMetric, check_metric
     from harness.backbones.adapters import Adapter, attach
     from harness.errors import (
         BenchError,
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     from reports.run_results import Results, compare, load_results
 
 __all__ = [
-    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "CheckedMetric",
+    "ClassOptions", "Comparison",
     "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
     "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
-    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare",
+    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "check_metric", "compare",
     "list_benchmarks", "list_methods", "list_metrics", "load_results", "prepare", "run",
 ]  # fmt: skip
 
@@ -48,6 +50,7 @@ HOME = {
     "MethodSpec": "harness.spec", "RunSpec": "harness.spec", "Task": "harness.spec",
     "run": "harness.front.front_door", "RunPlan": "harness.front.run_plan",
     "check": "harness.authoring.method_check", "Checked": "harness.authoring.method_check",
+    "check_metric": "harness.authoring.metric_check", "CheckedMetric": "harness.authoring.metric_check",
     "prepare": "harness.api", "Prepared": "harness.api",
     "list_benchmarks": "harness.front.catalogue", "list_methods": "harness.front.catalogue",
     "list_metrics": "harness.front.catalogue", "Metric": "harness.metric", "TaskImages": "harness.metric",

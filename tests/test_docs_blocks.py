@@ -46,6 +46,7 @@ SCHEMAS = {"docs/data.md": "benchmark"}
 NOT_READ = {
     ("docs/architecture.md", ""): "a list of folders, and a drawing of a run's steps",
     ("docs/data.md", ""): "folders of images, with remarks beside them",
+    ("docs/metrics.md", ""): "what `check` prints of a metric",
 }
 # Python that is more than this file wants to do
 RUN_ELSEWHERE = {"README.md": ("results.frame", "tests/harness/front/test_front_door.py runs it on tiny models")}

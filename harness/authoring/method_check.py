@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from pydantic import Field
 from rich.console import Console
 
 from harness import api, registry
+from harness.authoring.findings import Finding, Looked, Told
 from harness.engine import runner
 from harness.engine.display import QuietDisplay
 from harness.errors import UncountedSourceWarning, UsageError
@@ -41,22 +42,6 @@ TASKS = (1, 2, 3)  # what grows with the tasks is told by the third
 OTHER_ORDER = "1"  # of sets of texts: runs have that of 0, or of the user's own seed
 FAR = 0.01  # of what a task changed: sums of floats in another order are far below it
 Part = Literal["class", "text", "training", "again", "order", "defaults"]
-Told = Callable[[str], None]
-
-
-class Finding(Frozen):
-    """One thing to know of a method.
-
-    Attributes:
-        part: Where it showed: the class, its text, the trainings, the trainings made again, those with its adapters in
-            another order, its defaults.
-        wrong: Whether a run would end with it, or its figures could not be relied on.
-        text: It, as a sentence.
-    """
-
-    part: Part
-    wrong: bool
-    text: str
 
 
 class Learnt(Frozen):
@@ -71,16 +56,13 @@ class Learnt(Frozen):
     seconds: float
 
 
-class Checked(Frozen):
+class Checked(Looked):
     """What was found, and on what.
 
     Attributes:
         options: What the trainings were shortened to.
-        findings: What there is to say; none of a method at which nothing is odd.
-        files: What its results are known by: an edit of one makes them anew.
         penalties, measures: What its hooks gave, by name. learnt: what each task left.
         reach: Penalty -> of how many adapters it is, in words; of the last task.
-        looked_at: The parts that were reached; what a finding makes impossible is not.
     """
 
     method: str
@@ -88,18 +70,10 @@ class Checked(Frozen):
     tier: str
     benchmark: str
     options: dict[str, Any]
-    findings: tuple[Finding, ...] = ()
-    files: tuple[str, ...] = ()
     penalties: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
     reach: Mapping[str, str] = Field(default={})
-    looked_at: tuple[Part, ...] = ()
-
-    @property
-    def wrong(self) -> bool:
-        """Whether a run would end with what was found, or its figures could not be relied on."""
-        return any(finding.wrong for finding in self.findings)
 
 
 def check(

@@ -27,6 +27,11 @@ def metrics(incomplete: str) -> list[str]:
     return list(_last(incomplete, registry.metrics().names()))
 
 
+def plugins(incomplete: str) -> list[str]:
+    """Names of methods and of metrics."""
+    return [*methods(incomplete), *metrics(incomplete)]
+
+
 def _last(incomplete: str, names: Iterable[str]) -> Iterator[str]:
     before, comma, begun = incomplete.rpartition(",")
     taken = before.split(",")

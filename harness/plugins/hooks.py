@@ -318,11 +318,13 @@ def no_global_draws(who: str, *, tensors_only: bool = False, remedy: str = GIVEN
 
 
 def described(value: object) -> str:
-    """What something is, in words: 'None', 'a dict', 'a tensor of shape (3,) and float32'."""
+    """What something is, in words: 'None', 'a dict', 'a tensor of shape (3,) and float32', 'an array of shape (3,)'."""
     if value is None:
         return "None"
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)} and {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {value.shape} and {value.dtype}"
     if isinstance(value, float | int) and not isinstance(value, bool):
         return f"{value!r}, a{'n' * isinstance(value, int)} {type(value).__name__}"
     name = type(value).__name__

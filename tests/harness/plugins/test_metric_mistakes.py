@@ -33,7 +33,7 @@ def made(answer: Any, hook: str = "of_task") -> Metric:
     ("answer", "gave"),
     [
         (None, "None"), (float("nan"), "nan, a float"), ([1.0, 2.0], "a list"), ("0.5", "a str"),
-        (np.ones((3, 1)), "a ndarray"), ([1.0, float("inf"), 2.0], "a list"),
+        (np.ones((3, 1)), "an array of shape (3, 1) and float64"), ([1.0, float("inf"), 2.0], "a list"),
     ],
 )  # fmt: skip
 def test_an_answer_is_a_number_or_one_for_each_image(answer: Any, gave: str) -> None:
