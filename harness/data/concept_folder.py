@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import ClassVar
 
+from harness.data.annotations import labels_said
 from harness.data.category_words import (
     FROM_NAME,
     Category,
@@ -29,7 +30,7 @@ from harness.data.category_words import (
 )
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
-from harness.data.folder_names import alike_names, meant_as_one, regularisation, together
+from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
@@ -186,7 +187,7 @@ def read_photos(
                 one.path, one.name, one.category_files, listed, folder
             )
             remarks += contradicted(one.path, category, listed.get(one.name))
-        remarks += edits_said(one.path, one.images, one.skipped)
+        remarks += [*edits_said(one.path, one.images, one.skipped), *labels_said(one.path, one.images, one.skipped)]
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     if only is not None:
@@ -206,7 +207,7 @@ def read_photos(
         tuple(concepts),
         tuple(skipped),
         notes,
-        (*meant_as_one(names), *together(names), *regularisation(names), *remarks),
+        (*meant_as_one(names), *together(names), *regularisation(names), *set_aside(names), *remarks),
     )
 
 
