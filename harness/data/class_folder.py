@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_copies import copies, look_alikes, torn_exports
+from harness.data.class_copies import copies, look_alikes, torn_exports, torn_moments
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import benchmark_name, name_of
@@ -63,7 +63,8 @@ class ClassReading:
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
     split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used. again:
-    files that hold one picture, by what is wrong with that. alike: the same of files that look the same.
+    files that hold one picture, by what is wrong with that. alike: the same of files that look the same. moments: the
+    same of files that were taken at one moment, which `--strict` does not refuse.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -77,6 +78,7 @@ class ClassReading:
     remarks: tuple[str, ...] = ()
     again: tuple[Again, ...] = ()
     alike: tuple[Again, ...] = ()
+    moments: tuple[Again, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -91,12 +93,13 @@ class ClassReading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: the notes, and the remarks on single images."""
-        return [*self.notes, *(one.sentence for one in (*self.again, *self.alike)), *self.remarks]
+        again = (*self.again, *self.alike, *self.moments)
+        return [*self.notes, *(one.sentence for one in again), *self.remarks]
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What a reader of the figures must know, in whole sentences."""
-        return tuple(one.caution for one in (*self.again, *self.alike))
+        return tuple(one.caution for one in (*self.again, *self.alike, *self.moments))
 
     @property
     def same(self) -> tuple[tuple[str, ...], ...]:
@@ -262,7 +265,9 @@ def _reading(
     remarks += (*masks_said(places), *strays_said(places), *shapes_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
-    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
+    return ClassReading(
+        folder, classes, split, note, tuple(skipped), names, remarks, again, alike, torn_moments(classes)
+    )
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:

@@ -82,7 +82,7 @@ class Reading:
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
     in several concepts. looks_like: files, each with another that looks the same. cautions: what a reader
     of the figures must know, in whole sentences without names. sides: the shorter side of each image, in pixels, where
-    they were looked at.
+    they were looked at. taken: when each image was taken, where it is said.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -96,6 +96,7 @@ class Reading:
     looks_like: tuple[tuple[str, ...], ...] = ()
     cautions: tuple[str, ...] = ()
     sides: tuple[int, ...] = ()
+    taken: Mapping[Path, float | None] = field(default_factory=dict, compare=False, repr=False)
 
     def small(self, resolution: int) -> list[str]:
         """A sentence on the images that are enlarged to so many pixels along each side; none if there are none."""
@@ -283,6 +284,7 @@ def checked(
         reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
         looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
         sides=tuple(min(found[path].width, found[path].height) for one in concepts for path in one.images),
+        taken={path: one.taken for path, one in found.items()},
     )  # fmt: skip
 
 
