@@ -165,7 +165,7 @@ def torn_moments(classes: Sequence[FileClass]) -> tuple[Again, ...]:
     if not found:
         return ()
     text = f"{counted(len(found), 'image to test was', 'images to test were')} {TAKEN}, {BY_HEART}"
-    return (Again(f"{text}; keep each moment in one of the sets", tuple(found)),)
+    return (Again(f"{text}; keep each moment in one of the sets", tuple(sorted(found))),)
 
 
 def _named(file: ClassFile) -> str:
