@@ -121,7 +121,7 @@ def check_folder(
     apart: Mapping[str, Sequence[str]] = {}
     with refused.each():
         if holdout is not None and reading is not None and not refused.found:
-            apart = _held_out(reading, holdout)
+            apart, reading = _held_out(reading, holdout)
     _tell(folder, reading, refused.found, apart, as_json=as_json, sheet=sheet)
     if strict and reading is not None:
         reading.require_whole()
@@ -216,14 +216,18 @@ def _draw_sheet(reading: Reading | ClassReading, path: Path) -> None:
     note(f"The images as a method is shown them: {shortened(path)}.")
 
 
-def _held_out(reading: Reading | ClassReading, holdout: int) -> Mapping[str, Sequence[str]]:
+def _held_out(reading: Reading | ClassReading, holdout: int) -> tuple[Mapping[str, Sequence[str]], Reading]:
+    """What is held out of each concept, and what is to be said of the folder then."""
     from harness.data.concept_folder import Reading
     from harness.data.folder_benchmark import PhotoTasks
-    from harness.data.holdout import OF_CLASSES, names_held_out
+    from harness.data.holdout import OF_CLASSES, HeldOut, names_held_out
 
     if not isinstance(reading, Reading):
         raise UsageError(OF_CLASSES)
-    return names_held_out(PhotoTasks(reading).tasks(), holdout)
+    source = HeldOut(PhotoTasks(reading), holdout)
+    apart = names_held_out(source.inner.tasks(), holdout)
+    found: Reading = source.reading
+    return apart, found
 
 
 def _said(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -24,11 +25,12 @@ from harness.data.concept_folder import MIN_IMAGES, checked, read_photos
 from harness.data.folder_benchmark import PhotoTasks
 from harness.data.hf_datasets import NOT_STATED, Columns, prepare_table
 from harness.data.holdout import LEAST, hold_out
-from harness.data.image_folders import composed
+from harness.data.image_folders import CATEGORIES_FILE, composed, entries
 from harness.data.manifest import ManifestTasks
 from harness.data.selection import Draw, Watch, unwatched
 from harness.data.skipped_files import first_ones
 from harness.errors import UsageError, nearest, shortened
+from harness.formats.yaml_text import DoubleKeyError, load_yaml
 from harness.registry import NAME
 from harness.spec import EDITS, Benchmark, Frozen
 
@@ -187,6 +189,7 @@ def _folder_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int |
     if wanted is not None and len(set(wanted)) < len(wanted):
         raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
     reading = read_photos(path.parent / said.photos, given=given, only=wanted)
+    reading = replace(reading, notes=(*reading.notes, *_tables_beside(path, reading.folder)))
     names = {concept.name for concept in reading.concepts}
     folders = [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()]
     for name in dict.fromkeys((*(wanted or ()), *given)):
@@ -195,12 +198,27 @@ def _folder_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int |
     return PhotoTasks(checked(reading, watch, min_side))
 
 
+def _tables_beside(path: Path, photos: Path) -> list[str]:
+    """A sentence on a table of category words that lies beside the file, and not in its folder of photographs."""
+    if path.parent.resolve() == photos.resolve():
+        return []
+    return [
+        f"{shortened(each)} is not read, as it is not in {shortened(photos)}; move it there, or write its words under "
+        f"'categories' in {shortened(path.name)}."
+        for each in entries(path.parent)
+        if each.name.casefold() == CATEGORIES_FILE
+    ]
+
+
 def _read(path: Path) -> BenchmarkFile:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{shortened(path)} cannot be read ({reason}); name a benchmark's YAML file.") from None
+    except DoubleKeyError as error:
+        line = f"Line {error.problem_mark.line + 1} of " if error.problem_mark else ""
+        raise UsageError(f"{line}{shortened(path)}: {error.problem}; remove one of the two.") from None
     except (ValueError, yaml.YAMLError):
         raise UsageError(f"{shortened(path)} is no YAML text in UTF-8; correct it.") from None
     if not isinstance(content, dict):

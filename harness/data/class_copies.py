@@ -12,6 +12,8 @@ from harness.data.altered_copies import PART, TEXT, altered
 from harness.data.class_files import ClassFile, FileClass
 from harness.data.contained_copies import WITHIN, contained
 from harness.data.duplicates import Again, across, again_inside, look_alike, original_first
+from harness.data.moments import TEXT as TAKEN
+from harness.data.moments import moments
 from harness.data.split_names import exported
 from harness.formats.figure_text import counted
 
@@ -149,6 +151,21 @@ def torn_exports(classes: Sequence[FileClass]) -> tuple[Again, ...]:
     one_of, many = "picture is exported more than once", "pictures are exported more than once"
     remedy = f"{BY_HEART}; give a test/ of your own"
     return (Again(f"{counted(len(found), one_of, many)} {text}, {remedy}", tuple(map(tuple, found))),)
+
+
+def torn_moments(classes: Sequence[FileClass]) -> tuple[Again, ...]:
+    """Images to test that were taken at the moment of images to train of their class."""
+    found: list[tuple[str, str]] = []
+    for one in classes:
+        taken = {Path(file.path): file.taken for file in (*one.train, *one.test)}
+        first = moments(taken)
+        trained = {first[Path(file.path)]: file for file in reversed(one.train)}
+        near = ((file, trained.get(first[Path(file.path)])) for file in one.test)
+        found += [(_named(file), _named(other)) for file, other in near if other is not None]
+    if not found:
+        return ()
+    text = f"{counted(len(found), 'image to test was', 'images to test were')} {TAKEN}, {BY_HEART}"
+    return (Again(f"{text}; keep each moment in one of the sets", tuple(sorted(found))),)
 
 
 def _named(file: ClassFile) -> str:

@@ -41,7 +41,7 @@ class ClassFile:
 
     decoding: the version of the decoding since which it is shown as now; None: not looked up. notes: what its owner
     should know of it, in sentences. thumbnail, sketch, overview: those of `Examined`; empty if it was not looked at.
-    toned: its stored size and tones, if it was looked at.
+    toned: its stored size and tones, if it was looked at. taken: when it was taken, if that was found.
     """
 
     path: str
@@ -54,6 +54,7 @@ class ClassFile:
     sketch: bytes = field(default=b"", compare=False, repr=False)
     toned: Toned | None = field(default=None, compare=False, repr=False)
     overview: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    taken: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def examine(path: Path, min_side: int | None = None) -> ClassFile:
             digest = _remember(place, seen, data)
             file = ClassFile(
                 place, digest, seen.st_size, seen.st_mtime_ns, found.decoding, found.notes, found.thumbnail,
-                found.sketch, Toned.of(found), found.overview,
+                found.sketch, Toned.of(found), found.overview, found.taken,
             )  # fmt: skip
             known = _examined[place, least] = _stamp(seen), file
     except FileNotFoundError as error:

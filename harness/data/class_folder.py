@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_copies import copies, look_alikes, torn_exports
+from harness.data.class_copies import copies, look_alikes, torn_exports, torn_moments
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
+from harness.data.class_shortcuts import grey_classes
 from harness.data.class_tasks import ClassTask, class_order
 from harness.data.concept_folder import benchmark_name, name_of
 from harness.data.duplicates import Again
@@ -51,6 +52,7 @@ from harness.spec import Benchmark, SettingName
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation", "dev")  # the first of these that there is; in any case
 DRAWN = "a fifth of each class's images, drawn once, are the test set"
+LISTS = frozenset({".csv", ".json", ".lst", ".tsv", ".txt"})  # of files that may say which images are to test
 REMEDY = "restore it, or run again"
 
 Listing = Mapping[str, SubFolder]  # a class's name -> its folder
@@ -63,7 +65,8 @@ class ClassReading:
 
     split: where training and test images are from, a whole sentence. note: what the protocol says of it; '' for a
     split that the folder gives. notes, remarks: whole sentences; remarks are on single images that are used. again:
-    files that hold one picture, by what is wrong with that. alike: the same of files that look the same.
+    files that hold one picture, by what is wrong with that. alike: the same of files that look the same. moments: the
+    same of files that were taken at one moment, which `--strict` does not refuse.
     """
 
     setting: ClassVar[SettingName] = "classification"
@@ -77,6 +80,7 @@ class ClassReading:
     remarks: tuple[str, ...] = ()
     again: tuple[Again, ...] = ()
     alike: tuple[Again, ...] = ()
+    moments: tuple[Again, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -91,12 +95,13 @@ class ClassReading:
     @property
     def told(self) -> list[str]:
         """What is odd but used: the notes, and the remarks on single images."""
-        return [*self.notes, *(one.sentence for one in (*self.again, *self.alike)), *self.remarks]
+        again = (*self.again, *self.alike, *self.moments)
+        return [*self.notes, *(one.sentence for one in again), *self.remarks]
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What a reader of the figures must know, in whole sentences."""
-        return tuple(one.caution for one in (*self.again, *self.alike))
+        return tuple(one.caution for one in (*self.again, *self.alike, *self.moments))
 
     @property
     def same(self) -> tuple[tuple[str, ...], ...]:
@@ -252,6 +257,9 @@ def _reading(
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), [*meant_as_one(called), *left_over(called)]
     odd += misfiled({one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}, {}, "class")
+    odd += grey_classes({one.name: [file.thumbnail for file in (*one.train, *one.test)] for one in classes})
+    skipped = tuple(skipped)
+    odd += _lists_said(folder, skipped) if note == DRAWN else []
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
@@ -262,7 +270,23 @@ def _reading(
     remarks += (*masks_said(places), *strays_said(places), *shapes_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
-    return ClassReading(folder, classes, split, note, tuple(skipped), names, remarks, again, alike)
+    return ClassReading(folder, classes, split, note, skipped, names, remarks, again, alike, torn_moments(classes))
+
+
+def _lists_said(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
+    """A sentence on lists of a split (`test.txt`), which are not read where the test set is drawn."""
+    found = [
+        one.path.name
+        for one in skipped
+        if one.kind == "other" and one.path.suffix.lower() in LISTS and is_split_name(one.path.stem)
+    ]
+    if not found:
+        return []
+    they = "A file seems to list" if len(found) == 1 else f"{len(found)} files seem to list"
+    return [
+        f"{they} images to train or to test in {shortened(folder)}, and the test set is drawn all the same: "
+        f"{few(found)}; to use another, sort the images into train/ and test/."
+    ]
 
 
 def _split_folders(found: Contents, names: Sequence[str]) -> list[SubFolder]:

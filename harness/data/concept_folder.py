@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import ClassVar
 
+from harness.data.annotations import labels_said
 from harness.data.category_words import (
     FROM_NAME,
     Category,
@@ -29,7 +30,7 @@ from harness.data.category_words import (
 )
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
-from harness.data.folder_names import alike_names, meant_as_one, regularisation, together
+from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
 from harness.data.masks import Toned, masks_said
@@ -81,7 +82,7 @@ class Reading:
     notes, remarks: whole sentences; remarks are on images that are used. same: files that hold one picture, and are
     in several concepts. looks_like: files, each with another that looks the same. cautions: what a reader
     of the figures must know, in whole sentences without names. sides: the shorter side of each image, in pixels, where
-    they were looked at.
+    they were looked at. taken: when each image was taken, where it is said.
     """
 
     setting: ClassVar[SettingName] = "customization"
@@ -95,6 +96,7 @@ class Reading:
     looks_like: tuple[tuple[str, ...], ...] = ()
     cautions: tuple[str, ...] = ()
     sides: tuple[int, ...] = ()
+    taken: Mapping[Path, float | None] = field(default_factory=dict, compare=False, repr=False)
 
     def small(self, resolution: int) -> list[str]:
         """A sentence on the images that are enlarged to so many pixels along each side; none if there are none."""
@@ -186,7 +188,7 @@ def read_photos(
                 one.path, one.name, one.category_files, listed, folder
             )
             remarks += contradicted(one.path, category, listed.get(one.name))
-        remarks += edits_said(one.path, one.images, one.skipped)
+        remarks += [*edits_said(one.path, one.images, one.skipped), *labels_said(one.path, one.images, one.skipped)]
         if one.images:
             concepts.append(Concept(one.name, category.words, one.images, category.origin, category.plain))
     if only is not None:
@@ -206,7 +208,7 @@ def read_photos(
         tuple(concepts),
         tuple(skipped),
         notes,
-        (*meant_as_one(names), *together(names), *regularisation(names), *remarks),
+        (*meant_as_one(names), *together(names), *regularisation(names), *set_aside(names), *remarks),
     )
 
 
@@ -282,6 +284,7 @@ def checked(
         reading, concepts=tuple(concepts), skipped=skipped, notes=notes, remarks=tuple(remarks), same=same,
         looks_like=tuple(looks_like), cautions=tuple(one.caution for one in twice),
         sides=tuple(min(found[path].width, found[path].height) for one in concepts for path in one.images),
+        taken={path: one.taken for path, one in found.items()},
     )  # fmt: skip
 
 

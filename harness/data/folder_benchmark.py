@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.concept_folder import Concept, Reading, benchmark_name, checked, name_of, read_photos
 from harness.data.images.decoding import content_hash, decoding_of, load_image
 from harness.data.images.decoding_versions import image_key
+from harness.data.moments import moments
 from harness.data.selection import Watch, unwatched
 from harness.formats.figure_text import counted
 from harness.spec import Benchmark, Task
@@ -26,6 +27,7 @@ class PhotoImages:
 
     concept: Concept
     alike: tuple[tuple[Path, Path], ...] = ()  # those that look like each other
+    taken: Mapping[Path, float | None] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.concept.images)
@@ -58,6 +60,11 @@ class PhotoImages:
             of = [new if number == old else number for number in of]
         return of
 
+    def moments(self) -> Sequence[int]:
+        """Of each file, the place of the first that was taken at the same moment."""
+        first = moments({path: self.taken.get(path) for path in self.concept.images})
+        return [self.concept.images.index(first[path]) for path in self.concept.images]
+
     def only(self, places: Sequence[int]) -> PhotoImages:
         """Some of the photographs."""
         return replace(
@@ -86,7 +93,7 @@ class PhotoTasks:
         return [
             Task(
                 index=index, name=concept.name, category=concept.category,
-                images=PhotoImages(concept, self._alike(concept)),
+                images=PhotoImages(concept, self._alike(concept), self.reading.taken),
             )
             for index, concept in enumerate(self.reading.concepts, 1)
         ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from harness.data.category_words import REPEATS, is_of_camera
 from harness.data.skipped_files import NAMED, few
@@ -26,14 +26,21 @@ _NUMBERED = re.compile(r"(?P<whole>.*[^\W\d_])(?:[\s_.-]*\d{1,2}|\s*\(\d+\))")
 _TOGETHER = re.compile(r"\s*[&+]\s*|\s+(?:and|et|mit|und|with|y)\s+")  # two concepts' names, "anna and ben"
 _CLASS = re.compile(r"[1-9]\d*_(?P<words>[^\W\d].*)")  # "1_dog", beside "10_zwx dog"
 
+# What telephones, file managers and Google Takeout call albums of what its owner did not want to see any more.
+_DELETED = frozenset(
+    {"cestino", "corbeille", "deleted items", "kosz", "lixeira", "papelera", "papierkorb", "prullenbak",
+     "recently deleted", "recycle bin", "rejects", "trash", "trashed", "zuletzt gelöscht"}
+)  # fmt: skip
+_PUT_AWAY = frozenset({"archiv", "archive", "archived", "hidden", "hidden album", "locked folder"})
 
-def alike_names(names: Sequence[str]) -> list[str]:
-    """A sentence on names that differ in case only; none if there are none."""
+
+def alike_names(names: Sequence[str], of: str = "Folders") -> list[str]:
+    """A sentence on names that differ in case only; none if there are none. of: what has the names."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.casefold(), []).append(name)
     found = [few(group) for group in groups.values() if len(group) > 1]
-    return [f"Folders whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
+    return [f"{of} whose names differ in case only are kept apart: {'; '.join(found)}."] if found else []
 
 
 def meant_as_one(names: Sequence[str]) -> list[str]:
@@ -42,10 +49,10 @@ def meant_as_one(names: Sequence[str]) -> list[str]:
     >>> meant_as_one(["dog1", "dog2", "cat", "cat 2", "mug 2022", "mug 2023"])
     ['Folders that may be meant as one: cat and cat 2; mug 2022 and mug 2023; if they are, merge them.']
     """
-    known = {name.casefold(): name for name in names}
+    known = {_words(name.casefold()) for name in names}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(_whole(name.casefold(), known), []).append(name)
+        groups.setdefault(_words(_whole(name.casefold(), known)), []).append(name)
     found = [few(group) for group in groups.values() if len(group) > 1 and len({one.casefold() for one in group}) > 1]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     text = f"Folders that may be meant as one: {'; '.join(found[:NAMED])}{more}; if they are, merge them."
@@ -68,6 +75,36 @@ def together(names: Sequence[str]) -> list[str]:
     return [f"{which} to show two of the other concepts at once: {few(found)}; if {it} away."]
 
 
+def set_aside(names: Sequence[str], most: int = NAMED) -> list[str]:
+    """A sentence on names that programs give to what was deleted, hidden or put away; none if there are none.
+
+    A bin is a thing as well, but not beside others of these.
+
+    >>> set_aside(["dog", "Recently Deleted", "Papierkorb"])
+    ['2 folders seem to hold what was deleted or put away: Recently Deleted and Papierkorb; if so, move them away.']
+    >>> set_aside(["bin", "dog"])
+    []
+    """
+    known = _DELETED | _PUT_AWAY
+    if any(_words(name.casefold()) in known for name in names):
+        known |= {"bin"}
+    found = [name for name in names if _words(name.casefold()) in known]
+    if not found:
+        return []
+    which = "A folder seems" if len(found) == 1 else f"{len(found)} folders seem"
+    them = "it" if len(found) == 1 else "them"
+    return [f"{which} to hold what was deleted or put away: {few(found, most)}; if so, move {them} away."]
+
+
+def is_of_deleted(name: str) -> bool:
+    """Whether a folder is called as those of what was deleted are.
+
+    >>> [is_of_deleted(name) for name in ("Recycle Bin", "archive")]
+    [True, False]
+    """
+    return _words(name.casefold()) in _DELETED
+
+
 def regularisation(names: Sequence[str]) -> list[str]:
     """A sentence on folders that other trainers call so for images of the class, beside those of the concept.
 
@@ -85,17 +122,24 @@ def regularisation(names: Sequence[str]) -> list[str]:
     return [f"{which} to hold class images, by its name, and {it}: {few(found)}; if so, move {them} away."]
 
 
+def _words(name: str) -> str:
+    """A name with spaces where others may have hyphens or underscores: "red_mug", "red-mug" and "red mug" are one."""
+    return " ".join(re.split(r"[\s_-]+", name)).strip() or name
+
+
 def _spaced(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").split())
 
 
-def _whole(name: str, known: Mapping[str, str]) -> str:
+def _whole(name: str, known: Collection[str]) -> str:
     """What a name is a part, a copy or the plural of; itself if it is none."""
     if part := _PART.fullmatch(name) or _DATED.fullmatch(name):
         return _whole(part["whole"], known)
     if is_of_camera(name):  # which begins another when one has a thousand files
         return name[3:]
     numbered = _NUMBERED.fullmatch(name)
-    if numbered and numbered["whole"] in known:
+    if numbered and _words(numbered["whole"]) in known:
         return numbered["whole"]
-    return next((name[: -len(end)] for end in ("s", "es") if name.endswith(end) and name[: -len(end)] in known), name)
+    return next(
+        (name[: -len(end)] for end in ("s", "es") if name.endswith(end) and _words(name[: -len(end)]) in known), name
+    )

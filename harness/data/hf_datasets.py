@@ -17,10 +17,11 @@ from typing import Any
 
 from harness.data.category_words import checked_category, words_of_name
 from harness.data.concept_folder import MIN_IMAGES
+from harness.data.folder_names import alike_names
 from harness.data.manifest import Concept, DataFile, Manifest, Origin, Photo, Table
 from harness.data.parquet_rows import offline_datasets
 from harness.data.selection import Draw, Watch, natural, photo, photo_file, unwatched
-from harness.data.skipped_files import few
+from harness.data.skipped_files import few, few_of
 from harness.errors import UsageError, nearest, reason, shortened
 from harness.formats.figure_text import counted
 from harness.seeds import derive_seed
@@ -108,6 +109,10 @@ def prepare_table(
         photos = {
             row: _photo(images, row, columns.image, folder, source, notes) for row in watch(rows, "reading images")
         }
+        if notes is not None:
+            notes += [*alike_names([concept for concept, _ in chosen], "Concepts"), *_again(chosen, photos)]
+            if kind == "imagefolder":
+                notes += _unlisted(images[columns.image], folder, split, source)
     files = _parquet_of(folder, split, source) if kind == "parquet" else ()
     how = f"{concepts} drawn by seed {draw.seed}" if concepts else "all"
     origin = Origin(
@@ -360,6 +365,50 @@ def _photo(images: Any, row: int, column: str, folder: Path, source: Named, note
     if not path.is_absolute() or not Path(os.path.normpath(path)).is_relative_to(folder):
         raise UsageError(f"{where} names {path}, which is not in its folder; correct it.")
     return photo_file(folder, Path(os.path.normpath(path)).relative_to(folder).as_posix(), notes)
+
+
+def _again(chosen: Sequence[tuple[str, list[int]]], photos: Mapping[int, Photo]) -> list[str]:
+    """Sentences on files that stand in several rows: in one concept each counts, in two one is wrong."""
+    rows: dict[str, list[tuple[str, int]]] = {}
+    for concept, some in chosen:
+        for row in some:
+            rows.setdefault(photos[row].sha256, []).append((concept, row))
+    inside, across = list[str](), list[str]()
+    for found in rows.values():
+        concepts = list(dict.fromkeys(concept for concept, _ in found))
+        if len(found) > len(concepts):
+            inside.append(
+                f"rows {' and '.join(str(row) for _, row in found)} of {' and '.join(map(shortened, concepts))}"
+            )
+        if len(concepts) > 1:
+            across.append(
+                f"rows {' and '.join(str(row) for _, row in found)} ({' and '.join(map(shortened, concepts))})"
+            )
+    said: list[str] = []
+    if inside:
+        number = counted(len(inside), "picture is", "pictures are")
+        said.append(f"{number} more than once in a concept, and each counts: {few_of(inside)}; remove the others.")
+    if across:
+        number = counted(len(across), "picture is", "pictures are")
+        said.append(
+            f"{number} in more than one concept, and right in one at most: {few_of(across)}; remove the others."
+        )
+    return said
+
+
+def _unlisted(images: Sequence[Mapping[str, Any]], folder: Path, split: str, source: Named) -> list[str]:
+    """A sentence on images of a split in a folder that has a table, but no row for them."""
+    listed = {os.path.normpath(image["path"]) for image in images if image and image.get("path")}
+    endings = {ending.lower() for ending in _endings()}
+    there = [path for path in _splits("imagefolder", folder, source)[split] if Path(path).suffix.lower() in endings]
+    missing = sorted(path for path in map(os.path.normpath, there) if path not in listed)
+    if not missing:
+        return []
+    names = few([Path(path).relative_to(folder).as_posix() for path in missing])
+    number = counted(len(missing), "image is", "images are")
+    return [
+        f"{number} in no row of the table in {shortened(folder)}, and not used: {names}; add rows for what is meant."
+    ]
 
 
 def _licence(folder: Path) -> str:

@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
+from harness.data.moments import TEXT as TAKEN
+from harness.data.skipped_files import few_of
 from harness.errors import UsageError, shortened
 from harness.formats.figure_text import counted
 from harness.spec import FIRST_SETTING, Benchmark, ImageSource, Task, TaskList
@@ -41,6 +44,15 @@ class Divisible(ImageSource, Protocol):
 
     def only(self, places: Sequence[int]) -> ImageSource:
         """Some of the images, by their 0-based places."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """Images of which it is known which are of one moment."""
+
+    def moments(self) -> Sequence[int]:
+        """Of each image, the place of the first one that was taken at the same moment; its own if there is none."""
         ...
 
 
@@ -102,6 +114,24 @@ def names_held_out(tasks: Sequence[Task], count: int) -> dict[str, list[str]]:
     return {name: [one.names()[place] for place in places_held_out(one, count)] for name, one in images.items()}
 
 
+def torn_moments(tasks: Sequence[Task], count: int) -> list[tuple[str, str]]:
+    """Held-out images that were taken at the moment of one that is trained on, each with that, as concept/name."""
+    found: list[tuple[str, str]] = []
+    for task in tasks:
+        images = _divisible(task)
+        first = images.moments() if isinstance(images, Timed) else range(len(images))
+        if len(set(first)) == len(first):  # as mostly: then no file needs to be read for its hash
+            continue
+        apart, names = places_held_out(images, count), images.names()
+        trained = {first[place]: place for place in reversed(range(len(images))) if place not in apart}
+        found += [
+            (f"{task.name}/{names[place]}", f"{task.name}/{names[trained[first[place]]]}")
+            for place in apart
+            if first[place] in trained
+        ]
+    return found
+
+
 def _divisible(task: Task) -> Divisible:
     if task.reference is not None:
         raise UsageError(
@@ -137,12 +167,23 @@ class HeldOut:
     @property
     def cautions(self) -> tuple[str, ...]:
         """What a reader of the figures must know of the images."""
-        return tuple(getattr(self.inner, "cautions", ()))
+        said = f"{counted(len(self._torn), 'held-out image was', 'held-out images were')} {TAKEN}."
+        return (*getattr(self.inner, "cautions", ()), *((said,) if self._torn else ()))
 
     @property
     def reading(self) -> Any:
-        """What was read of the folder, if it is one."""
-        return getattr(self.inner, "reading", None)
+        """What was read of the folder, if it is one; and held-out images that are of the moment of others."""
+        reading = getattr(self.inner, "reading", None)
+        if reading is None or not self._torn:
+            return reading
+        number = counted(len(self._torn), "held-out image was", "held-out images were")
+        named = few_of([f"{shortened(name)} as {shortened(other)}" for name, other in self._torn])
+        said = f"{number} {TAKEN}: {named}; add photographs of other moments, as these are known by heart."
+        return replace(reading, remarks=(said, *reading.remarks))
+
+    @cached_property
+    def _torn(self) -> list[tuple[str, str]]:
+        return torn_moments(self.inner.tasks(), self.count)
 
 
 def hold_out(benchmark: Benchmark, tier: str, count: int) -> Benchmark:

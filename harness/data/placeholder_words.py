@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 from harness.data.category_words import FROM_NAME, Category, is_of_camera
+from harness.data.folder_names import is_of_deleted
 from harness.data.garbled_names import repaired
 from harness.data.skipped_files import NAMED, few, few_of
 from harness.errors import shortened
@@ -56,9 +57,7 @@ _DATE = re.compile(rf"(?:\d{{1,2}}\W*)?(?:{_MONTH})\W*(?:\d{{1,2}}\W+)?(?:19|20)
 _SYNSET = re.compile(r"n\d{8}")  # ImageNet's number of a class
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
-_LEFT_OVER = re.compile(
-    r"all|background google|backups?|rejected|trash|uncategorized|unlabell?ed|unnamed|unsorted|untitled"
-)
+_LEFT_OVER = re.compile(r"all|background google|backups?|rejected|uncategorized|unlabell?ed|unnamed|unsorted|untitled")
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers.
 _BESIDE = re.compile(
     r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|"
@@ -200,7 +199,8 @@ def _is_empty(name: str, category: Category, names: Sequence[str]) -> bool:
 
 def left_over(classes: Iterable[str]) -> list[str]:
     """A sentence on classes that are called as what is no class; none if there are none."""
-    found = [name for name in classes if _LEFT_OVER.fullmatch(" ".join(re.findall(r"[^\W_]+", name)).casefold())]
+    words = {name: " ".join(re.findall(r"[^\W_]+", name)).casefold() for name in classes}
+    found = [name for name, each in words.items() if _LEFT_OVER.fullmatch(each) or is_of_deleted(each)]
     if not found:
         return []
     which = "A class seems" if len(found) == 1 else f"{len(found)} classes seem"

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from harness.errors import UsageError
+from harness.formats.yaml_text import load_yaml
 from harness.sources.named_file import by_file
 from harness.store.migrations import VERSION, refuse_newer
 
@@ -31,7 +32,7 @@ def read_options(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"--config {path} cannot be read ({reason}); give a YAML file.") from None

@@ -38,6 +38,7 @@ from harness.data.images.notes import (
 )
 from harness.data.images.png_chunks import is_sound, readable
 from harness.data.images.shapes import has_bars, is_oblong
+from harness.data.images.taken import taken_at
 from harness.data.images.tiff_kinds import is_negative, unread_kind
 from harness.data.images.tones import Tones, tones_of
 from harness.data.images.wide_greys import grey_of
@@ -74,7 +75,7 @@ class Examined:
     it: a profile that cannot be used, say. thumbnail: a few pixels' bytes, near where all pixels are equal. tones: see
     `tones_of`. sketch: a few more pixels' greys, the same, but for the place, of a picture and of that mirrored.
     overview: (h, w) greys of the whole, in its shape, at most `OVERVIEW` pixels long. oblong, barred: see
-    `is_oblong` and `has_bars`.
+    `is_oblong` and `has_bars`. taken: see `taken_at`.
     """
 
     width: int
@@ -87,6 +88,7 @@ class Examined:
     overview: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8), compare=False, repr=False)
     oblong: bool = False
     barred: bool = False
+    taken: float | None = None
 
 
 def load_image(path: Path, size: int) -> NDArray[np.uint8]:
@@ -162,7 +164,7 @@ def examine_image(stream: BinaryIO, name: object, min_side: int = MIN_SIDE) -> E
     sketch = found.image.resize((SKETCH, SKETCH), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("L").tobytes()
     tones, overview = tones_of(found.image, thumbnail), _greys(found.image, OVERVIEW)
     shapes = found.oblong, has_bars(overview)
-    return Examined(*found.stored, found.decoding, notes, thumbnail, tones, sketch, overview, *shapes)
+    return Examined(*found.stored, found.decoding, notes, thumbnail, tones, sketch, overview, *shapes, found.taken)
 
 
 def examine_photo(path: Path, min_side: int = MIN_SIDE) -> Examined:
@@ -222,6 +224,7 @@ class _Decoded:
     decoding: int
     notes: tuple[str, ...]
     oblong: bool
+    taken: float | None
 
 
 def _of_file(path: Path, use: Callable[[BinaryIO], T]) -> T:
@@ -264,7 +267,14 @@ def _decoded(stream: BinaryIO, name: object, coarse: int = 0) -> _Decoded:
         upright = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, correction)
         rgb = rgb if upright is None else rgb.transpose(upright)
-        return _Decoded(rgb, stored, _version(image, correction, frame), notes, is_oblong(image))
+        return _Decoded(
+            rgb,
+            stored,
+            _version(image, correction, frame),
+            notes,
+            is_oblong(image),
+            taken_at(image) if coarse else None,
+        )
 
     return _with_opened(stream, name, decode)
 

@@ -54,6 +54,11 @@ def frames_note(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str
         if not getattr(image, "is_animated", False):
             return ()
         number = _tiff_pages(stream) if image.format == "TIFF" else image.n_frames  # type: ignore[attr-defined]
+        if image.format == "PNG" and getattr(image, "default_image", False):
+            return (
+                f"{name} is an animation with another picture before its first frame, for viewers that do not animate; "
+                "that is used, so save the frame if it is meant.",
+            )
     except Exception:  # damage behind the first frame is no reason to refuse it
         image.seek(first)
         return (f"{name} has several {called}, and the first is used.",)

@@ -1,4 +1,4 @@
-"""What a file says of how its picture was made: drawn by a model, or turned already though its tag says to turn it."""
+"""What a file says of how its picture was made: by a model, of a screen, or turned already though a tag says to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from harness.data.images.png_chunks import text_keywords
 _DRAWN_WITH = frozenset({"parameters", "workflow", "invokeai_metadata", "invokeai_graph", "sd-metadata", "dream"})
 _GENERATED = b"trainedAlgorithmicMedia"  # IPTC's word for it, in XMP
 _SETTINGS = ("Steps: ", "Sampler: ")  # Automatic1111 in a JPEG's or WebP's EXIF comment
+_SCREEN_PROGRAMS = frozenset({"flameshot", "gnome-screenshot", "greenshot", "shutter", "spectacle"})
 _SIDEWAYS = range(5, 9)  # EXIF orientations by which width and height change places
 
 
 def origin_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[str, ...]:
-    """Notes on a picture that was drawn by a model, and on one whose tag would turn it a second time.
+    """Notes on a picture that was drawn by a model, is a screenshot, or has a tag that would turn it a second time.
 
     Args:
         image: as opened from `stream`.
@@ -26,6 +27,8 @@ def origin_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
         notes.append(
             f"{name} was drawn by a model, as it says itself ({drawn}); if real pictures are to be learnt, remove it."
         )
+    if _is_screenshot(image):
+        notes.append(f"{name} is a screenshot, as it says itself; crop it to the picture that is meant, or remove it.")
     if sizes := _turned_already(image):
         notes.append(
             f"{name} is turned by its EXIF orientation, but was turned before by the size there ({sizes}); if it lies "
@@ -41,9 +44,20 @@ def _drawn_by(image: Image.Image, stream: BinaryIO) -> str:
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     if _GENERATED in (xmp.encode() if isinstance(xmp, str) else xmp):
         return _GENERATED.decode()
-    comment = _exif(image).get(ExifTags.Base.UserComment, b"")
-    text = comment if isinstance(comment, str) else bytes(comment).replace(b"\0", b"").decode("latin-1")
+    text = _comment(image)
     return "a comment with sampling steps" if all(words in text for words in _SETTINGS) else ""
+
+
+def _is_screenshot(image: Image.Image) -> bool:
+    """Whether a telephone or a desktop says so: in a comment, as Apple does, or by the program's name in a PNG."""
+    said = _comment(image).removeprefix("ASCII").removeprefix("UNICODE").strip().casefold()
+    return said == "screenshot" or str(image.info.get("Software", "")).casefold() in _SCREEN_PROGRAMS
+
+
+def _comment(image: Image.Image) -> str:
+    """The user comment in EXIF; empty if there is none."""
+    comment = _exif(image).get(ExifTags.Base.UserComment, b"")
+    return comment if isinstance(comment, str) else bytes(comment).replace(b"\0", b"").decode("latin-1")
 
 
 def _turned_already(image: Image.Image) -> str:

@@ -516,6 +516,32 @@ def test_rows_of_parquet_are_loaded_again_and_held_against_their_hash(
     refused(say(*run_of(tiny_models, "who", tmp_path / "runs", tier="mini")), str(file), "changed since 'who'")
 
 
+def test_rows_and_files_that_do_not_match_are_named(folder: Path, say: Say) -> None:
+    (folder / "vase" / "0.jpg").rename(folder / "0.jpg")
+    for concept in ("duck_toy", "max"):
+        for path in [*(folder / concept).iterdir()]:
+            path.rename(folder / f"{concept}_{path.name}")
+    names = sorted(path.name for path in folder.glob("*_*.jpg"))
+    rows = [f"{name},{name.rpartition('_')[0]}" for name in names]
+    table = folder / "metadata.csv"
+    table.write_text("\n".join(["file_name,label", *rows, "max_0.jpg,max", "duck_toy_1.jpg,max"]))
+    notes = as_json("data", "prepare", "pets", "--hf", folder, "--json")["notes"]
+    assert notes == [
+        "1 picture is more than once in a concept, and each counts: rows 4 and 7 of max; remove the others.",
+        "1 picture is in more than one concept, and right in one at most: rows 1 and 8 (duck_toy and max); remove the "
+        "others.",
+        f"1 image is in no row of the table in {folder}, and not used: 0.jpg; add rows for what is meant.",
+    ]
+    (folder / "0.jpg").unlink()
+    table.write_text("\n".join(["file_name,label", *rows]).replace("max_2.jpg,max", "max_2.jpg,Max"))
+    with table.open("a") as stream:
+        picture_of = folder / "max_3.jpg"
+        picture_of.write_bytes(picture(99, 20, 20))
+        stream.write("\nmax_3.jpg,Max\n")
+    notes = as_json("data", "prepare", "pets", "--hf", folder, "--json")["notes"]
+    assert notes == ["Concepts whose names differ in case only are kept apart: Max and max."]
+
+
 def test_draws_and_words_of_the_users(folder: Path, say: Say) -> None:
     arguments = ("data", "prepare", "pets", "--hf", folder, "--json")
     some = as_json(*arguments, "--concepts", 1, "--images-per-concept", 2, "--category", "toy")

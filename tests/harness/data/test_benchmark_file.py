@@ -303,3 +303,25 @@ def test_licence_and_citation_stand_below_the_tables(
     kept.write_bytes(b"\xff")  # what is damaged keeps no report from being written
     assert bench("report", "runs", "-o", "again", "--format", "markdown")[0] == 0
     assert "Images: " not in (home / "again").read_text()
+
+
+def test_a_line_that_is_there_twice_is_refused(home: Path) -> None:
+    file = home / "pets.yaml"
+    file.write_text("name: pets\nphotos: photos\nconcepts: [max]\ncategories: {max: dog}\nconcepts: [tabby]\n")
+    raises_sentence(
+        lambda: file_benchmark(file, "mini"), "Line 5 of", "'concepts' is there a second time", "remove one"
+    )
+    file.write_text("name: pets\nphotos: photos\ncategories:\n  max: dog\n  max: cat\n")
+    raises_sentence(lambda: file_benchmark(file, "mini"), "Line 5 of", "'max' is there a second time")
+
+
+def test_a_table_of_words_beside_the_file_is_named(home: Path) -> None:
+    file = write(home)
+    (home / "Categories.csv").write_text("folder,category\nmax,dog\n")
+    code, said = bench("data", "check", file)[:2]
+    assert code == 0
+    assert "Categories.csv is not read, as it is not in" in said
+    assert "move it there, or write its words under 'categories' in pets.yaml" in said
+    assert bench("data", "check", file, "--strict")[0] == 2
+    (home / "Categories.csv").rename(home / "photos" / "categories.csv")
+    assert "not read" not in bench("data", "check", file)[1]

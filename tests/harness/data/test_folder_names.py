@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from harness.data.folder_names import meant_as_one
+import pytest
+from own_photos import concept, lines
+
+from harness.data.folder_names import meant_as_one, set_aside
 
 
 @pytest.mark.parametrize(
@@ -15,7 +18,8 @@ from harness.data.folder_names import meant_as_one
         ("duck_toy-20231105T101112Z-001", "duck_toy-20231105T101112Z-002"), ("box", "boxes"), ("box", "box_old"),
         ("box", "box_files"), ("box_bak", "box_backup"),
         ("vase", "Vases"), ("cat_2022", "cat_2023"), ("cat", "cat 2023-05"), ("cat 20230501", "cat_2023_06_11"),
-        ("100APPLE", "101APPLE"), ("100_PANA", "123_PANA"),
+        ("100APPLE", "101APPLE"), ("100_PANA", "123_PANA"), ("red_mug", "red mug"), ("red-mug", "Red_Mug"),
+        ("red_mug", "red mug 2"),
     ],
 )  # fmt: skip
 def test_parts_and_copies_of_a_folder_are_named(names: tuple[str, str]) -> None:
@@ -31,7 +35,24 @@ def test_all_parts_are_named_together() -> None:
 @pytest.mark.parametrize(
     "names", [("dog1", "dog2"), ("dog (1)", "dog (2)"), ("mug_red", "mug_blue"), ("1", "10"), ("Duck", "duck"),
               ("mug", "mug 1900"), ("bas", "bus"), ("copy", "part1"),
-              ("100APPLE", "100CANON"), ("mug 2099", "mug 3000")]
+              ("100APPLE", "100CANON"), ("mug 2099", "mug 3000"), ("1_1", "11"), ("_", "-"),
+              ("FancyBoot", "fancy_boot")]
 )  # fmt: skip
 def test_what_is_told_apart_is_left_alone(names: tuple[str, str]) -> None:
     assert meant_as_one(names) == []
+
+
+def test_albums_of_what_was_deleted_are_named() -> None:
+    (line,) = set_aside(["dog", "Trash", "Bin", "Recently Deleted", "Archive", "cat"])
+    assert line == (
+        "4 folders seem to hold what was deleted or put away: Trash, Bin, Recently Deleted and 1 more; if so, move "
+        "them away."
+    )
+    assert set_aside(["bin", "dog", "trash can", "hidden_cave", "archives"]) == []
+
+
+def test_they_are_said_of_a_folder_of_photographs(tmp_path: Path) -> None:
+    for name in ("dog", "Recycle_Bin"):
+        concept(tmp_path, name)
+    (line,) = lines(tmp_path)
+    assert line == "A folder seems to hold what was deleted or put away: Recycle_Bin; if so, move it away."

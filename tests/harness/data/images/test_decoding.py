@@ -201,6 +201,20 @@ def test_an_animation_that_begins_with_something(tmp_path: Path, name: str) -> N
     assert check_photo(path) == (f"{path} has 2 frames, and the first is used.",)
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_png_with_a_picture_that_is_no_frame_of_its_animation(tmp_path: Path, frames: int) -> None:
+    """Browsers show the frames, and other viewers that picture."""
+    images = [Image.new("RGB", (16, 16), shade) for shade in ("green", "blue")][:frames]
+    first = Image.new("RGB", (16, 16), "red")
+    first.paste("black", (0, 0, 16, 8))
+    path = saved(tmp_path, first, "a.png", save_all=True, default_image=True, append_images=images)
+    np.testing.assert_allclose(load_image(path, 16)[12, 8], (255, 0, 0))
+    assert check_photo(path) == (
+        f"{path} is an animation with another picture before its first frame, for viewers that do not animate; that is "
+        "used, so save the frame if it is meant.",
+    )
+
+
 @pytest.mark.parametrize(
     ("image", "name", "options"),
     [

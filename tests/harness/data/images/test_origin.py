@@ -92,3 +92,27 @@ def test_a_square_is_turned_either_way(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     photograph(64, 64).save(path, exif=exif(6, (64, 64)))
     assert check_photo(path) == ()
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        (b"ASCII\0\0\0Screenshot", True), (b"UNICODE\0" + "Screenshot".encode("utf-16-be"), True),
+        (b"screenshot", True),
+        (b"ASCII\0\0\0no screenshot", False), (b"ASCII\0\0\0", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["IMG_0413.PNG", "IMG_0413.JPG"])
+def test_a_screenshot_that_says_so_itself(tmp_path: Path, name: str, comment: bytes, said: bool) -> None:
+    path = tmp_path / name
+    photograph().save(path, exif=exif(comment=comment))
+    line = f"{path} is a screenshot, as it says itself; crop it to the picture that is meant, or remove it."
+    assert check_photo(path) == ((line,) if said else ())
+
+
+@pytest.mark.parametrize(("program", "said"), [("gnome-screenshot", True), ("Spectacle", True), ("GIMP 2.10", False)])
+def test_a_png_of_a_program_for_screenshots(tmp_path: Path, program: str, said: bool) -> None:
+    path, text = tmp_path / "a.png", PngImagePlugin.PngInfo()
+    text.add_text("Software", program)
+    photograph().save(path, pnginfo=text)
+    assert any("is a screenshot" in line for line in check_photo(path)) == said

@@ -1,0 +1,81 @@
+"""Files beside images in which a tool for annotation wrote what they show.
+
+They are not read for training, but by them it is told that a folder holds several things, or images of none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.data.skipped_files import Skipped, few_of
+from harness.errors import shortened
+
+READ, BYTES = 500, 1 << 18  # so many such files of a folder are read, and so much of each
+ENOUGH, OFTEN, MOSTLY = 4, 2, 0.8  # annotated images; images with a label that count it; those that one label is on
+NOTHING = "nothing"
+_OBJECTS = re.compile(rb"<object>.*?<name>([^<]{1,80})</name>", re.DOTALL)  # Pascal VOC
+_BOX = re.compile(r"\d{1,4}(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)  # YOLO: a class and a box, or a polygon
+_CLASS = re.compile(r"\d{1,5}")  # WebDataset
+
+
+def labels_said(folder: Path, images: Iterable[Path], skipped: Sequence[Skipped]) -> list[str]:
+    """A sentence on a folder of one concept whose images are annotated as several things; none if there are no such.
+
+    Args:
+        images: what is used of it. skipped: what is not.
+    """
+    stems = {path.stem for path in images}
+    beside = [
+        one.path for one in skipped if one.kind == "other" and one.path.stem in stems and one.path.parent == folder
+    ]
+    by_kind: dict[str, list[frozenset[str]]] = {}
+    for path in beside[:READ]:
+        if (found := _labels(path)) is not None:
+            by_kind.setdefault(path.suffix.lower(), []).append(found)
+    for annotated in by_kind.values():
+        counts = Counter(label for found in annotated for label in found or {NOTHING})
+        often = [(label, count) for label, count in counts.most_common() if count >= OFTEN]
+        if len(annotated) >= ENOUGH and len(often) > 1 and often[0][1] < MOSTLY * len(annotated):
+            named = few_of([f"{shortened(label)} ({count})" for label, count in often])
+            return [
+                f"{shortened(folder)}: the files of annotations beside its images name {len(often)} things, and none "
+                f"on most: {named}; if the images show these, give each a folder of its own."
+            ]
+    return []
+
+
+def _labels(path: Path) -> frozenset[str] | None:
+    """The things that a file says an image shows, none of them perhaps; None if it is no such file."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(BYTES)
+    except OSError:  # what cannot be read is not used either way
+        return None
+    match path.suffix.lower():
+        case ".xml":
+            names = (name.decode("utf-8", "replace").strip() for name in _OBJECTS.findall(data))
+            return frozenset(names) if b"<annotation" in data else None
+        case ".json":
+            return _of_shapes(data)
+        case ".txt":
+            lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+            boxes = all(map(_BOX.fullmatch, lines))
+            return frozenset(f"class {line.split()[0]}" for line in lines) if boxes and lines else None
+        case ".cls":
+            text = data.decode("utf-8", "replace").strip()
+            return frozenset({f"class {text}"}) if _CLASS.fullmatch(text) else None
+        case _:
+            return None
+
+
+def _of_shapes(data: bytes) -> frozenset[str] | None:
+    """LabelMe's: an object with shapes, each with a label."""
+    try:
+        shapes = json.loads(data)["shapes"]
+        return frozenset(str(shape["label"]) for shape in shapes)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
