@@ -49,11 +49,13 @@ class Learnt(Frozen):
 
     Attributes:
         parameters: How many were trained. memory: bytes that the next task is given. seconds: of the training.
+        changed: How far it moved the weights of the projections, as a share of their norm; 0 where it kept none.
     """
 
     parameters: int
     memory: int
     seconds: float
+    changed: float = 0.0
 
 
 class Checked(Looked):
@@ -63,6 +65,7 @@ class Checked(Looked):
         options: What the trainings were shortened to.
         penalties, measures: What its hooks gave, by name. learnt: what each task left.
         reach: Penalty -> of how many adapters it is, in words; of the last task.
+        shares: Penalty -> how large it was at most beside the loss, at a logged step of any task.
     """
 
     method: str
@@ -74,6 +77,7 @@ class Checked(Looked):
     measures: tuple[str, ...] = ()
     learnt: tuple[Learnt, ...] = ()
     reach: Mapping[str, str] = Field(default={})
+    shares: Mapping[str, float] = Field(default={})
 
 
 def check(
@@ -250,24 +254,40 @@ def _trainings(plan: Plan, store: Store) -> Iterator[tuple[Step, Entry]]:
 
 def _facts(plan: Plan, store: Store) -> dict[str, Any]:
     learnt, penalties, measures = [], dict[str, None](), dict[str, None]()
-    reach = dict[str, str]()
+    reach, shares = dict[str, str](), dict[str, float]()
     for step, entry in _trainings(plan, store):
         if step.kind != "train":
             continue
         training = entry.json(TRAINING)
         penalties |= dict.fromkeys(name for each in training["losses"] for name in each if name not in LOSSES)
+        for each in training["losses"]:
+            loss = abs(next((each[name] for name in ("sd", "ce") if name in each), 0.0))
+            for name in each.keys() - LOSSES:
+                shares[name] = max(shares.get(name, 0.0), abs(each[name]) / loss if loss else 0.0)
         measures |= dict.fromkeys(training["measures"])
         memory = entry.file(MEMORY).stat().st_size if MEMORY in entry.manifest["files"] else 0
         seconds = entry.manifest["facts"]["train_seconds"]
         reach |= entry.manifest["facts"].get("reach", {})
         parameters = int(training["measures"]["trained_parameters"])
-        learnt.append(Learnt(parameters=parameters, memory=memory, seconds=seconds))
+        moved = _changed(entry, training["measures"]["residual_norm"])
+        learnt.append(Learnt(parameters=parameters, memory=memory, seconds=seconds, changed=moved))
     return {
         "learnt": tuple(learnt),
         "penalties": tuple(penalties),
         "reach": reach,
+        "shares": shares,
         "measures": tuple(n for n in measures if n not in MEASURES),
     }
+
+
+def _changed(entry: Entry, residual_norm: float) -> float:
+    """How far a training moved weights, the mean over projections of norms, beside the same mean of the weights."""
+    from safetensors.torch import load_file
+
+    if WEIGHTS not in entry.manifest["files"]:
+        return 0.0
+    norms = [float(weight.float().norm()) for weight in load_file(str(entry.file(WEIGHTS))).values()]
+    return residual_norm * len(norms) / sum(norms) if any(norms) else 0.0
 
 
 def _difference(first: api.Prepared, second: api.Prepared) -> str:

@@ -169,9 +169,20 @@ def _facts(found: Checked) -> list[str]:
             f"A task trains {found.learnt[-1].parameters:,} parameters, in {seconds:.1f} s here; for the next one "
             f"{kept}."
         )
+        if any(task.changed for task in found.learnt):
+            moved = ", ".join(f"{100 * task.changed:.2g}" for task in found.learnt)
+            lines.append(f"It changes the weights of the projections by {moved} % of their norm, task by task.")
     if found.penalties:
-        told = [f"{n} (of {found.reach[n]})" if n in found.reach else n for n in found.penalties]
+        told = [f"{n}{_size(found, n)}" for n in found.penalties]
         lines.append(f"Its penalties: {'; '.join(told)}.")
     if found.measures:
         lines.append(f"Its measures: {', '.join(found.measures)}.")
     return lines
+
+
+def _size(found: Checked, penalty: str) -> str:
+    """Of how many adapters a penalty is, and how large beside the loss: ' (of 14 of 14 adapters; ...)'."""
+    parts = [f"of {found.reach[penalty]}"] if penalty in found.reach else []
+    if penalty in found.shares:
+        parts.append(f"at most {found.shares[penalty]:.2g} times the loss")
+    return f" ({'; '.join(parts)})" if parts else ""

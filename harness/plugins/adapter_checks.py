@@ -18,6 +18,7 @@ from harness.sources.home import is_built_in
 ALIKE = 0.5  # of what a task begins with and what earlier ones changed: chance gives next to 0 in a matrix
 DRAWS = 32  # of an adapter's noise
 UNEVEN = 1.6  # times what is folded, on average over noise: beyond, the two are hardly meant to be the same
+FADED = 0.25  # of what the same parameters gave earlier in the task, by progress alone
 LARGE = 0.5  # of a first residual beside its weight, by Frobenius norms
 
 
@@ -162,6 +163,35 @@ def scaled_notes(method: Method[Any], adapters: Sequence[Adapter], generator: to
     return [
         f"{odd}.compute() gives another residual in training than in eval mode, and not for noise: what is folded is "
         "the latter (a scale that is left out there?)"
+    ]
+
+
+def faded_notes(method: Method[Any], adapters: Sequence[Adapter]) -> list[str]:
+    """A sentence if a plugin's `compute` lets what is folded fade with `progress`, which is nearly 1 at the last step.
+
+    Args:
+        adapters: In eval mode, with what the last step left; they are left so.
+    """
+    if is_built_in(type(method)):
+        return []
+    folded, earlier, kind = 0.0, 0.0, ""
+    with torch.no_grad():
+        for adapter in adapters:
+            folded += float(adapter.residual().float().square().sum())
+            progress = adapter.progress
+            norms = []
+            for at in (0.0, progress / 2):
+                adapter.progress = at
+                norms.append(float(adapter.compute().float().square().sum()))
+            adapter.progress = progress
+            adapter.refresh()
+            earlier, kind = earlier + max(norms), type(adapter).__name__
+    if folded >= FADED**2 * earlier:
+        return []
+    return [
+        f"{kind}.compute() gives what is folded {(folded / earlier) ** 0.5:.2g} times the size that the same "
+        "parameters had at an earlier progress, which goes from 0 to nearly 1 over the steps: what was learnt has "
+        "faded by the last one"
     ]
 
 

@@ -66,6 +66,33 @@ def folded_notes(
     ]
 
 
+def counted_notes(
+    method: Method[Any], memory: Mapping[str, Tensor], model: Adaptable, adapters: Mapping[str, Adapter]
+) -> list[str]:
+    """A sentence if a sum over tasks gets `model.change()` of each, which is of all tasks so far, not of this one.
+
+    Args:
+        As of `folded_notes`.
+    """
+    held = memory_of(method)
+    for name, adapter in adapters.items():
+        change, residual = model.change(name).cpu(), adapter.residual().detach().cpu()
+        if residual.shape != change.shape or _is_sum(change, residual, torch.zeros_like(residual)):
+            continue  # earlier tasks changed nothing here
+        for kept, tensor in memory.items():
+            if kept not in held or held[kept].shape != change.shape or tensor.shape != change.shape:
+                continue
+            if held[kept].any() and any(
+                _is_sum(tensor, held[kept], added) for added in (change.abs(), change.square(), change)
+            ):
+                return [
+                    f"'{kept}' that end_task() leaves is self.memory['{kept}'] with model.change('{name}') added, "
+                    "which is W_t - W_init, of all tasks so far: earlier tasks count once more in each; is "
+                    "residual(), of this task alone, meant?"
+                ]
+    return []
+
+
 def _is_sum(tensor: Tensor, weight: Tensor, residual: Tensor) -> bool:
     """Whether the first is the sum of the others; told by one row wherever it is not."""
     near = 1e-3 * float(residual.abs().max())

@@ -110,6 +110,11 @@ def batch(method: AnyMethod, lesson: Lesson, generator: torch.Generator, *, watc
         raise PluginError(
             f"{_hook(method, 'batch')} gives a mask that leaves nothing of an example; 1 says where the loss counts."
         )
+    if watched and given.mask is not None and (given.mask < 0).any():
+        raise PluginError(
+            f"{_hook(method, 'batch')} gives a mask with values below 0 ({float(given.mask.min()):.3g}), where an "
+            "error of the model would be rewarded; 1 says where the loss counts, and 0 where it does not."
+        )
     return given
 
 

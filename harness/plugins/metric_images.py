@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -53,6 +53,22 @@ def tensors_watched(metric: Metric) -> Iterator[None]:
         return
     with _Tensors(type(metric).__name__):
         yield
+
+
+@dataclass(frozen=True)
+class SizedSet(ImageSet):
+    """Images that were made of another set: how many there are is that one's, and to ask for it reads none of these."""
+
+    made_of: ImageSet
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self.made_of)
+
+    def without(self, k: int) -> ImageSet:
+        """The same set, less image k."""
+        left = super().without(k)
+        return SizedSet(left.read_images, left.read_features, self.made_of.without(k))
 
 
 class WatchedImages(np.ndarray[Any, Any]):
@@ -119,7 +135,7 @@ def _watched_set(metric: Metric, images: ImageSet) -> ImageSet:
         found.metric = type(metric).__name__
         return found
 
-    return ImageSet(read, lambda: images.features)
+    return SizedSet(read, lambda: images.features, images)
 
 
 def _plain(value: Any) -> Any:

@@ -20,11 +20,12 @@ from harness.plugins.adapter_checks import (
     check_residuals,
     check_settled,
     check_token_settled,
+    faded_notes,
     scaled_notes,
     twice_notes,
 )
 from harness.plugins.begun import begun_notes
-from harness.plugins.folded import folded_notes
+from harness.plugins.folded import counted_notes, folded_notes
 from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import iterator_notes, no_hidden_state
 from harness.plugins.hooks import no_global_draws
@@ -256,6 +257,7 @@ class TrainingLoop:
                 adapter.refresh()
         check_settled(self.method, self.adapters, self.stacks)
         notes += scaled_notes(self.method, self.adapters, self.initial)
+        notes += faded_notes(self.method, self.adapters)
         if self._token:
             check_token_settled(self.method, self.module, self._model.token_dim)
         with self.checks.unchanged("measures", "is folded after it; copy it first (clone())"):
@@ -279,4 +281,5 @@ class TrainingLoop:
             notes += [*hooks.vanished(self.method, memory), *same_notes(self.method, memory)]
             notes += kept_notes(self.method, memory, lesson)
             notes += folded_notes(self.method, memory, self._model, self._named)
+            notes += counted_notes(self.method, memory, self._model, self._named)
         return memory, [*notes, *file_notes(self.method)]

@@ -27,6 +27,7 @@ from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, memory_figures, own_figures, training_figures
 from harness.plugins import hooks
+from harness.plugins.answers import reversed_notes
 from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
@@ -134,6 +135,9 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     scores = [model.logits(pixels.testing(rows.tolist())) for rows in batches]
     predicted = [each.argmax(1).cpu() for each in scores]
     notes = missed(method)
+    if model.scorer is not None:
+        lowest = torch.cat([each.argmin(1).cpu() for each in scores])
+        notes += reversed_notes(method, torch.cat(predicted), lowest, labels, scores[0].shape[1])
     if model.prompt is not None:
         notes += company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
     model.prompt = model.scorer = None

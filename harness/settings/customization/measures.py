@@ -18,7 +18,7 @@ from harness.metric import BaseImages, ImageSet, TaskImages
 from harness.metrics.measured import base_figure, edit_figures, measured_figures, part_figures
 from harness.plugins.metric_checks import card_of
 from harness.plugins.metric_hooks import base_values, part_values, task_values, values_of
-from harness.plugins.metric_state import MetricState, pair_notes
+from harness.plugins.metric_state import MetricState, cosine_notes, pair_notes
 from harness.prompts import class_prompt, edited_prompt
 from harness.settings.shared_steps import Facts, write_json
 from harness.store.artifacts import FIGURES
@@ -91,7 +91,7 @@ def run_measure(step: Step, context: RunContext, store: Store, device: str, fold
         learned, final = (values_of(metric, state.seen(each(after))) for after in (lambda j: j, lambda j: last))
         notes = state.notes()
         if isinstance(learned, list):
-            notes += pair_notes(metric, partial(shown, 1, 1), learned[0])
+            notes += pair_notes(metric, partial(shown, 1, 1), learned[0]) + cosine_notes(metric, learned)
         parts = [part_values(metric, each(after)) for after in (lambda j: j, lambda j: last)]
         figures = [
             *measured_figures(metric.name, metric.unit, higher=metric.higher, learned=learned, final=final),

@@ -37,6 +37,7 @@ from harness.metrics.scores import (
 from harness.metrics.variants import protocol_text, variant_figures
 from harness.plugins import hooks
 from harness.plugins.batches import confused_tokens
+from harness.plugins.merged import merge_notes
 from harness.plugins.opened_files import file_notes
 from harness.prompts import class_prompt, edited_prompt, prompt_for
 from harness.seeds import derive_seed
@@ -171,7 +172,8 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
     measures["residual_norm"] = residual_norm(before, model.weights())
     write_json(folder / TRAINING, {"measures": measures, "layer_distance": distance, "losses": []})
     seconds = learnt.manifest["facts"]["train_seconds"] + time.perf_counter() - started
-    return {"train_seconds": seconds, "notes": file_notes(method)}
+    notes = [*merge_notes(method, weights, model.initial), *file_notes(method)]
+    return {"train_seconds": seconds, "notes": notes}
 
 
 def run_generate(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:

@@ -280,6 +280,8 @@ def test_of_how_many_adapters_a_penalty_is_is_said(write: Callable[[str], str]) 
 """
     found = check(write(HEAD + text), FEW)
     assert found.reach == {"size": "4 of 8 adapters, none in to_v"}
+    assert 0 < found.shares["size"] < 1
+    assert all(0 < task.changed < 1 for task in found.learnt)
     assert check("clora", FEW).reach == {}
 
 
