@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Benchmark,
         CellsFailedError,
         Checked,
+        CheckedMetric,
         ClassOptions,
         Comparison,
         LibraryError,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         UsageError,
         attach,
         check,
+        check_metric,
         compare,
         list_benchmarks,
         list_methods,
@@ -71,10 +73,11 @@ if TYPE_CHECKING:
     from methods import parts
 
 __all__ = [
-    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "ClassOptions", "Comparison",
+    "Adapter", "Batch", "BenchError", "Benchmark", "CellsFailedError", "Checked", "CheckedMetric",
+    "ClassOptions", "Comparison",
     "LibraryError", "MachineError", "Method", "MethodOptions", "MethodSpec", "Metric", "OutOfMemoryError",
     "PluginError", "Prepared", "Profile", "Results", "RunPlan", "RunSpec", "StoreError", "Task", "TaskImages",
-    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "compare",
+    "Tracker", "UncountedSourceWarning", "UnwritableError", "UsageError", "attach", "check", "check_metric", "compare",
     "list_benchmarks", "list_methods", "list_metrics", "load_results", "parts", "plan", "prepare", "run",
 ]  # fmt: skip
 

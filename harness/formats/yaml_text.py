@@ -11,7 +11,7 @@ class DoubleKeyError(yaml.MarkedYAMLError):
     """A mapping has a key a second time; of the two values, `yaml.safe_load` would drop the first in silence."""
 
 
-class _Loader(yaml.SafeLoader):
+class _UniqueKeySafeLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
@@ -28,4 +28,4 @@ def load_yaml(text: str) -> Any:
     Raises:
         DoubleKeyError: a mapping has a key twice. yaml.YAMLError: it is no YAML, or asks for more than plain values.
     """
-    return yaml.load(text, _Loader)  # a SafeLoader
+    return yaml.load(text, Loader=_UniqueKeySafeLoader)
