@@ -64,6 +64,8 @@ def _between_blurs(square: NDArray[np.int64]) -> bool:
         for last in range(side - first - 1, side - first + 2):
             if seams[first - 1] and seams[last - 1]:
                 sides = square[:first], square[last:]
+                if min(len(square) - last, last - first) < 3:  # of tiny images: nothing can bend
+                    continue
                 beside = sum(map(_detail, sides)) / 2
                 plain = any(part.std() < EVEN for part in sides)  # a ground, on which a thing may stand
                 if not plain and _detail(square[first:last]) > BLURRED * max(beside, LEAST):
