@@ -261,6 +261,7 @@ class CellResult(Frozen):
     inherited: tuple[str, ...] = ()  # options that say how much is trained and are another tier's defaults
     measures: tuple[Measure, ...] = ()  # of `rows`, those beside the setting's own
     notes: tuple[str, ...] = ()  # what was told while a plugin was trained, each once
+    measure_notes: tuple[str, ...] = ()  # the same of its metrics
     keeps_data: str = ""  # what a built-in method keeps of earlier tasks' data, against the rule that none is
     # where `reports.cells.apart` added something to the benchmark's name: the name itself; and why
     called: str = ""

@@ -396,6 +396,7 @@ def _read_cell(cell: CellRecord, store: Store, run_file: Path, spec: Mapping[str
         compositions=compositions, plain=plain, key=cell.score, store=store.root, run_file=run_file,
         content=cell.content, made_by=cell.made_by, inherited=cell.inherited,
         measures=tuple(Measure(**each["metric"]) for each in measured), notes=_notes(cell, store),
+        measure_notes=tuple(dict.fromkeys(note for key in cell.measures.values() for note in store.notes(key))),
         keeps_data=registry.methods(cell.setting).get(cell.method).keeps_data if _is_ours(cell) else "",
         # a registered name comes before a folder's; whatever else is asked for only happens to have the name
         registered=spec.get("benchmark") == (cell.base or cell.benchmark),

@@ -323,12 +323,18 @@ def _kept(keeps: Mapping[str, str]) -> Iterator[str]:
 
 
 def _told(lines: Mapping[str, Sequence[CellResult]]) -> Iterator[str]:
-    """What was told while plugins were trained; a run that has nothing left to do would not tell it again."""
+    """What was told of plugins while they trained or measured: what has nothing left to do would not tell it again."""
     for label, cells in lines.items():
-        notes = list(dict.fromkeys(note for cell in cells for note in cell.notes))
-        more = f"; and {len(notes) - TOLD} more, as `stamina-bench check` says" if len(notes) > TOLD else ""
-        if notes:
-            yield f"Told while {label} was trained: {'; '.join(note.rstrip('.') for note in notes[:TOLD])}{more}."
+        if notes := list(dict.fromkeys(note for cell in cells for note in cell.notes)):
+            yield f"Told while {label} was trained: {_few(notes)}."
+    every = [cell for cells in lines.values() for cell in cells]
+    if notes := list(dict.fromkeys(note for cell in every for note in cell.measure_notes)):
+        yield f"Told while metrics were made: {_few(notes)}."
+
+
+def _few(notes: Sequence[str]) -> str:
+    more = f"; and {len(notes) - TOLD} more, as `stamina-bench check` says" if len(notes) > TOLD else ""
+    return "; ".join(note.rstrip(".") for note in notes[:TOLD]) + more
 
 
 def _edited(cells: Sequence[CellResult]) -> str:

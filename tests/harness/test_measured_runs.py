@@ -69,6 +69,17 @@ def done(*words: object) -> str:
     return said
 
 
+def test_what_a_metric_was_told_stands_under_its_tables(runs: Path) -> None:
+    """A report is read where nobody saw the run: also there, that rows were taken for pairs."""
+    pairs = MEAN_COLOUR.replace("(axis=(0, 1, 2))", "(axis=(1, 2, 3))").replace("real - drawn", "real[: len(drawn)] - drawn")
+    done("run", "tuning6", "-m", "ti++", *FEW, "--metrics", metric("colour_of_pairs", pairs))
+    done("report", "runs")
+    for name in ("tables.md", "index.html"):
+        said = (runs / "report" / name).read_text()
+        assert "Told while metrics were made: the metric MeanColour says" in said, name
+        assert "when its real images come in another order" in said, name
+
+
 def test_it_is_added_to_a_finished_run_and_stands_in_every_output(runs: Path) -> None:
     done("run", "tuning6", "-m", "stamina,ti++", *FEW)
     before = steps(runs)
