@@ -26,7 +26,7 @@ from harness.metrics.measured import Value
 from harness.overrides import method_specs
 from harness.plugins.errors import explained
 from harness.plugins.metric_checks import card_of
-from harness.plugins.metric_state import NEAR
+from harness.plugins.metric_state import NEAR, cosine_notes
 from harness.plugins.metric_weights import split
 from harness.sources.home import is_built_in, is_ours
 from harness.sources.method_source import method_source
@@ -166,6 +166,8 @@ class _Check:
                 f"it says that its unit is '%', and no figure is larger than {highest:.4g}: give 100 times as much, or "
                 "unit = 'fraction'.",
             )
+        for text in cosine_notes(shown.plugin(), [value for each in said.values() for value in each]):
+            self.say("figures", f"{text}.")
 
     def again(self, shown: KnownImages, said: Said) -> None:
         """The same images under other names, last task first, for a metric made anew."""
@@ -214,6 +216,13 @@ class _Check:
                 "likeness",
                 f"it says that {'higher' if plugin.higher else 'lower'} is better (higher = {plugin.higher}), and "
                 f"finds {' and '.join(strangers)} better than the real images themselves; is that meant?",
+            )
+        elif ANOTHER in said and not _differ(themselves, said[ANOTHER]):
+            self.say(
+                "likeness",
+                f"it says the same of the real images themselves and of another concept's ({themselves[0].value:.4g} "
+                "of the first task), so that it cannot tell concepts apart: do tasks share a label (task.category, "
+                "which several have; task.index is a task's own)?",
             )
 
 

@@ -21,6 +21,7 @@ CHANCE = 1e-4  # that an image is never drawn: below it, it is worth a word
 APART = 0.5  # of a channel's standard deviation: a mean that is so far off is hardly that of the task's images
 MOVED = 0.05  # of what is trained, by `batch` at the last step: more than what keeps values in bounds
 _TOKEN = re.compile(r"<[^<>\s]+>")
+_PLACE = re.compile(r"\{[^{}]*\}")  # of a text that lacks its f, or its format()
 SCALES = (0.5, 2.0)  # of a batch's spread to that of all the task's latents: beyond, they are hardly the same scale
 
 
@@ -73,9 +74,14 @@ class BatchWatch:
         return [place for place, prompt in enumerate(prompts) if prompt.endswith(self._tail)]
 
     def _unknown_tokens(self, batch: Batch) -> list[str]:
-        """A sentence if a prompt holds what looks like a custom token and is none in this training."""
+        """A sentence if a prompt holds what looks like a custom token and is none here, or a name's place."""
         known = self.lesson.model.tokens()
         for prompt in dict.fromkeys(batch.prompts):
+            if place := _PLACE.search(prompt):
+                return [
+                    f"{self.hook} gives the prompt '{prompt}', and {place.group()} is read letter by letter as it "
+                    "stands: put an f before the text's first quote, or call its format()"
+                ]
             for token in _TOKEN.findall(prompt):
                 if token not in known:
                     return [

@@ -13,6 +13,7 @@ from typing import Final
 
 from harness.sources.copied_habits import habit_notes
 from harness.sources.imports import parsed
+from harness.sources.linear_algebra import linear_algebra_notes
 from harness.sources.local_names import dotted, imported_names
 from harness.sources.loops import loop_notes
 from harness.sources.same_draws import same_for_every_seed
@@ -74,6 +75,7 @@ def text_notes(file: Path, content: bytes, *, data_named: bool) -> Iterator[str]
     yield from (f"{file}, line {line}, {what}" for line, what in _hooks_without_answer(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in loop_notes(tree))
     yield from (f"{file}, line {line}, {what}" for line, what in habit_notes(tree, names))
+    yield from (f"{file}, line {line}, {what}" for line, what in linear_algebra_notes(tree, names))
 
 
 def _environment(node: ast.Subscript | ast.Call, names: Mapping[str, str]) -> str:

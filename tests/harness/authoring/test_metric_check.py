@@ -88,6 +88,22 @@ PLANTED = {
     def of_task(self, task):
         return float("nan")
 """, "figures", "it gave nan, a float", True),
+    "a cosine that is none": ("""class Mine(Metric):
+    name, summary, higher = "cosine", "Mean cosine of features.", True
+    def of_task(self, task):
+        real, drawn = (x.features / np.linalg.norm(x.features, axis=0) for x in (task.real, task.generated))
+        return (drawn @ real.T).mean(axis=1)
+""", "figures", "and no cosine is above 1 or below -1", False),
+    "a label that tasks share": ("""class Mine(Metric):
+    name, summary, higher = "right", "Share of images whose nearest is right.", True
+    def of_tasks(self, tasks):
+        real = np.concatenate([task.real.features for task in tasks])
+        real = real / np.linalg.norm(real, axis=1, keepdims=True)
+        labels = np.array([task.category for task in tasks for _ in task.real.features])
+        return [
+            (labels[(task.generated.features @ real.T).argmax(1)] == task.category).astype(float) for task in tasks
+        ]
+""", "likeness", "it says the same of the real images themselves and of another concept's (1 of the first", False),
     "a direction of prompts": ("""class Mine(Metric):
     name, summary, higher = "moved", "How far features moved.", True
     def of_base(self, drawn):

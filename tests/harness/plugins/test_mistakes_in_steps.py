@@ -216,6 +216,23 @@ def test_a_token_that_stands_for_nothing_is_told(notes: Teach) -> None:
     assert note.startswith("RehearsesRightly sets <v9>, another concept's token: nothing keeps that")
 
 
+class OneWithoutItsF(Plain):
+    """Several wordings, of which one lacks the f before its quote."""
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        given = super().batch(lesson, generator)
+        prompts = [lesson.prompt] * (len(given.latents) - 1)
+        return Batch(given.latents, (*prompts, "a picture of a {lesson.token}"))
+
+
+def test_a_prompt_with_a_names_place_is_told(notes: Teach) -> None:
+    (note,) = notes(OneWithoutItsF, augment=False, prior_images=0)
+    assert note == (
+        "OneWithoutItsF.batch() gives the prompt 'a picture of a {lesson.token}', and {lesson.token} is read letter by "
+        "letter as it stands: put an f before the text's first quote, or call its format()"
+    )
+
+
 class ButTheLast(Plain):
     """One image is never drawn."""
 
