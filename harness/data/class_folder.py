@@ -27,6 +27,7 @@ from harness.data.concept_folder import benchmark_name, name_of
 from harness.data.duplicates import Again
 from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
+from harness.data.images.origin import says_itself
 from harness.data.masks import Toned, masks_said
 from harness.data.misfiled import misfiled
 from harness.data.odd_shapes import shapes_said
@@ -267,7 +268,8 @@ def _reading(
         if file.toned is not None:
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
     remarks = (*odd, *(remark for file in files for remark in file.notes))
-    remarks += (*masks_said(places), *strays_said(places), *shapes_said(places))
+    tell = {Path(file.path) for file in files if says_itself(file.notes)}
+    remarks += (*masks_said(places), *strays_said(places, tell), *shapes_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
     return ClassReading(folder, classes, split, note, skipped, names, remarks, again, alike, torn_moments(classes))

@@ -33,6 +33,7 @@ from harness.data.duplicates import across, how_same, original_first, same_pictu
 from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
+from harness.data.images.origin import says_itself
 from harness.data.masks import Toned, masks_said
 from harness.data.misfiled import misfiled, several_things, two_series
 from harness.data.odd_pictures import pictures_said
@@ -259,7 +260,8 @@ def checked(
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
     toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
     remarks += [line for one in concepts for line in two_series(one.name, [path.stem for path in one.images])]
-    remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
+    tell = {path for path, one in found.items() if says_itself(one.notes)}
+    remarks += [*masks_said(toned), *strays_said(toned, tell), *shapes_said(toned)]
     barred = [one.name for one in concepts if mostly_barred(toned[one.images[0].parent])]
     remarks += pictures_said({one.name: one.images for one in concepts}, barred)
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
