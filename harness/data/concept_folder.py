@@ -28,6 +28,7 @@ from harness.data.category_words import (
     told,
     words_of_others,
 )
+from harness.data.class_shortcuts import grey_concepts
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
 from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together, views
@@ -266,6 +267,8 @@ def checked(
     tell = {path for path, one in found.items() if says_itself(one.notes)}
     remarks += [*masks_said(toned), *strays_said(toned, tell), *shapes_said(toned)]
     barred = [one.name for one in concepts if mostly_barred(toned[one.images[0].parent])]
+    photographs = {one.name: [path for path in one.images if found[path].tones != "few"] for one in concepts}
+    remarks += grey_concepts({name: [found[path].thumbnail for path in some] for name, some in photographs.items()})
     remarks += pictures_said({one.name: one.images for one in concepts}, barred)
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}
