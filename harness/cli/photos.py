@@ -235,7 +235,7 @@ def _said(
 ) -> list[str]:
     """What is not used, what is refused, and what is odd, in lines below the table, which is printed."""
     from harness.data.holdout import lines_on
-    from harness.data.skipped_files import NAMED
+    from harness.data.skipped_files import NAMED, listed
 
     refusals = [f"refused: {error}" for error in refused] if len(refused) > 1 else []  # a single one is said at the end
     if reading is None:
@@ -243,7 +243,7 @@ def _said(
     print_reading(reading)
     cut = len(reading.same) > NAMED or any(len(names) > NAMED for names in reading.same)
     return [
-        *(f"not used: {shortened(one.path)}: {one.reason}" for one in reading.skipped if one.kind != "category"),
+        *(f"not used: {line}" for line in listed(one for one in reading.skipped if one.kind != "category")),
         *reading.told,
         *(f"the same picture: {' = '.join(names)}" for names in (reading.same if cut else ())),
         *lines_on(apart),

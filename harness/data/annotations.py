@@ -1,6 +1,7 @@
 """Files beside images in which a tool for annotation wrote what they show.
 
-They are not read for training, but by them it is told that a folder holds several things, or images of none.
+They are not read for training, but by them it is told that a folder holds several things, or images of none, or what
+another is said to show.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harness.errors import shortened
 READ, BYTES = 500, 1 << 18  # so many such files of a folder are read, and so much of each
 ENOUGH, OFTEN, MOSTLY = 4, 2, 0.8  # annotated images; images with a label that count it; those that one label is on
 NOTHING = "nothing"
+CAPTIONS, CAPTION = frozenset({".caption", ".txt"}), 4096  # files as other trainers have them; so much of each
 _OBJECTS = re.compile(rb"<object>.*?<name>([^<]{1,80})</name>", re.DOTALL)  # Pascal VOC
 _BOX = re.compile(r"\d{1,4}(?:\s+-?\d*\.?\d+(?:e-?\d+)?){4,}", re.IGNORECASE)  # YOLO: a class and a box, or a polygon
 _CLASS = re.compile(r"\d{1,5}")  # WebDataset
@@ -46,6 +48,52 @@ def labels_said(folder: Path, images: Iterable[Path], skipped: Sequence[Skipped]
                 f"on most: {named}; if the images show these, give each a folder of its own."
             ]
     return []
+
+
+def captions_said(concepts: Sequence[tuple[Path, str, Sequence[Path]]], skipped: Sequence[Skipped]) -> list[str]:
+    """Sentences on concepts whose images' captions speak of another one: its word is in most, their own in hardly any.
+
+    Args:
+        concepts: of each its folder, its category word, and what is used of it. skipped: what is not used.
+    """
+    patterns = {word: _spoken_of(word) for _, word, _ in concepts if word}
+    texts: dict[Path, list[Path]] = {}
+    for one in skipped:
+        if one.kind == "other" and one.path.suffix.lower() in CAPTIONS:
+            texts.setdefault(one.path.parent, []).append(one.path)
+    said: list[str] = []
+    for folder, word, images in concepts:
+        stems = {path.stem for path in images}
+        captions = [_text(path) for path in texts.get(folder, ())[:READ] if path.stem in stems]
+        own = sum(_spoken_of(word).search(one) is not None for one in captions)
+        others = {
+            other: sum(pattern.search(one) is not None for one in captions)
+            for other, pattern in patterns.items()
+            if not pattern.search(word) and not _spoken_of(word).search(other)
+        }
+        most = max(others, key=lambda other: others[other], default="")
+        often = others.get(most, 0)
+        if len(captions) >= ENOUGH and often >= MOSTLY * len(captions) and own <= (1 - MOSTLY) * len(captions):
+            said.append(
+                f"{shortened(folder)}: {often} of {len(captions)} captions beside its images speak of '{most}', the "
+                f"word of another concept, and {own or 'none'} of '{word}'; if they are right, correct its name "
+                "or word."
+            )
+    return said
+
+
+def _spoken_of(word: str) -> re.Pattern[str]:
+    """What finds a category word in a text, or its plural."""
+    words = r"[\s_-]+".join(map(re.escape, word.split()))
+    return re.compile(rf"\b{words}(?:e?s)?\b", re.IGNORECASE)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(CAPTION).decode("utf-8", "replace")
+    except OSError:  # as below
+        return ""
 
 
 def _labels(path: Path) -> frozenset[str] | None:

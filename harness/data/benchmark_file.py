@@ -235,7 +235,13 @@ def _read(path: Path) -> BenchmarkFile:
             raise UsageError(f"{shortened(path)} says '{name}', which is unknown; {hint}") from None
         if first["type"] == "missing":
             raise UsageError(f"{shortened(path)} lacks '{name}'; add it.") from None
-        raise UsageError(f"{shortened(path)}, '{name}': {first['msg'].lower()}; correct it.") from None
+        said_of = {
+            "string_type": f"{shortened(str(first['input']))} is no text as YAML reads it; write it in quotes.",
+            "tuple_type": "must be a list; write [...] around it.",
+        }
+        kind = "" if isinstance(first["input"], dict | list) else first["type"]
+        text = said_of.get(kind, f"{first['msg'].lower()}; correct it.")
+        raise UsageError(f"{shortened(path)}, '{name.removesuffix('.[key]')}': {text}") from None
     if bool(said.photos) == bool(said.hf):
         raise UsageError(
             f"{shortened(path)} has both 'photos' and 'hf'; keep one."

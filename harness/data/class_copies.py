@@ -15,6 +15,7 @@ from harness.data.duplicates import Again, across, again_inside, look_alike, ori
 from harness.data.moments import TEXT as TAKEN
 from harness.data.moments import moments
 from harness.data.split_names import exported
+from harness.data.subjects import subject_of
 from harness.formats.figure_text import counted
 
 BY_HEART = "so that accuracy shows what was kept by heart"
@@ -166,6 +167,25 @@ def torn_moments(classes: Sequence[FileClass]) -> tuple[Again, ...]:
         return ()
     text = f"{counted(len(found), 'image to test was', 'images to test were')} {TAKEN}, {BY_HEART}"
     return (Again(f"{text}; keep each moment in one of the sets", tuple(sorted(found))),)
+
+
+def torn_subjects(classes: Sequence[FileClass]) -> tuple[Again, ...]:
+    """Images to test of a subject of which images to train of their class are, too, by the files' names.
+
+    A class of one subject alone has no other choice.
+    """
+    found: list[tuple[str, str]] = []
+    for one in classes:
+        trained = {who: file for file in reversed(one.train) if (who := subject_of(Path(file.path).stem))}
+        tested = [(file, subject_of(Path(file.path).stem)) for file in one.test]
+        if len({*trained, *(who for _, who in tested)}) > 1:
+            found += [(_named(file), _named(trained[who])) for file, who in tested if who in trained]
+    if not found:
+        return ()
+    text = (
+        f"{counted(len(found), 'image to test is', 'images to test are')} of a subject, a clip or a scene that images"
+    )
+    return (Again(f"{text} to train are of, by the names, {BY_HEART}; keep each in one of the sets", tuple(found)),)
 
 
 def _named(file: ClassFile) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.data import class_tasks
-from harness.data.class_copies import copies, look_alikes, torn_exports, torn_moments
+from harness.data.class_copies import copies, look_alikes, torn_exports, torn_moments, torn_subjects
 from harness.data.class_files import ClassFile, FileClass, by_hash, drawn_split, examine, file_tasks, pictures_of
 from harness.data.class_shortcuts import grey_classes
 from harness.data.class_tasks import ClassTask, class_order
@@ -27,8 +27,9 @@ from harness.data.concept_folder import benchmark_name, name_of
 from harness.data.duplicates import Again
 from harness.data.folder_names import alike_names, meant_as_one
 from harness.data.image_folders import Contents, SubFolder, contents, require_sub_folders, too_few
+from harness.data.images.origin import says_itself
 from harness.data.masks import Toned, masks_said
-from harness.data.misfiled import misfiled
+from harness.data.misfiled import called_otherwise, misfiled
 from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
@@ -43,7 +44,7 @@ from harness.data.skipped_files import (
     refuse,
     sentences,
 )
-from harness.data.split_names import is_split_name, refuse_splits
+from harness.data.split_names import is_split_name, refuse_splits, said_to_test
 from harness.data.stray_images import strays_said
 from harness.errors import UsageError, nearest, shortened
 from harness.formats.figure_text import counted
@@ -256,10 +257,11 @@ def _reading(
 ) -> ClassReading:
     called = [one.name for one in classes]
     names, odd = tuple(alike_names(called)), [*meant_as_one(called), *left_over(called)]
-    odd += misfiled({one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}, {}, "class")
+    paths = {one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}
+    odd += [*misfiled(paths, {}, "class"), *called_otherwise(paths, {}, "class")]
     odd += grey_classes({one.name: [file.thumbnail for file in (*one.train, *one.test)] for one in classes})
     skipped = tuple(skipped)
-    odd += _lists_said(folder, skipped) if note == DRAWN else []
+    odd += [*_lists_said(folder, skipped), *said_to_test(paths.values(), drawn=True)] if note == DRAWN else []
     files = [file for one in classes for file in (*one.train, *one.test)]
     pictures = pictures_of(files)
     places: dict[Path, dict[Path, Toned]] = {}
@@ -267,10 +269,12 @@ def _reading(
         if file.toned is not None:
             places.setdefault(Path(file.path).parent, {})[Path(file.path)] = file.toned
     remarks = (*odd, *(remark for file in files for remark in file.notes))
-    remarks += (*masks_said(places), *strays_said(places), *shapes_said(places))
+    tell = {Path(file.path) for file in files if says_itself(file.notes)}
+    remarks += (*masks_said(places), *strays_said(places, tell), *shapes_said(places))
     again, alike = copies(classes, pictures), look_alikes(classes, pictures)
     alike = (*alike, *(torn_exports(classes) if note == DRAWN else ()))
-    return ClassReading(folder, classes, split, note, skipped, names, remarks, again, alike, torn_moments(classes))
+    torn = (*torn_moments(classes), *torn_subjects(classes))
+    return ClassReading(folder, classes, split, note, skipped, names, remarks, again, alike, torn)
 
 
 def _lists_said(folder: Path, skipped: Iterable[Skipped]) -> list[str]:

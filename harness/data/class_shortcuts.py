@@ -1,4 +1,4 @@
-"""What tells classes apart without what they show: one that is all in greys among others in colour."""
+"""What tells classes, or concepts, apart without what they show: one that is all in greys among others in colour."""
 
 from __future__ import annotations
 
@@ -19,15 +19,28 @@ def grey_classes(thumbnails: Mapping[str, Sequence[bytes]]) -> list[str]:
     Args:
         thumbnails: of each class, a few RGB pixels of each of its images.
     """
-    grey = {name: [_is_grey(one) for one in some] for name, some in thumbnails.items()}
-    found = [name for name, some in grey.items() if len(some) >= ENOUGH and all(some)]
-    others = [one for name, some in grey.items() if name not in found for one in some]
-    if not found or not others or sum(others) > ELSEWHERE * len(others):
-        return []
     return [
         f"All images of {few(found)} are in greys, and those of other classes in colour, so that a classifier may "
         "learn this alone; use pictures of one kind for all classes."
+        for found in _grey_ones(thumbnails)
     ]
+
+
+def grey_concepts(thumbnails: Mapping[str, Sequence[bytes]]) -> list[str]:
+    """The same of concepts."""
+    return [
+        f"All images of {few(found)} are in greys, which is learned, too, and those of other concepts in colour; use "
+        "pictures in colour if you have them."
+        for found in _grey_ones(thumbnails)
+    ]
+
+
+def _grey_ones(thumbnails: Mapping[str, Sequence[bytes]]) -> list[list[str]]:
+    """Their names, in one list; no list if there are none."""
+    grey = {name: [_is_grey(one) for one in some] for name, some in thumbnails.items()}
+    found = [name for name, some in grey.items() if len(some) >= ENOUGH and all(some)]
+    others = [one for name, some in grey.items() if name not in found for one in some]
+    return [found] if found and others and sum(others) <= ELSEWHERE * len(others) else []
 
 
 def _is_grey(thumbnail: bytes) -> bool:

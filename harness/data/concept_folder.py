@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import ClassVar
 
-from harness.data.annotations import labels_said
+from harness.data.annotations import captions_said, labels_said
 from harness.data.category_words import (
     FROM_NAME,
     Category,
@@ -28,13 +28,15 @@ from harness.data.category_words import (
     told,
     words_of_others,
 )
+from harness.data.class_shortcuts import grey_concepts
 from harness.data.concept_copies import likeness_across, likeness_inside
 from harness.data.duplicates import across, how_same, original_first, same_pictures
-from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together
+from harness.data.folder_names import alike_names, meant_as_one, regularisation, set_aside, together, views
 from harness.data.image_folders import SubFolder, composed, contents, require_sub_folders, too_few
 from harness.data.images.decoding import MIN_SIDE, Examined, examine_photo
+from harness.data.images.origin import says_itself
 from harness.data.masks import Toned, masks_said
-from harness.data.misfiled import misfiled, several_things, two_series
+from harness.data.misfiled import called_otherwise, misfiled, several_things, two_series
 from harness.data.odd_pictures import pictures_said
 from harness.data.odd_shapes import mostly_barred, shapes_said
 from harness.data.placeholder_words import empty_words
@@ -51,6 +53,7 @@ from harness.data.skipped_files import (
     refuse,
     sentences,
 )
+from harness.data.split_names import said_to_test
 from harness.data.stray_images import strays_said
 from harness.data.unapplied_edits import edits_said
 from harness.formats.figure_text import counted
@@ -199,16 +202,18 @@ def read_photos(
     notes = (*alike_names(names), *meant)
     words = [(one.images[0].parent, one.name, Category(one.category, one.origin)) for one in concepts]
     files = {one.name: one.images for one in concepts}
+    called = {one.name: one.category for one in concepts}
     remarks += [
-        *words_of_others(words), *misfiled(files, {one.name: one.category for one in concepts}, "concept"),
-        *several_things(files),
+        *words_of_others(words), *misfiled(files, called, "concept"), *called_otherwise(files, called, "concept"),
+        *several_things(files), *said_to_test(files.values()),
+        *captions_said([(one.images[0].parent, one.category, one.images) for one in concepts], skipped),
     ]  # fmt: skip
     return Reading(
         folder,
         tuple(concepts),
         tuple(skipped),
         notes,
-        (*meant_as_one(names), *together(names), *regularisation(names), *set_aside(names), *remarks),
+        (*meant_as_one(names), *together(names), *views(names), *regularisation(names), *set_aside(names), *remarks),
     )
 
 
@@ -259,8 +264,11 @@ def checked(
     remarks += [remark for path, one in found.items() if path not in copies for remark in one.notes]
     toned = {one.images[0].parent: {path: Toned.of(found[path]) for path in one.images} for one in concepts}
     remarks += [line for one in concepts for line in two_series(one.name, [path.stem for path in one.images])]
-    remarks += [*masks_said(toned), *strays_said(toned), *shapes_said(toned)]
+    tell = {path for path, one in found.items() if says_itself(one.notes)}
+    remarks += [*masks_said(toned), *strays_said(toned, tell), *shapes_said(toned)]
     barred = [one.name for one in concepts if mostly_barred(toned[one.images[0].parent])]
+    photographs = {one.name: [path for path in one.images if found[path].tones != "few"] for one in concepts}
+    remarks += grey_concepts({name: [found[path].thumbnail for path in some] for name, some in photographs.items()})
     remarks += pictures_said({one.name: one.images for one in concepts}, barred)
     names = {path: f"{concept.name}/{path.name}" for concept in concepts for path in concept.images}
     picture = {path: number for number, group in enumerate(groups) for path in group}

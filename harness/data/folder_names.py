@@ -33,6 +33,19 @@ _DELETED = frozenset(
 )  # fmt: skip
 _PUT_AWAY = frozenset({"archiv", "archive", "archived", "hidden", "hidden album", "locked folder"})
 
+# How a thing was photographed; some are things as well, but not two of one sort.
+_VIEWS = tuple(
+    frozenset(words.split())
+    for words in (
+        "above back behind below bottom closeup front inside left outside profile rear right side top underside",
+        "autumn fall spring summer winter",
+        "afternoon day daytime dusk evening morning night noon",
+        "indoor indoors inside outdoor outdoors outside",
+        "cloudy foggy rainy snowy sunny",
+        "after before during",
+    )
+)
+
 
 def alike_names(names: Sequence[str], of: str = "Folders") -> list[str]:
     """A sentence on names that differ in case only; none if there are none. of: what has the names."""
@@ -73,6 +86,28 @@ def together(names: Sequence[str]) -> list[str]:
     which = "A folder seems" if len(found) == 1 else f"{len(found)} folders seem"
     it = "it does, move it" if len(found) == 1 else "they do, move them"
     return [f"{which} to show two of the other concepts at once: {few(found)}; if {it} away."]
+
+
+def views(names: Sequence[str]) -> list[str]:
+    """A sentence on names that tell how one thing was photographed, and not which: two or more of one sort; else none.
+
+    >>> len(views(["front", "side", "mug"])), len(views(["mug_front", "mug_back"])), views(["spring", "top", "mug"])
+    (1, 1, [])
+    """
+    found: list[str] = []
+    for sort in _VIEWS:
+        groups: dict[str, list[str]] = {}
+        for name in names:
+            *thing, last = _words(name.casefold()).split()
+            if last in sort:
+                groups.setdefault(" ".join(thing), []).append(name)
+        found += [name for group in groups.values() if len(group) > 1 for name in group]
+    if not found:
+        return []
+    return [
+        f"{len(found)} folders are called after views, times or places, and not after things: {few(found, most=6)}; if "
+        "they show one thing, put it into one folder."
+    ]
 
 
 def set_aside(names: Sequence[str], most: int = NAMED) -> list[str]:

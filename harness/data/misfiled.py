@@ -9,8 +9,9 @@ from pathlib import Path
 
 from harness.data.placeholder_words import says_nothing
 from harness.data.skipped_files import few_of
-from harness.data.split_names import numbered
+from harness.data.split_names import is_split_name, numbered
 from harness.errors import shortened
+from harness.formats.figure_text import counted
 
 SHORT = 3  # letters: files whose names only begin with a shorter name need not be called after it
 # Of sides and takes of one thing, and of cameras and messengers.
@@ -61,6 +62,42 @@ def misfiled(images: Mapping[str, Sequence[Path]], words: Mapping[str, str], eac
     named = few_of([f"{shortened(f'{name}/{path.name}')} after {shortened(other)}" for name, path, other in found])
     return [f"{len(found)} images are called after another {each} than most of their folders: {named}; if they show "
             "that, move them."]  # fmt: skip
+
+
+def called_otherwise(images: Mapping[str, Sequence[Path]], words: Mapping[str, str], each: str) -> list[str]:
+    """A sentence on folders nearly all of whose files are called after one other: words or names that were exchanged.
+
+    Args: as of `misfiled`.
+    """
+    texts: dict[str, str] = {}
+    called = {name: {_letters(text) for text in (name, words.get(name, "")) if text} for name in images}
+    for name in images:
+        for text in (name, words.get(name, "")):
+            if not says_nothing(text.replace("_", " ")) and not is_split_name(text) and re.search(r"[^\W\d_]", text):
+                texts.setdefault(_letters(text), text)
+    found: dict[str, str] = {}
+    for name, paths in images.items():
+        keys = Counter(key for path in paths if (key := _called(path.stem, texts)))
+        key, count = next(iter(keys.most_common(1)), ("", 0))
+        own = {_unnumbered(one) for one in called[name]}
+        beside = any(one.startswith(key) or key.startswith(one) for one in own if one)
+        if count >= max(SERIES, MOSTLY * len(paths)) and not beside:
+            found[name] = key
+    often = Counter(found.values())
+    odd = [name for name, key in found.items() if often[key] == 1]  # what several share is no thing's name
+    if not odd:
+        return []
+    named = few_of([
+        f"{shortened(name)}{_word_of(name, words)} after '{shortened(texts[found[name]])}'" for name in odd
+    ])  # fmt: skip
+    return [f"The files of {counted(len(odd), each, f'{each}es' if each.endswith('s') else '')} are called after "
+            f"another: {named}; if they show that, correct the name or the word."]  # fmt: skip
+
+
+def _word_of(name: str, words: Mapping[str, str]) -> str:
+    """A word that is not the name read plainly, in brackets behind it."""
+    word = words.get(name, "")
+    return f" ({shortened(word)})" if word and _letters(word) != _unnumbered(_letters(name)) else ""
 
 
 def several_things(images: Mapping[str, Sequence[Path]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is odd of most pictures of a concept, at a closer look: enlarged, collages, stamped, bytes gone wrong."""
+"""What is odd of most pictures of a concept, at a closer look: enlarged, collages, stamped, filled up, wrong bytes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ SAID = (
     ("goes_round", "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
     ("clipped", "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before saving."),
     ("combed", "have every other row out of place, as frames of an interlaced video; deinterlace them."),
+    ("blocky", "are made of blocks, as enlarged thumbnails and JPEGs of lowest quality are; use better ones if any."),
+    ("filled", "have edges that are repeated or mirrored, as programs fill a picture up to a square; crop them."),
 )  # fmt: skip
 
 
@@ -41,6 +43,11 @@ def pictures_said(concepts: Mapping[str, Sequence[Path]], barred: Collection[str
         said.append(
             f"Something is at one place in all images of {few(stamped)} (a watermark, a date, a stand?), which is "
             "learned, too; crop or retouch them if it is not meant."
+        )
+    if checkered := [name for name, found in looked.items() if any(one.checkered for one in found)]:
+        said.append(
+            f"Images of {few(checkered)} have the checkerboard that stands for transparency around what they show, as "
+            "pixels that are learned, too; save them with real transparency, or with a ground."
         )
     return said
 

@@ -128,6 +128,23 @@ def sentences(folder: Path, skipped: Iterable[Skipped]) -> list[str]:
     return [f"{shortened(place)}: not used: {'; '.join(_parts(place, some))}." for place, some in places.items()]
 
 
+def listed(skipped: Iterable[Skipped]) -> list[str]:
+    """A line for each entry; one for all of a folder that are of one kind and hold nothing to be used.
+
+    >>> listed([Skipped(Path("dog", name), "other", "no image but a text file") for name in ("1.txt", "2.txt")])
+    ['dog: 2 files, as 1.txt: no image but a text file each']
+    """
+    groups: dict[tuple[Path, str], list[Skipped]] = {}
+    for number, one in enumerate(skipped):
+        several = one.kind in ("clutter", "other") and ";" not in one.reason  # what has a remedy is named
+        groups.setdefault((one.path.parent, one.reason) if several else (one.path, str(number)), []).append(one)
+    return [
+        f"{shortened(some[0].path)}: {some[0].reason}" if len(some) == 1 else
+        f"{shortened(place)}: {len(some)} files, as {shortened(some[0].path.name)}: {some[0].reason} each"
+        for (place, _), some in groups.items()
+    ]  # fmt: skip
+
+
 def first_ones(lines: Sequence[str]) -> list[str]:
     """The first lines, and how many more there are."""
     if len(lines) <= LINES:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 
 from harness.data.image_folders import SubFolder, composed
 from harness.data.skipped_files import few
 from harness.errors import UsageError, shortened
+from harness.formats.figure_text import counted
 
 _SPLIT = re.compile(
     r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|holdout)([\s_.-]*(set|split|data|images|\d+))*",
@@ -85,6 +87,42 @@ def _says_edited(word: str | None) -> bool:
 def numbered(stem: str) -> re.Match[str] | None:
     """The match of a file's name of a `word` and a number: "cat.0", "sea lion_12"; None of any other."""
     return _NUMBERED.fullmatch(stem)
+
+
+def said_to_test(folders: Iterable[Sequence[Path]], *, drawn: bool = False) -> list[str]:
+    """A sentence on images that their names say are to test, as "test_01" and "cat-val-3"; none if there are none.
+
+    Only of folders most of whose names say a set, and more than one.
+
+    Args:
+        folders: the images of each. drawn: whether a test set is drawn of them; else all are trained on.
+    """
+    train: list[Path] = []
+    test: list[Path] = []
+    for images in folders:
+        sides = {path: _side(path.stem) for path in images}
+        some = [[path for path, side in sides.items() if side == which] for which in ("train", "test")]
+        if all(some) and 2 * sum(map(len, some)) > len(images):
+            train += some[0]
+            test += some[1]
+    if not test:
+        return []
+    names = f"{shortened(min(test).name)} beside {shortened(min(train).name)}"
+    count = counted(len(test), "image is", "images are")
+    if drawn:
+        return [f"{count} to test by the names (as {names}), and the test set is drawn all the same; to keep that "
+                "split, sort the images into train/ and test/."]  # fmt: skip
+    return [f"{count} to test by the names (as {names}), and trained on all the same; move them away, or leave the "
+            "choice to --holdout."]  # fmt: skip
+
+
+def _side(stem: str) -> str:
+    """The set that the first or the last word of a name is; "" if it is none."""
+    words = re.findall(r"[^\W\d_]+", stem.casefold())
+    for word in (words[0], words[-1]) if words else ():
+        if is_split_name(word):
+            return "train" if word.startswith("train") else "test"
+    return ""
 
 
 def refuse_splits(place: str, classes: Mapping[str, SubFolder]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -29,17 +29,30 @@ _SCREEN = re.compile(
     r"屏幕截图|截屏|스크린샷)(?![^\W\d_]).*",
     re.IGNORECASE,
 )
+# As services and programs call what a model drew for them: "DALL·E 2024-03-01 10.22.33 - A cat", "ComfyUI_00001_", and
+# "00012-3456789012" of number and seed.
+_DRAWN = re.compile(
+    r"(?:dall[·\s_.-]?e[\s_-]\d|chatgpt image\W|copilot_\d{8}_|comfyui_\d|gemini_generated_image|grok[\s_-]image[\s_-]|"
+    r"midjourney[\s_-]|leonardo_(?:anime|diffusion|kino|lightning|phoenix)|stable[\s_-]?diffusion[\s_-]).*|"
+    r"\d{5}-(?!(?:19|20)\d{6}(?:\D|$))\d{8,10}(?:-\D.*)?|firefly[\s_].+[\s_]\d{5,6}|"
+    r"(?:.*[\s_-])?(?:ai[\s_-]generated|txt2img|img2img)(?:[\s_-].*)?",
+    re.IGNORECASE,
+)
 _AUGMENTED = re.compile(r"(?:.*[\s_.-])?aug(?:mented)?(?:[\s_.-]+\d+){2,}", re.IGNORECASE)  # as Keras numbers them
 _BACK = re.compile(r"(?P<front>.+)_b", re.IGNORECASE)  # what scanners of prints call the back of `x`
 
 
-def strays_said(folders: Mapping[Path, Mapping[Path, Toned]]) -> list[str]:
+def strays_said(folders: Mapping[Path, Mapping[Path, Toned]], known: Collection[Path] = ()) -> list[str]:
     """Sentences on the images of each folder that are much smaller than others there, or called as what is no picture.
 
     Args:
-        folders: of each folder, its images.
+        folders: of each folder, its images. known: those that say themselves where they are from.
     """
-    return [line for folder, images in folders.items() for line in (*_small(folder, images), *_called(folder, images))]
+    return [
+        line
+        for folder, images in folders.items()
+        for line in (*_small(folder, images), *_called(folder, images, known))
+    ]
 
 
 def _small(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
@@ -59,15 +72,17 @@ def _small(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
     return [f"{text}icons or thumbnails, remove them."] if found else []
 
 
-def _called(folder: Path, images: Mapping[Path, Toned]) -> list[str]:
+def _called(folder: Path, images: Mapping[Path, Toned], known: Collection[Path]) -> list[str]:
     """By their names; unless the folder is called so, too: a concept may be a collage."""
     stems = {path.stem.casefold() for path in images}
     backs = [p for p in images if (back := _BACK.fullmatch(p.stem)) and back["front"].casefold() in stems]
+    unsaid = [path for path in images if path not in known]
     kinds = (
         (_named(_SHEET, folder, images), ("image is a preview or a sheet", "images are previews or sheets"),
          "of several pictures by the name"),
         (_named(_ACCOUNT, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
-        (_named(_SCREEN, folder, images), ("image is", "images are"), "what a screen showed, by the name"),
+        (_named(_SCREEN, folder, unsaid), ("image is", "images are"), "what a screen showed, by the name"),
+        (_named(_DRAWN, folder, unsaid), ("image was", "images were"), "drawn by a model, by the name"),
         (_named(_AUGMENTED, folder, images), ("image is", "images are"), "made of other pictures, by the name"),
         (backs, ("image is", "images are"), "the back of a print by the name"),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.data.images.decoding import load_coarse
+from harness.data.images.patterns import is_blocky, is_checkered, is_filled
 
 SIDE = 512  # pixels along each side of the central square that are looked at
 STILL = 128  # and of the greys that are compared with those of other pictures
@@ -42,6 +43,9 @@ class Closer:
     goes_round: bool
     clipped: bool
     combed: bool
+    blocky: bool
+    checkered: bool
+    filled: bool
     greys: NDArray[np.uint8] = field(compare=False, repr=False)
 
 
@@ -51,13 +55,19 @@ def look_closer(path: Path) -> Closer:
     values = np.asarray(square)
     small = square if square.width <= SIDE else square.resize((SIDE, SIDE), Image.Resampling.BOX)
     grey = small.convert("L")
+    greys = np.asarray(grey.resize((STILL, STILL), Image.Resampling.BOX))
+    large = square.width >= STILL
+    checkered = large and is_checkered(values)
     return Closer(
         enlarged=_is_enlarged(grey),
         collage=_is_collage(np.asarray(grey).astype(np.float64)),
         goes_round=_goes_round(values),
         clipped=_is_clipped(values, np.asarray(grey)),
         combed=_is_combed(np.asarray(square.convert("L")).astype(np.int16)),
-        greys=np.asarray(grey.resize((STILL, STILL), Image.Resampling.BOX)),
+        blocky=large and not checkered and is_blocky(np.asarray(square.convert("L"))),
+        checkered=checkered,
+        filled=large and not checkered and is_filled(greys),
+        greys=greys,
     )
 
 

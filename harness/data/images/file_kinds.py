@@ -26,6 +26,8 @@ HOLDERS = {
     "tar archive": "unpack it to use images in it",
     "archive": "unpack it to use images in it",
     "compressed file": "unpack it to use images in it",
+    "Windows shortcut": "put the image itself in its place",
+    "macOS alias": "put the image itself in its place",
     "Parquet file": "`stamina-bench data prepare NAME --hf DIR` reads a data set of these",
 }
 
@@ -273,6 +275,8 @@ _QUICKTIME = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"
 _TAR = (257, b"ustar")  # where tar's mark stands
 _DOCUMENTS = {
     b"%PDF-": "PDF document",
+    b"L\0\0\0\x01\x14\x02\0": "Windows shortcut",
+    b"book\0\0\0\0mark\0\0\0\0": "macOS alias",
     b"%!PS": "PostScript file",
     b"PK\x03\x04": "ZIP archive",
     b"PAR1": "Parquet file",

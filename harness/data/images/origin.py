@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
@@ -13,6 +14,7 @@ _DRAWN_WITH = frozenset({"parameters", "workflow", "invokeai_metadata", "invokea
 _GENERATED = b"trainedAlgorithmicMedia"  # IPTC's word for it, in XMP
 _SETTINGS = ("Steps: ", "Sampler: ")  # Automatic1111 in a JPEG's or WebP's EXIF comment
 _SCREEN_PROGRAMS = frozenset({"flameshot", "gnome-screenshot", "greenshot", "shutter", "spectacle"})
+_SAYS_ITSELF = "as it says itself"
 _SIDEWAYS = range(5, 9)  # EXIF orientations by which width and height change places
 
 
@@ -25,16 +27,21 @@ def origin_notes(image: Image.Image, stream: BinaryIO, name: object) -> tuple[st
     notes: list[str] = []
     if drawn := _drawn_by(image, stream):
         notes.append(
-            f"{name} was drawn by a model, as it says itself ({drawn}); if real pictures are to be learnt, remove it."
+            f"{name} was drawn by a model, {_SAYS_ITSELF} ({drawn}); if real pictures are to be learnt, remove it."
         )
     if _is_screenshot(image):
-        notes.append(f"{name} is a screenshot, as it says itself; crop it to the picture that is meant, or remove it.")
+        notes.append(f"{name} is a screenshot, {_SAYS_ITSELF}; crop it to the picture that is meant, or remove it.")
     if sizes := _turned_already(image):
         notes.append(
             f"{name} is turned by its EXIF orientation, but was turned before by the size there ({sizes}); if it lies "
             "on its side then, save it upright without that tag."
         )
     return tuple(notes)
+
+
+def says_itself(notes: Iterable[str]) -> bool:
+    """Whether one of a picture's notes is what the file itself says of where it is from."""
+    return any(_SAYS_ITSELF in note for note in notes)
 
 
 def _drawn_by(image: Image.Image, stream: BinaryIO) -> str:

@@ -188,6 +188,24 @@ def test_data_check_lists_the_rest_where_one_thing_is_refused(tmp_path: Path) ->
     assert err.getvalue().count("has unprintable characters; rename it.") == 1
 
 
+def test_data_check_names_files_of_one_kind_once(tmp_path: Path) -> None:
+    home = concept(tmp_path, "dog")
+    for number in range(40):
+        (home / f"{number:02}.txt").write_text("0 .5 .5 .2 .2")
+    (home / "a.pdf").write_bytes(b"%PDF-1.5")
+    for name in ("a.zip", "b.zip"):
+        (home / name).write_bytes(b"PK\3\4")
+    out = io.StringIO()
+    assert call(out, io.StringIO(), "data", "check", str(tmp_path)) == 0
+    found = [line for line in out.getvalue().replace(str(tmp_path), "HERE").splitlines() if "not used: " in line]
+    assert found == [
+        "not used: HERE/dog: 40 files, as 00.txt: no image but a text file each",
+        "not used: HERE/dog/a.pdf: no image but a PDF document",
+        "not used: HERE/dog/a.zip: no image but a ZIP archive; unpack it to use images in it",
+        "not used: HERE/dog/b.zip: no image but a ZIP archive; unpack it to use images in it",
+    ]
+
+
 def test_data_check_lists_all_that_is_refused_of_classes(tmp_path: Path) -> None:
     root = tmp_path / "own"
     for place, names in (("train", ("a", "vase", "c")), ("Test", ("a", "vases", "c"))):

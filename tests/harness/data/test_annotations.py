@@ -59,3 +59,35 @@ def test_labels_of_several_things_are_named(tmp_path: Path, ending: str, texts: 
 )  # fmt: skip
 def test_other_files_and_labels_of_one_thing_are_not(tmp_path: Path, ending: str, texts: list[str]) -> None:
     assert annotated(tmp_path, ending, texts) == []
+
+
+def captioned(folder: Path, **texts: list[str]) -> list[str]:
+    """What is said of concepts with captions beside their images."""
+    for name, some in texts.items():
+        home = concept(folder, name, IMAGES)
+        for image, text in zip(IMAGES, some, strict=False):
+            (home / image).with_suffix(".txt").write_text(text)
+    return [line for line in lines(folder) if "captions" in line]
+
+
+def test_captions_of_another_concept_are_named(tmp_path: Path) -> None:
+    (line,) = captioned(tmp_path, cat=["a photo of sks dog"] * 5 + ["a cat"], dog=["two sks Dogs"] * 4, red_cup=["x"])
+    assert line == (
+        "HERE/cat: 5 of 6 captions beside its images speak of 'dog', the word of another concept, and 1 of 'cat'; if "
+        "they are right, correct its name or word."
+    )
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"cat": ["a cat"] * 6, "dog": ["a dog"] * 6},
+        {"cat": ["a cat on a dog"] * 6, "dog": ["a dog"] * 6},
+        {"cat": ["a dog"] * 3, "dog": ["a dog"] * 6},  # too few
+        {"cat": ["a dog"] * 3 + ["sks"] * 3, "dog": []},  # not most
+        {"toy_dog": ["a dog"] * 6, "dog": ["a dog"] * 6},
+        {"cat": ["a doggerel"] * 6, "dog": []},
+    ],
+)
+def test_other_captions_are_not(tmp_path: Path, texts: dict[str, list[str]]) -> None:
+    assert captioned(tmp_path, **texts) == []

@@ -34,6 +34,22 @@ def write(home: Path, **said: object) -> Path:
     return file
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "said"),
+    [
+        ("concepts: [010]", "concepts.0", "8 is no text as YAML reads it; write it in quotes."),
+        ("categories: {010: dog}", "categories.8", "8 is no text as YAML reads it; write it in quotes."),
+        ("categories: {max: no}", "categories.max", "False is no text as YAML reads it; write it in quotes."),
+        ("categories: {max: [dog]}", "categories.max", "input should be a valid string; correct it."),
+        ("edits: {dog: in the snow}", "edits.dog", "must be a list; write [...] around it."),
+    ],
+)
+def test_what_yaml_reads_otherwise_has_its_remedy(home: Path, line: str, name: str, said: str) -> None:
+    file = home / "pets.yaml"
+    file.write_text(f"name: pets\nphotos: photos\n{line}\n")
+    raises_sentence(lambda: file_benchmark(file, "mini"), f"pets.yaml, '{name}': {said}")
+
+
 def test_all_concepts_by_their_names_under_the_words_of_file_or_folder(home: Path) -> None:
     found = file_benchmark(write(home, categories={"0001": "mug", "max": "dog"}), "mini")
     tasks = found.tasks("mini")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from own_photos import concept, noise
+from own_photos import concept, lines, noise
 
 from harness.data.class_folder import read_classes
 
@@ -24,6 +24,14 @@ def test_a_class_all_in_greys_among_others_in_colour_is_named(tmp_path: Path) ->
     assert classes(tmp_path, ("dog",)) == [
         "All images of dog are in greys, and those of other classes in colour, so that a classifier may learn this "
         "alone; use pictures of one kind for all classes."
+    ]
+
+
+def test_so_is_a_concept(tmp_path: Path) -> None:
+    classes(tmp_path, ("dog",))
+    assert lines(tmp_path) == [
+        "All images of dog are in greys, which is learned, too, and those of other concepts in colour; use pictures in "
+        "colour if you have them."
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from own_photos import concept, lines
 
-from harness.data.folder_names import meant_as_one, set_aside
+from harness.data.folder_names import meant_as_one, set_aside, views
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,23 @@ def test_they_are_said_of_a_folder_of_photographs(tmp_path: Path) -> None:
         concept(tmp_path, name)
     (line,) = lines(tmp_path)
     assert line == "A folder seems to hold what was deleted or put away: Recycle_Bin; if so, move it away."
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("front", "back"), ("Left", "Right"), ("summer", "winter"), ("mug_front", "mug back"), ("day", "night"),
+     ("indoor", "outdoor"), ("before", "after")],
+)  # fmt: skip
+def test_views_of_one_thing_are_named(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in (*names, "vase"):
+        concept(tmp_path, name)
+    ordered = sorted(names, key=str.casefold)
+    assert [line for line in lines(tmp_path) if "called after" in line] == [
+        f"2 folders are called after views, times or places, and not after things: {ordered[0]} and {ordered[1]}; if "
+        "they show one thing, put it into one folder."
+    ]
+
+
+@pytest.mark.parametrize("names", [("top", "spring"), ("mug_front", "vase_back"), ("waterfall", "spring"), ("side",)])
+def test_other_things_are_no_views(names: tuple[str, ...]) -> None:
+    assert views([*names, "mug"]) == []

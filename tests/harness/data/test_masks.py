@@ -173,7 +173,7 @@ def test_black_and_white_photographs_that_are_numbered_alike_are_no_masks(dog: P
     clock = concept(dog.parent, "clock", ())
     for name in ("a", "b", "c"):
         noise(f"clock {name}", 9, 8).resize(SIZE).convert("L").save(clock / f"{name}.jpg")
-    assert lines(dog.parent) == []
+    assert [line for line in lines(dog.parent) if "mask" in line] == []
 
 
 def test_a_copy_in_black_and_white_is_no_mask(dog: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from own_photos import concept, lines
 
 from harness.data.class_folder import read_classes
-from harness.data.misfiled import misfiled, several_things
+from harness.data.misfiled import called_otherwise, misfiled, several_things
 
 
 def called(**folders: str) -> list[str]:
@@ -93,3 +93,43 @@ def test_classes_have_them_named_as_well(tmp_path: Path) -> None:
 )
 def test_what_is_not_called_after_another(folders: dict[str, str]) -> None:
     assert called(**folders) == []
+
+
+def otherwise(words: dict[str, str], **folders: str) -> list[str]:
+    files = {name: [Path(name, one) for one in some.split()] for name, some in folders.items()}
+    return called_otherwise(files, words, "concept")
+
+
+def test_words_that_were_exchanged_are_told_by_the_files_names(tmp_path: Path) -> None:
+    for name, thing, word in (("item_a", "dog", "cat"), ("item_b", "cat", "dog"), ("item_c", "cup", "cup")):
+        concept(tmp_path, name, tuple(f"{thing}_{number}.png" for number in range(3)), word)
+    assert lines(tmp_path) == [
+        "The files of 2 concepts are called after another: item_a (cat) after 'dog' and item_b (dog) after 'cat'; if "
+        "they show that, correct the name or the word."
+    ]
+
+
+def test_so_are_classes_that_were_exchanged(tmp_path: Path) -> None:
+    for name, thing in (("cat", "dog"), ("dog", "cat"), ("cup", "cup")):
+        concept(tmp_path, name, tuple(f"{thing}.{number}.png" for number in range(3)))
+    assert read_classes(tmp_path).remarks == (
+        "The files of 2 classes are called after another: cat after 'dog' and dog after 'cat'; if they show that, "
+        "correct the name or the word.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "folders"),
+    [
+        ({}, {"cat": "cat1 cat2 cat3", "dog": "dog1 dog2 dog3"}),
+        ({"max": "dog", "rex": "dog"}, {"max": "dog1 dog2 dog3", "rex": "dog4 dog5 dog6"}),
+        ({}, {"cat": "dog1 dog2", "dog": "dog3 dog4"}),  # too few
+        ({}, {"cat": "dog1 dog2 a b c", "dog": "a b c"}),  # not most
+        ({}, {"img": "a b c", "cat": "img1 img2 img3"}),
+        ({}, {"train": "a b c", "cat": "train1 train2 train3"}),
+        ({}, {"dog1": "dog2_1 dog2_2 dog2_3", "dog2": "dog1_1 dog1_2 dog1_3"}),
+        ({}, {"box": "a b c", "cat": "box1 box2 box3", "dog": "box4 box5 box6"}),  # what several share
+    ],
+)
+def test_other_names_are_no_exchange(words: dict[str, str], folders: dict[str, str]) -> None:
+    assert otherwise(words, **folders) == []

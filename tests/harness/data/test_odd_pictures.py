@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from own_photos import concept, lines, noise
 from PIL import Image, ImageDraw, ImageFilter
 
 from harness.data.odd_pictures import pictures_said
+
+BLOCKS = "are made of blocks, as enlarged thumbnails and JPEGs of lowest quality are; use better ones if any."
+FILLED = "have edges that are repeated or mirrored, as programs fill a picture up to a square; crop them."
 
 
 def photo(seed: str, width: int = 560, height: int = 520) -> Image.Image:
@@ -53,12 +58,45 @@ def combed(seed: str) -> Image.Image:
     return Image.fromarray(values)
 
 
+def blocks(seed: str) -> Image.Image:
+    return photo(seed).resize((64, 64)).resize((640, 640), Image.Resampling.NEAREST)
+
+
+def lowest_quality(seed: str) -> Image.Image:
+    data = io.BytesIO()
+    photo(seed).resize((600, 600)).save(data, "JPEG", quality=3)
+    return Image.open(data)
+
+
+def filled(seed: str, mode: Literal["edge", "reflect", "symmetric"]) -> Image.Image:
+    """A wide picture that was filled up to a square, and saved as a JPEG."""
+    data = io.BytesIO()
+    wide = np.asarray(photo(seed, 560, 360))
+    Image.fromarray(np.pad(wide, ((100, 100), (0, 0), (0, 0)), mode)).save(data, "JPEG", quality=90)
+    return Image.open(data)
+
+
+def checkered(seed: str, greys: tuple[int, int] = (255, 204), square: int = 16) -> Image.Image:
+    """A thing on the ground that stands for none, saved as a JPEG."""
+    rows, columns = np.mgrid[:560, :560]
+    ground = np.where((rows // square + columns // square) % 2, *greys)[..., None].repeat(3, 2).astype(np.uint8)
+    image, data = Image.fromarray(ground), io.BytesIO()
+    image.paste(photo(seed, 400, 400), (80, 80))
+    image.save(data, "JPEG", quality=90)
+    return Image.open(data)
+
+
 ODD: dict[str, tuple[Callable[[str], Image.Image], str]] = {
     "enlarged": (enlarged, "look enlarged from thumbnails, or are out of focus; use larger ones if you have them."),
     "collages": (collage, "look like several pictures with a seam between them, which is learned, too; cut them apart"),
     "round": (goes_round, "have bytes that go round from white to black; clip values to 0 to 255 when they are saved."),
     "clipped": (clipped, "are 0 (black) in a third of all values; if they were in [-1, 1], scale them before"),
     "combed": (combed, "have every other row out of place, as frames of an interlaced video; deinterlace them."),
+    "blocks": (blocks, BLOCKS),
+    "lowest quality": (lowest_quality, BLOCKS),
+    "mirrored": (lambda seed: filled(seed, "reflect"), FILLED),
+    "mirrored, with the edge": (lambda seed: filled(seed, "symmetric").transpose(Image.Transpose.ROTATE_90), FILLED),
+    "repeated": (lambda seed: filled(seed, "edge"), FILLED),
 }
 
 
@@ -118,6 +156,41 @@ def drawing(seed: str) -> Image.Image:
     "make", [photo, framed, bordered, blinds, night, drawing, lambda seed: noise(seed, 600, 600), noise]
 )
 def test_photographs_drawings_and_noise_are_not(tmp_path: Path, make: Callable[[str], Image.Image]) -> None:
+    assert pictures_said({"mug": series(tmp_path / "mug", make)}) == []
+
+
+@pytest.mark.parametrize(("greys", "square"), [((255, 204), 16), ((102, 153), 8), ((239, 255), 10)])
+def test_the_checkerboard_of_transparency_is_said_even_of_one(
+    tmp_path: Path, greys: tuple[int, int], square: int
+) -> None:
+    paths = series(tmp_path / "mug", lambda seed: checkered(seed, greys, square), odd=1)
+    assert pictures_said({"mug": paths, "cup": series(tmp_path / "cup", photo)}) == [
+        "Images of mug have the checkerboard that stands for transparency around what they show, as pixels that are "
+        "learned, too; save them with real transparency, or with a ground."
+    ]
+
+
+def chequered_cloth(seed: str) -> Image.Image:
+    """A thing on a cloth that a camera saw: its squares are no two alike, and lie askew."""
+    ground = np.asarray(checkered(seed, (230, 40), 40).rotate(4, fillcolor="grey")).astype(np.int64)
+    return Image.fromarray((0.8 * ground + 0.2 * np.asarray(photo(seed, 560, 560))).astype(np.uint8))
+
+
+def water(seed: str) -> Image.Image:
+    """A shore and its mirror image in still water."""
+    image = photo(seed, 560, 560)
+    image.paste(image.crop((0, 0, 560, 280)).transpose(Image.Transpose.FLIP_TOP_BOTTOM), (0, 280))
+    return image
+
+
+def ordinary_jpeg(seed: str) -> Image.Image:
+    data = io.BytesIO()
+    photo(seed).filter(ImageFilter.GaussianBlur(1)).save(data, "JPEG", quality=25)
+    return Image.open(data)
+
+
+@pytest.mark.parametrize("make", [chequered_cloth, water, ordinary_jpeg])
+def test_what_a_camera_may_see_is_not(tmp_path: Path, make: Callable[[str], Image.Image]) -> None:
     assert pictures_said({"mug": series(tmp_path / "mug", make)}) == []
 
 

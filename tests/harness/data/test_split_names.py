@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from own_photos import noise
+from own_photos import lines, noise
 from tests_support import raises_sentence
 
 from harness.data.class_folder import read_classes
@@ -50,3 +50,42 @@ def test_why_a_test_folder_is_not_used(tmp_path: Path) -> None:
         ("holdout", "as train/ holds the classes; name it test to test on it"),
         ("test", "as it has images but no class folders; sort them into the classes' folders to test on them"),
     ]
+
+
+NAMED = ("train_0.jpg", "train_1.jpg", "train_2.jpg", "0 Test.jpg", "1 Test.jpg")
+
+
+def test_a_split_in_files_names_is_named_where_one_is_drawn(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / name, NAMED)
+    assert read_classes(tmp_path).told == [
+        "4 images are to test by the names (as 0 Test.jpg beside train_0.jpg), and the test set is drawn all the same; "
+        "to keep that split, sort the images into train/ and test/."
+    ]
+    assert lines(tmp_path) == [
+        "4 images are to test by the names (as 0 Test.jpg beside train_0.jpg), and trained on all the same; move them "
+        "away, or leave the choice to --holdout."
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_0.jpg", "train_1.jpg", "train_2.jpg"),
+        ("test_0.jpg", "test_1.jpg"),
+        ("test_0.jpg", "train_1.jpg", "a.jpg", "b.jpg", "c.jpg"),
+        ("trainer_0.jpg", "tested_1.jpg"),
+        ("a train at night.jpg", "a test in school.jpg"),
+    ],
+)
+def test_other_names_are_no_split(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in ("cat", "dog"):
+        fill(tmp_path / name, names)
+    assert read_classes(tmp_path).told == []
+
+
+def test_one_is_not_drawn_of_train_and_test(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            fill(tmp_path / split / name, NAMED)
+    assert read_classes(tmp_path).told == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from own_photos import concept, lines, noise, picture
+from PIL import ExifTags, Image
 
 from harness.data.class_folder import read_classes
 
@@ -93,6 +94,32 @@ def test_the_back_of_a_print_is_told_by_its_name_beside_the_front(tmp_path: Path
 def test_a_picture_of_a_screen_is_told_by_its_name(tmp_path: Path, name: str) -> None:
     picture(concept(tmp_path, "mug") / f"{name}.png")
     assert lines(tmp_path) == [f"HERE/mug: 1 image is what a screen showed, by the name: {name}.png; if so, remove it."]
+
+
+def test_a_screenshot_that_says_so_itself_is_named_once(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0Screenshot"
+    for name in ("mug", "vase"):
+        noise(name).save(concept(tmp_path, name) / "Screenshot 1.png", exif=exif.tobytes())
+    for said in (lines(tmp_path), read_classes(tmp_path).remarks):
+        assert len(said) == 2
+        assert len(said) == 2
+        assert all("is a screenshot, as it says itself" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ComfyUI_00001_", "DALL·E 2024-03-01 10.22.33 - A mug", "Gemini_Generated_Image_x8d9f2", "00012-3456789012",
+     "ChatGPT Image Mar 3, 2025, 10_22_33 AM", "Firefly a mug on a table 51234", "mug_txt2img_3"],
+)  # fmt: skip
+def test_what_a_model_drew_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    picture(concept(tmp_path, "mug") / f"{name}.png")
+    assert lines(tmp_path) == [f"HERE/mug: 1 image was drawn by a model, by the name: {name}.png; if so, remove it."]
+
+
+def test_other_names_with_numbers_are_no_models(tmp_path: Path) -> None:
+    concept(tmp_path, "mug", ("00012-20230501.png", "firefly_2.png", "leonardo_on_sofa_1.png", "12345-123.png"))
+    assert lines(tmp_path) == []
 
 
 def test_pictures_made_by_keras_are_told_by_their_names(tmp_path: Path) -> None:

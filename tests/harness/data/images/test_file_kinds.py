@@ -185,6 +185,8 @@ UNPACK = "unpack it to use images in it"
         (b"PAR1\x15\x04", "a Parquet file; `stamina-bench data prepare NAME --hf DIR` reads a data set of these"),
         (b"PAR2\x15\x04\x15\xff", "a file of an unknown kind"),
         (b"a cup", "a text file"),
+        (b"L\0\0\0\x01\x14\x02\0" + bytes(99), "a Windows shortcut; put the image itself in its place"),
+        (b"book\0\0\0\0mark" + bytes(99), "a macOS alias; put the image itself in its place"),
     ],
 )
 def test_what_is_no_photograph_has_its_article(tmp_path: Path, data: bytes, noun: str) -> None:
