@@ -38,7 +38,7 @@ class OrthoInit(LoRA):
     summary = "sequential LoRA whose factors are added, each starting orthogonal to the sum of those before"
     citation = CITATION
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {  # products of sums grow with the square of the tasks
-        "learning_rate": (0.000125, 0.00025, 0.0005, 0.001, 0.002),
+        "learning_rate": (0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004),
         "token_learning_rate": (0.003, 0.01, 0.03),
         "category_word": (False, True),
     }
