@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
 from harness.sources.local_names import dotted
 
+_SMALL = re.compile("null|kernel|small|least", re.IGNORECASE)  # said by a name: the smallest values are meant
 _FLAT = frozenset({"flatten", "ravel", "reshape", "view"})
 _MODULES = ("torch.linalg.", "numpy.linalg.")
 
@@ -41,6 +43,7 @@ def _first_columns(function: ast.FunctionDef, names: Mapping[str, str]) -> Itera
                 if isinstance(place, ast.Name):
                     is_last = (called, len(places)) in last and place is places[-1]
                     made.setdefault(place.id, set()).add(called if is_last else "")
+    small = any(_SMALL.search(name) for name in (function.name, *made))
     for node in ast.walk(function):
         if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and _columns(node.slice)):
             continue
@@ -51,11 +54,12 @@ def _first_columns(function: ast.FunctionDef, names: Mapping[str, str]) -> Itera
                 f"takes columns, {text}, of the third that linalg.svd gives, which is V transposed: its rows are the "
                 f"directions, the main one first ({node.value.id}[:r]); the columns are none.",
             )
-        elif made.get(node.value.id) == {"eigh"}:
+        elif made.get(node.value.id) == {"eigh"} and not small:
             yield (
                 node.lineno,
                 f"takes the first columns, {text}, of what linalg.eigh gives, whose values go up: these are of the "
-                f"smallest ones; the largest are {node.value.id}[:, -r:] (for the smallest, say so by sorting them).",
+                f"smallest ones; the largest are {node.value.id}[:, -r:]. If the smallest are meant, name them so "
+                "(null_space, smallest).",
             )
 
 

@@ -71,7 +71,8 @@ def done(*words: object) -> str:
 
 def test_what_a_metric_was_told_stands_under_its_tables(runs: Path) -> None:
     """A report is read where nobody saw the run: also there, that rows were taken for pairs."""
-    pairs = MEAN_COLOUR.replace("(axis=(0, 1, 2))", "(axis=(1, 2, 3))").replace("real - drawn", "real[: len(drawn)] - drawn")
+    each = MEAN_COLOUR.replace("(axis=(0, 1, 2))", "(axis=(1, 2, 3))")
+    pairs = each.replace("real - drawn", "real[: len(drawn)] - drawn")
     done("run", "tuning6", "-m", "ti++", *FEW, "--metrics", metric("colour_of_pairs", pairs))
     done("report", "runs")
     for name in ("tables.md", "index.html"):

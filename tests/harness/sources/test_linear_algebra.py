@@ -47,6 +47,8 @@ def test_another_convention_is_told(text: str, said: str) -> None:
         "v, V = torch.linalg.eigh(w); return V[:, -r:]",
         "v, V = torch.linalg.eigh(w); return V[:, :-r]",
         "v, V = torch.linalg.eigh(w); V = V.flip(1); return V[:, :r]",
+        "v, V = torch.linalg.eigh(w); null_space = V[:, :r]; return null_space",
+        "v, smallest = torch.linalg.eigh(w); return smallest[:, :r]",
         "return torch.linalg.norm(w), torch.linalg.norm(w, 1, dim=1), np.linalg.norm(w, axis=1)",
         "return torch.linalg.norm(w.flatten(), 1), torch.linalg.norm(w, 1, 0)",
     ],
