@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from harness.spec import Options, SettingName
+from harness.spec import Adapted, Options, SettingName
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +78,8 @@ class Method(ABC, Generic[O]):
         search_space: option -> values that `stamina-bench tune` may choose from, in order.
         keeps_data: what it keeps of earlier tasks' data, against the rule that none is; told under every table. Empty
             for nothing.
+        adapts: what `model.projections` are for it: 'text', the keys and values of the text in cross-attention, or
+            'attention', the queries, keys, values and outputs of all attention layers. In customization alone.
         data_files: files that it reads, by their paths from its own file's folder, or patterns ('tables/*.csv'): an
             edit of one makes results new.
 
@@ -102,6 +104,7 @@ class Method(ABC, Generic[O]):
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     keeps_data: ClassVar[str] = ""
     needs_shared_text: ClassVar[bool] = False
+    adapts: ClassVar[Adapted] = "text"
     data_files: ClassVar[Sequence[str]] = ()
 
     def __init__(self, options: O) -> None:

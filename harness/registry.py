@@ -185,6 +185,8 @@ def base_method_of(plugin: type[Method[Any]], setting: Setting) -> type[Method[A
             f"{named}, which {why}: what is merged must be learnt of each concept alone, from the pre-trained weights; "
             "name a method with independent = True, such as 'ub'."
         )
+    if base.adapts != plugin.adapts:
+        raise UsageError(f"{named}, which adapts '{base.adapts}', and it '{plugin.adapts}'; give both the same adapts.")
     return base
 
 

@@ -32,6 +32,7 @@ Device = str  # 'cpu', 'cuda' or 'cuda:1'
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
 SettingName = str  # as registered: 'customization', 'classification', or a plugin's
+Adapted = Literal["text", "attention"]  # keys and values of the text, or all that attention layers compute with
 Solver = Literal["ddim", "dpmpp", "unipc", "euler"]
 SOLVERS: Mapping[Solver, str] = {  # as tables say it
     "ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC", "euler": "Euler",

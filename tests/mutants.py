@@ -54,6 +54,7 @@ MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/m
 WEIGHTS = "tests/harness/measures/test_weights_of_metrics.py"
 
 SUBSPACES, COMBINED = REFERENCE.format("subspaces"), REFERENCE.format("combined")
+ALL_ATTENTION, N_PARAM = REFERENCE.format("all_attention"), "tests/methods/test_n_param.py"
 FILTER, REPLAYED, HEADS = (REFERENCE.format(name) for name in ("optimizer_filter", "rehearsal", "heads"))
 
 LATER_FAMILIES = "tests/harness/backbones/test_later_families.py"
@@ -113,6 +114,9 @@ MUTANTS = (
         "methods/o_lora.py", "a.B if self.options.factor == \"B\"", "a.B if self.options.factor == \"A\"",
         SUBSPACES,
     ),
+    Mutant("methods/dreambooth_lora.py", "(self.options.train_token)", "(True)", ALL_ATTENTION),
+    Mutant("methods/dreambooth_lora.py", 'adapts = "attention"', 'adapts = "text"', N_PARAM),
+    Mutant("harness/backbones/adapters.py", '"to_out.0", "add_q_proj"', '"add_q_proj"', ALL_ATTENTION),
     Mutant("methods/lora_alone.py", "return 1 / count", "return 0.6", SUBSPACES),
     Mutant("methods/lora_alone.py", "return self.options.merge_weight", "return 1 / count", SUBSPACES),
     Mutant("methods/parts/combined.py", "- self.past_A @ self.past_B", "- self.past_A @ self.B", COMBINED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Protocol
@@ -164,6 +165,15 @@ def cross_attention(unet: nn.Module) -> dict[str, nn.Linear]:
     }
 
 
+def all_attention(denoiser: nn.Module) -> dict[str, nn.Linear]:
+    """What attention layers compute with: queries, keys, values and outputs, of images and of text, by name."""
+    ends = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+    return {
+        name: module for name, module in denoiser.named_modules()
+        if re.search(r"attn\d?\.", name) and name.endswith(ends) and isinstance(module, nn.Linear)
+    }  # fmt: skip
+
+
 @contextmanager
 def handed_out_backwards(on: bool) -> Iterator[None]:
     """Within it, if `on`, `attach` gives its adapters last one first, which no method should hang on."""
@@ -226,6 +236,13 @@ def adaptable(projection: nn.Linear) -> Projection:
     if not isinstance(projection, Projection):
         raise RuntimeError(f"a projection is a {type(projection).__name__}, not an nn.Linear; it cannot be adapted")
     return projection
+
+
+def plain(projection: nn.Linear) -> None:
+    """An `nn.Linear` again, in place, without its adapter."""
+    discard([projection])
+    if isinstance(projection, Projection):
+        projection.__class__ = nn.Linear  # type: ignore[assignment]
 
 
 def attached(projections: Iterable[nn.Linear]) -> list[Adapter]:

@@ -9,6 +9,7 @@ libraries, the allocator's rounding, what one operation needs inside. Attention 
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -21,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
-from harness.backbones.adapters import adaptable
+from harness.backbones.adapters import adaptable, all_attention
 from harness.backbones.architecture import Blueprint
 from harness.backbones.families.family import Family
 from harness.backbones.on_meta import META, MetaReader, denoiser_of, family_of, readers_of, text_of, vae_of
@@ -141,9 +142,11 @@ def count(plan: Blueprint, widths: Iterable[str] = tuple(WIDTHS)) -> Counts:
         }  # fmt: skip
         flop = {name: counted[0] for name, counted in found.items()}
         memory[width] = {name: counted[1] for name, counted in found.items()}
+    shapes = Counter(tuple(module.weight.shape) for module in all_attention(denoiser).values())
     return Counts(
         resolution=plan.resolution, length=length, token_dim=sum(plan.token_widths), latent=latent,
         parameters=parameters, projections={name: tuple(module.weight.shape) for name, module in projections.items()},
+        attention=[(*shape, count) for shape, count in shapes.items()],
         flop=flop, memory=memory, token_widths=plan.token_widths, shares_text=family.shares_text,
     )  # fmt: skip
 

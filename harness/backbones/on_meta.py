@@ -10,10 +10,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from harness.backbones.adapters import all_attention
 from harness.backbones.architecture import Blueprint, blueprint
 from harness.backbones.families import FAMILIES
 from harness.backbones.families.family import Family
 from harness.backbones.text import Text, tables_of
+from harness.spec import Adapted
 
 META: Final = torch.device("meta")
 
@@ -26,8 +28,14 @@ class Architecture:
         self.denoiser = denoiser_of(plan)
         self.projections = family_of(plan).projections(self.denoiser)
         self.shapes = {name: projection.weight.shape for name, projection in self.projections.items()}
+        self._of_text = self.projections
         self.token_widths = plan.token_widths
         self.token_dim = sum(self.token_widths)
+
+    def adapt(self, what: Adapted) -> None:
+        """See `TextToImage.adapt`."""
+        self.projections = self._of_text if what == "text" else all_attention(self.denoiser)
+        self.shapes = {name: projection.weight.shape for name, projection in self.projections.items()}
 
     def change(self, name: str) -> Tensor:
         """A tensor of the projection's shape, without content."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.backbones.adapters import Adapter, Projection, adaptable, attached, fold, same_text
+from harness.backbones.adapters import Adapter, Projection, adaptable, all_attention, attached, fold, plain, same_text
 from harness.backbones.architecture import images_at_once
 from harness.backbones.intact import Intact
 from harness.backbones.layouts import PIPELINES
@@ -23,7 +23,7 @@ from harness.backbones.posterior import Posterior
 from harness.backbones.solvers import check_sampling, ddim_of, scheduler_of
 from harness.backbones.text import Reader, Text, keep_in_range
 from harness.errors import UsageError
-from harness.spec import Sampling, Solver
+from harness.spec import Adapted, Sampling, Solver
 
 if TYPE_CHECKING:
     from harness.backbones.families.family import Family
@@ -41,7 +41,7 @@ class TextToImage:
         layout: What its family's pipelines consist of. texts: The tokenizers and encoders that this one has.
         parts: What the pipeline calls its networks. denoiser: The U-Net or transformer.
         readers: Tokenizers and text encoders, in the order of a token's parts.
-        projections: What is adapted, by name. initial: W_init of each.
+        projections: What is adapted, by name: see `adapt`. initial: W_init of each.
         batch_limit: Images that fit into memory at a time, once it ran out; None before.
     """
 
@@ -82,6 +82,7 @@ class TextToImage:
         }
         for projection in self.projections.values():
             projection.float()  # what is trained and stacked over tasks
+        self._of_text = dict(self.projections)
         make_lean(self.denoiser)
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
@@ -131,6 +132,29 @@ class TextToImage:
 
     # --- projections -------------------------------------------------------------------------------------------------
 
+    @property
+    def adapts(self) -> Adapted:
+        """What can be adapted: see `adapt`."""
+        return "text" if len(self.projections) == len(self._of_text) else "attention"
+
+    def adapt(self, what: Adapted) -> None:
+        """Let keys and values of the text be adapted, as it is at first, or all that attention layers compute with.
+
+        Layers that are no longer adapted are as the pre-trained model has them, in its precision.
+        """
+        if what == self.adapts:
+            return
+        if what == "attention":
+            wide = {name: adaptable(each).float() for name, each in all_attention(self.denoiser).items()}
+            more = {name: each.weight.detach().clone() for name, each in wide.items() if name not in self._of_text}
+            self.projections, self.initial = wide, self.initial | more
+            return
+        for name in self.projections.keys() - self._of_text.keys():
+            self.load_weights({name: self.initial.pop(name)})
+            plain(self.projections[name])
+            self.projections[name].to(self.dtype)
+        self.projections = dict(self._of_text)
+
     def intact(self) -> Intact:
         """How it is now, but for the projections' weights: these are all that a step keeps."""
         with torch.no_grad():
@@ -151,9 +175,10 @@ class TextToImage:
         fold(self.projections.values())
 
     def reset(self) -> None:
-        """Back to the pre-trained weights, without adapters or custom tokens."""
+        """Back to the pre-trained weights, without adapters or custom tokens; what is adapted is the text's again."""
         self.fold()
         self.load_weights(self.initial)
+        self.adapt("text")
         self._tokens.clear()
         for reader in self.readers:
             reader.forget_tokens()
@@ -163,7 +188,9 @@ class TextToImage:
         return {name: p.weight.detach().cpu().clone() for name, p in self.projections.items()}
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Set the projections."""
+        """Set the projections; where there are weights of others than the text's, they are adapted from here on."""
+        if not weights.keys() <= self.projections.keys():
+            self.adapt("attention")
         with torch.no_grad():
             for name, weight in weights.items():
                 self.projections[name].weight.copy_(weight)
@@ -365,7 +392,7 @@ class TextToImage:
     def _sample(self, text: Text, empty: Text, seeds: Sequence[int], sampling: Sampling) -> NDArray[np.uint8]:
         noise = {"eta": sampling.eta} if sampling.solver == "ddim" else {}
         # a compiled U-Net would be compiled anew for what its projections know
-        with same_text(() if self.compiled else self.projections.values()), self._solved_by(sampling.solver):
+        with same_text(() if self.compiled else self._of_text.values()), self._solved_by(sampling.solver):
             output: Any = self.pipeline(
                 **self.family.asked(text, empty.expand(len(seeds))), **noise,
                 generator=[torch.Generator().manual_seed(seed) for seed in seeds],

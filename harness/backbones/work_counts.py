@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from harness.spec import Frozen
+from harness.spec import Adapted, Frozen
 
 
 class Counts(Frozen):
@@ -13,6 +14,8 @@ class Counts(Frozen):
     flop, memory: by pass: `unet`, `unet_train` (back to keys, values and text), `unet_again` (the same
     with gradient checkpointing), `text`, `text_train` (back to the
     token), `encode`, `decode`. memory: 'float32' or 'half' -> pass -> peak bytes above the weights.
+    projections: the shapes of keys and values of the text, by name. attention: rows, columns and number of what all
+    attention layers compute with. See `harness.method.Method.adapts`.
     """
 
     resolution: int
@@ -23,6 +26,7 @@ class Counts(Frozen):
     latent: tuple[int, int, int]
     parameters: Mapping[str, int]
     projections: Mapping[str, tuple[int, int]]
+    attention: Sequence[tuple[int, int, int]] = ()
     flop: Mapping[str, float]
     memory: Mapping[str, Mapping[str, int]]
 
@@ -31,9 +35,18 @@ class Counts(Frozen):
         """Width of what the projections are given of a text."""
         return next(iter(self.projections.values()))[1]
 
+    def adapted(self, what: Adapted) -> Counts:
+        """The same, with other projections."""
+        if what == "text":
+            return self
+        counted = Counter({(rows, columns): count for rows, columns, count in self.attention})
+        counted.subtract(self.projections.values())  # the text's come first, by their names
+        more = {f"layer {number}": shape for number, shape in enumerate(counted.elements())}
+        return self.model_copy(update={"projections": {**self.projections, **more}})
+
     @property
     def entries(self) -> int:
-        """Entries of all key and value projections."""
+        """Entries of all projections."""
         return sum(rows * columns for rows, columns in self.projections.values())
 
 

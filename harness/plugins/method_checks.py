@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from inspect import isabstract
 from types import FunctionType
-from typing import Any
+from typing import Any, get_args
 
 from harness.errors import UsageError
 from harness.method import Method
 from harness.settings.base import Setting
 from harness.sources.replaced_hooks import used_names
-from harness.spec import Options
+from harness.spec import Adapted, Options
 
 # hook -> what it is called with, by position
 HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -143,6 +143,8 @@ def _other_kind(options: Options) -> str:
 
 def _kind_flaw(plugin: type[Method[Any]]) -> str:
     """Hooks that its own facts keep from ever being called."""
+    if plugin.adapts not in get_args(Adapted):
+        return f"its adapts is {plugin.adapts!r}, which must be {' or '.join(map(repr, get_args(Adapted)))}"
     if plugin.base_method is None and plugin.merge is not Method.merge:
         return "it defines merge(), which nothing calls, as it names no learner"
     if plugin.independent and plugin.end_task is not Method.end_task:

@@ -27,6 +27,8 @@ LORA = sum(rows * RANK + RANK * columns for rows, columns in MATRICES)
 MASKS = sum(linear(columns, RANK) + linear(RANK, rows) for rows, columns in MATRICES)
 TOKEN = linear(TEXT, RANK) + linear(RANK, TEXT)
 ENTRIES = sum(rows * columns for rows, columns in MATRICES)
+# rank 4: Q, K, V and output of self-attention, Q and output of cross-attention, and its K and V; no token
+DREAMBOOTH = sum(6 * 4 * (width + width) + 2 * 4 * (width + TEXT) for width in WIDTHS)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,7 @@ def test_sums_worked_out_by_hand() -> None:
     assert len(MATRICES) == 32
     assert (ENTRIES, LORA, MASKS, TOKEN) == (19_169_280, 792_576, 818_048, 25_360)
     assert LORA + MASKS + TOKEN == 1_635_984
+    assert DREAMBOOTH == 797_184  # of diffusers' script
 
 
 def test_architecture_is_that_of_stable_diffusion_1_4(architecture: Architecture) -> None:
@@ -78,6 +81,7 @@ COUNTS = {
     "stamina-no-sparsity": LORA + MASKS + TOKEN,
     **dict.fromkeys(("lora-alone", "lora-magnitude", "lora-merge", "lora-ortho-init", "o-lora"), LORA + TEXT),
     **dict.fromkeys(("drift-correction", "ewc-dc", "generative-replay", "l2", "mofo", "replay"), ENTRIES + TEXT),
+    "dreambooth-lora": DREAMBOOTH,
     "hft": ENTRIES // 2 + TEXT,
     "inf-lora": sum(rows * RANK for rows, _ in MATRICES) + TEXT,  # A alone
     "orthogonal-adaptation": sum(rows * 20 for rows, _ in MATRICES) + TEXT,  # the same, at its paper's rank

@@ -24,8 +24,8 @@ ABLATIONS = {
     "stamina-no-sparsity",
 }
 LATER = {
-    "drift-correction", "ewc-dc", "generative-replay", "hft", "inf-lora", "l2", "lora-alone", "lora-magnitude",
-    "lora-merge", "lora-ortho-init", "mofo", "o-lora", "orthogonal-adaptation", "replay",
+    "dreambooth-lora", "drift-correction", "ewc-dc", "generative-replay", "hft", "inf-lora", "l2", "lora-alone",
+    "lora-magnitude", "lora-merge", "lora-ortho-init", "mofo", "o-lora", "orthogonal-adaptation", "replay",
 }  # fmt: skip
 WITH_CATEGORY = {"ti", "ti++", "cd", "cd-ewc", "cd-merge", "ub", "lora", *LATER}
 WITHOUT_CATEGORY = {"clora", "stamina", *ABLATIONS}
@@ -77,7 +77,7 @@ def test_prompt(name: str) -> None:
 def test_steps_rank_and_temperature(name: str) -> None:
     options = made(name).options
     assert options.steps == (2000 if name == "clora" else 500)
-    assert options.rank == (20 if name == "orthogonal-adaptation" else 16)
+    assert options.rank == {"orthogonal-adaptation": 20, "dreambooth-lora": 4}.get(name, 16)
     assert getattr(options, "tau", 0.5) == 0.5
     assert hasattr(options, "tau") == (name in {"stamina", *ABLATIONS})
 
@@ -90,7 +90,7 @@ def test_kind_of_token(name: str, tier: str) -> None:
     embedding = token()
     assert embedding.shape == (DIM,)
     assert embedding.dtype is torch.float32
-    assert embedding.requires_grad
+    assert embedding.requires_grad is (name != "dreambooth-lora")  # whose token stays as it is drawn
     assert torch.isfinite(embedding).all()
     assert embedding.any()
 

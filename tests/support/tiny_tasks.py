@@ -65,6 +65,7 @@ class Course:
             "paper", {key: value for key, value in {**CHANGES, **changes}.items() if key in fields}
         )
         self.model = model
+        model.adapt(self.plugin.adapts)
         self.memory: Mapping[str, Tensor] = {}  # the last task's, or the last merge's
         self.taught: list[Taught] = []
 

@@ -97,7 +97,7 @@ class Costs:
         if kind == "merge":
             own = self.footprint(recipe["method"], recipe["options"])
             memory = own.memory + (index - 1) * own.memory_growth
-            return self._work(0.0, FLOAT * self.counts.entries + memory + TRAINING, 0)
+            return self._work(0.0, FLOAT * own.entries + memory + TRAINING, 0)
         rows = int(recipe.get("tasks", 1)) * (len(self.counts.projections) + FIGURES)
         return self._work(0.0, rows * A_ROW, 0)
 
@@ -132,7 +132,7 @@ class Costs:
         flop = int(options["steps"]) * (a_step + own.flop) + own.remembered * c.flop[self.training]
         flop += own.remembered_prompts * c.flop["text"] + own.remembered_flop
         flop += (images + own.prior) * c.flop["encode"]
-        disk = FLOAT * c.entries if own.adapted or sequential else 0
+        disk = FLOAT * own.entries if own.adapted or sequential else 0
         disk += own.memory + FLOAT * c.token_dim + TRAINING
         latents = 2 * FLOAT * (images + own.prior) * c.latent[0] * c.latent[1] * c.latent[2]
         passes = own.held + own.rows * m[self.training] + own.prompts * m["text_train"]

@@ -43,17 +43,18 @@ _MAKERS: Final = {
 class Footprint(Frozen):
     """One task of one method. Bytes are on the device unless they say otherwise; all but `step` hold for whole tasks.
 
-    trained: parameters. adapted: whether the projections change. rows, prompts, encoded: images that the U-Net learns
-    from, prompts that the text encoder reads, images that the VAE encodes, in a training step. flop: of the method's
-    own matrix products in a step. standing: parameters and what the method keeps. held: what it keeps during the
-    U-Net's pass. step: at most, while it computes its penalties and their gradients. prior: class images of a task.
-    remembered: images that `end_task` shows the U-Net, with gradients; with them go prompts and FLOP of its own.
-    memory, memory_growth: bytes on disk of what the next task gets, after the first task, and more with each further
-    one. unknown: what could not be counted, in words.
+    trained: parameters. adapted: whether the projections change. entries: of all that could be. rows, prompts, encoded:
+    images that the U-Net learns from, prompts that the text encoder reads, images that the VAE encodes, in a training
+    step. flop: of the method's own matrix products in a step. standing: parameters and what the method keeps. held:
+    what it keeps during the U-Net's pass. step: at most, while it computes its penalties and their gradients. prior:
+    class images of a task. remembered: images that `end_task` shows the U-Net, with gradients; with them go prompts and
+    FLOP of its own. memory, memory_growth: bytes on disk of what the next task gets, after the first task, and more
+    with each further one. unknown: what could not be counted, in words.
     """
 
     trained: int
     adapted: bool
+    entries: int
     rows: int
     prompts: int
     encoded: int
@@ -165,7 +166,9 @@ class StandIn:
         """As `TextToImage` has it: of the denoiser only the projections are there."""
         self.rows += len(latents)
         answers = [
-            projection(text.features.to(META)).float().mean(dim=(1, 2)) for projection in self.projections.values()
+            projection(text.features.to(META)).float().mean(dim=(1, 2))
+            for projection in self.projections.values()
+            if projection.in_features == text.features.shape[-1]
         ]
         return torch.stack(answers).sum(dim=0)[:, None, None, None].expand(latents.shape)
 
@@ -188,6 +191,7 @@ def footprint(name: str, options: Mapping[str, Any], counts: Counts) -> Footprin
 
 def _look(plugin: type[Method[Any]], options: MethodOptions, counts: Counts) -> Footprint:
     unknown: list[str] = []
+    counts = counts.adapted(plugin.adapts)
 
     def ask(what: str, question: Callable[[], Any]) -> Any:
         """Its answer; or None, and a note, where a hook needs more than tensors without content."""
@@ -214,7 +218,7 @@ def _look(plugin: type[Method[Any]], options: MethodOptions, counts: Counts) -> 
     if plugin.base_method is not None:
         disk = ask("its merge", lambda: _merged(plugin, options, counts, few.shapes, sizes)) or disk
     return Footprint(
-        **task, **own, prior=plugin(options).prior_images(), remembered=found.get("rows", 0),
+        **task, **own, entries=counts.entries, prior=plugin(options).prior_images(), remembered=found.get("rows", 0),
         remembered_prompts=found.get("prompts", 0), remembered_flop=found.get("flop", 0.0), memory=disk[0],
         memory_growth=disk[1], unknown=tuple(unknown),
     )  # fmt: skip
@@ -258,11 +262,11 @@ def _task(method: Method[Any], model: StandIn) -> dict[str, Any]:
         standing, tracker.peak, tracker.flop = tracker.live, tracker.live, 0.0
         for adapter in adapters:
             adapter.train().refresh()
-        embedding = token()
+        embedding: Tensor = token()
         penalties = method.penalties()
         held = tracker.live - standing
         answers = [p.adapted for p in model.projections.values() if p.adapted is not None and p.adapted.requires_grad]
-        ends = [*answers, embedding, *penalties.values()]
+        ends = [end for end in (*answers, embedding, *penalties.values()) if end.requires_grad]
         torch.autograd.backward(ends, [torch.empty_like(end) for end in ends])
     return {
         "trained": count_trained(model, token), "adapted": len(adapters), "flop": tracker.flop, "standing": standing,

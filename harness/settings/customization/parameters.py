@@ -40,9 +40,11 @@ def count_parameters(backbone: str, names: str) -> list[dict[str, Any]]:
     for name in method_names(names):
         plugin = registry.methods().get(name)
         method = plugin(plugin.options_class.for_tier("paper"))
+        model.adapt(method.adapts)
         token = method.begin_task(model, torch.Generator().manual_seed(0))
         trained = count_trained(model, token)
         discard(model.projections.values())
+        model.adapt("text")
         rows.append({"method": name, "parameters": trained, "unet_parameters": total, "n_param": 100 * trained / total})
     entries = sum(p.weight.numel() for p in model.projections.values())
     rows.append(

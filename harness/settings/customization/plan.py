@@ -167,6 +167,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         {
             "real": real_features, "images": image_features, "trains": states, "extractor": s.extractor,
             "sampling": sampling, "independent": method.independent, "full_matrix": full_matrix, "of": name,
+            "adapts": method.adapts,
             "trained_on": [len(task.images) for task in tasks] if held_out else [],
         },
         f"{name} seed {seed}: score",

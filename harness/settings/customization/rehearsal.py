@@ -46,15 +46,19 @@ class Rehearsal:
         draw: which images, times and noise both tasks are trained with.
         """
         if number == 1:
-            self.model.load_weights(self.model.initial)
+            self._reset()
             return self._train(1, options, {}, draw)[0]
         if draw not in self._learnt or self._learnt[draw][0] != before:
-            self.model.load_weights(self.model.initial)
+            self._reset()
             _, memory = self._train(1, before, {}, draw)
             self._learnt[draw] = (before, self.model.weights(), memory)
         _, weights, memory = self._learnt[draw]
         self.model.load_weights(weights)
         return self._train(2, options, memory, draw)[0]
+
+    def _reset(self) -> None:
+        self.model.adapt(self.plugin.adapts)
+        self.model.load_weights(self.model.initial)
 
     def _train(
         self, number: int, options: Any, memory: Mapping[str, torch.Tensor], draw: int

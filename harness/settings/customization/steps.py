@@ -78,7 +78,9 @@ def _ready_model(context: RunContext, device: str) -> TextToImage:
 
 def _lent_to(method: Method[Any], context: RunContext, device: str) -> AbstractContextManager[None]:
     """The model in a method's hands."""
-    _, intact = _loaded(context, device)
+    model, intact = _loaded(context, device)
+    if model.adapts != "text":
+        intact = model.intact()  # it keeps more weights than the one of the model as it was loaded
     return lent_to(method, intact, _model.cache_clear, backwards=context.backwards)
 
 
@@ -111,6 +113,7 @@ def run_train(step: Step, context: RunContext, store: Store, device: str, folder
     before_it = store.open(earlier) if earlier is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", before_it)
     method.task_index = step.work["place"]
+    model.adapt(method.adapts)
     if before_it is not None:
         _load_weights(model, before_it)
     images = load_images(store.open(step.parents[0]).folder / "images")
@@ -154,6 +157,7 @@ def run_merge(step: Step, context: RunContext, store: Store, device: str, folder
     earlier = store.open(step.work["weights"]) if step.work["weights"] is not None else None
     method = method_of(step.recipe, step.work["method"], "customization", earlier)
     method.task_index = step.work["place"]
+    model.adapt(method.adapts)
     started = time.perf_counter()
     learnt = store.open(step.parents[0])
     alone = load_tensors(str(learnt.file(WEIGHTS)))
@@ -289,7 +293,9 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     if w["full_matrix"]:
         figures += matrix_figures(real, images)
     if not w["independent"]:
-        figures += change_figures(changes(_ready_model(context, device).weights(), states))
+        model = _ready_model(context, device)
+        model.adapt(w["adapts"])
+        figures += change_figures(changes(model.weights(), states))
     s: Sampling = w["sampling"]
     protocol = {
         "kernel": f"polynomial (x.y/d + {COEF:g})^{DEGREE}, float64, features not normalised",

@@ -107,6 +107,7 @@ FLAWS = {
         "it defines on_task_end(), which nothing uses; is end_task() meant? (else begin it",
     ),
     "a fact misspelt": (derived(independant=True), "it defines independant, which nothing uses; is independent meant?"),
+    "other layers than there are": (derived(adapts="all"), "its adapts is 'all', which must be 'text' or 'attention'"),
     "merge without a learner": (
         derived(merge=lambda self, model, alone, token, category: ({}, {})),
         "it defines merge(), which nothing calls, as it names no learner",
@@ -197,6 +198,8 @@ def test_a_learner_learns_each_concept_alone(learner: str, why: str) -> None:
     with pytest.raises(UsageError) as said:
         registry.base_method_of(derived(base_method=learner), registry.setting("customization"))
     assert str(said.value).startswith(f"Derived names '{learner}' as its base method, {why}")
+    with pytest.raises(UsageError, match="'ub' as its base method, which adapts 'text', and it 'attention'; give both"):
+        registry.base_method_of(derived(base_method="ub", adapts="attention"), registry.setting("customization"))
     assert registry.base_method_of(
         derived(base_method="ub"), registry.setting("customization")
     ) is registry.methods().get("ub")
