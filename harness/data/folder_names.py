@@ -172,6 +172,8 @@ def _whole(name: str, known: Collection[str]) -> str:
         return _whole(part["whole"], known)
     if is_of_camera(name):  # which begins another when one has a thousand files
         return name[3:]
+    if repeats := REPEATS.fullmatch(name):  # of one token and word, some images more often: "5_sks cat", "20_sks cat"
+        return f"{repeats['token']} {repeats['words']}"
     numbered = _NUMBERED.fullmatch(name)
     if numbered and _words(numbered["whole"]) in known:
         return numbered["whole"]
