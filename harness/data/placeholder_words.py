@@ -57,7 +57,10 @@ _DATE = re.compile(rf"(?:\d{{1,2}}\W*)?(?:{_MONTH})\W*(?:\d{{1,2}}\W+)?(?:19|20)
 _SYNSET = re.compile(r"n\d{8}")  # ImageNet's number of a class
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
-_LEFT_OVER = re.compile(r"all|background google|backups?|rejected|uncategorized|unlabell?ed|unnamed|unsorted|untitled")
+_LEFT_OVER = re.compile(
+    r"(?:\d+ )?(?:all|background(?: google)?|backups?|clutter|distractors?|duplicates|misc|miscellaneous|rejected|"
+    r"uncategorized|unlabell?ed|unnamed|unsorted|untitled)"
+)
 # What stands beside the word for what is shown: of copies, edits, formats and other trainers; of tutorials and data
 # sets that sort their concepts ("dog example", "things cup"), samplers ("person ddim") and searches ("dog isolated").
 _BESIDE = re.compile(
