@@ -65,7 +65,9 @@ def meant_as_one(names: Sequence[str]) -> list[str]:
     known = {_words(name.casefold()) for name in names}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(_words(_whole(name.casefold(), known)), []).append(name)
+        key = _words(_whole(name.casefold(), known))
+        joined = key.replace(" ", "")  # "sun_flower", "sunflower"; but "1_1" and "11" are two
+        groups.setdefault(joined if joined.isalpha() else key, []).append(name)
     found = [few(group) for group in groups.values() if len(group) > 1 and len({one.casefold() for one in group}) > 1]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     text = f"Folders that may be meant as one: {'; '.join(found[:NAMED])}{more}; if they are, merge them."
