@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.data.annotation_tables import SUFFIXES, table_labels
 from harness.data.skipped_files import Skipped, few_of
 from harness.errors import shortened
 
 READ, BYTES = 500, 1 << 18  # so many such files of a folder are read, and so much of each
+TABLES = 5  # so many files that are not called as an image
 ENOUGH, OFTEN, MOSTLY = 4, 2, 0.8  # annotated images; images with a label that count it; those that one label is on
 NOTHING = "nothing"
 CAPTIONS, CAPTION = frozenset({".caption", ".txt"}), 4096  # files as other trainers have them; so much of each
@@ -31,23 +33,33 @@ def labels_said(folder: Path, images: Iterable[Path], skipped: Sequence[Skipped]
         images: what is used of it. skipped: what is not.
     """
     stems = {path.stem for path in images}
-    beside = [
-        one.path for one in skipped if one.kind == "other" and one.path.stem in stems and one.path.parent == folder
-    ]
+    others = [one.path for one in skipped if one.kind == "other" and one.path.parent == folder]
     by_kind: dict[str, list[frozenset[str]]] = {}
-    for path in beside[:READ]:
+    for path in [path for path in others if path.stem in stems][:READ]:
         if (found := _labels(path)) is not None:
             by_kind.setdefault(path.suffix.lower(), []).append(found)
-    for annotated in by_kind.values():
-        counts = Counter(label for found in annotated for label in found or {NOTHING})
-        often = [(label, count) for label, count in counts.most_common() if count >= OFTEN]
-        if len(annotated) >= ENOUGH and len(often) > 1 and often[0][1] < MOSTLY * len(annotated):
+    said = [("the files of annotations beside its images", each) for each in by_kind.values()]
+    tables = [path for path in others if path.stem not in stems and path.suffix.lower() in SUFFIXES]
+    said += [
+        (f"its images' annotations in {shortened(path.name)}", [*table_labels(path, stems).values()])
+        for path in tables[:TABLES]
+    ]
+    for which, annotated in said:
+        if often := _often(annotated):
             named = few_of([f"{shortened(label)} ({count})" for label, count in often])
             return [
-                f"{shortened(folder)}: the files of annotations beside its images name {len(often)} things, and none "
-                f"on most: {named}; if the images show these, give each a folder of its own."
+                f"{shortened(folder)}: {which} name {len(often)} things, and none on most: {named}; if the images show "
+                "these, give each a folder of its own."
             ]
     return []
+
+
+def _often(annotated: Sequence[frozenset[str]]) -> list[tuple[str, int]]:
+    """The things that several images show, each with their number, where there are two or more and none is on most."""
+    counts = Counter(label for found in annotated for label in found or {NOTHING})
+    often = [(label, count) for label, count in counts.most_common() if count >= OFTEN]
+    several = len(annotated) >= ENOUGH and len(often) > 1 and often[0][1] < MOSTLY * len(annotated)
+    return often if several else []
 
 
 def captions_said(concepts: Sequence[tuple[Path, str, Sequence[Path]]], skipped: Sequence[Skipped]) -> list[str]:

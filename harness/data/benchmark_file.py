@@ -22,6 +22,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from harness.data.category_words import Category, checked_category
 from harness.data.concept_folder import MIN_IMAGES, checked, read_photos
+from harness.data.doubled_words import doubled
 from harness.data.folder_benchmark import PhotoTasks
 from harness.data.hf_datasets import NOT_STATED, Columns, prepare_table
 from harness.data.holdout import LEAST, hold_out
@@ -167,7 +168,14 @@ def _table_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int | 
     for name in said.categories:
         if name not in names:
             raise _no_concept(path, name, said.hf.data, names)
+    notes += _doubled(path, said, [task.category for task in manifest.tasks])
     return ManifestTasks(manifest, tuple(first_ones(notes)))
+
+
+def _doubled(path: Path, said: BenchmarkFile, words: Sequence[str]) -> list[str]:
+    """Sentences on category words that the file writes again beside one; its own edits alone are meant."""
+    edits = said.edits if "edits" in said.model_fields_set else {}
+    return doubled(shortened(path), said.composition, edits, words)
 
 
 def _categories(path: Path, said: BenchmarkFile) -> dict[str, str]:
@@ -189,7 +197,8 @@ def _folder_tasks(path: Path, said: BenchmarkFile, watch: Watch, min_side: int |
     if wanted is not None and len(set(wanted)) < len(wanted):
         raise UsageError(f"{shortened(path)} names a concept twice; name each once.")
     reading = read_photos(path.parent / said.photos, given=given, only=wanted)
-    reading = replace(reading, notes=(*reading.notes, *_tables_beside(path, reading.folder)))
+    remarks = (*reading.remarks, *_doubled(path, said, [concept.category for concept in reading.concepts]))
+    reading = replace(reading, notes=(*reading.notes, *_tables_beside(path, reading.folder)), remarks=remarks)
     names = {concept.name for concept in reading.concepts}
     folders = [composed(each.name) for each in reading.folder.iterdir() if each.is_dir()]
     for name in dict.fromkeys((*(wanted or ()), *given)):

@@ -30,6 +30,7 @@ from harness.data.image_folders import Contents, SubFolder, contents, require_su
 from harness.data.images.origin import says_itself
 from harness.data.masks import Toned, masks_said
 from harness.data.misfiled import called_otherwise, misfiled
+from harness.data.odd_pictures import stamped_classes
 from harness.data.odd_shapes import shapes_said
 from harness.data.placeholder_words import left_over
 from harness.data.selection import Watch, unwatched
@@ -260,6 +261,7 @@ def _reading(
     paths = {one.name: [Path(file.path) for file in (*one.train, *one.test)] for one in classes}
     odd += [*misfiled(paths, {}, "class"), *called_otherwise(paths, {}, "class")]
     odd += grey_classes({one.name: [file.thumbnail for file in (*one.train, *one.test)] for one in classes})
+    odd += stamped_classes({one.name: [Path(file.path) for file in one.train] for one in classes})
     skipped = tuple(skipped)
     odd += [*_lists_said(folder, skipped), *said_to_test(paths.values(), drawn=True)] if note == DRAWN else []
     files = [file for one in classes for file in (*one.train, *one.test)]

@@ -65,7 +65,9 @@ def meant_as_one(names: Sequence[str]) -> list[str]:
     known = {_words(name.casefold()) for name in names}
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(_words(_whole(name.casefold(), known)), []).append(name)
+        key = _words(_whole(name.casefold(), known))
+        joined = key.replace(" ", "")  # "sun_flower", "sunflower"; but "1_1" and "11" are two
+        groups.setdefault(joined if joined.isalpha() else key, []).append(name)
     found = [few(group) for group in groups.values() if len(group) > 1 and len({one.casefold() for one in group}) > 1]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     text = f"Folders that may be meant as one: {'; '.join(found[:NAMED])}{more}; if they are, merge them."
@@ -172,6 +174,8 @@ def _whole(name: str, known: Collection[str]) -> str:
         return _whole(part["whole"], known)
     if is_of_camera(name):  # which begins another when one has a thousand files
         return name[3:]
+    if repeats := REPEATS.fullmatch(name):  # of one token and word, some images more often: "5_sks cat", "20_sks cat"
+        return f"{repeats['token']} {repeats['words']}"
     numbered = _NUMBERED.fullmatch(name)
     if numbered and _words(numbered["whole"]) in known:
         return numbered["whole"]

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from harness.data.images.decoding import Examined
     from harness.data.images.tones import Tones
 
-_WORDS = "alpha|canny|depth|edges|hed|masks?|matte|normals?|seg|segm|segmentation|trimap"
+# Also of text and stickers that an app keeps apart from the picture ("-overlay"), and of what guides a model.
+_WORDS = (
+    "alpha|canny|depth|disparity|edges|heatmap|hed|line[_-]?art|masks?|masklabel|matte|normals?|open[_-]?pose|overlay|"
+    "scribble|seg|segm|segmentation|trimap"
+)
+_MAIN = "-main"  # what Snapchat calls the picture beside its overlay
 _NAMED = re.compile(rf"(?:(?P<stem>.*?)[\s_.-]+)?(?P<word>{_WORDS})(?:[\s_.-]*\d+)?", re.IGNORECASE)
 
 # Correlations: of the slopes of masks and edge maps with those of their photographs it is 0.2 or more, of the slopes of
@@ -70,7 +75,7 @@ def _is_mask(
     named = _NAMED.fullmatch(path.stem)
     if named and named["word"].casefold().rstrip("s") not in path.parent.name.casefold():
         of = (named["stem"] or "").casefold()
-        if one.tones != "many" or (of and of in stems):
+        if one.tones != "many" or (of and (of in stems or of + _MAIN in stems)):
             return True
     if one.tones == "many":
         return False

@@ -1,4 +1,7 @@
-"""What is odd of most pictures of a concept, at a closer look: enlarged, collages, stamped, filled up, wrong bytes."""
+"""What is odd of most pictures of a concept, at a closer look: enlarged, collages, stamped, filled up, wrong bytes.
+
+Of classes, what is stamped.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from harness.data.skipped_files import few
 from harness.errors import UsageError
 
 LOOKED_AT = 6  # pictures of a concept
+CLASSES = 100  # so many are looked at
 ENOUGH = 4  # of them, before one is held against the others
 STILL, EDGE = 24, 12  # greys that one place differs by at most in all pictures, and from it to the next
 # Of all places those that are still and an edge: of photographs of one thing 0.4 % at most, of stamped ones 4 %. Where
@@ -50,6 +54,26 @@ def pictures_said(concepts: Mapping[str, Sequence[Path]], barred: Collection[str
             "pixels that are learned, too; save them with real transparency, or with a ground."
         )
     return said
+
+
+def stamped_classes(classes: Mapping[str, Sequence[Path]]) -> list[str]:
+    """A sentence on classes, each with its images, that have something at one place where others have not; else none.
+
+    What is so in all classes tells none from another.
+    """
+    some = {name: _spread(images) for name, images in list(classes.items())[:CLASSES]}
+    stamped = [name for name, images in some.items() if _is_stamped(_looked_at(images))]
+    if not stamped or len(stamped) == len(some):
+        return []
+    return [
+        f"Something is at one place in images of {few(stamped)} (a watermark, a date, a stand?), and not of all "
+        "classes, so that a classifier may learn this alone; crop or retouch them if it is not meant."
+    ]
+
+
+def _spread(images: Sequence[Path]) -> Sequence[Path]:
+    """As many of them as are looked at, from all over: those that follow each other may be of one video."""
+    return images[:: max(1, len(images) // LOOKED_AT)]
 
 
 def _looked_at(images: Sequence[Path]) -> list[Closer]:

@@ -57,14 +57,21 @@ _DATE = re.compile(rf"(?:\d{{1,2}}\W*)?(?:{_MONTH})\W*(?:\d{{1,2}}\W+)?(?:19|20)
 _SYNSET = re.compile(r"n\d{8}")  # ImageNet's number of a class
 _FACE = re.compile(r"faces?[\s_-]*\d+", re.IGNORECASE)  # what programs that sort photographs by faces call a person
 # Of classes, which need no word for prompts: what is left over, and no class.
-_LEFT_OVER = re.compile(r"all|background google|backups?|rejected|uncategorized|unlabell?ed|unnamed|unsorted|untitled")
-# What stands beside the word for what is shown: of copies, edits, formats and other trainers.
+_LEFT_OVER = re.compile(
+    r"(?:\d+ )?(?:all|background(?: google)?|backups?|clutter|distractors?|duplicates|misc|miscellaneous|rejected|"
+    r"uncategorized|unlabell?ed|unnamed|unsorted|untitled)"
+)
+# What stands beside the word for what is shown: of copies, edits, formats and other trainers; of tutorials and data
+# sets that sort their concepts ("dog example", "things cup"), samplers ("person ddim") and searches ("dog isolated").
 _BESIDE = re.compile(
     r"(?:sks|ohwx|zwx|generated|reg|regulari[sz]ation|synthetic) .+|my \w+|"
     r"n\d{8} .+|"  # ImageNet's number before its word
+    r"(?:animals|decoritems?|items|objects?|scene|things|vehicles|wearables?) .+|"
     r".+ \d{1,2} (?:" + _MONTH + r")|"
     r"(?:best|copy|photos?|pictures?|images?) of .+|"
     r".+ (?:augmented|backups?|bak|copie|copia|copy|cropped|dataset|edited|files|final|generated|hd|hq|"
+    r"ddim|demo|examples?|high (?:quality|res|resolution)|isolated|plms|stock (?:image|photo|picture)s?|uhd|4k|8k|"
+    r"(?:4k|hd|uhd) wallpapers?|(?:black|plain|transparent|white) background|flickr|pexels|pinterest|pixabay|unsplash|"
     r"images|imgs?|jpe?g|kopie|masked|new|no ?bg|old|originals|photos|pics?|pictures|png|reg|resized|selected|"
     r"synthetic|thumbs|thumbnails|webp|\d+x\d+|"
     r"for (?:test|train)(?:ing)?)",

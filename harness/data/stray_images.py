@@ -34,8 +34,17 @@ _SCREEN = re.compile(
 _DRAWN = re.compile(
     r"(?:dall[·\s_.-]?e[\s_-]\d|chatgpt image\W|copilot_\d{8}_|comfyui_\d|gemini_generated_image|grok[\s_-]image[\s_-]|"
     r"midjourney[\s_-]|leonardo_(?:anime|diffusion|kino|lightning|phoenix)|stable[\s_-]?diffusion[\s_-]).*|"
-    r"\d{5}-(?!(?:19|20)\d{6}(?:\D|$))\d{8,10}(?:-\D.*)?|firefly[\s_].+[\s_]\d{5,6}|"
+    r"\d{5}-(?!(?:19|20)\d{6}(?:\D|$))\d{8,10}(?:-\D.*)?|firefly[\s_](?:.+[\s_]\d{5,6}|\d{14})|"
+    # a user's name, a prompt and a UUID of Midjourney; "OIG1.x8Yab_cQ" of Bing
+    r"[^_]+(?:_[^\W\d_]+){2,}(?:_[^_]+)*_[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?:[\s_]\d)?|oig\d?(?:\.[\w.-]+)?|"
     r"(?:.*[\s_-])?(?:ai[\s_-]generated|txt2img|img2img)(?:[\s_-].*)?",
+    re.IGNORECASE,
+)
+# What agencies call the small pictures that they show before one is bought, with their mark across; what was bought is
+# called otherwise ("AdobeStock_123", "shutterstock_123").
+_UNBOUGHT = re.compile(
+    r"istockphoto-\d+-\d+x\d+|gettyimages-\d+-\d+x\d+|depositphotos_\d+-.+|\d{3,4}_F_\d+_\w+|"
+    r".*stock-(?:footage|illustration|photo|vector)-.+|.+-\d{3}(?:nw|w)-\d{7,}",
     re.IGNORECASE,
 )
 _AUGMENTED = re.compile(r"(?:.*[\s_.-])?aug(?:mented)?(?:[\s_.-]+\d+){2,}", re.IGNORECASE)  # as Keras numbers them
@@ -83,6 +92,8 @@ def _called(folder: Path, images: Mapping[Path, Toned], known: Collection[Path])
         (_named(_ACCOUNT, folder, images), ("image is", "images are"), "of an account, not of its posts, by the name"),
         (_named(_SCREEN, folder, unsaid), ("image is", "images are"), "what a screen showed, by the name"),
         (_named(_DRAWN, folder, unsaid), ("image was", "images were"), "drawn by a model, by the name"),
+        (_named(_UNBOUGHT, folder, images), ("image is", "images are"),
+         "what an agency shows with its mark across, by the name"),
         (_named(_AUGMENTED, folder, images), ("image is", "images are"), "made of other pictures, by the name"),
         (backs, ("image is", "images are"), "the back of a print by the name"),
     )  # fmt: skip

@@ -33,12 +33,21 @@ def test_a_name_that_says_nothing_is_named(name: str, word: str, beside: tuple[s
     assert f"{word} (of '{name}')" in said
 
 
-@pytest.mark.parametrize("name", ["n02085620-Chihuahua", "Berlin, 12 July 2023"])
+@pytest.mark.parametrize(
+    "name",
+    ["n02085620-Chihuahua", "Berlin, 12 July 2023", "dog-example", "cat_toy_example", "things_cup1", "wearable_shoes1",
+     "decoritems_houseplant2", "scene_barn", "person_ddim", "vase isolated", "cat hd wallpaper", "mug 4k",
+     "dog white background", "red vase stock photo", "teapot unsplash"],
+)  # fmt: skip
 def test_a_part_that_is_not_shown_is_named(name: str) -> None:
     assert said_of(name).startswith("A category word has a part that is not of what the folder shows")
 
 
-@pytest.mark.parametrize("name", ["labels", "train2", "june bug", "maypole 2023", "dog 2023", "t shirt", "marble 3"])
+@pytest.mark.parametrize(
+    "name",
+    ["labels", "train2", "june bug", "maypole 2023", "dog 2023", "t shirt", "marble 3", "pet_cat3", "floral wallpaper",
+     "stage scene", "toy_bear1", "chicken stock"],
+)  # fmt: skip
 def test_ordinary_names_are_not(name: str) -> None:
     assert said_of(name, "cup") == ""
 

@@ -61,6 +61,69 @@ def test_other_files_and_labels_of_one_thing_are_not(tmp_path: Path, ending: str
     assert annotated(tmp_path, ending, texts) == []
 
 
+HALVES = ["cat"] * 3 + ["dog"] * 3
+
+
+def coco(*labels: str) -> str:
+    return json.dumps({
+        "images": [{"id": number, "file_name": f"sub/{image}"} for number, image in enumerate(IMAGES)],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
+        "annotations": [{"image_id": k, "category_id": 7 if one == "cat" else 9} for k, one in enumerate(labels)],
+    })  # fmt: skip
+
+
+def studio(*labels: str, key: str = "choices") -> str:
+    return json.dumps([
+        {"data": {"image": f"/data/upload/1/0a1b2c3d-{image}"}, "annotations": [{"result": [{"value": {key: [one]}}]}]}
+        for image, one in zip(IMAGES, labels, strict=True)
+    ])  # fmt: skip
+
+
+def rows(separator: str, *labels: str, heads: tuple[str, str] = ("Filename", "label")) -> str:
+    pairs = [heads, *zip(IMAGES, labels, strict=True)]
+    return "\n".join(separator.join(pair) for pair in pairs)
+
+
+def jsonl(*labels: str) -> str:
+    return "\n".join(json.dumps({"file_name": image, "label": one}) for image, one in zip(IMAGES, labels, strict=True))
+
+
+def in_one_file(folder: Path, name: str, text: str) -> list[str]:
+    (concept(folder, "pets", IMAGES) / name).write_text(text)
+    return [line for line in lines(folder) if "none on most" in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("_annotations.coco.json", coco(*HALVES)), ("project-1.json", studio(*HALVES)),
+        ("project-2.json", studio(*HALVES, key="rectanglelabels")), ("labels.csv", rows(",", *HALVES)),
+        ("labels.tsv", rows("\t", *HALVES)), ("pets.csv", rows(";", *HALVES, heads=("id", "Class"))),
+        ("metadata.jsonl", jsonl(*HALVES)),
+    ],
+)  # fmt: skip
+def test_labels_of_several_things_in_one_file_are_named(tmp_path: Path, name: str, text: str) -> None:
+    assert in_one_file(tmp_path, name, text) == [
+        f"HERE/pets: its images' annotations in {name} name 2 things, and none on most: cat (3) and dog (3); if the "
+        "images show these, give each a folder of its own."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("_annotations.coco.json", coco(*["cat"] * 6)), ("labels.csv", rows(",", *["cat"] * 5, "dog")),
+        ("labels.csv", rows(",", *HALVES).replace(".jpg", "-of-others.jpg")),
+        ("metadata.jsonl", jsonl("a", "b", "c", "d", "e", "f")),  # captions
+        ("metadata.jsonl", jsonl(*HALVES)[:-9]), ("labels.csv", rows(",", *HALVES, heads=("id", "camera"))),
+        ("labels.csv", ""), ("x.json", '[{"data": {}}]'), ("x.json", '{"images": 3}'), ("x.json", "[" * 9999),
+        ("x.jsonl", "3"), ("labels.csv", "id,label\n" + "0001\n" * 6),
+    ],
+)  # fmt: skip
+def test_other_files_of_many_images_are_not(tmp_path: Path, name: str, text: str) -> None:
+    assert in_one_file(tmp_path, name, text) == []
+
+
 def captioned(folder: Path, **texts: list[str]) -> list[str]:
     """What is said of concepts with captions beside their images."""
     for name, some in texts.items():

@@ -15,6 +15,7 @@ from tests_support import raises_sentence
 
 from harness import api, registry
 from harness.data.benchmark_file import file_benchmark
+from harness.data.folder_benchmark import PhotoTasks
 from harness.schemas import texts
 from harness.spec import Tier
 
@@ -69,6 +70,35 @@ def test_some_of_them_in_an_order_of_their_own(home: Path) -> None:
     assert [task.name for task in found.tasks("mini")] == ["tabby", "max"]
     assert (found.title, found.licence, found.composition) == ("Two pets", "mine", "{0} and {1}")
     assert found.edits == {"dog": ("at sea",), "": ("at night",)}
+
+
+def remarks(file: Path) -> tuple[str, ...]:
+    tasks = file_benchmark(file, "mini").sources["mini"]
+    assert isinstance(tasks, PhotoTasks)
+    return tasks.reading.remarks
+
+
+@pytest.mark.parametrize("composition", ["a {0} mug next to a {1} tabby", "{0} and the Mug {1}"])
+def test_a_category_word_beside_one_in_the_prompt_of_two_is_named(home: Path, composition: str) -> None:
+    (line,) = remarks(write(home, composition=composition))
+    assert line.partition("pets.yaml, ")[2].casefold() == (
+        "composition: {0} and {1} stand for a token and a category word each, and 'mug' beside one of them may be "
+        "there twice then ('v* mug mug'); leave it out if so."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "edit"), [("mug", "mug in the snow"), ("", "a Mug at sea"), ("tabby", "tabby, asleep")]
+)
+def test_a_category_word_at_the_beginning_of_an_edit_is_named(home: Path, key: str, edit: str) -> None:
+    (line,) = remarks(write(home, edits={key: ["at night", edit]}))
+    assert f"pets.yaml, edits: '{edit}' is added behind a category word, so that '" in line
+    assert line.endswith("' at its beginning is one too many; leave it out.")
+
+
+def test_words_that_only_begin_alike_and_other_places_are_not_named(home: Path) -> None:
+    edits = {"mug": ["on a mug tree", "muggy weather"], "tabby": ["mug shot"]}
+    assert remarks(write(home, composition="{0} by {1}, mugs", edits=edits)) == ()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from harness.data.folder_names import meant_as_one, set_aside, views
         ("box", "box_files"), ("box_bak", "box_backup"),
         ("vase", "Vases"), ("cat_2022", "cat_2023"), ("cat", "cat 2023-05"), ("cat 20230501", "cat_2023_06_11"),
         ("100APPLE", "101APPLE"), ("100_PANA", "123_PANA"), ("red_mug", "red mug"), ("red-mug", "Red_Mug"),
-        ("red_mug", "red mug 2"),
+        ("red_mug", "red mug 2"), ("5_sks cat", "20_sks cat"), ("10_zwx mug", "zwx_mug"),
+        ("sun_flower", "sunflower"), ("FancyBoot", "fancy_boot"), ("ice-creams", "icecreams"),
     ],
 )  # fmt: skip
 def test_parts_and_copies_of_a_folder_are_named(names: tuple[str, str]) -> None:
@@ -36,7 +37,7 @@ def test_all_parts_are_named_together() -> None:
     "names", [("dog1", "dog2"), ("dog (1)", "dog (2)"), ("mug_red", "mug_blue"), ("1", "10"), ("Duck", "duck"),
               ("mug", "mug 1900"), ("bas", "bus"), ("copy", "part1"),
               ("100APPLE", "100CANON"), ("mug 2099", "mug 3000"), ("1_1", "11"), ("_", "-"),
-              ("FancyBoot", "fancy_boot")]
+              ("dog_a1", "dog a 1"), ("5_sks cat", "5_zwx cat"), ("5_cat", "20_cat")]
 )  # fmt: skip
 def test_what_is_told_apart_is_left_alone(names: tuple[str, str]) -> None:
     assert meant_as_one(names) == []

@@ -45,12 +45,22 @@ def dog(tmp_path: Path) -> Path:
         ("mask.png", mask()), ("a_mask.png", mask().convert("1")), ("a-Mask-2.jpg", mask()), ("a.png", mask()),
         ("a.png", mask("maroon").quantize(4)), ("a_depth.png", depth()), ("a.png", depth()),
         ("b_depth.jpg", photo("z")), ("other.png", mask()), ("edges.png", mask().resize((99, 99))), ("A.PNG", mask()),
+        ("a-masklabel.png", photo("z")), ("b_openpose.png", photo("z")), ("b_lineart.png", photo("z")),
+        ("2023-05-01_5f1c2b3a-overlay.png", depth()), ("a_overlay.jpg", photo("z")),
     ],
 )  # fmt: skip
 def test_a_mask_among_photographs_is_named(dog: Path, name: str, image: Image.Image) -> None:
     image.save(dog / name)
     assert lines(dog.parent) == [
         f"HERE/dog/{name} looks like a mask or a map, not a photograph; if it is, move it away."
+    ]
+
+
+def test_what_an_app_puts_over_a_picture_is_named_whatever_its_colours(dog: Path) -> None:
+    photo("e").save(dog / "2023-05-01_5F1C-main.jpg")
+    photo("z").save(dog / "2023-05-01_5F1C-overlay.png")
+    assert lines(dog.parent) == [
+        "HERE/dog/2023-05-01_5F1C-overlay.png looks like a mask or a map, not a photograph; if it is, move it away."
     ]
 
 

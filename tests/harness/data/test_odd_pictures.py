@@ -12,7 +12,8 @@ import pytest
 from own_photos import concept, lines, noise
 from PIL import Image, ImageDraw, ImageFilter
 
-from harness.data.odd_pictures import pictures_said
+from harness.data.class_folder import read_classes
+from harness.data.odd_pictures import pictures_said, stamped_classes
 
 BLOCKS = "are made of blocks, as enlarged thumbnails and JPEGs of lowest quality are; use better ones if any."
 FILLED = "have edges that are repeated or mirrored, as programs fill a picture up to a square; crop them."
@@ -211,6 +212,23 @@ def test_what_is_at_one_place_in_all_pictures_is_said(tmp_path: Path) -> None:
     for place, path in enumerate(frames):
         Image.eval(photo("one"), lambda value, by=place: min(255, value + by)).save(path)
     assert pictures_said({"mug": frames}) == []
+
+
+def test_what_is_at_one_place_in_a_class_and_not_in_all_is_said(tmp_path: Path) -> None:
+    for name, odd in (("cat", 0), ("dog", 6), ("vase", 3)):
+        series(tmp_path / name, stamped, 6, odd)
+    text = (
+        "Something is at one place in images of dog (a watermark, a date, a stand?), and not of all classes, so that a "
+        "classifier may learn this alone; crop or retouch them if it is not meant."
+    )
+    assert text in read_classes(tmp_path).told
+
+
+def test_what_is_in_all_classes_tells_none_from_another(tmp_path: Path) -> None:
+    stamps, plain = series(tmp_path / "cat", stamped), series(tmp_path / "dog", photo)
+    assert len(stamped_classes({"cat": stamps, "dog": plain})) == 1
+    assert stamped_classes({"cat": stamps, "dog": stamps}) == []
+    assert stamped_classes({"cat": [*stamps[:3], *plain] * 3, "dog": plain}) == []  # looked at all over
 
 
 def test_a_folder_that_is_read_says_so(tmp_path: Path) -> None:

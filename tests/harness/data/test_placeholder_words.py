@@ -155,6 +155,8 @@ def test_classes_that_seem_to_be_none_are_named() -> None:
         "4 classes seem to be none by the folder's name: unlabeled, _rejected, all and BACKGROUND_Google; if so, move "
         "the folder away."
     ]
+    (line,) = left_over(["257.clutter", "012_misc", "Background", "distractors", "12.cluttered desk", "other"])
+    assert line.startswith("4 classes seem to be none by the folder's name: 257.clutter, 012_misc, Background and dis")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_a_screenshot_that_says_so_itself_is_named_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["ComfyUI_00001_", "DALL·E 2024-03-01 10.22.33 - A mug", "Gemini_Generated_Image_x8d9f2", "00012-3456789012",
-     "ChatGPT Image Mar 3, 2025, 10_22_33 AM", "Firefly a mug on a table 51234", "mug_txt2img_3"],
+     "ChatGPT Image Mar 3, 2025, 10_22_33 AM", "Firefly a mug on a table 51234", "mug_txt2img_3",
+     "maya_a_mug_5f1c2b3a-1d2e-4f5a-8b9c-0d1e2f3a4b5c", "Firefly 20240102113012", "OIG1.x8Yab_cQ"],
 )  # fmt: skip
 def test_what_a_model_drew_is_told_by_its_name(tmp_path: Path, name: str) -> None:
     picture(concept(tmp_path, "mug") / f"{name}.png")
@@ -119,6 +120,30 @@ def test_what_a_model_drew_is_told_by_its_name(tmp_path: Path, name: str) -> Non
 
 def test_other_names_with_numbers_are_no_models(tmp_path: Path) -> None:
     concept(tmp_path, "mug", ("00012-20230501.png", "firefly_2.png", "leonardo_on_sofa_1.png", "12345-123.png"))
+    uuid = "5f1c2b3a-1d2e-4f5a-8b9c-0d1e2f3a4b5c"
+    concept(
+        tmp_path,
+        "jug",
+        (f"{uuid}.png", f"IMG_{uuid}.png", f"IMG_2023_05_{uuid}.png", f"2023-05-01_{uuid}-main.png", "oigarden.png"),
+    )
+    assert lines(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["istockphoto-178149253-612x612", "gettyimages-1144586023-612x612", "360_F_301246013_inBdYvF",
+     "depositphotos_1234567-stock-photo-mug", "stock-photo-red-mug-on-table-600w-1723456789", "mug-260nw-172345678"],
+)  # fmt: skip
+def test_what_an_agency_shows_with_its_mark_is_told_by_its_name(tmp_path: Path, name: str) -> None:
+    picture(concept(tmp_path, "mug") / f"{name}.png")
+    assert lines(tmp_path) == [
+        f"HERE/mug: 1 image is what an agency shows with its mark across, by the name: {name}.png; if so, remove it."
+    ]
+
+
+def test_what_an_agency_sold_is_not(tmp_path: Path) -> None:
+    bought = ("shutterstock_1723456789.png", "GettyImages-1144586023.png", "AdobeStock_301246013.png")
+    concept(tmp_path, "mug", (*bought, "Depositphotos_1234567_L.png", "iStock-178149253.png"))
     assert lines(tmp_path) == []
 
 
