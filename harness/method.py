@@ -171,6 +171,18 @@ class Method(ABC, Generic[O]):
         """Classification: the prompt to test with, made of `memory` as `end_task` left it; None for none."""
         return None
 
+    def for_prompt(self, model: TextToImage, prompt: str) -> Mapping[str, Tensor] | None:
+        """Customization: the weights that draw this prompt, made of `memory` as `end_task` or `merge` left it.
+
+        name -> (D1, D2), of each of the projections; None, the default, for W_t, whatever the prompt. Where there are
+        any, no one model holds what was learnt: it is drawn with, and not exported.
+
+        Args:
+            model: with W_t, and with the embeddings of the prompt's custom tokens.
+            prompt: 'a photo of a <v3> person', a longer one, or one without any custom token.
+        """
+        return None
+
     def head(self, model: Classifier) -> nn.Module | None:
         """Classification: what scores features in a test, made of `memory` as `end_task` left it.
 

@@ -54,6 +54,7 @@ MEASURES, MEASURED = "tests/harness/measures/test_measures.py", "tests/harness/m
 WEIGHTS = "tests/harness/measures/test_weights_of_metrics.py"
 
 SUBSPACES, COMBINED = REFERENCE.format("subspaces"), REFERENCE.format("combined")
+PROMPTED = REFERENCE.format("prompted_weights")
 ALL_ATTENTION, N_PARAM = REFERENCE.format("all_attention"), "tests/methods/test_n_param.py"
 FILTER, REPLAYED, HEADS = (REFERENCE.format(name) for name in ("optimizer_filter", "rehearsal", "heads"))
 
@@ -114,6 +115,11 @@ MUTANTS = (
         "methods/o_lora.py", "a.B if self.options.factor == \"B\"", "a.B if self.options.factor == \"A\"",
         SUBSPACES,
     ),
+    Mutant("methods/cidm.py", "(a @ past[name].mT).abs()", "(a @ past[name].mT)", PROMPTED),
+    Mutant("methods/cidm.py", "(a - 1).square()", "a.square()", PROMPTED),
+    Mutant("methods/cidm.py", "amax(dim=1)", "mean(dim=1)", PROMPTED),
+    Mutant("methods/cidm.py", "super().compute() - self.past", "super().compute()", PROMPTED),
+    Mutant("methods/cidm.py", "[0][place]", "[0][-1]", PROMPTED),
     Mutant("methods/dreambooth_lora.py", "(self.options.train_token)", "(True)", ALL_ATTENTION),
     Mutant("methods/dreambooth_lora.py", 'adapts = "attention"', 'adapts = "text"', N_PARAM),
     Mutant("harness/backbones/adapters.py", '"to_out.0", "add_q_proj"', '"add_q_proj"', ALL_ATTENTION),

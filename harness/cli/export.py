@@ -40,13 +40,14 @@ def export_command(
 ) -> None:
     """Write what a method learnt as files that other programs load without anything of this project."""
     from harness.export.forms import Wanted, write
-    from harness.export.trained_model import base_of, load
+    from harness.export.trained_model import base_of, load, require_one_model
     from harness.store.atomic import check_new
 
     wanted = Wanted(form, rank, dtype, name)
     wanted.check()
     check_new(folder)
     state = chosen_state(runs, benchmark, method, seed, task)
+    require_one_model(state)
     model = load(state, one_device(device), backbone)
     written = write(state, model, base_of(state, backbone), wanted, folder)
     note(f"{folder}: {written.said}")

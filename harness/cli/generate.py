@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,14 @@ from harness.cli.app import EPILOG, Device, app, note
 from harness.cli.trained import Benchmark, Json, MethodName, Runs, Seed, Source, chosen_state, one_device
 from harness.errors import UsageError, unknown
 from harness.formats.figure_text import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.backbones.text_to_image import TextToImage
+    from harness.export.trained_model import Learnt
+    from harness.spec import Sampling
 
 IMAGES = 8  # of each prompt, where no number is given
 
@@ -73,8 +82,7 @@ def generate_command(
         check_tokens(prompt, state)
     changes = {"solver": solver, "steps": steps, "guidance_scale": guidance}
     sampling = state.sampling.with_changes({k: v for k, v in changes.items() if v is not None})
-    each = [prompt for prompt in wanted for _ in numbers]  # batches run across prompts
-    images = load(state, one_device(device), backbone).generate(each, numbers * len(wanted), sampling)
+    images = _drawn(state, load(state, one_device(device), backbone), wanted, numbers, sampling)
     told = {
         "prompts": wanted, "seeds": numbers, "benchmark": state.cell.benchmark, "method": state.cell.label,
         "run_seed": state.cell.seed, "after_task": state.after,
@@ -91,3 +99,25 @@ def generate_command(
     )
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "images": len(images), **told}, indent=1, ensure_ascii=False))
+
+
+def _drawn(
+    state: Learnt, model: TextToImage, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling
+) -> NDArray[np.uint8]:
+    """Images of each prompt in turn, one a seed, (prompts x seeds, size, size, 3) uint8."""
+    import numpy as np
+
+    from harness.plugins import hooks
+    from harness.settings.shared_steps import method_of
+
+    if not state.recipe.get("for_prompt") or state.weights is None:
+        each = [prompt for prompt in prompts for _ in seeds]  # batches run across prompts
+        return model.generate(each, [*seeds] * len(prompts), sampling)
+    recipe = state.weights.manifest["recipe"]
+    method = method_of(recipe, recipe["method"], state.cell.setting, state.weights)
+    found = []
+    for prompt in prompts:
+        if (weights := hooks.for_prompt(method, model, prompt)) is not None:
+            model.load_weights(weights)
+        found.append(model.generate(prompt, seeds, sampling))
+    return np.concatenate(found)

@@ -190,6 +190,19 @@ def load(state: Learnt, device: str, backbone: str | None = None) -> TextToImage
     return model
 
 
+def require_one_model(state: Learnt) -> None:
+    """Make sure that one model holds what was learnt.
+
+    Raises:
+        UsageError: the method draws each prompt with weights of its own.
+    """
+    if state.recipe.get("for_prompt"):
+        raise UsageError(
+            f"'{state.cell.label}' draws each prompt with weights of its own, so that there is no one model to write; "
+            "draw with it by `stamina-bench generate`."
+        )
+
+
 def image_seeds(text: str) -> tuple[int, ...]:
     """'0-7' or '0,3,5' as numbers.
 

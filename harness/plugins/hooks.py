@@ -216,6 +216,31 @@ def vanished(method: AnyMethod, memory: Mapping[str, Tensor]) -> list[str]:
     return []
 
 
+def for_prompt(method: AnyMethod, model: TextToImage, prompt: str) -> Mapping[str, Tensor] | None:
+    """What `Method.for_prompt` returns: the weights of all projections for this prompt, or None.
+
+    Raises:
+        PluginError: something else; weights of other names or shapes than the projections', or that are not finite.
+    """
+    with _observed(method, "for_prompt"):
+        given: object = method.for_prompt(model, prompt)
+    if given is None:
+        return None
+    weights = _tensors(method, "for_prompt", "the weights as a dict of names to tensors", given, cpu=False)
+    _check_weights(method, "for_prompt", model, weights)
+    return weights
+
+
+def _check_weights(method: AnyMethod, hook: str, model: TextToImage, weights: Mapping[str, Tensor]) -> None:
+    """Of each projection one of its own shape, and finite."""
+    shapes = {name: tuple(projection.weight.shape) for name, projection in model.projections.items()}
+    if {name: tuple(tensor.shape) for name, tensor in weights.items()} != shapes:
+        raise PluginError(f"{_hook(method, hook)} must give a weight of its own shape for each of the projections.")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise PluginError(f"{_hook(method, hook)} gives a weight for {name} that is not finite (a division by 0?).")
+
+
 def merge(
     method: AnyMethod, model: TextToImage, alone: Mapping[str, Tensor], token: str, category: str
 ) -> tuple[Mapping[str, Tensor], dict[str, Tensor]]:
@@ -230,14 +255,7 @@ def merge(
     if not isinstance(given, tuple) or len(given) != 2:
         raise _wrong(method, "merge", "two dicts of tensors, the weights and the memory", given)
     weights = _tensors(method, "merge", "the weights as a dict of names to tensors", given[0], cpu=False)
-    shapes = {name: tuple(projection.weight.shape) for name, projection in model.projections.items()}
-    if {name: tuple(tensor.shape) for name, tensor in weights.items()} != shapes:
-        raise PluginError(f"{_hook(method, 'merge')} must give a weight of its own shape for each of the projections.")
-    for name, tensor in weights.items():
-        if not tensor.isfinite().all():
-            raise PluginError(
-                f"{_hook(method, 'merge')} gives a weight for {name} that is not finite (a division by 0?)."
-            )
+    _check_weights(method, "merge", model, weights)
     learnt = any(not _same(model.initial[name], tensor) for name, tensor in alone.items())
     if learnt and all(not tensor.any() or _same(model.initial[name], tensor) for name, tensor in weights.items()):
         what = "the pre-trained weights of" if any(tensor.any() for tensor in weights.values()) else "zeros for"

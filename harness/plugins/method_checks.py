@@ -19,7 +19,7 @@ from harness.spec import Adapted, Options
 # hook -> what it is called with, by position
 HOOKS: Mapping[str, tuple[str, ...]] = {
     "prepare": ("lesson", "generator"), "begin_task": ("model", "generator"), "recall": ("model",),
-    "head": ("model",),
+    "head": ("model",), "for_prompt": ("model", "prompt"),
     "batch": ("lesson", "generator"), "prior_images": (),
     "penalties": (), "update_mask": ("name", "parameter", "momentum"), "measures": (),
     "end_task": ("lesson", "generator"),

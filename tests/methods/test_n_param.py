@@ -81,6 +81,7 @@ COUNTS = {
     "stamina-no-sparsity": LORA + MASKS + TOKEN,
     **dict.fromkeys(("lora-alone", "lora-magnitude", "lora-merge", "lora-ortho-init", "o-lora"), LORA + TEXT),
     **dict.fromkeys(("drift-correction", "ewc-dc", "generative-replay", "l2", "mofo", "replay"), ENTRIES + TEXT),
+    "cidm": LORA // 4 + TEXT,  # at rank 4
     "dreambooth-lora": DREAMBOOTH,
     "hft": ENTRIES // 2 + TEXT,
     "inf-lora": sum(rows * RANK for rows, _ in MATRICES) + TEXT,  # A alone

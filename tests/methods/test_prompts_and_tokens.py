@@ -24,7 +24,7 @@ ABLATIONS = {
     "stamina-no-sparsity",
 }
 LATER = {
-    "dreambooth-lora", "drift-correction", "ewc-dc", "generative-replay", "hft", "inf-lora", "l2", "lora-alone",
+    "cidm", "dreambooth-lora", "drift-correction", "ewc-dc", "generative-replay", "hft", "inf-lora", "l2", "lora-alone",
     "lora-magnitude", "lora-merge", "lora-ortho-init", "mofo", "o-lora", "orthogonal-adaptation", "replay",
 }  # fmt: skip
 WITH_CATEGORY = {"ti", "ti++", "cd", "cd-ewc", "cd-merge", "ub", "lora", *LATER}
@@ -77,7 +77,7 @@ def test_prompt(name: str) -> None:
 def test_steps_rank_and_temperature(name: str) -> None:
     options = made(name).options
     assert options.steps == (2000 if name == "clora" else 500)
-    assert options.rank == {"orthogonal-adaptation": 20, "dreambooth-lora": 4}.get(name, 16)
+    assert options.rank == {"orthogonal-adaptation": 20, "dreambooth-lora": 4, "cidm": 4}.get(name, 16)
     assert getattr(options, "tau", 0.5) == 0.5
     assert hasattr(options, "tau") == (name in {"stamina", *ABLATIONS})
 

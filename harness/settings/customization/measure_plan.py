@@ -17,7 +17,10 @@ from harness.spec import Known, Sampling, Task
 
 @dataclass(frozen=True)
 class Drawn:
-    """Keys of a cell's other steps: of each task's real images and training, of W_i, and of X_{i,j}, with features."""
+    """Keys of a cell's other steps: of each task's real images and training, of W_i, and of X_{i,j}, with features.
+
+    `drawn_by`: the method whose weights hang on the prompt, if it is such a one.
+    """
 
     real: Sequence[str]
     real_features: Sequence[str]
@@ -25,6 +28,7 @@ class Drawn:
     states: Sequence[str]
     images: Mapping[tuple[int, int], str]
     features: Mapping[tuple[int, int], str]
+    drawn_by: str | None
 
 
 @dataclass
@@ -107,7 +111,8 @@ class Measures:
             priority = (3, last, self._order, last + 2)
             before = self._with_features("base", recipe, [], {}, f"'{prompt}' by the base model", priority)
             label = f"'{prompt}' by {self._called} after task {last}"
-            after = self._with_features("base", recipe, [self.drawn.states[-1]], {}, label, priority)
+            work = {"drawn_by": self.drawn.drawn_by}
+            after = self._with_features("base", recipe, [self.drawn.states[-1]], work, label, priority)
             self.plain[prompt] = Plain(prompt, before[0], after[0])
             found.append((prompt, before, after))
         return found, list(dict.fromkeys(key for _, *sets in found for keys in sets for key in keys))
@@ -138,7 +143,8 @@ class Measures:
         state = d.states[task.index - 1 if request.method.independent else -1]
         label = f"{self._called}: images of task {task.index} {edit}"
         parents = [state, d.trains[task.index - 1]]
-        return self._with_features("edit", recipe, parents, {"task": task}, label, (3, last, self._order, last + 3))
+        work = {"task": task, "drawn_by": d.drawn_by}
+        return self._with_features("edit", recipe, parents, work, label, (3, last, self._order, last + 3))
 
     def _sampled(self, images: int | None = None) -> dict[str, Any]:
         sampling = self.plan.context.protocol_as(Sampling)

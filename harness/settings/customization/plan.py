@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.engine.plan import Cell, CellRequest, Composed, Plan
+from harness.method import Method
 from harness.plugins.method_checks import made, prior_images
 from harness.prompts import composed_prompt
 from harness.settings.customization.measure_plan import Drawn, Measures
@@ -78,6 +79,8 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         }  # fmt: skip
         return add("prior", recipe, [], {}, f"{count} class images of '{category}'", (1, order))
 
+    # whose weights hang on the prompt draws it itself
+    drawn_by = name if method.for_prompt is not Method.for_prompt else None
     source = method.source_hash()
     if learner is not None:  # an edited learner makes another method of this one
         source = key_of({"source": source, "learner": learner.source_hash()})
@@ -124,10 +127,11 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         recipe = {
             "sampling": sampling.model_dump(), "resolution": s.tier.resolution, **plan.model(), "seed": seed,
             "concept": plan.concept(task), "category": task.category, "category_word": use_category,
+            **({"for_prompt": True} if drawn_by else {}),
         }  # fmt: skip
         parents = [states[i - 1], trains[j - 1]]
         label = f"{name} seed {seed}: images of task {j} after task {i}"
-        return add("generate", recipe, parents, {"task": task}, label, (2, i, order, j))
+        return add("generate", recipe, parents, {"task": task, "drawn_by": drawn_by}, label, (2, i, order, j))
 
     last = len(tasks)
     held_out = any(task.reference is not None for task in tasks)
@@ -152,7 +156,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
             "concepts": [plan.concept(t) for t in both], "prompt": prompts[1], "independent": method.independent,
         }  # fmt: skip
         parents = [states[-1], *(trains[j - 1] for j in pair)]
-        work = {"tokens": [t.token for t in both], "prompt": prompts[0]}
+        work = {"tokens": [t.token for t in both], "prompt": prompts[0], "drawn_by": drawn_by}
         key = add("compose", recipe, parents, work, f"{name} seed {seed}: {prompts[1]}", (3, last, order, last + 1))
         return Composed(prompts[1], pair, key)
 
@@ -174,7 +178,7 @@ def add_cell(plan: Plan, request: CellRequest) -> Cell:
         (4, order),
     )  # fmt: skip
 
-    drawn = Drawn(real, real_features, trains, states, images, image_features)
+    drawn = Drawn(real, real_features, trains, states, images, image_features, drawn_by)
     measures = Measures(plan, request, drawn, add, features)
     for named in request.metrics:
         measures.measure(named)

@@ -89,6 +89,19 @@ def _load_weights(model: TextToImage, entry: Entry) -> None:
         model.load_weights(load_tensors(str(entry.file(WEIGHTS))))
 
 
+def _for_prompt(
+    drawn_by: str | None, state: Entry, prompt: str, model: TextToImage, context: RunContext, device: str
+) -> None:
+    """Let a method whose weights hang on the prompt set those of this one, of what the state holds."""
+    if drawn_by is None:
+        return
+    method = method_of(state.manifest["recipe"], drawn_by, "customization", state)
+    with _lent_to(method, context, device):
+        weights = hooks.for_prompt(method, model, prompt)
+    if weights is not None:
+        model.load_weights(weights)
+
+
 def run_real(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """Real images at the tier's resolution; and what the VAE makes of them, where figures are measured against them."""
     task: Task = step.work["task"]
@@ -184,6 +197,7 @@ def run_generate(step: Step, context: RunContext, store: Store, device: str, fol
     """X_{i,j}: image k of task j starts from the same noise whatever i is, so that F_mmd compares like with like."""
     r = step.recipe
     model, prompt = _taught(step, context, store, device)
+    _for_prompt(step.work["drawn_by"], store.open(step.parents[0]), prompt, model, context, device)
     return _draw(model, prompt, step, folder, r["seed"], "generate", r["concept"])
 
 
@@ -191,7 +205,9 @@ def run_edit(step: Step, context: RunContext, store: Store, device: str, folder:
     """The concept in an edited prompt, 'a photo of a V* X at night', by the model that the parent step left."""
     r = step.recipe
     model, prompt = _taught(step, context, store, device)
-    return _draw(model, edited_prompt(prompt, r["edit"]), step, folder, r["seed"], "edit", r["concept"], r["edit"])
+    prompt = edited_prompt(prompt, r["edit"])
+    _for_prompt(step.work["drawn_by"], store.open(step.parents[0]), prompt, model, context, device)
+    return _draw(model, prompt, step, folder, r["seed"], "edit", r["concept"], r["edit"])
 
 
 def run_base(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
@@ -203,6 +219,7 @@ def run_base(step: Step, context: RunContext, store: Store, device: str, folder:
     model = _ready_model(context, device)
     for state in map(store.open, step.parents):
         _load_weights(model, state)
+        _for_prompt(step.work["drawn_by"], state, class_prompt(category), model, context, device)
     return _draw(model, class_prompt(category), step, folder, "base", category)
 
 
@@ -217,6 +234,7 @@ def run_compose(step: Step, context: RunContext, store: Store, device: str, fold
     _load_weights(model, state)
     for token, entry in zip(step.work["tokens"], learnt, strict=True):
         model.set_token(token, load_tensors(str(entry.file(TOKEN)))["embedding"].to(model.device))
+    _for_prompt(step.work["drawn_by"], state, step.work["prompt"], model, context, device)
     sampling = Sampling.model_validate(r["sampling"])
     seeds = [derive_seed(r["seed"], "compose", *r["concepts"], k) for k in range(sampling.images)]
     try:
