@@ -18,13 +18,13 @@ from harness.engine.runner import run
 from harness.records.run_file import record
 from harness.spec import MethodSpec, RunSpec
 
-METHODS = ("stamina", "ti++", "ub", "cd")
+METHODS = ("stamina", "ti++", "ub", "cd", "dreambooth-lora", "cidm")
 CHANGES: dict[str, Any] = {"steps": 3, "batch_size": 2, "learning_rate": 0.05}
 
 
 @pytest.fixture(scope="session")
 def runs(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four methods on two concepts, whose folders have awkward names."""
+    """Six methods on two concepts, whose folders have awkward names."""
     torch.set_num_threads(1)
     home = tmp_path_factory.mktemp("export")
     draw = np.random.default_rng(0)

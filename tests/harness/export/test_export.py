@@ -9,18 +9,25 @@ import pytest
 import torch
 from exported import by_diffusers, difference, drawn, load
 from in_process import bench, refused
+from safetensors.torch import load_file
 
 from harness.errors import UsageError
 from harness.export.lora_file import factor
 from harness.export.model_card import plain
-from harness.export.trained_model import image_seeds
+from harness.export.trained_model import choose_cell, image_seeds, learnt
+from harness.export.trained_model import load as load_model
+from harness.records.run_file import read_cells
+from harness.seeds import derive_seed
+from harness.store.artifacts import MEMORY
 from harness.store.image_sets import load_images
+from harness.store.store import Store
+from methods.cidm import CIDM, CIDMOptions
 
 OTHER = Path(__file__).parents[3] / "benchmarks" / "mini" / "checkpoints" / "stable-diffusion-mini"
 PROMPT = "a photo of <v1> next to <v2>"
 
 
-@pytest.mark.parametrize("method", ["stamina", "ti++", "cd"])
+@pytest.mark.parametrize("method", ["stamina", "ti++", "cd", "dreambooth-lora"])
 def test_a_pipeline_draws_what_generate_draws(runs: Path, tmp_path: Path, method: str) -> None:
     code, said = bench("export", runs, "-m", method, "-o", tmp_path / "out")
     assert code == 0, said
@@ -42,11 +49,14 @@ def test_several_prompts_share_batches_and_have_a_folder_each(runs: Path, tmp_pa
     refused(bench("generate", runs, "-m", "stamina", "-p", PROMPT, "-p", "a <v7>", "-o", tmp_path / "no"), "<v7>")
 
 
-def test_a_lora_file_draws_the_same_on_the_base_model(runs: Path, tiny_models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["stamina", "dreambooth-lora"])
+def test_a_lora_file_draws_the_same_on_the_base_model(
+    runs: Path, tiny_models: Path, tmp_path: Path, method: str
+) -> None:
     pytest.importorskip("peft")
-    code, said = bench("export", runs, "-m", "stamina", "--as", "lora", "-o", tmp_path / "out")
+    code, said = bench("export", runs, "-m", method, "--as", "lora", "-o", tmp_path / "out")
     assert code == 0, said
-    ours = drawn(runs, tmp_path / "images", "-m", "stamina", "-p", PROMPT)
+    ours = drawn(runs, tmp_path / "images", "-m", method, "-p", PROMPT)
     pipeline = load(tiny_models / "sd")
     for token in ("v1", "v2"):
         name = f"{token}.safetensors"
@@ -57,8 +67,32 @@ def test_a_lora_file_draws_the_same_on_the_base_model(runs: Path, tiny_models: P
     assert difference(without, ours) > 1
     assert "relative error" in (tmp_path / "out" / "README.md").read_text()
     assert len({path.stat().st_mode for path in (tmp_path / "out").rglob("*.*")}) == 1  # readable as any file
-    _, said = bench("export", runs, "-m", "stamina", "--as", "lora", "--rank", 1, "-o", tmp_path / "low")
+    _, said = bench("export", runs, "-m", method, "--as", "lora", "--rank", 1, "-o", tmp_path / "low")
     assert "rank 1 (it leaves out 0." in said
+
+
+def test_weights_that_hang_on_the_prompt_are_drawn_with_and_not_exported(runs: Path, tmp_path: Path) -> None:
+    refused(
+        bench("export", runs, "-m", "cidm", "-o", tmp_path / "out"),
+        "'cidm [batch_size=2, ",
+        "]' draws each prompt with weights of its own, so that there is no one model to write",
+    )
+    state = learnt(choose_cell(read_cells(runs), method="cidm"))
+    method = CIDM(CIDMOptions())
+    assert state.weights is not None
+    assert state.cell.store is not None
+    method.memory = load_file(str(state.weights.file(MEMORY)))
+    for task in state.tasks:
+        model, prompt = load_model(state, "cpu"), state.prompt(task)
+        model.load_weights(method.for_prompt(model, prompt))
+        concept = Store(state.cell.store).open(task.after[2].parent.name).manifest["recipe"]["concept"]
+        own = [derive_seed(0, "generate", concept, k) for k in range(2)]
+        of_the_run = load_images(task.after[2])
+        assert difference(model.generate(prompt, own, state.sampling), of_the_run) <= 1
+        numbers, sampling = [0, 1, 2], state.sampling.with_changes({"guidance_scale": 6.0})
+        ours = drawn(runs, tmp_path / str(task.index), "-m", "cidm", "-p", prompt)
+        assert difference(model.generate(prompt, numbers, sampling), ours) <= 1
+        assert difference(load_model(state, "cpu").generate(prompt, numbers, sampling), ours) > 1
 
 
 @pytest.mark.parametrize("rank", [1, 3, None])
