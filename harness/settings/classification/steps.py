@@ -27,7 +27,7 @@ from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, memory_figures, own_figures, training_figures
 from harness.plugins import hooks
-from harness.plugins.answers import reversed_notes
+from harness.plugins.answers import head_company_notes, order_notes, reversed_notes
 from harness.plugins.batches import company_notes
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
@@ -48,6 +48,7 @@ from harness.store.checkpoint import Checkpoint
 from harness.store.store import Entry, Store
 
 PREDICTIONS = "predictions.safetensors"
+LOOKED_AT = 8  # images that are scored once alone and once together
 
 
 @lru_cache(maxsize=1)
@@ -135,11 +136,16 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     scores = [model.logits(pixels.testing(rows.tolist())) for rows in batches]
     predicted = [each.argmax(1).cpu() for each in scores]
     notes = missed(method)
+    alone = []
     if model.scorer is not None:
-        lowest = torch.cat([each.argmin(1).cpu() for each in scores])
-        notes += reversed_notes(method, torch.cat(predicted), lowest, labels, scores[0].shape[1])
-    if model.prompt is not None:
-        notes += company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
+        taken, lowest = torch.cat(predicted), torch.cat([each.argmin(1).cpu() for each in scores])
+        classes = scores[0].shape[1]
+        notes += reversed_notes(method, taken, lowest, labels, classes) or order_notes(method, taken, labels, classes)
+        some = model.features(pixels.testing(list(range(min(LOOKED_AT, len(labels))))))
+        alone = head_company_notes(method, model.scorer, some)
+    if model.prompt is not None and not alone:
+        alone = company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
+    notes += alone
     model.prompt = model.scorer = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)
@@ -159,7 +165,7 @@ def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:
 def run_score(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """All figures of a cell.
 
-    Facts: `train_seconds`, of each training.
+    Facts: `train_seconds`, of each training; `told`, what its tests told, which tables repeat.
     """
     w = step.work
     states = [store.open(key) for key in w["trains"]]
@@ -194,4 +200,5 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     if context.cautions:
         protocol["caution"] = " ".join(context.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
-    return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
+    told = dict.fromkeys(note for _, key in sorted(w["evaluations"].items()) for note in store.notes(key))
+    return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states], "told": list(told)}
