@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -78,4 +79,38 @@ def head_company_notes(method: Method[Any], head: nn.Module, features: Tensor) -
         f"the scores that {type(method).__name__}.head() gives are others for an image alone than for the same image "
         "among others, so that accuracies hang on the batch: is something normalised over images (dim=0) that should "
         "be over an image's features (dim=1)?"
+    ]
+
+
+def turned(memory: Mapping[str, Tensor], asked: Iterable[str], tasks: int, *, last: bool) -> dict[str, Tensor]:
+    """A memory with what the last task left negated, or what all others did, in tensors with one row or column a task.
+
+    Args:
+        asked: Names of what is looked at.
+
+    Returns:
+        Nothing, if there are none.
+    """
+    found = {}
+    for name in asked:
+        tensor = memory[name]
+        axis = next((axis for axis in (0, 1) if tensor.dim() > axis and tensor.shape[axis] == tasks), None)
+        if axis is not None and tensor.is_floating_point():
+            past, newest = tensor.split([tasks - 1, 1], axis)
+            found[name] = torch.cat([past, -newest] if last else [-past, newest], axis)
+    return {**memory, **found} if found and tasks > 1 else {}
+
+
+def last_alone_notes(method: Method[Any], logits: Tensor, without_past: Tensor, without_last: Tensor) -> list[str]:
+    """A sentence if what earlier tasks left has no part in any image's logits, (images, classes), and the last's has.
+
+    Args:
+        logits: Of images of all tasks. without_past, without_last: of the same, by prompts made of what `turned` gives.
+    """
+    if not torch.equal(logits, without_past) or torch.equal(logits, without_last):
+        return []
+    return [
+        f"the prompt that {type(method).__name__}.recall() gives answers images of all tasks by what the last one left "
+        "alone, though self.memory has rows of earlier ones: it goes by self.task_index, perhaps, which is the last in "
+        "a test and no image's own, or no earlier key is ever the nearest"
     ]

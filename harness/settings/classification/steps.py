@@ -27,13 +27,22 @@ from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, memory_figures, own_figures, training_figures
 from harness.plugins import hooks
-from harness.plugins.answers import head_company_notes, order_notes, reversed_notes
+from harness.plugins.answers import (
+    head_company_notes,
+    last_alone_notes,
+    order_notes,
+    reversed_notes,
+    turned,
+)
 from harness.plugins.batches import company_notes
+from harness.plugins.method_checks import made
+from harness.plugins.settled import memory_of
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
 from harness.settings.shared_steps import (
     Facts,
+    Memory,
     changes,
     lent_to,
     memory_size,
@@ -42,12 +51,14 @@ from harness.settings.shared_steps import (
     unread,
     write_json,
 )
+from harness.sources.home import is_built_in
 from harness.spec import Recognition
 from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
 from harness.store.store import Entry, Store
 
 PREDICTIONS = "predictions.safetensors"
+EACH = 4  # test images of a class by which it is seen whether earlier tasks' prompts have a part in answers
 LOOKED_AT = 8  # images that are scored once alone and once together
 
 
@@ -146,6 +157,9 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     if model.prompt is not None and not alone:
         alone = company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
     notes += alone
+    if model.prompt is not None and not is_built_in(type(method)):
+        with _lent_to(method, context, device):
+            notes += _past_unused(method, model, pixels, labels)
     model.prompt = model.scorer = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)
@@ -154,6 +168,24 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
         kept |= {f"predicted.{j}": found.numpy().astype(np.int32), f"true.{j}": true.numpy().astype(np.int32)}
     save_arrays(kept, str(folder / PREDICTIONS))
     return {"notes": notes}
+
+
+def _past_unused(method: Method[Any], model: Classifier, pixels: Pixels, labels: torch.Tensor) -> list[str]:
+    """Whether a plugin's prompt answers a few images of each class by the last task's part of the memory alone."""
+    kept, asked = memory_of(method), sorted(getattr(method.memory, "asked", ()))
+    rows = [row for each in labels.unique() for row in (labels == each).nonzero().flatten()[:EACH].tolist()]
+    images, was = pixels.testing(rows), model.prompt
+    logits = [model.logits(images)]
+    for last in (False, True):
+        changed = turned(kept, asked, method.task_index, last=last)
+        other = made(type(method), method.options)
+        other.memory, other.task_index, other.num_tasks = Memory(changed), method.task_index, method.num_tasks
+        model.prompt = hooks.recall(other, model) if changed else None
+        if model.prompt is not None:
+            model.prompt.to(model.device).eval()
+            logits.append(model.logits(images))
+    model.prompt = was
+    return last_alone_notes(method, *logits) if len(logits) == 3 else []
 
 
 def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:

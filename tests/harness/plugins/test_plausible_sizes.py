@@ -17,7 +17,13 @@ from harness.backbones.adapters import Adapter, attach
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import PluginError
 from harness.method import Batch
-from harness.plugins.answers import head_company_notes, order_notes, reversed_notes
+from harness.plugins.answers import (
+    head_company_notes,
+    last_alone_notes,
+    order_notes,
+    reversed_notes,
+    turned,
+)
 from harness.plugins.merged import merge_notes
 from methods import parts
 
@@ -64,6 +70,20 @@ class Cosines(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return normalize(features, dim=self.dim) @ self.means.T
+
+
+def test_answers_by_the_last_task_alone_are_told() -> None:
+    memory = {"prompts": torch.ones(3, 2), "keys": torch.ones(1, 3), "general": torch.ones(4), "other": torch.ones(3)}
+    past = turned(memory, ["general", "keys", "prompts"], 3, last=False)
+    assert [past[name].flatten().tolist() for name in ("prompts", "keys")] == [[-1.0] * 4 + [1.0] * 2, [-1, -1, 1]]
+    assert past["other"] is memory["other"]
+    assert turned(memory, ["keys"], 3, last=True)["keys"].tolist() == [[1, 1, -1]]
+    assert turned(memory, ["general"], 3, last=False) == turned({"a": torch.ones(1, 2)}, ["a"], 1, last=True) == {}
+    logits, others = torch.eye(3), torch.eye(3).roll(1, 0)
+    (note,) = last_alone_notes(Plain(RankOptions()), logits, logits.clone(), others)
+    assert note.startswith("the prompt that Plain.recall() gives answers images of all tasks by what the last one left")
+    assert last_alone_notes(Plain(RankOptions()), logits, others, others) == []
+    assert last_alone_notes(Plain(RankOptions()), logits, logits, logits) == []  # rows that no answer hangs on
 
 
 def test_a_head_that_normalises_over_the_batch_is_told() -> None:
