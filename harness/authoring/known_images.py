@@ -50,11 +50,17 @@ class Changes:
     Attributes:
         renamed: tasks have other names and places, and come last one first. mixed: generated images in another order.
         exchanged: noise in the place of the real images.
+        generated, real: of the first half of these images, how many copies there are; 0 for all images as they are.
+        bounded: without black and white; features stay. touched: but for two pixels of one generated image.
     """
 
     renamed: bool = False
     mixed: bool = False
     exchanged: bool = False
+    generated: int = 0
+    real: int = 0
+    bounded: bool = False
+    touched: bool = False
 
 
 AS_THEY_ARE = Changes()
@@ -132,6 +138,7 @@ class KnownImages:
             real = concept.noise
         if changes.mixed:
             shown = mixed(shown)
+        real, shown = self._probed(real, shown, changes)
         token, wording = prompt_for(task.token, task.category, True), class_prompt(task.category)
         if words := self.edits.get(task.category, self.edits.get("", ())):
             token, wording = edited_prompt(token, words[0]), edited_prompt(wording, words[0])
@@ -144,12 +151,20 @@ class KnownImages:
         index = len(self.concepts) - place
         return replace(drawn, index=index, name=f"renamed {index}")
 
+    def _probed(self, real: ImageSet, shown: ImageSet, changes: Changes) -> tuple[ImageSet, ImageSet]:
+        """What is real and what is shown, with changes to how many there are and to their pixels."""
+        real, shown = copies(real, changes.real), copies(shown, changes.generated)
+        if changes.bounded:
+            real, shown = bounded(real), bounded(shown, touched=changes.touched)
+        return real, shown
+
     def _pair(self, place: int, name: str, changes: Changes) -> BaseImages:
         """The stand-in as what a prompt shows after the last task; before, it showed the real images."""
         concept = self.concepts[place]
         before, after = concept.shown[THEMSELVES], concept.shown[name]
         if changes.mixed:  # pairs stay pairs
             before, after = mixed(before), mixed(after)
+        before, after = self._probed(before, after, replace(changes, real=changes.generated))  # pairs stay pairs
         number = len(self.concepts) - place if changes.renamed else place + 1
         return BaseImages(f"{class_prompt(concept.task.category)} {number}", before, after)
 
@@ -166,6 +181,28 @@ def mixed(images: ImageSet) -> ImageSet:
     """The same images in another order: not only backwards, in which neighbours stay neighbours."""
     order = np.random.default_rng(0).permutation(len(images))
     return ImageSet(lambda: images.images[order], lambda: images.features[order])
+
+
+def copies(images: ImageSet, count: int) -> ImageSet:
+    """The first half of some images, each there a number of times; all as they are for 0."""
+    if not count:
+        return images
+    half = max(LEAST, len(images) // 2)
+    return ImageSet(
+        lambda: np.tile(images.images[:half], (count, 1, 1, 1)), lambda: np.tile(images.features[:half], (count, 1))
+    )
+
+
+def bounded(images: ImageSet, *, touched: bool = False) -> ImageSet:
+    """The same in fewer grey levels, 32 to 223; with `touched` one pixel of the first is black, and one is white."""
+
+    def made() -> NDArray[np.uint8]:
+        found: NDArray[np.uint8] = (32 + (images.images * 0.75).round()).astype(np.uint8)
+        if touched:
+            found[0, 0, 0], found[0, -1, -1] = 0, 255
+        return found
+
+    return ImageSet(made, lambda: images.features)
 
 
 def _another(tasks: Sequence[Task], place: int) -> int:

@@ -19,6 +19,7 @@ from pydantic import Field
 from harness import api, registry
 from harness.authoring.findings import Finding, Looked, Told
 from harness.authoring.known_images import ANOTHER, NOISE, OTHERS, THEMSELVES, Changes, KnownImages
+from harness.authoring.metric_probes import probe_notes
 from harness.errors import BenchError, UncountedSourceWarning, UsageError
 from harness.front.metric_names import MetricLike, wanted_metrics
 from harness.metric import Metric
@@ -168,6 +169,8 @@ class _Check:
             )
         for text in cosine_notes(shown.plugin(), [value for each in said.values() for value in each]):
             self.say("figures", f"{text}.")
+        for text in probe_notes(shown):
+            self.say("figures", text)
 
     def again(self, shown: KnownImages, said: Said) -> None:
         """The same images under other names, last task first, for a metric made anew."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.method import Batch, Method
+from harness.plugins.class_images import other_class_notes
 from harness.plugins.settled import memory_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class BatchWatch:
                     f"{self.hook} gives {len(batch.latents)} of the {self.options.batch_size} examples of batch_size"
                 )
             self._odd += [*self._left_out(batch), *self._swapped(batch), *self._weighed(batch)]
+            self._odd += other_class_notes(self.hook, batch, self.lesson)
         if not self._replayed:
             self._replayed = self._replays(batch)
         if not self._strange:

@@ -409,10 +409,11 @@ def _is_ours(cell: CellRecord) -> bool:
 
 
 def _notes(cell: CellRecord, store: Store) -> tuple[str, ...]:
-    """What was told while the cell was trained, each sentence once; only plugins have more to tell than of a disk."""
+    """What was told while the cell was trained, and tested; only plugins have more to tell than of a disk."""
     if _is_ours(cell):
         return ()
-    return tuple(dict.fromkeys(note for task in cell.tasks if task.train for note in store.notes(task.train)))
+    trained = [note for task in cell.tasks if task.train for note in store.notes(task.train)]
+    return tuple(dict.fromkeys([*trained, *store.notes(cell.score, "told")]))
 
 
 def _read_task(task: TaskRecord, store: Store) -> TaskResult:

@@ -35,6 +35,8 @@ class MaskedUpdates:
 
         self._asked = self._masks = 0
         self._moved: Tensor | None = None  # whether a mask let an entry move; one let an entry be
+        self._is_own = not is_built_in(type(method))  # those of this program are right, and spared the look
+        self._by_sign: Tensor | None = None  # how many masks could go by the momentum's sign; how many did
 
     def notes(self) -> list[str]:
         """After the last step: a sentence if a plugin's masks made no difference, or let nothing move."""
@@ -46,12 +48,24 @@ class MaskedUpdates:
                 f"{hook} gave None for every parameter in every step, so that it does nothing; names are such as "
                 f"'{named}'"
             ]
-        if self._moved is None or self._masks < self._asked:
-            return []
+        if self._moved is None or self._masks < self._asked:  # what has no mask moves
+            return self._signed(hook)
         some, others = self._moved.tolist()
         if not some:
             return [f"{hook} let no entry of any parameter move in any step; True is for those that the step may move"]
-        return [] if others else [f"{hook} let every entry move in every step, so that it does nothing"]
+        if not others:
+            return [f"{hook} let every entry move in every step, so that it does nothing"]
+        return self._signed(hook)
+
+    def _signed(self, hook: str) -> list[str]:
+        """A sentence if every mask went by the momentum's sign, not by how large it is."""
+        could, did = self._by_sign.tolist() if self._by_sign is not None else (0, 0)
+        if not could or did < could:
+            return []
+        return [
+            f"{hook} lets entries move by the sign of their momentum: larger ones of the other sign stay, in every "
+            "step; if the largest are meant, compare momentum.abs()"
+        ]
 
     @contextmanager
     def step(self, optimizer: torch.optim.Optimizer) -> Iterator[None]:
@@ -84,5 +98,27 @@ class MaskedUpdates:
                     self._masks += 1
                     now = torch.stack([mask.any(), ~mask.all()])  # not asked for here: on a GPU that is to wait
                     self._moved = now if self._moved is None else self._moved | now
+                    if self._is_own:
+                        signs = _by_sign(mask, momentum)
+                        self._by_sign = signs if self._by_sign is None else self._by_sign + signs
                     found.append((parameter, mask, parameter.detach().clone()))
         return found
+
+
+def _by_sign(mask: Tensor, momentum: Tensor) -> Tensor:
+    """(2,) booleans as numbers: whether a mask could go by the momentum's sign, and whether it does.
+
+    It does if all that it lets move is above all that it leaves (or below), or of one sign, while some of the other
+    sign, which stay, are larger. A choice by size, by row or of all together, has both signs.
+    """
+    rest, size = ~mask, momentum.abs()
+    plus, minus = momentum > 0, momentum < 0
+    endless = torch.full_like(momentum, torch.inf)
+    lowest, highest = (torch.where(mask, momentum, sign * endless) for sign in (1, -1))
+    below, above = (torch.where(rest, momentum, sign * endless) for sign in (-1, 1))
+    sorted_by_it = (lowest.min() >= below.max()) | (highest.max() <= above.min())
+    one_sign = ~((mask & plus).any() & (mask & minus).any())
+    smallest_moved = torch.where(mask & (plus | minus), size, endless).min()
+    larger_stays = torch.where(rest, size, -endless).max() > smallest_moved
+    could = plus.any() & minus.any() & (mask & (plus | minus)).any() & rest.any()
+    return torch.stack([could, could & (sorted_by_it | one_sign) & larger_stays]).long()

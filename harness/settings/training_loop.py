@@ -28,11 +28,13 @@ from harness.plugins.begun import begun_notes
 from harness.plugins.folded import counted_notes, folded_notes
 from harness.plugins.gradients import backward
 from harness.plugins.hidden_state import iterator_notes, no_hidden_state
+from harness.plugins.hooked_gradients import HookedGradients
 from harness.plugins.hooks import no_global_draws
 from harness.plugins.kept_data import kept_notes
 from harness.plugins.lent import Lent
 from harness.plugins.one_by_one import Trained, looks_at_gradients
 from harness.plugins.opened_files import file_notes
+from harness.plugins.pulled import pulled_notes
 from harness.plugins.settled import MemoryWatch, changed_notes, growth_notes, lost_notes, own_values, same_notes
 from harness.plugins.training_checks import TrainingChecks
 from harness.seeds import derive_seed
@@ -42,6 +44,7 @@ from harness.sources.home import is_built_in
 from harness.store.checkpoint import Checkpoint, TrainingState
 
 FOLDED = "is folded before it, so that nothing comes of that; let compute() do it in eval mode (not self.training)"
+SECOND = 2  # task that has one before it, and no other
 LOGGED = 20  # steps of a training whose losses are kept
 
 
@@ -150,6 +153,7 @@ class TrainingLoop:
             self.method, optimizer, self.stacks, by_name(self._model.projections), self.module, frozen, device, of=of,
             rates=rates, token=token,
         )  # fmt: skip
+        self._hooked = HookedGradients(self.method, self.trained)
         self.state = TrainingState(
             [*self.adapters, self.module, *more], optimizer, (self.generator, self.initial), scaler
         )
@@ -208,10 +212,14 @@ class TrainingLoop:
         loss = value + sum(penalties.values(), torch.zeros_like(value))
         self.checks.reach(value, loss, penalties)
         self.checks.penalties.look(penalties, logged=logged)
+        if self.step == 0 and self.method.task_index == SECOND and not is_built_in(type(self.method)):
+            self._begun += pulled_notes(self.method, penalties, self._model, self._named)
+        self._hooked.before(logged=logged)
         self.optimizer.zero_grad(set_to_none=True)
         backward(self.name, self.scaler.scale(loss))
         gather(self.stacks)
         self.checks.note_gradients(logged=logged)
+        self._hooked.after()
         self._look_at_gradients(max_grad_norm, apart=apart, logged=logged)
         with self._masked.step(self.optimizer):
             self.scaler.step(self.optimizer)
@@ -247,7 +255,7 @@ class TrainingLoop:
             What the method measured, and notes for the user.
         """
         self.checks.same_parameters()
-        notes = [*self._begun, *self.checks.idle(), *self._masked.notes()]
+        notes = [*self._begun, *self.checks.idle(), *self._masked.notes(), *self._hooked.notes()]
         if self._own is not None:
             notes += [*changed_notes(self.method, self._own), *iterator_notes(self.method)]
         self.module.eval()

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 ADAPTERS = frozenset({"adapters", "projections"})
+SIZES = frozenset({"square", "pow", "abs"})
 REDUCED = frozenset({"sum", "mean", "norm", "square", "pow", "abs"})
 
 
@@ -16,6 +17,7 @@ def loop_notes(tree: ast.Module) -> Iterator[tuple[int, str]]:
             names = {each.id for each in ast.walk(node.generators[0].target) if isinstance(each, ast.Name)}
             yield from _recurring(node, node.key, node.value, names)
         elif isinstance(node, ast.For):
+            yield from _piled_up(node)
             names = {each.id for each in ast.walk(node.target) if isinstance(each, ast.Name)}
             for inner in node.body:
                 if isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Subscript):
@@ -24,6 +26,34 @@ def loop_notes(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield from _repeated(node)
         if isinstance(node, ast.BinOp | ast.Compare):
             yield from _progress(node)
+
+
+def _piled_up(loop: ast.For) -> Iterator[tuple[int, str]]:
+    """Squares or sizes of gradients that a loop of backward passes adds to from pass to pass."""
+    passes, emptied = False, False
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            passes |= called == "backward"
+            emptied |= "zero" in called and not called.startswith("zeros")
+        # p.grad = None, del p.grad
+        emptied |= isinstance(node, ast.Attribute) and node.attr == "grad" and not isinstance(node.ctx, ast.Load)
+    if not passes or emptied:
+        return
+    for node in ast.walk(loop):
+        sized = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SIZES
+        squared = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        if isinstance(node, ast.expr) and (sized or squared) and "grad" in _attributes(node):
+            yield (
+                node.lineno,
+                f"takes {ast.unparse(node)} after each backward() of a loop, which adds to what .grad holds from the "
+                "passes before; empty it after each (.grad = None), or take torch.autograd.grad().",
+            )
+            return
+
+
+def _attributes(node: ast.AST) -> set[str]:
+    return {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
 
 
 def _recurring(node: ast.stmt | ast.expr, key: ast.expr, value: ast.expr, names: set[str]) -> Iterator[tuple[int, str]]:

@@ -390,11 +390,11 @@ class Store:
             f"{remedy or 'free space'} or choose another one with --output-dir."
         )
 
-    def notes(self, key: str) -> list[str]:
-        """What a step that was just committed has to tell the user."""
+    def notes(self, key: str, fact: str = "notes") -> list[str]:
+        """What a step that was just committed has to tell the user, or another list of sentences among its facts."""
         try:
             manifest = json.loads((self.folder(key) / MANIFEST).read_text(encoding="utf-8"))
-            return [str(note) for note in manifest["facts"].get("notes", [])]
+            return [str(note) for note in manifest["facts"].get(fact, [])]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return []
 

@@ -27,13 +27,22 @@ from harness.method import Method
 from harness.metrics.accuracy import class_figures, joint_figures
 from harness.metrics.scores import change_figures, memory_figures, own_figures, training_figures
 from harness.plugins import hooks
-from harness.plugins.answers import reversed_notes
+from harness.plugins.answers import (
+    head_company_notes,
+    last_alone_notes,
+    order_notes,
+    reversed_notes,
+    turned,
+)
 from harness.plugins.batches import company_notes
+from harness.plugins.method_checks import made
+from harness.plugins.settled import memory_of
 from harness.settings.classification.task_data import ClassLesson
 from harness.settings.classification.training import train_classes
 from harness.settings.classification.transforms import Pixels
 from harness.settings.shared_steps import (
     Facts,
+    Memory,
     changes,
     lent_to,
     memory_size,
@@ -42,12 +51,15 @@ from harness.settings.shared_steps import (
     unread,
     write_json,
 )
+from harness.sources.home import is_built_in
 from harness.spec import Recognition
 from harness.store.artifacts import FIGURES, HEAD, MEMORY, TRAINING, WEIGHTS
 from harness.store.checkpoint import Checkpoint
 from harness.store.store import Entry, Store
 
 PREDICTIONS = "predictions.safetensors"
+EACH = 4  # test images of a class by which it is seen whether earlier tasks' prompts have a part in answers
+LOOKED_AT = 8  # images that are scored once alone and once together
 
 
 @lru_cache(maxsize=1)
@@ -135,11 +147,19 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
     scores = [model.logits(pixels.testing(rows.tolist())) for rows in batches]
     predicted = [each.argmax(1).cpu() for each in scores]
     notes = missed(method)
+    alone = []
     if model.scorer is not None:
-        lowest = torch.cat([each.argmin(1).cpu() for each in scores])
-        notes += reversed_notes(method, torch.cat(predicted), lowest, labels, scores[0].shape[1])
-    if model.prompt is not None:
-        notes += company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
+        taken, lowest = torch.cat(predicted), torch.cat([each.argmin(1).cpu() for each in scores])
+        classes = scores[0].shape[1]
+        notes += reversed_notes(method, taken, lowest, labels, classes) or order_notes(method, taken, labels, classes)
+        some = model.features(pixels.testing(list(range(min(LOOKED_AT, len(labels))))))
+        alone = head_company_notes(method, model.scorer, some)
+    if model.prompt is not None and not alone:
+        alone = company_notes(method, scores[0][0], model.logits(pixels.testing([0]))[0])
+    notes += alone
+    if model.prompt is not None and not is_built_in(type(method)):
+        with _lent_to(method, context, device):
+            notes += _past_unused(method, model, pixels, labels)
     model.prompt = model.scorer = None
     sizes = [len(task.images.labels("test")) for task in tasks]
     parts = zip(torch.cat(predicted).split(sizes), labels.split(sizes), strict=True)
@@ -148,6 +168,24 @@ def run_evaluate(step: Step, context: RunContext, store: Store, device: str, fol
         kept |= {f"predicted.{j}": found.numpy().astype(np.int32), f"true.{j}": true.numpy().astype(np.int32)}
     save_arrays(kept, str(folder / PREDICTIONS))
     return {"notes": notes}
+
+
+def _past_unused(method: Method[Any], model: Classifier, pixels: Pixels, labels: torch.Tensor) -> list[str]:
+    """Whether a plugin's prompt answers a few images of each class by the last task's part of the memory alone."""
+    kept, asked = memory_of(method), sorted(getattr(method.memory, "asked", ()))
+    rows = [row for each in labels.unique() for row in (labels == each).nonzero().flatten()[:EACH].tolist()]
+    images, was = pixels.testing(rows), model.prompt
+    logits = [model.logits(images)]
+    for last in (False, True):
+        changed = turned(kept, asked, method.task_index, last=last)
+        other = made(type(method), method.options)
+        other.memory, other.task_index, other.num_tasks = Memory(changed), method.task_index, method.num_tasks
+        model.prompt = hooks.recall(other, model) if changed else None
+        if model.prompt is not None:
+            model.prompt.to(model.device).eval()
+            logits.append(model.logits(images))
+    model.prompt = was
+    return last_alone_notes(method, *logits) if len(logits) == 3 else []
 
 
 def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:
@@ -159,7 +197,7 @@ def read_hits(entry: Entry) -> list[NDArray[np.bool_]]:
 def run_score(step: Step, context: RunContext, store: Store, device: str, folder: Path) -> Facts:
     """All figures of a cell.
 
-    Facts: `train_seconds`, of each training.
+    Facts: `train_seconds`, of each training; `told`, what its tests told, which tables repeat.
     """
     w = step.work
     states = [store.open(key) for key in w["trains"]]
@@ -194,4 +232,5 @@ def run_score(step: Step, context: RunContext, store: Store, device: str, folder
     if context.cautions:
         protocol["caution"] = " ".join(context.cautions).rstrip(".")
     write_json(folder / FIGURES, {"figures": [f.__dict__ for f in figures], "protocol": protocol})
-    return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states]}
+    told = dict.fromkeys(note for _, key in sorted(w["evaluations"].items()) for note in store.notes(key))
+    return {"train_seconds": [entry.manifest["facts"]["train_seconds"] for entry in states], "told": list(told)}

@@ -123,3 +123,49 @@ def test_a_run_that_has_nothing_left_to_do_repeats_what_was_told(
         assert told in said
         assert "return {**self.memory, ...} to keep all" in said
     assert "Nothing to do" in said
+
+
+BATCHWISE = """
+import torch
+from harness.method import Method
+from harness.spec import ClassOptions
+from methods import parts
+
+class Means(torch.nn.Module):
+    def __init__(self, means):
+        super().__init__()
+        self.means = means
+
+    def forward(self, features):
+        return torch.nn.functional.normalize(features, dim=0) @ self.means.T
+
+class Mine(Method[ClassOptions]):
+    options_class = ClassOptions
+    summary = "class means"
+
+    def begin_task(self, model, generator):
+        return torch.nn.Module()
+
+    def end_task(self, lesson, generator):
+        features, labels = parts.shown_features(lesson)
+        means = [features[labels == each].mean(0).float() for each in labels.unique()]
+        return {"means": torch.stack([*self.memory.get("means", ()), *means])}
+
+    def head(self, model):
+        return Means(self.memory["means"])
+"""
+
+
+def test_what_was_told_in_a_test_stands_under_the_table_of_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "batchwise.py").write_text(BATCHWISE)
+    few = ("--set", "epochs=1", "--limit", "1", "-q")
+    for _ in range(2):
+        code, said = bench("run", "objects-tuning5", "-m", "./batchwise.py:Mine", *few)
+        assert code == 0, said
+        assert "the scores that Mine.head() gives are others for an image alone than for the same" in " ".join(
+            said.split()
+        )

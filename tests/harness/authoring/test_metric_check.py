@@ -66,6 +66,20 @@ PLANTED = {
     def of_task(self, task):
         return -super().of_task(task)
 """, "likeness", "it says that lower is better (higher = False)", False),
+    "a norm of all pairs together": ("""class Mine(Plain):
+    def of_task(self, task):
+        return float(np.linalg.norm(task.real.features[:, None] - task.generated.features[None]))
+""", "figures", "when each generated image is there twice: it goes with the root of how many there are", False),
+    "a sum over real images": ("""class Mine(Plain):
+    def of_task(self, task):
+        drawn = task.generated.features.mean(0)
+        return float(((task.real.features - drawn) ** 2).sum())
+""", "figures", "when each real image is there twice: it goes with how many there are", False),
+    "histograms between each set's own bounds": ("""class Mine(Plain):
+    def of_task(self, task):
+        real, drawn = (np.histogram(s.images, bins=32, density=True)[0] for s in (task.real, task.generated))
+        return float(np.abs(real - drawn).sum())
+""", "figures", "when one pixel of one generated image is black and one is white", False),
     "one figure for everything": ("""class Mine(Plain):
     def of_task(self, task):
         return float(task.generated.images.shape[1])
@@ -113,6 +127,11 @@ PLANTED = {
 # metrics of other kinds, at which nothing is odd
 RIGHT = {
     "plain": "class Mine(Plain): pass\n",
+    "of histograms": """class Mine(Plain):
+    def of_task(self, task):
+        both = (np.histogram(s.images, 32, (0, 255))[0] / s.images.size for s in (task.real, task.generated))
+        return float(np.abs(np.subtract(*both)).sum())
+""",
     "of tasks": """class Mine(Plain):
     of_task = Metric.of_task
     def of_tasks(self, tasks):

@@ -73,6 +73,35 @@ class Masks(Plain):
         return momentum.abs() >= momentum.abs().median() if name.endswith(("A", "B")) else None
 
 
+class LargestWithoutAbs(Plain):
+    def update_mask(self, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+        if name.startswith("token."):
+            return None
+        return momentum >= momentum.flatten().topk(max(1, int(momentum.numel() / self.part))).values[-1]
+
+    part = 4.0
+
+
+class MostWithoutAbs(LargestWithoutAbs):
+    part = 1.25  # four fifths, of both signs
+
+
+class RowsWithoutAbs(Plain):
+    def update_mask(self, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+        return momentum > 0 if momentum.dim() < 2 else momentum >= momentum.amax(1, keepdim=True).clamp_min(1e-30)
+
+
+class RowsBySize(Plain):
+    def update_mask(self, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+        size = momentum.abs()
+        return size >= size.mean(dim=-1, keepdim=True)
+
+
+class SmallOnes(Plain):
+    def update_mask(self, name: str, parameter: Tensor, momentum: Tensor) -> Tensor | None:
+        return momentum.abs() <= momentum.abs().median()
+
+
 class KeepsLatents(Plain):
     def end_task(self, lesson: Any, generator: Generator) -> Mapping[str, Tensor]:
         return {"old": lesson.latents.mean.clone()}
@@ -105,6 +134,12 @@ class KeepsTheMean(Plain):
         (OtherNames, "OtherNames.update_mask() gave None for every parameter in every step, so that it does nothing"),
         (Inverted, "Inverted.update_mask() let no entry of any parameter move in any step; True is for those that"),
         (AllMove, "AllMove.update_mask() let every entry move in every step, so that it does nothing"),
+        (
+            LargestWithoutAbs,
+            "LargestWithoutAbs.update_mask() lets entries move by the sign of their momentum: larger ones",
+        ),
+        (MostWithoutAbs, "stay, in every step; if the largest are meant, compare momentum.abs()"),
+        (RowsWithoutAbs, "RowsWithoutAbs.update_mask() lets entries move by the sign of their momentum"),
         (KeepsLatents, "of the task's images (latents), against the rule that no data are kept, and no table says so"),
         (KeepsFlat, "'old' that end_task() leaves holds 2 of the task's images (latents)"),
         (KeepsPixels, "'old' that end_task() leaves holds 1 of the task's images (images)"),
@@ -115,7 +150,7 @@ def test_it_is_told(plugin: type[Plain], said: str, notes: Notes) -> None:
     assert any(said in each for each in found), found
 
 
-@pytest.mark.parametrize("plugin", [Plain, Fine, Masks, KeepsTheMean])
+@pytest.mark.parametrize("plugin", [Plain, Fine, Masks, RowsBySize, SmallOnes, KeepsTheMean])
 def test_what_is_meant_is_not(plugin: type[Plain], notes: Notes) -> None:
     assert notes(plugin) == []
 

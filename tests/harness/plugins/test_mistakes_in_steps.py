@@ -276,6 +276,28 @@ def test_class_images_that_are_never_drawn_are_told(notes: Teach) -> None:
     assert notes(AllOfClass, augment=False, steps=40) == []
 
 
+class OtherClass(FirstOfClass):
+    fewer = 4
+    under = "a photo of a waterfall"
+
+    def batch(self, lesson: Any, generator: torch.Generator) -> Batch:
+        own = super().batch(lesson, generator)
+        return replace(own, prompts=(*own.prompts[:2], *(self.under,) * 2))
+
+
+class NoClass(OtherClass):
+    under = ""
+
+
+def test_class_images_under_another_categorys_prompt_are_told(notes: Teach) -> None:
+    (note,) = notes(OtherClass, augment=False, steps=6)
+    assert note == (
+        "OtherClass.batch() gives class images of lesson.prior, drawn as 'a photo of a person', under 'a photo of a "
+        "waterfall': tasks have categories of their own; make the prompt of lesson.category"
+    )
+    assert notes(NoClass, augment=False, steps=6) == notes(AllOfClass, augment=False, steps=6) == []
+
+
 class Swaps(Plain):
     """Class images first, as the prompts are not."""
 

@@ -11,12 +11,19 @@ import torch
 from faulty_methods import Plain, RankOptions
 from tiny_tasks import Course
 from torch import Generator, Tensor, nn
+from torch.nn.functional import normalize
 
 from harness.backbones.adapters import Adapter, attach
 from harness.backbones.text_to_image import TextToImage
 from harness.errors import PluginError
 from harness.method import Batch
-from harness.plugins.answers import reversed_notes
+from harness.plugins.answers import (
+    head_company_notes,
+    last_alone_notes,
+    order_notes,
+    reversed_notes,
+    turned,
+)
 from harness.plugins.merged import merge_notes
 from methods import parts
 
@@ -36,6 +43,54 @@ def test_scores_the_wrong_way_round_are_told() -> None:
         assert reversed_notes(Plain(RankOptions()), highest, lowest, labels, 4) == []
     assert reversed_notes(Plain(RankOptions()), wrong[:3], labels[:3], labels[:3], 4) == []  # too few to tell
     assert reversed_notes(Plain(RankOptions()), 0 * labels, 0 * labels, 0 * labels, 1) == []
+
+
+def test_columns_in_another_order_than_the_classes_are_told() -> None:
+    labels = torch.arange(6).repeat(12)
+    newest_first = torch.tensor([4, 5, 2, 3, 0, 1])[labels]
+    (note,) = order_notes(Plain(RankOptions()), newest_first, labels, 6)
+    assert note.startswith(
+        "the scores that Plain.head() gives seem to be in another order than the classes: images of class 0 are taken "
+        "for class 4, and so on for 4 of 6 classes, each for one of its own; columns are the classes in the order in"
+    )
+    draws = torch.Generator().manual_seed(0)
+    forgets = torch.where(labels < 4, 4 + labels % 2, labels)  # all earlier classes are taken for new ones
+    guesses = torch.randint(6, labels.shape, generator=draws)
+    confused = torch.where(labels < 2, torch.where(torch.rand(72, generator=draws) < 0.6, 1 - labels, labels), labels)
+    for taken in (labels, forgets, guesses, confused, 0 * labels):
+        assert order_notes(Plain(RankOptions()), taken, labels, 6) == []
+
+
+class Cosines(nn.Module):
+    """Nearest class means."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim, self.means = dim, torch.randn(4, 16, generator=torch.Generator().manual_seed(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return normalize(features, dim=self.dim) @ self.means.T
+
+
+def test_answers_by_the_last_task_alone_are_told() -> None:
+    memory = {"prompts": torch.ones(3, 2), "keys": torch.ones(1, 3), "general": torch.ones(4), "other": torch.ones(3)}
+    past = turned(memory, ["general", "keys", "prompts"], 3, last=False)
+    assert [past[name].flatten().tolist() for name in ("prompts", "keys")] == [[-1.0] * 4 + [1.0] * 2, [-1, -1, 1]]
+    assert past["other"] is memory["other"]
+    assert turned(memory, ["keys"], 3, last=True)["keys"].tolist() == [[1, 1, -1]]
+    assert turned(memory, ["general"], 3, last=False) == turned({"a": torch.ones(1, 2)}, ["a"], 1, last=True) == {}
+    logits, others = torch.eye(3), torch.eye(3).roll(1, 0)
+    (note,) = last_alone_notes(Plain(RankOptions()), logits, logits.clone(), others)
+    assert note.startswith("the prompt that Plain.recall() gives answers images of all tasks by what the last one left")
+    assert last_alone_notes(Plain(RankOptions()), logits, others, others) == []
+    assert last_alone_notes(Plain(RankOptions()), logits, logits, logits) == []  # rows that no answer hangs on
+
+
+def test_a_head_that_normalises_over_the_batch_is_told() -> None:
+    features = torch.randn(8, 16, generator=torch.Generator().manual_seed(0))
+    (note,) = head_company_notes(Plain(RankOptions()), Cosines(dim=0), features)
+    assert note.startswith("the scores that Plain.head() gives are others for an image alone than for the same image")
+    assert head_company_notes(Plain(RankOptions()), Cosines(dim=1), features) == []
 
 
 MERGES: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], str]] = {

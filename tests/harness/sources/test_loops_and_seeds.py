@@ -106,3 +106,31 @@ def test_progress_as_a_number_of_steps_is_told(tmp_path: Path, text: str) -> Non
 @pytest.mark.parametrize("text", ["a.progress / 0.5", "a.progress > 0.5", "a.progress * 20", "a.progress / self.share"])
 def test_progress_as_a_share_is_not(tmp_path: Path, text: str) -> None:
     assert told(tmp_path, f"self.x = {text}") == []
+
+
+PASSES = "for _ in range(8):\n            loss().backward()\n            for name, w in self.weights.items():\n"
+PILED = {
+    "a square": PASSES + "                fisher[name] += w.grad.detach() ** 2 / 8",
+    "a call": PASSES + "                fisher[name] += w.grad.square()",
+    "a size": PASSES + "                if w.grad is not None:\n                    fisher[name] += w.grad.abs()",
+}
+EMPTIED = {
+    "by None": PILED["a square"] + "\n                w.grad = None",
+    "by an optimizer": "for _ in range(8):\n            optimizer.zero_grad()\n            loss().backward()\n"
+    "            for name, w in self.weights.items():\n                fisher[name] += w.grad.pow(2)",
+    "in place": PILED["a call"] + "\n                w.grad.zero_()",
+    "a mean of gradients": "for _ in range(8):\n            loss().backward()\n"
+    "        sizes = {n: w.grad.abs() for n, w in self.weights.items()}",
+    "no pass": "for name, w in self.weights.items():\n            sizes[name] = w.grad.abs()",
+}
+
+
+@pytest.mark.parametrize("body", PILED.values(), ids=PILED)
+def test_gradients_that_pile_up_are_told(tmp_path: Path, body: str) -> None:
+    (note,) = told(tmp_path, body)
+    assert " after each backward() of a loop, which adds to what .grad holds from the passes before; empty it" in note
+
+
+@pytest.mark.parametrize("body", EMPTIED.values(), ids=EMPTIED)
+def test_gradients_that_are_emptied_or_summed_on_purpose_are_not(tmp_path: Path, body: str) -> None:
+    assert told(tmp_path, body) == []
