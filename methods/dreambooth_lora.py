@@ -3,7 +3,7 @@
 As huggingface/diffusers has it at 000280f (examples/dreambooth/train_dreambooth_lora.py): low-rank residuals on the
 queries, keys, values and outputs of self- and cross-attention, of rank 4; no new embedding is learnt. A concept is
 called by a rare word that is there; here V* has an embedding of its own, drawn at random and left so, which no other
-concept has. Class images, the paper's prior preservation, are an option there (100 of them) and here.
+concept has. Class images, the paper's prior preservation, are an option there, and of every method here.
 """
 
 from __future__ import annotations
@@ -24,16 +24,13 @@ if TYPE_CHECKING:
 
 
 class DreamBoothLoRAOptions(LoRAOptions):
-    """Options of DreamBooth by LoRA; rank, rate and class images of diffusers' script, the STAMINA paper's steps."""
+    """Options of DreamBooth by LoRA; rank and rate of diffusers' script, the STAMINA paper's steps."""
 
     tier_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = parts.tuned(
         "dreambooth-lora", steps=60, rank=8, learning_rate=0.004
     )
 
     rank: int = Field(4, ge=1, description="rank r of A B (and hidden width of the token's MLP, if any)")
-    prior_images: int = Field(
-        100, ge=0, description="class images by the pre-trained model, one beside each own image of a step; 0 for none"
-    )
     train_token: bool = Field(False, description="train the custom token, too; otherwise it stays as it was drawn")
 
 

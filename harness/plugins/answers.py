@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from harness.method import Method
 
 FAR = 3.0  # standard deviations from chance
-TIMES = (
-    4  # as many images taken for the class of another column as for their own: a head that forgets has no such pairs
-)
+TIMES = 4  # as many images taken for another column's class as for their own: a head that forgets has no such pairs
 
 
 def reversed_notes(method: Method[Any], highest: Tensor, lowest: Tensor, labels: Tensor, classes: int) -> list[str]:

@@ -105,7 +105,9 @@ def test_every_method_that_trains_weights_sees_the_same_images_at_the_same_cost(
     counts = counts_of(blueprint("sd-1.4"), "sd-1.4", "half")
     found = footprint(name, options_of(name).model_dump(mode="json"), counts)
     # hooks that need content: predictions under a step's batch, the features' rank, and the projections' own names
-    needs_content = {"drift-correction": "its penalties", "inf-lora": "its memory", "hft": "its penalties"}
+    needs_content = {
+        "cidm": "its memory", "drift-correction": "its penalties", "inf-lora": "its memory", "hft": "its penalties",
+    }  # fmt: skip
     assert [text.partition(" (")[0] for text in found.unknown] == [n for m, n in needs_content.items() if m == name]
     seen = (found.rows, found.encoded, found.prior)
     more = 4 if name in REHEARSING else 0  # as many past images as own ones
