@@ -62,8 +62,8 @@ class FromPretrained(LowRank):
         self.register_buffer("past", change.detach().clone())
         self.past: Tensor
 
-    def compute(self) -> Tensor:
-        return super().compute() - self.past
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight - self.past + self.residual().to(weight.dtype)
 
 
 def consolidation(past: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant("methods/cidm.py", "(a @ past[name].mT).abs()", "(a @ past[name].mT)", PROMPTED),
     Mutant("methods/cidm.py", "(a - 1).square()", "a.square()", PROMPTED),
     Mutant("methods/cidm.py", "amax(dim=1)", "mean(dim=1)", PROMPTED),
-    Mutant("methods/cidm.py", "super().compute() - self.past", "super().compute()", PROMPTED),
+    Mutant("methods/cidm.py", "weight - self.past + self", "weight + self", PROMPTED),
     Mutant("methods/cidm.py", "[0][place]", "[0][-1]", PROMPTED),
     Mutant("methods/dreambooth_lora.py", "(self.options.train_token)", "(True)", ALL_ATTENTION),
     Mutant("methods/dreambooth_lora.py", 'adapts = "attention"', 'adapts = "text"', N_PARAM),
