@@ -99,9 +99,10 @@ class CIDM(LoRA):
     loss = "L_SD (eq. 1) + lambda_consolidate (mean |A_t A_i^T| + mean (A_t - 1)^2), from W_init"
     needs_shared_text = True
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
-        "learning_rate": (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04),
+        "learning_rate": (0.0025, 0.01, 0.04),
         "power": (4.0, 16.0, 64.0),
         "likeness": ("token", "prompt"),
+        "lambda_consolidate": (0.001, 0.1),
     }
 
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
