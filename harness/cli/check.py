@@ -85,6 +85,10 @@ def check_command(
 
 
 Found = TypeVar("Found", bound="Looked")
+UNSEEN = (
+    "No look tells whether a formula is the one that was meant, and some other mistakes: docs/plugins.md and "
+    "docs/metrics.md list what is not noticed."
+)
 
 
 def _answer(found: Found, shown: Callable[[Found], None], *, as_json: bool, strict: bool) -> None:
@@ -93,6 +97,7 @@ def _answer(found: Found, shown: Callable[[Found], None], *, as_json: bool, stri
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False))
     else:
         shown(found)
+        note(UNSEEN)
     if found.wrong or (strict and found.findings):
         raise typer.Exit(ExitCode.CELLS_FAILED)
 

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeGuard, TypeVar
 
 import typer
 from rich.table import Table as RichTable
@@ -197,6 +197,8 @@ def _tell(
     else:
         for text in _said(reading, refused, apart):
             out.print(presentable(text), markup=False, soft_wrap=True)
+        if reading is not None and sheet is None and not refused:
+            note(UNSEEN if _is_of_concepts(reading) else UNSEEN_OF_CLASSES)
     if sheet is not None and reading is not None:
         _draw_sheet(reading, sheet)
     if len(refused) > 1:
@@ -205,11 +207,20 @@ def _tell(
         raise refused[0]
 
 
-def _draw_sheet(reading: Reading | ClassReading, path: Path) -> None:
+UNSEEN = "What no look at files tells (docs/data.md, 'Not noticed'), a sheet of all images shows: --sheet FILE.png."
+UNSEEN_OF_CLASSES = "No look at files tells everything; docs/data.md lists what is not noticed."
+
+
+def _is_of_concepts(reading: Reading | ClassReading) -> TypeGuard[Reading]:
     from harness.data.concept_folder import Reading
+
+    return isinstance(reading, Reading)
+
+
+def _draw_sheet(reading: Reading | ClassReading, path: Path) -> None:
     from harness.data.contact_sheet import contact_sheet
 
-    if not isinstance(reading, Reading) or not reading.concepts:
+    if not _is_of_concepts(reading) or not reading.concepts:
         return
     titles = {f"{one.name} ({one.category})": one.images for one in reading.concepts}
     contact_sheet(titles, watch).save(path)

@@ -82,7 +82,8 @@ def test_data_check_lists_everything(photos: Path) -> None:
         "pillow-heif`, or save it as JPEG",
         "not used: photos/vase: a folder without images",
     ]  # fmt: skip
-    assert lines[-3:] == [*LINES[2:4], "2 concepts, 6 images: 10_sks cat and max."]
+    unseen = "What no look at files tells (docs/data.md, 'Not noticed'), a sheet of all images shows: --sheet FILE.png."
+    assert lines[-4:] == [*LINES[2:4], "2 concepts, 6 images: 10_sks cat and max.", unseen]
     assert bench("data", "check", "photos") == (code, said)  # nothing of that name is prepared
 
 
