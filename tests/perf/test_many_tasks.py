@@ -33,7 +33,7 @@ STEPS, TURNS = 5, 11
 # what is counted in hundreds, in ones: all that a task adds is to show beside it
 FEW = {"steps": STEPS, "fisher_samples": 4, "replay_images": 8, "replay_steps": 2}
 METHODS = (
-    "stamina", "clora", "ti++", "cd-ewc", "o-lora", "inf-lora", "orthogonal-adaptation", "lora-merge",
+    "stamina", "clora", "ti++", "cd-ewc", "cidm", "o-lora", "inf-lora", "orthogonal-adaptation", "lora-merge",
     "lora-ortho-init", "drift-correction", "ewc-dc", "replay", "generative-replay",
 )  # fmt: skip
 GROWS = {"replay": 5.0}  # MB of the process for each task, whose memory holds what every earlier one left
