@@ -21,15 +21,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from methods import parts
 from methods.lora import LoRA, LoRAOptions
-from methods.parts.adapters import LowRank
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
     from harness.backbones.adapters import Adaptable
     from harness.backbones.text_to_image import TextToImage
     from harness.settings.customization.task_data import Lesson
@@ -52,43 +52,6 @@ class CIDMOptions(LoRAOptions):
     )
 
 
-class FromPretrained(LowRank):
-    """W_init + A B, whatever W_{t-1} is: the change so far is taken back."""
-
-    stackable = True
-
-    def __init__(self, projection: nn.Linear, change: Tensor, rank: int, generator: torch.Generator) -> None:
-        super().__init__(projection, rank, generator)
-        self.register_buffer("past", change.detach().clone())
-        self.past: Tensor
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight - self.past + self.residual().to(weight.dtype)
-
-
-def consolidation(past: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The mean of |A_t A_i^T|, and of (A_t - 1)^2; both over entries and matrices, the first over i, too.
-
-    Args:
-        past: name -> (t - 1, D1, r), A_i of the concepts before. now: name -> (D1, r), A_t.
-    """
-    apart = torch.stack([(a @ past[name].mT).abs().mean() for name, a in now.items()]).mean()
-    ones = torch.stack([(a - 1).square().mean() for a in now.values()]).mean()
-    return {"apart": apart, "ones": ones}
-
-
-def shares(concepts: Tensor, prompt: Tensor, power: float) -> Tensor:
-    """w_i, (t,), which sum to 1: |largest cosine of concept i with a place of the prompt| to a power.
-
-    Args:
-        concepts: (t, dim), a feature of each. prompt: (places, dim).
-    """
-    unit = [x / torch.linalg.vector_norm(x, dim=-1, keepdim=True) for x in (concepts, prompt)]
-    nearest = (unit[0] @ unit[1].mT).amax(dim=1).abs()
-    found: Tensor = nearest.pow(power) / nearest.pow(power).sum()
-    return found
-
-
 class CIDM(LoRA):
     """W(prompt) = W_init + sum_i w_i(prompt) A_i B_i."""
 
@@ -108,8 +71,8 @@ class CIDM(LoRA):
     def begin_task(self, model: Adaptable, generator: torch.Generator) -> nn.Module:
         from harness.backbones.adapters import attach
 
-        def adapter(name: str, projection: nn.Linear) -> FromPretrained:
-            return FromPretrained(projection, model.change(name), self.options.rank, generator)
+        def adapter(name: str, projection: nn.Linear) -> parts.FromPretrained:
+            return parts.FromPretrained(projection, model.change(name), self.options.rank, generator)
 
         self.adapters = attach(model, adapter)
         place = next(iter(model.projections.values())).weight
@@ -120,7 +83,7 @@ class CIDM(LoRA):
         if not self.past:
             return {}
         adapters: Any = self.adapters
-        terms = consolidation(self.past, {f"A.{name}": adapter.A for name, adapter in adapters.items()})
+        terms = parts.consolidation(self.past, {f"A.{name}": adapter.A for name, adapter in adapters.items()})
         return {name: self.options.lambda_consolidate * value for name, value in terms.items()}
 
     def end_task(self, lesson: Lesson, generator: torch.Generator) -> Mapping[str, Tensor]:
@@ -132,7 +95,7 @@ class CIDM(LoRA):
         for name, tensor in new.items():
             one = tensor.detach().cpu()[None]
             past = self.memory.get(name)
-            memory[name] = one if past is None else torch.cat([past, one])
+            memory[name] = parts.longer(past, one)
         return memory
 
     def _concept(self, lesson: Lesson) -> Tensor:
@@ -145,9 +108,9 @@ class CIDM(LoRA):
 
     def for_prompt(self, model: TextToImage, prompt: str) -> Mapping[str, Tensor]:
         text = model.text_inputs([prompt])[0].float()
-        weights = shares(self.memory["concepts"].to(text), text, self.options.power)
+        weights = parts.shares(self.memory["concepts"].to(text), text, self.options.power)
         found: dict[str, Tensor] = {}
         for name, initial in model.initial.items():
             a, b = (self.memory[f"{factor}.{name}"].to(initial) for factor in "AB")
-            found[name] = initial + torch.einsum("t,tdr,trc->dc", weights.to(initial), a, b)
+            found[name] = initial + parts.weighed(weights.to(initial), a, b)
         return found

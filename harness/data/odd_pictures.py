@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.data.images.closer import Closer, look_closer
 from harness.data.skipped_files import few
@@ -17,6 +18,7 @@ from harness.errors import UsageError
 LOOKED_AT = 6  # pictures of a concept
 CLASSES = 100  # so many are looked at
 ENOUGH = 4  # of them, before one is held against the others
+SAVED_AGAIN = 8.0  # greys on average between a picture and itself as a JPEG of low quality
 STILL, EDGE = 24, 12  # greys that one place differs by at most in all pictures, and from it to the next
 # Of all places those that are still and an edge: of photographs of one thing 0.4 % at most, of stamped ones 4 %. Where
 # half is still, they are frames of one video.
@@ -91,10 +93,14 @@ def _mostly(found: Sequence[Closer], what: str) -> bool:
 
 
 def _is_stamped(found: Sequence[Closer]) -> bool:
-    """Whether the same edges are at the same places, among what differs."""
-    if len(found) < ENOUGH:
+    """Whether the same edges are at the same places, among what differs. One picture saved twice is one."""
+    different: list[NDArray[np.float64]] = []
+    for grey in (one.greys.astype(np.float64) for one in found):
+        if all(np.abs(grey - other).mean() > SAVED_AGAIN for other in different):
+            different.append(grey)
+    if len(different) < ENOUGH:
         return False
-    greys = np.stack([one.greys for one in found]).astype(np.float64)
+    greys = np.stack(different)
     still = np.ptp(greys, axis=0) < STILL
     edges = np.hypot(*np.gradient(greys.mean(axis=0))) > EDGE
     return float(still.mean()) < FRAMES and float((still & edges).mean()) > STAMPED

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from methods.parts.losses import entries, forget_loss, past_changes, sparse_loss
     from methods.parts.masks import FreeMask, MlpMask, hard_concrete
     from methods.parts.merging import caption_features, everyday_captions, gram, merged, projector, without_repeats
+    from methods.parts.prompted import FromPretrained, consolidation, longer, shares, weighed
     from methods.parts.prompting import orthogonal_start, prefixes, similarity
     from methods.parts.prompts import CodaPrompts, DualPrompts, PromptPool
     from methods.parts.records import FORGET_GRID, tuned, tuned_classes
@@ -43,15 +44,16 @@ if TYPE_CHECKING:
 __method_source__ = True
 
 __all__ = [
-    "FORGET_GRID", "CodaPrompts", "ContinuedLowRank", "DualPrompts", "FreeMask", "FreeToken", "FullResidual",
-    "GivenRows", "LargerChange", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "PromptPool", "RandomFeatureHead",
-    "SummedFactors", "accumulate", "aligned_heads", "caption_features", "chosen_ridge", "class_gaussians",
-    "designed_rows", "diagonal_fisher", "entries", "everyday_captions", "ewc_loss", "forget_loss", "gram",
-    "grown_basis", "hard_concrete", "input_moments", "known_tokens", "linear_head", "merged", "new_token",
-    "normalised_logits", "orthogonal_start", "overlap_loss", "past_changes", "place_of", "prefixes", "projector",
-    "random_features", "rehearsed", "remembered", "remembered_concept", "remembered_concepts", "ridge_regression",
-    "shared_rows", "shown_features", "similarity", "sparse_loss", "task_token", "tuned", "tuned_classes",
-    "with_rehearsal", "without_repeats",
+    "FORGET_GRID", "CodaPrompts", "ContinuedLowRank", "DualPrompts", "FreeMask", "FreeToken", "FromPretrained",
+    "FullResidual", "GivenRows", "LargerChange", "LowRank", "MaskedLowRank", "MlpMask", "MlpToken", "PromptPool",
+    "RandomFeatureHead", "SummedFactors", "accumulate", "aligned_heads", "caption_features", "chosen_ridge",
+    "class_gaussians", "consolidation", "designed_rows", "diagonal_fisher", "entries", "everyday_captions",
+    "ewc_loss", "forget_loss", "gram", "grown_basis", "hard_concrete", "input_moments", "known_tokens",
+    "linear_head", "longer", "merged", "new_token", "normalised_logits", "orthogonal_start", "overlap_loss",
+    "past_changes", "place_of", "prefixes", "projector", "random_features", "rehearsed", "remembered",
+    "remembered_concept", "remembered_concepts", "ridge_regression", "shared_rows", "shares", "shown_features",
+    "similarity", "sparse_loss", "task_token", "tuned", "tuned_classes", "weighed", "with_rehearsal",
+    "without_repeats",
 ]  # fmt: skip
 
 _HOME = {
@@ -63,6 +65,8 @@ _HOME = {
     "remembered_concepts": "rehearsal", "with_rehearsal": "rehearsal",
     "GivenRows": "subspaces", "designed_rows": "subspaces", "grown_basis": "subspaces", "input_moments": "subspaces",
     "overlap_loss": "subspaces", "place_of": "subspaces", "remembered": "subspaces", "shared_rows": "subspaces",
+    "FromPretrained": "prompted", "consolidation": "prompted", "longer": "prompted", "shares": "prompted",
+    "weighed": "prompted",
     "FullResidual": "adapters", "LowRank": "adapters", "MaskedLowRank": "adapters",
     "accumulate": "fisher", "diagonal_fisher": "fisher", "ewc_loss": "fisher",
     "entries": "losses", "forget_loss": "losses", "past_changes": "losses", "sparse_loss": "losses",

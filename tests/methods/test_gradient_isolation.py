@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from harness import registry
 from harness.backbones.text_to_image import TextToImage
-from methods.cidm import FromPretrained
-from methods.parts import MaskedLowRank
+from methods.parts import FromPretrained, MaskedLowRank
 
 TOKENS_ONLY = {"ti", "ti++"}
 

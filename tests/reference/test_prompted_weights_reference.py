@@ -14,7 +14,8 @@ from torch import Tensor
 from harness.errors import PluginError
 from harness.plugins import hooks
 from harness.prompts import prompt_for
-from methods.cidm import CIDM, CIDMOptions, consolidation, shares
+from methods.cidm import CIDM, CIDMOptions
+from methods.parts import consolidation, shares
 
 SHAPES = {"to_k": (5, 3), "to_v": (4, 3)}
 

@@ -95,6 +95,19 @@ def test_pictures_that_look_the_same_in_two_concepts_are_said(tmp_path: Path) ->
     ]
 
 
+def test_a_picture_saved_twice_is_no_mark_on_all(tmp_path: Path) -> None:
+    """By chance two other pictures may be alike at some of its places."""
+    home = concept(tmp_path, "cat", images=())
+    for name, seed in (("a.png", "204"), ("b.png", "204 again")):
+        picture(home / name, noise(seed))
+    other = noise("other", 4, 3).resize((240, 180))
+    picture(home / "c.png", other)
+    other.save(home / "c.jpg")
+    assert lines(tmp_path) == [
+        "HERE/cat/c.png looks the same as c.jpg; if it is that picture saved once more, remove it."
+    ]
+
+
 def test_many_pictures_saved_once_more_take_one_line(tmp_path: Path) -> None:
     home = concept(tmp_path, "dog")
     large = noise("large", 4, 3).resize((240, 180))
