@@ -115,8 +115,9 @@ def _drawn(
         return model.generate(each, [*seeds] * len(prompts), sampling)
     recipe = state.weights.manifest["recipe"]
     method = method_of(recipe, recipe["method"], state.cell.setting, state.weights)
-    found = []
+    found, learnt = [], model.weights()
     for prompt in prompts:
+        model.load_weights(learnt)  # not those of the prompt before
         if (weights := hooks.for_prompt(method, model, prompt)) is not None:
             model.load_weights(weights)
         found.append(model.generate(prompt, seeds, sampling))

@@ -77,11 +77,12 @@ def captions_said(concepts: Sequence[tuple[Path, str, Sequence[Path]]], skipped:
     for folder, word, images in concepts:
         stems = {path.stem for path in images}
         captions = [_text(path) for path in texts.get(folder, ())[:READ] if path.stem in stems]
-        own = sum(_spoken_of(word).search(one) is not None for one in captions)
+        spoken = _spoken_of(word)
+        own = sum(spoken.search(one) is not None for one in captions)
         others = {
             other: sum(pattern.search(one) is not None for one in captions)
             for other, pattern in patterns.items()
-            if not pattern.search(word) and not _spoken_of(word).search(other)
+            if not pattern.search(word) and not spoken.search(other)
         }
         most = max(others, key=lambda other: others[other], default="")
         often = others.get(most, 0)

@@ -16,6 +16,7 @@ from harness.export.lora_file import factor
 from harness.export.model_card import plain
 from harness.export.trained_model import choose_cell, image_seeds, learnt
 from harness.export.trained_model import load as load_model
+from harness.plugins import hooks
 from harness.records.run_file import read_cells
 from harness.seeds import derive_seed
 from harness.store.artifacts import MEMORY
@@ -93,6 +94,22 @@ def test_weights_that_hang_on_the_prompt_are_drawn_with_and_not_exported(runs: P
         ours = drawn(runs, tmp_path / str(task.index), "-m", "cidm", "-p", prompt)
         assert difference(model.generate(prompt, numbers, sampling), ours) <= 1
         assert difference(load_model(state, "cpu").generate(prompt, numbers, sampling), ours) > 1
+
+
+def test_a_prompt_without_weights_of_its_own_has_those_of_the_task(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also behind one that has some."""
+    own = hooks.for_prompt
+    monkeypatch.setattr(hooks, "for_prompt", lambda method, model, p: own(method, model, p) if "<v1>" in p else None)
+    first, second = "a photo of a <v1>", "a photo of a <v2>"
+    drawn_alone = drawn(runs, tmp_path / "alone", "-m", "cidm", "-p", second)
+    code, said = bench(
+        "generate", runs, "-m", "cidm", "-p", first, "-p", second, "--seeds", "0-2", "--guidance", 6.0, "--device",
+        "cpu", "-o", tmp_path / "both",
+    )  # fmt: skip
+    assert code == 0, said
+    assert difference(load_images(tmp_path / "both" / "prompt-2"), drawn_alone) == 0
 
 
 @pytest.mark.parametrize("rank", [1, 3, None])
